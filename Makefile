@@ -1,0 +1,48 @@
+# On a machine with Python alone: `make run`, `make test`. Everything is installed into .venv, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.PHONY: help install run test test-slow test-all check constraints
+
+help:
+	@echo "make run       train, solve and compare data/runs/hierarchy.toml; results in runs/"
+	@echo "make test      the default tests (test-slow: those marked slow; test-all: both)"
+	@echo "make check     ruff and mypy"
+	@echo "make install   set up $(VENV) alone; the targets above do so where needed (PYTHON=python3.12 chooses)"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "racedyn needs Python 3.11 or newer, and '$(PYTHON)' is not there. Try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "racedyn needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --no-input --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+run: $(STAMP)
+	$(BIN)/racedyn run data/runs/hierarchy.toml --out runs --force $(ARGS)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(ARGS)
+
+# pytest says 5 where no test is marked slow.
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow $(ARGS) || test $$? -eq 5
+
+test-all: $(STAMP)
+	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m mypy
+
+# Names, versions and markers only: pip refuses a local package beside hashes, and torch's wheels differ by machine.
+constraints:
+	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --upgrade --quiet \
+	  --extra dev pyproject.toml --output-file constraints.txt

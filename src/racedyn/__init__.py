@@ -1,0 +1,87 @@
+"""racedyn: learning dynamics of gated deep linear networks, in theory and in training.
+
+Names are loaded when first used (PEP 562), so that `import racedyn` runs nothing and sets no JAX flag.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from racedyn import networks as networks
+    from racedyn import plot as plot
+    from racedyn import systems as systems
+    from racedyn import tasks as tasks
+    from racedyn.compare import compare as compare
+    from racedyn.compare import learning_times as learning_times
+    from racedyn.integration import solve as solve
+    from racedyn.networks import Network as Network
+    from racedyn.networks import init as init
+    from racedyn.reduction import reduce as reduce
+    from racedyn.simulation import simulate as simulate
+    from racedyn.store import load as load
+    from racedyn.store import save as save
+    from racedyn.store import to_xarray as to_xarray
+    from racedyn.systems import AbstractSystem as AbstractSystem
+    from racedyn.systems import from_function as from_function
+    from racedyn.tasks import Task as Task
+    from racedyn.training import train as train
+    from racedyn.trajectory import Status as Status
+    from racedyn.trajectory import Trajectory as Trajectory
+
+    __version__: str
+
+# Public name -> module that has it.
+_HOMES = {
+    "AbstractSystem": "racedyn.systems",
+    "Network": "racedyn.networks",
+    "Status": "racedyn.trajectory",
+    "Task": "racedyn.tasks",
+    "Trajectory": "racedyn.trajectory",
+    "compare": "racedyn.compare",
+    "from_function": "racedyn.systems",
+    "init": "racedyn.networks",
+    "learning_times": "racedyn.compare",
+    "load": "racedyn.store",
+    "reduce": "racedyn.reduction",
+    "save": "racedyn.store",
+    "simulate": "racedyn.simulation",
+    "solve": "racedyn.integration",
+    "to_xarray": "racedyn.store",
+    "train": "racedyn.training",
+}
+_MODULES = ("networks", "plot", "systems", "tasks")
+
+__all__ = [*sorted([*_HOMES, *_MODULES]), "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # 40 ms, which `racedyn --help` need not wait for
+
+        value: Any = version("racedyn")
+    elif name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        value = import_module(f"racedyn.{name}")
+    else:
+        raise AttributeError(f"module 'racedyn' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """`rd.compare` is a function, also after something imported the module racedyn.compare and bound it here."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, ModuleType) and name in _HOMES:
+            value = getattr(value, name, value)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,150 @@
+"""What `compare` found, and how it prints."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+_MOST_MODES, _MOST_NAMES, _WIDEST_NAME = 16, 4, 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Error:
+    """Distance of the theory, a, from the trained run, b.
+
+    **Fields:** `relative_l2`: sqrt(int sum (a - b)^2 dt) / sqrt(int sum b^2 dt), trapezoids in flow time; `largest`:
+    the largest absolute a - b; `failed`: names of the entries that are not finite somewhere in one or both, left out
+    of the two numbers.
+    """
+
+    relative_l2: float
+    largest: float
+    failed: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of each mode in one run; every field is (mode,).
+
+    **Fields:** `learning_times`: flow times at which sum_a K_a reaches half of S/d; at the last common time, with
+    w_a = abs(K_a) / sum_b abs(K_b): `winner`, the path with the largest w_a (-1 where all K_a are 0 or one is not
+    finite), `share`, its w_a, and `participation`, 1 / sum_a w_a^2 (1: one pathway has the mode; M: all M share it),
+    both NaN where there is no winner.
+    """
+
+    learning_times: np.ndarray
+    winner: np.ndarray
+    share: np.ndarray
+    participation: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class OffDiagonal:
+    """Range over times and paths of the off-diagonal norm of U^T W_a V over its diagonal one; where it is largest."""
+
+    smallest: float
+    largest: float
+    time: float
+    path: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Comparison:
+    """A theory beside a trained run; `print` it.
+
+    **Fields:**
+
+    - `ts`: the common flow times, (time,), in `time_unit`.
+    - `errors`: observable -> `Error`.
+    - `notes`: what a reader must know before trusting the numbers.
+    - `off_diagonal`: of the trained run, or None.
+    - `modes`, `paths`: names; empty without strengths, as all that follows.
+    - `S`: singular values, (mode,), NaN where unknown.
+    - `mode_errors`: one `Error` per mode, of its strengths in all paths.
+    - `group_errors`: degenerate group -> `Error` of its norm, which no choice of basis inside the group changes.
+    - `theory`, `trained`: an `Outcome` each, or None.
+    """
+
+    ts: np.ndarray
+    time_unit: str
+    errors: Mapping[str, Error]
+    notes: tuple[str, ...] = ()
+    off_diagonal: OffDiagonal | None = None
+    modes: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    S: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    mode_errors: tuple[Error, ...] = ()
+    group_errors: Mapping[str, Error] = dataclasses.field(default_factory=dict)
+    theory: Outcome | None = None
+    trained: Outcome | None = None
+
+    @property
+    def agree(self) -> np.ndarray:
+        """Whether the same pathway wins, (mode,); False where one side has no winner."""
+        if self.theory is None or self.trained is None:
+            return np.zeros(0, dtype=bool)
+        return np.asarray((self.theory.winner == self.trained.winner) & (self.theory.winner >= 0))
+
+    def __str__(self) -> str:
+        lines = ["Comparison of theory with trained"]
+        lines.append(f"  {len(self.ts)} common times from {self.ts[0]:.4g} to {self.ts[-1]:.4g} {self.time_unit}")
+        lines += ["", f"  {'observable':<26}{'relative L2':>13}{'largest error':>15}"]
+        for name, error in self.errors.items():
+            lines.append(f"  {name:<26}{error.relative_l2:>13.2e}{error.largest:>15.2e}{_left_out(error.failed)}")
+        if self.theory is not None and self.trained is not None:
+            lines += ["", *self._mode_lines(self.theory, self.trained)]
+        tail = [
+            f"degenerate: {name}, the basis is a convention; norm of the group: relative L2 {error.relative_l2:.2e}"
+            for name, error in list(self.group_errors.items())[:_MOST_NAMES]
+        ]
+        if len(self.group_errors) > _MOST_NAMES:
+            tail.append(f"degenerate: and {len(self.group_errors) - _MOST_NAMES} more groups")
+        if (off := self.off_diagonal) is not None:
+            tail.append(
+                f"off-diagonal norm over diagonal norm, trained: {off.smallest:.3g} to {off.largest:.3g}, "
+                f"largest at {off.time:.4g} {self.time_unit} in {_clipped(off.path)}"
+            )
+        tail += [f"note: {note}" for note in self.notes]
+        return "\n".join([*lines, *([""] if tail else []), *(f"  {line}" for line in tail)])
+
+    def _mode_lines(self, theory: Outcome, trained: Outcome) -> list[str]:
+        names = self.modes[:_MOST_MODES]
+        wide = max(len("mode"), *(len(_clipped(name)) for name in names))
+        path = max(len("trained"), *(len(_clipped(name)) for name in self.paths)) + 7
+        lines = [
+            f"  {'':<{wide}}{'':>8}{'relative':>10}  {f'half learned at ({self.time_unit})':<28}winner, with its share",
+            f"  {'mode':<{wide}}{'S':>8}{'L2':>10}  {'theory':>8}{'trained':>10}{'ratio':>8}  "
+            f"{'theory':<{path}}trained",
+        ]
+        for m, name in enumerate(names):
+            early, late = theory.learning_times[m], trained.learning_times[m]
+            lines.append(
+                f"  {_clipped(name):<{wide}}{_number(self.S[m], '.4g'):>8}"
+                f"{_number(self.mode_errors[m].relative_l2, '.1e'):>10}  "
+                f"{_number(early, '.4g'):>8}{_number(late, '.4g'):>10}{_number(early / late, '.3f'):>8}  "
+                f"{self._winner(theory, m):<{path}}{self._winner(trained, m):<{path}}"
+                f"{'' if self.agree[m] else 'differ'}".rstrip()
+            )
+        if len(names) < len(self.modes):
+            lines.append(f"  ... and {len(self.modes) - len(names)} more modes")
+        lines.append(f"  the same pathway wins in {np.sum(self.agree)} of {len(self.modes)} modes")
+        return lines
+
+    def _winner(self, side: Outcome, m: int) -> str:
+        return "-" if side.winner[m] < 0 else f"{_clipped(self.paths[side.winner[m]])} {side.share[m]:.2f}"
+
+
+def _clipped(name: str) -> str:
+    return name if len(name) <= _WIDEST_NAME else name[: _WIDEST_NAME - 3] + "..."
+
+
+def _number(value: float, form: str) -> str:
+    return format(value, form) if np.isfinite(value) else "-"
+
+
+def _left_out(failed: tuple[str, ...]) -> str:
+    """Names of failed entries, at the end of their observable's line."""
+    if not failed:
+        return ""
+    more = f" and {len(failed) - _MOST_NAMES} more" if len(failed) > _MOST_NAMES else ""
+    return f"   not finite, left out: {'; '.join(failed[:_MOST_NAMES])}{more}"

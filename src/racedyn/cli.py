@@ -1,0 +1,211 @@
+"""The command line: parse, call, print. Our own modules are imported where they are used, so that help is quick."""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from racedyn.config import Config
+    from racedyn.pipeline import RunResult
+
+ABOUT = "Learning dynamics of gated deep linear networks, in theory and in training."
+FIELDS = """\
+Any field of the file can be given on the line too, after CONFIG:
+  racedyn run data/runs/hierarchy.toml --out runs --network.width 1000 --train.steps 100
+  racedyn run data/runs/hierarchy.toml --help      lists them with their values
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns 0, 1 where a run failed, 2 for a mistake of the user's, 130 after Ctrl-C."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser, run_flags = _parser()
+    own, overrides = _split(argv, run_flags) if argv[:1] == ["run"] else (argv, [])
+    arguments = parser.parse_args(own)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: print(f"racedyn: warning: {message}", file=sys.stderr)
+        try:
+            code = int(arguments.command(arguments, overrides))
+            sys.stdout.flush()  # so that a broken pipe is met here rather than at the interpreter's end
+            return code
+        except BrokenPipeError:  # the reader of stdout went away, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except KeyboardInterrupt as stop:
+            print(f"racedyn: {str(stop) or 'Interrupted.'}", file=sys.stderr)
+            return 130
+        except (ValueError, TypeError, OSError) as error:
+            if arguments.debug:
+                raise
+            print(f"racedyn: error: {error}", file=sys.stderr)
+            return 2
+
+
+def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
+    """The frame of all commands, and the flags of `run` that are not fields of its configuration."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser = argparse.ArgumentParser(prog="racedyn", description=ABOUT, allow_abbrev=False)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and stop")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, command: Any, text: str, **options: Any) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name, help=text, description=text, parents=[common], allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter, **options,
+        )  # fmt: skip
+        added.set_defaults(command=command)
+        return added
+
+    text = "train a network, solve the theory from the same weights, compare"
+    run = add("run", _run, text, add_help=False, epilog=FIELDS)
+    run.add_argument("config", metavar="CONFIG.toml", nargs="?", type=Path, help="what to run")
+    run.add_argument("--out", metavar="DIR", type=Path, default=Path("runs"), help="where results go (default: runs)")
+    run.add_argument("--force", action="store_true", help="replace results that are there")
+    run.add_argument("--resume", action="store_true", help="go on from what an interrupted run left")
+    run.add_argument("--quiet", action="store_true", help="no progress and no table, only errors")
+    run.add_argument("-h", "--help", action="store_true", help="show this, and with CONFIG.toml its fields")
+    run.set_defaults(print_help=run.print_help, fail=run.error)
+    flags = {flag for action in run._actions for flag in action.option_strings}
+
+    info = add("info", _info, "say what a file of results holds")
+    info.add_argument("file", metavar="FILE.h5", type=Path)
+    plot = add("plot", _plot, "draw the race in a file of results")
+    plot.add_argument("file", metavar="FILE.h5", type=Path)
+    plot.add_argument("--out", metavar="FIGURE", type=Path, help="its ending picks the format (default: FILE.png)")
+    add("doctor", _doctor, "say what this installation can do: devices, precision, versions")
+    return parser, flags
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when asked."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"racedyn {version('racedyn')}")
+        parser.exit()
+
+
+def _split(argv: list[str], flags: set[str]) -> tuple[list[str], list[str]]:
+    """The frame's arguments, and what follows flags that are not the frame's: fields of the configuration."""
+    own: list[str] = []
+    overrides: list[str] = []
+    into = own
+    for token in argv:
+        if token.startswith("--") or token in flags:
+            into = own if token.partition("=")[0] in flags else overrides
+        into.append(token)
+    return own, overrides
+
+
+def _run(arguments: argparse.Namespace, overrides: list[str]) -> int:
+    if arguments.help:
+        arguments.print_help()
+    if arguments.config is None:
+        if not arguments.help:
+            arguments.fail("CONFIG.toml is missing: which run? For example data/runs/hierarchy.toml.")
+        return 0
+    config = _configuration(arguments.config, ["--help"] if arguments.help else overrides)
+    _start_jax()
+    from racedyn import pipeline
+
+    try:
+        result = pipeline.run(
+            config, out=arguments.out, force=arguments.force, resume=arguments.resume, progress=not arguments.quiet
+        )
+    except pipeline.NotSavedError as error:
+        if not arguments.quiet:
+            _show(error.result)
+        print(f"racedyn: error: {error}", file=sys.stderr)
+        return 1
+    if not arguments.quiet:
+        _show(result)
+    return 1 if result.trained.failed else 0
+
+
+def _configuration(path: Path, overrides: list[str]) -> "Config":
+    """The file's configuration with the fields given on the line. With "--help" it lists them and stops."""
+    import tyro
+
+    from racedyn import config as configuration
+
+    loaded = configuration.read(path)
+    kinds = configuration.kinds_of(loaded)
+    sections = {key.partition(".")[0] for key in configuration.keys(kinds) if "." in key}
+    fields = [f"--{key}" for key in configuration.keys(kinds) if key not in sections and not key.endswith(".kind")]
+    for token in overrides:
+        flag = token.partition("=")[0].replace("-", "_").replace("__", "--", 1)
+        if token.startswith("--") and flag != "--help" and flag not in fields:
+            if flag.endswith(".kind"):
+                raise configuration.ConfigError(f"`{flag}` must be changed in {path}: other fields depend on it.")
+            raise configuration.ConfigError(f"`{flag}` is not known.{configuration.suggest(flag, fields)}")
+    return tyro.cli(
+        configuration.Config,
+        prog=f"racedyn run {path}",
+        description="Fields of the configuration.",
+        default=loaded,
+        args=overrides,
+        use_underscores=True,
+        config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff),
+    )
+
+
+def _show(result: "RunResult") -> None:
+    from racedyn.progress import table
+
+    if result.comparison is not None:
+        print(result.comparison, end="\n\n")
+    rows = []
+    for name, trajectory in (("training", result.trained), ("theory", result.theory)):
+        source = None if trajectory is None else trajectory.provenance
+        if source is not None:
+            rows.append((name, source.solver, source.wall_time))
+    table(("", "solver", "wall time (s)"), rows)
+    for note in result.notes:
+        print(f"note: {note}")
+    print("results:", result.path)
+    if result.figures:
+        print("figures:", *result.figures)
+
+
+def _info(arguments: argparse.Namespace, _: list[str]) -> int:
+    from racedyn import store
+
+    print(store.info(arguments.file))
+    return 0
+
+
+def _plot(arguments: argparse.Namespace, _: list[str]) -> int:
+    _start_jax()
+    from racedyn import plot, store
+
+    file = store.load(arguments.file, partial=True)
+    runs = [file[name] for name in ("theory", "trained") if name in file] or list(file.values())[:1]
+    print(plot.save_figure(plot.race(*runs), arguments.out or arguments.file.with_suffix(".png")))
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace, _: list[str]) -> int:
+    _start_jax()
+    from racedyn import doctor
+    from racedyn.progress import table
+
+    table(("", "found"), doctor.report())
+    return 0
+
+
+def _start_jax() -> None:
+    """float64, before anything else uses JAX; figures into files, whatever display there is."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    os.environ["MPLBACKEND"] = "Agg"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

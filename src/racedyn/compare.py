@@ -1,0 +1,289 @@
+"""Theory against simulation: how far apart two runs are, when each mode is learned, and which pathway wins it.
+
+Strengths are numbers in a basis: two runs whose bases are known to differ are refused, not compared.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from racedyn._checks import check_positive, fail
+from racedyn._comparison import Comparison, Error, OffDiagonal, Outcome
+from racedyn._types import MODE, PATH, TIME
+from racedyn.tasks.modes import Modes
+from racedyn.trajectory import Status, Trajectory
+
+SUM, GROUPS = "strength, sum over paths", "group_strength"
+_STRENGTH_DIMS = (TIME, PATH, MODE)
+
+
+def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
+    """Set a theory beside a trained run, on the flow times that both cover.
+
+    Where the save times differ, the theory is interpolated linearly onto the trained ones. Every observable that both
+    have with equal axes gets an `Error`; so do the strengths summed over pathways. A theory without `group_strength`
+    (the norm of the block of U^T W_a V of each group of equal S) is given its own, from diagonal blocks. What is NaN
+    throughout in both is padding. Half-learned times are those of each run's own save times, towards one target for
+    both. Raises `ValueError` where the two are not the same quantities: other bases, paths, numbers of modes or units
+    of time, no common time, no common observable.
+    """
+    checked = check_comparable(theory, trained)
+    own_ts = _times("theory", theory), _times("trained", trained)
+    ts, rows = _common_times(*own_ts)
+    modes = _modes(trained) or _modes(theory)
+    labels = {**theory.labels, **trained.labels} | ({} if modes is None else {MODE: modes.names})
+    a = _resampled(theory, own_ts[0], ts)
+    b = {name: _float(value)[rows] for name, value in trained.observables.items()}
+    if GROUPS not in a and "strength" in a and modes is not None:
+        a[GROUPS] = _group_norms(a["strength"], modes)
+    dims = {**theory.dims, GROUPS: (TIME, PATH, "group")}
+    shared = [name for name in a if name in b and dims[name] == trained.dims[name] and a[name].shape == b[name].shape]
+    if not shared:
+        fail("theory", "share an observable with `trained`, axes included", f"they have {list(a)} and {list(b)}",
+             "Record the same observables in both.")  # fmt: skip
+    comparison = Comparison(
+        ts=ts,
+        time_unit=_unit(theory),
+        errors={name: _error(a[name], b[name], ts, dims[name][1:], labels) for name in shared},
+        notes=tuple(_notes(theory, trained, checked, 0 if np.array_equal(*own_ts) else len(ts))),
+        off_diagonal=_off_diagonal(b.get("off_diagonal"), ts, labels),
+    )
+    if "strength" not in shared:
+        return comparison
+
+    a_strength, b_strength = a["strength"], b["strength"]
+    num_paths, num_modes = b_strength.shape[1:]
+    padding = _padding(a_strength) & _padding(b_strength)
+    totals = [_fill(_float(run.observables["strength"]), padding).sum(axis=1) for run in (theory, trained)]
+    # One target for both: without modes, a run that stopped on a plateau must not set its own.
+    target = 0.5 * (totals[1][-1] if modes is None else modes.S / modes.variances)
+    outcomes = [
+        Outcome(_first_reached(own, total, target), *_winners(_fill(strength[-1:], padding)[0]))
+        for own, total, strength in zip(own_ts, totals, (a_strength, b_strength), strict=True)
+    ]
+    sums = [_fill(strength, padding).sum(axis=1) for strength in (a_strength, b_strength)]
+    groups = () if modes is None or GROUPS not in shared else modes.groups
+    return dataclasses.replace(
+        comparison,
+        errors={**comparison.errors, SUM: _error(sums[0], sums[1], ts, (MODE,), labels)},
+        modes=_names(labels, MODE, num_modes),
+        paths=_names(labels, PATH, num_paths),
+        S=np.full(num_modes, np.nan) if modes is None else modes.S,
+        mode_errors=tuple(
+            _error(a_strength[..., m], b_strength[..., m], ts, (PATH,), labels) for m in range(num_modes)
+        ),
+        group_errors={
+            _group_name(group, modes): _error(a[GROUPS][..., g], b[GROUPS][..., g], ts, (PATH,), labels)
+            for g, group in enumerate(groups)
+            if modes is not None and len(group) > 1
+        },
+        theory=outcomes[0],
+        trained=outcomes[1],
+    )
+
+
+def learning_times(trajectory: Trajectory, fraction: float = 0.5) -> np.ndarray:
+    """When each mode is learned, (mode,): the flow time at which sum_a K_a first reaches `fraction` of S/d.
+
+    Linear between saves. Without modes the target is `fraction` of the last value instead. NaN where the target is
+    never reached, or already is at the first save. Raises `ValueError` where the trajectory has no strengths.
+    """
+    fraction = check_positive("fraction", fraction)
+    if trajectory.dims.get("strength") != _STRENGTH_DIMS:
+        fail("trajectory", f"have an observable 'strength' with axes {_STRENGTH_DIMS}",
+             f"its axes are {trajectory.dims.get('strength')}", "Pick one member of an ensemble first.")  # fmt: skip
+    strength = _float(trajectory.observables["strength"])
+    total = _fill(strength, _padding(strength)).sum(axis=1)
+    modes = _modes(trajectory)
+    target = total[-1] if modes is None else modes.S / modes.variances
+    return _first_reached(_times("trajectory", trajectory), total, fraction * target)
+
+
+def check_comparable(theory: Trajectory, trained: Trajectory) -> bool:
+    """Refuse runs whose strengths or times are not the same quantities; return whether their bases could be checked."""
+    if _unit(theory) != _unit(trained):
+        fail("theory", "have the unit of time of `trained`", f"they are in {_unit(theory)!r} and {_unit(trained)!r}",
+             "An optimiser other than plain gradient descent has no flow time.")  # fmt: skip
+    sizes = []
+    for name, trajectory in (("theory", theory), ("trained", trained)):
+        if (dims := trajectory.dims.get("strength")) not in (None, _STRENGTH_DIMS):
+            fail(name, f"have strengths with axes {_STRENGTH_DIMS}", f"they are {dims}", "Pick one member first.")
+        if dims is not None:
+            sizes.append(np.shape(trajectory.observables["strength"])[1:])
+    named = [[_text(x) for x in t.labels[PATH]] for t in (theory, trained) if PATH in t.labels]
+    for axis, counts in zip((PATH, MODE), zip(*sizes, strict=True), strict=False):
+        if len(set(counts)) > 1:
+            fail("theory", f"have the {axis}s of `trained`", f"they have {counts[0]} and {counts[1]} of them",
+                 "Reduce the network that was trained, on the same task.")  # fmt: skip
+    if len(named) == 2 and named[0] != named[1]:
+        fail("theory", "have the paths of `trained`, in the same order", f"they are {named[0]} and {named[1]}",
+             "Reduce the network that was trained.")  # fmt: skip
+    bases = _modes(theory), _modes(trained)
+    if bases[0] is None or bases[1] is None:
+        return False
+    if not bases[0].same_as(bases[1]):
+        fail("theory", "be read in the modes of `trained`", "their bases differ, and strengths depend on the basis: "
+             "inside a degenerate group (equal singular values) every rotation is a basis, with other K_a(t)",
+             "Give both the same task.")  # fmt: skip
+    return True
+
+
+# Trajectories as host arrays
+
+
+def _float(array: Any) -> np.ndarray:
+    return np.asarray(array, dtype=np.float64)
+
+
+def _text(label: Any) -> str:
+    return label if isinstance(label, str) else ".".join(map(str, label)) if isinstance(label, Sequence) else str(label)
+
+
+def _names(labels: Mapping[str, Any], axis: str, size: int) -> tuple[str, ...]:
+    """Names along an axis: its labels where there is one for each place, else counted from 1."""
+    given = labels.get(axis, ())
+    return tuple(map(_text, given)) if len(given) == size else tuple(f"{axis} {i + 1}" for i in range(size))
+
+
+def _unit(trajectory: Trajectory) -> str:
+    source = trajectory.provenance
+    return "tau" if source is None else str(source.settings.get("time_unit", "tau"))
+
+
+def _modes(trajectory: Trajectory) -> Modes | None:
+    """The modes in which strengths were read, if known; refused where they are not as many."""
+    modes = None if trajectory.provenance is None else trajectory.provenance.modes
+    if modes is not None and "strength" in trajectory.observables:
+        num = np.shape(trajectory.observables["strength"])[-1]
+        if num != modes.num:
+            fail("trajectory", "have one strength per mode of its provenance", f"it has {num} and {modes.num}")
+    return modes
+
+
+def _times(argument: str, trajectory: Trajectory) -> np.ndarray:
+    ts = _float(trajectory.ts)
+    if ts.ndim != 1 or not ts.size or not np.all(np.diff(ts) >= 0) or not np.isfinite(ts).all():
+        fail(argument, "be one run at rising, finite flow times", f"its times have shape {ts.shape}"
+             + ("" if ts.ndim != 1 else f" and go from {ts[:1]} to {ts[-1:]}"),
+             "Pick one member of an ensemble first.")  # fmt: skip
+    return ts
+
+
+def _common_times(theory_ts: np.ndarray, ts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The trained times within the theory's span, and which rows they are."""
+    slack = 1e-6 * (theory_ts[-1] - theory_ts[0])  # times kept in float32 must not lose their last row
+    rows = (ts >= theory_ts[0] - slack) & (ts <= theory_ts[-1] + slack)
+    if not rows.any():
+        fail("theory", "cover some of the flow times of `trained`", f"it covers {theory_ts[0]:.4g} to "
+             f"{theory_ts[-1]:.4g}, and the trained times are {ts[0]:.4g} to {ts[-1]:.4g}, {len(ts)} of them",
+             "Simulate with ts=trained.ts.")  # fmt: skip
+    return ts[rows], rows
+
+
+def _resampled(theory: Trajectory, own: np.ndarray, ts: np.ndarray) -> dict[str, np.ndarray]:
+    """The theory's observables at `ts`, linear between its own times."""
+    values = {name: _float(value) for name, value in theory.observables.items()}
+    if np.array_equal(own, ts):
+        return values
+    return {
+        name: np.array([np.interp(ts, own, lane) for lane in value.reshape(len(own), -1).T])
+        .T.reshape(len(ts), *value.shape[1:])
+        for name, value in values.items()
+    }  # fmt: skip
+
+
+# Measures
+
+
+def _padding(strength: np.ndarray) -> np.ndarray:
+    """Where a path has no such mode: NaN at all times, (path, mode)."""
+    return np.asarray(np.isnan(strength).all(axis=0))
+
+
+def _fill(strength: np.ndarray, padding: np.ndarray) -> np.ndarray:
+    """Zero for padding, so that sums over paths skip it; a mode that no path has stays NaN."""
+    return np.where(padding & ~padding.all(axis=0), 0.0, strength)
+
+
+def _error(a: np.ndarray, b: np.ndarray, ts: np.ndarray, axes: Sequence[str], labels: Mapping[str, Any]) -> Error:
+    """The error of a against b, both (time, *axes)."""
+    shape = b.shape[1:]
+    a, b = a.reshape(len(ts), -1), b.reshape(len(ts), -1)
+    finite = np.isfinite(a).all(axis=0) & np.isfinite(b).all(axis=0)
+    bad = np.flatnonzero(~finite & ~(_padding(a) & _padding(b)))
+    names = [_names(labels, axis, size) for axis, size in zip(axes, shape, strict=True)]
+    places = [np.unravel_index(lane, shape) for lane in bad]
+    failed = tuple(", ".join(n[i] for n, i in zip(names, place, strict=True)) or "the whole run" for place in places)
+    if not finite.any():
+        return Error(float("nan"), float("nan"), failed)
+    difference, b = (a - b)[:, finite], b[:, finite]
+    step = np.diff(ts)
+    weights = (np.append(step, 0) + np.insert(step, 0, 0)) / 2 if len(ts) > 1 else np.ones(1)
+    distance, norm = (float(np.sqrt(weights @ np.sum(x**2, axis=1))) for x in (difference, b))
+    relative = distance / norm if norm else (0.0 if distance == 0 else float("inf"))
+    return Error(relative, float(np.abs(difference).max()), failed)
+
+
+def _first_reached(ts: np.ndarray, total: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """When each column of `total` (time, mode) first reaches `target` (mode,), from the side of zero."""
+    # A sum that ends below zero is followed downwards; a target of 0 is no target.
+    reached = (total * np.sign(target) >= np.abs(target)) & (target != 0)
+    after = np.argmax(reached, axis=0)
+    columns = np.flatnonzero(reached.any(axis=0) & (after > 0))
+    after = after[columns]
+    low, high = total[after - 1, columns], total[after, columns]
+    times = np.full(total.shape[1], np.nan)
+    times[columns] = ts[after - 1] + (ts[after] - ts[after - 1]) * (target[columns] - low) / (high - low)
+    return times
+
+
+def _winners(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Winner, its share and the participation ratio of strengths (path, mode)."""
+    size = np.abs(strength)
+    total = size.sum(axis=0)
+    known = np.isfinite(total) & (total > 0)
+    w = np.divide(size, total, out=np.full_like(size, np.nan), where=known)
+    return np.where(known, np.argmax(w, axis=0), -1), w.max(axis=0), 1 / np.sum(w**2, axis=0)
+
+
+def _group_norms(strength: np.ndarray, modes: Modes) -> np.ndarray:
+    """`group_strength` (time, path, group) of a theory whose blocks are diagonal: all that q, p have."""
+    norms = [
+        np.where(empty.all(axis=1), np.nan, np.sqrt(np.sum(np.where(empty, 0.0, block) ** 2, axis=2)))
+        for block in (strength[..., list(group)] for group in modes.groups)
+        for empty in (_padding(block),)
+    ]
+    return np.stack(norms, axis=2)
+
+
+def _off_diagonal(values: np.ndarray | None, ts: np.ndarray, labels: Mapping[str, Any]) -> OffDiagonal | None:
+    if values is None or not np.isfinite(values).any():
+        return None
+    values = np.where(np.isfinite(values), values, np.nan).reshape(len(ts), -1)
+    row, path = np.unravel_index(np.nanargmax(values), values.shape)
+    names = _names(labels, PATH, values.shape[1])
+    return OffDiagonal(float(np.nanmin(values)), float(np.nanmax(values)), float(ts[row]), names[int(path)])
+
+
+# Words
+
+
+def _group_name(group: Sequence[int], modes: Modes) -> str:
+    return f"modes {group[0] + 1}-{group[-1] + 1} (S = {modes.S[group[0]]:.4g})"
+
+
+def _notes(theory: Trajectory, trained: Trajectory, checked: bool, interpolated: int) -> list[str]:
+    notes = []
+    if not checked and "strength" in theory.observables and "strength" in trained.observables:
+        lacking = " and ".join(n for n, t in (("theory", theory), ("trained", trained)) if _modes(t) is None)
+        notes.append(f"bases NOT checked ({lacking} without modes): strengths can agree only if read in the same one")
+    if interpolated:
+        notes.append(f"save times differ: theory interpolated linearly onto {interpolated} trained times")
+    for name, trajectory in (("theory", theory), ("trained", trained)):
+        status = np.atleast_1d(np.asarray(trajectory.status)).ravel()
+        for item in sorted({Status(int(s)) for s in status}):
+            if not item.ok:
+                notes.append(f"{name}: {np.sum(status == item)} of {len(status)} {item.name.lower()}: {item.message}")
+    return notes

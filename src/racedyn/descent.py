@@ -1,0 +1,123 @@
+"""Gradient descent, jitted: blocks of steps with observations between them. The host's part is in `training`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+
+from racedyn._types import Array, Path, Weights
+from racedyn.networks.forward import forward
+from racedyn.networks.network import Network
+from racedyn.networks.pathmaps import Pair, observe_paths
+from racedyn.tasks.modes import Modes
+from racedyn.tasks.task import Task
+
+
+class Data(eqx.Module):
+    """A task on the device: inputs and targets (n, P) per node, context (P,)."""
+
+    inputs: dict[str, Array]
+    targets: dict[str, Array]
+    context: Array
+
+    @classmethod
+    def of(cls, task: Task, dtype: Any) -> "Data":
+        inputs, targets = (
+            {node: jnp.asarray(array, dtype) for node, array in arrays.items()}
+            for arrays in (task.inputs, task.targets)
+        )
+        return cls(inputs, targets, jnp.asarray(task.context))
+
+
+class State(eqx.Module):
+    """Where descent stands. `diverged_at`: the first step whose loss was not finite, or -1."""
+
+    weights: Weights
+    optimiser: Any
+    step: Array
+    diverged_at: Array
+
+
+class Descent(eqx.Module):
+    """What is descended, how, and what is observed; see `racedyn.train`."""
+
+    network: Network
+    data: Data
+    probes: tuple[Data, ...]
+    factor: Array
+    lr: Array
+    optimiser: optax.GradientTransformation | None
+    modes: tuple[tuple[Pair, Modes], ...] = eqx.field(static=True)
+    paths: tuple[Path, ...] = eqx.field(static=True)
+    record: tuple[str, ...] = eqx.field(static=True)
+    save_weights: bool = eqx.field(static=True)
+
+    def loss(self, weights: Weights, data: Data) -> Array:
+        """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""
+        activity = forward(self.network, weights, data.inputs, data.context)
+        misses = [jnp.sum((Y - activity[node]) ** 2) for node, Y in data.targets.items()]
+        return 0.5 * sum(misses[1:], start=misses[0]) / data.context.shape[0]
+
+    def start(self, weights: Weights, end: Mapping[str, Any] | None, step: int) -> State:
+        """The state at `step`, with the optimiser's own state taken from `end` where a run goes on."""
+        optimiser = None if self.optimiser is None else self.optimiser.init(weights)
+        if end is not None and optimiser is not None:
+            leaves, structure = jax.tree.flatten(optimiser)
+            kept = [jnp.asarray(leaf) for leaf in end["optimiser"]]
+            if [leaf.shape for leaf in kept] != [jnp.shape(leaf) for leaf in leaves]:
+                raise ValueError(
+                    "Argument `optimiser` must be the one that the earlier run had, but its state differs."
+                )
+            optimiser = jax.tree.unflatten(structure, kept)
+        return State(weights, optimiser, jnp.asarray(step), jnp.asarray(-1))
+
+    def step(self, state: State) -> State:
+        """One step, all weights updated at once from the old values."""
+        loss, gradient = jax.value_and_grad(self.loss)(state.weights, self.data)
+        gradient = jax.tree.map(lambda g: self.factor * g, gradient)
+        if self.optimiser is None:
+            weights = jax.tree.map(lambda w, g: w - self.lr * g, state.weights, gradient)
+            optimiser = None
+        else:
+            # optax mixes whole numbers with reals: it must not fail where the user's JAX promotes strictly.
+            with jax.numpy_dtype_promotion("standard"):
+                updates, optimiser = self.optimiser.update(gradient, state.optimiser, state.weights)
+            weights = optax.apply_updates(state.weights, updates)
+        diverged_at = jnp.where(jnp.isfinite(loss), state.diverged_at, state.step)
+        return State(weights, optimiser, state.step + 1, diverged_at)
+
+    def observe(self, weights: Weights) -> dict[str, Any]:
+        """One row: observables, and the weights if asked for."""
+        row: dict[str, Any] = {"loss": self.loss(weights, self.data)}
+        if self.paths:
+            row |= observe_paths(self.network, weights, dict(self.modes), self.paths)
+        if self.probes:
+            row["probe_loss"] = jnp.stack([self.loss(weights, data) for data in self.probes])
+        if self.record:
+            activity = forward(self.network, weights, self.data.inputs, self.data.context)
+            row |= {f"activity_{node}": activity[node] for node in self.record}
+        return row
+
+
+@eqx.filter_jit
+def advance(descent: Descent, state: State, size: int, num_saves: Array, save_every: Array) -> tuple[State, Any]:
+    """`num_saves` times `save_every` steps, a row after each: the new state and rows in buffers of `size` >= num_saves.
+
+    Counts are traced, so that a run compiles once. It stops where the loss stops being finite.
+    """
+
+    def row_of(state: State) -> Any:
+        weights = state.weights if descent.save_weights else None
+        return {"observables": descent.observe(state.weights), "step": state.step, "weights": weights}
+
+    def save(i: Array, carry: tuple[State, Any]) -> tuple[State, Any]:
+        state, rows = carry
+        end = state.step + save_every
+        state = jax.lax.while_loop(lambda s: (s.step < end) & (s.diverged_at < 0), lambda s: descent.step(s), state)
+        return state, jax.tree.map(lambda buffer, value: buffer.at[i].set(value), rows, row_of(state))
+
+    empty = jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape), leaf.dtype), jax.eval_shape(row_of, state))
+    return jax.lax.fori_loop(0, num_saves, save, (state, empty))

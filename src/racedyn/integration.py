@@ -1,0 +1,236 @@
+"""The only ODE solve: `solve`, pure, and the pieces of it that `simulation` puts together on the host."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from racedyn._types import TIME, Array, ArrayLike, PyTree
+from racedyn.systems.base import AbstractSystem
+from racedyn.trajectory import Status, Trajectory
+
+# Lanes of a batch are stepped together. The size is fixed, and the last batch padded, because the size of a batch
+# changes the last bits of a result: so no result depends on how many lanes there are or how they are ordered.
+LANES_PER_BATCH = 16
+
+
+class Settings(eqx.Module):
+    """What diffrax is told, beside the system and the times. Tolerances are arrays: a new one does not recompile."""
+
+    rtol: Array
+    atol: Array | None
+    solver: dfx.AbstractSolver
+    controller: dfx.AbstractStepSizeController | None
+    event: dfx.Event | None
+    adjoint: dfx.AbstractAdjoint
+    dt0: Array | None
+    max_steps: int = eqx.field(static=True)
+    save_ys: bool = eqx.field(static=True)
+    step_to_ts: bool = eqx.field(static=True, default=False)
+
+
+class Solved(NamedTuple):
+    """One integration: what was saved at `ts`, the last state, `Status` and step counts. Laned: lanes come first."""
+
+    saved: PyTree
+    end: PyTree
+    status: Array
+    stats: dict[str, Array]
+
+
+def settings_for(
+    system: AbstractSystem,
+    *,
+    rtol: float = 1e-8,
+    atol: float | None = None,
+    solver: dfx.AbstractSolver | None = None,
+    stepsize_controller: dfx.AbstractStepSizeController | None = None,
+    event: dfx.Event | None = None,
+    adjoint: dfx.AbstractAdjoint | None = None,
+    max_steps: int = 2**16,
+    dt0: float | None = None,
+    save_ys: bool = False,
+) -> Settings:
+    """The settings of one solve, defaults filled in; arguments as in `solve`."""
+    return Settings(
+        rtol=as_times(system, rtol),
+        atol=None if atol is None else as_times(system, atol),
+        solver=dfx.Tsit5() if solver is None else solver,
+        controller=stepsize_controller,
+        event=event,
+        adjoint=dfx.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
+        dt0=None if dt0 is None else as_times(system, dt0),
+        max_steps=max_steps,
+        save_ys=save_ys,
+    )
+
+
+def solve(
+    system: AbstractSystem, ts: ArrayLike, *, t0: ArrayLike = 0.0, args: Any = None, **options: Any
+) -> Trajectory:
+    """Integrate `system` from t0 and observe it at `ts` (time,). Pure: works under jit, grad, jvp and vmap; no retry.
+
+    **Arguments:**
+
+    - `ts`: save times in units of tau, rising, from t0 on.
+    - `args`: passed to the vector field.
+
+    and as options:
+
+    - `rtol` (1e-8), `atol`: tolerances; `atol` by default rtol times the largest entry of the initial state (of each
+      lane), since plateaus amplify an early error.
+    - `solver`: diffrax's; by default Tsit5, whose dense output is as accurate as its steps.
+    - `stepsize_controller`, `event`, `adjoint`, `dt0`: passed to diffrax. Forward-mode derivatives need
+      `adjoint=diffrax.ForwardMode()`. After an event of yours rows are NaN; once the system has `settled`, rows hold.
+    - `max_steps` (2**16): per lane; what uses them up has NaN rows from there and says so in `status`.
+    - `save_ys` (False): also keep the states.
+
+    A laned system (`system.lanes`) steps each mode on its own clock; `status` and `stats` are then per lane.
+    """
+    system = arrays_at_the_door(system)
+    settings = settings_for(system, **options)
+    ts = as_times(system, ts)
+    return package(system, ts, integrate(system, ts, as_times(system, t0), args, settings), settings)
+
+
+def arrays_at_the_door(system: Any) -> Any:
+    """Float fields become arrays: a Python float would recompile for every value and have no gradient."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, float) if isinstance(leaf, float | np.ndarray) else leaf, system)
+
+
+def take_lanes(system: Any, lanes: ArrayLike) -> Any:
+    """The system that has these lanes only (in this order); parameters that are scalars are shared."""
+    return jax.tree.map(lambda leaf: leaf[..., lanes] if eqx.is_array(leaf) and leaf.ndim else leaf, system)
+
+
+def as_times(system: Any, ts: ArrayLike) -> Array:
+    """Times (or tolerances) in the real dtype of the system's state."""
+    return jnp.asarray(ts, dtype=jnp.result_type(*jax.tree.leaves(jax.eval_shape(system.y0))))
+
+
+def integrate(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) -> Solved:
+    """One integration from t0, lane by lane where the system has lanes."""
+    if system.lanes is None:
+        return _integrate_whole(system, ts, t0, args, settings)
+    batches = -(-system.lanes // LANES_PER_BATCH)
+    padded = take_lanes(system, np.minimum(np.arange(batches * LANES_PER_BATCH), system.lanes - 1))
+    solved = _integrate_lanes(padded, ts, t0, args, settings)
+    return jax.tree.map(lambda leaf: leaf[: system.lanes], solved)
+
+
+@eqx.filter_jit
+def _integrate_whole(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) -> Solved:
+    y0 = system.y0()
+
+    def save(t: Array, y: PyTree, args: Any) -> PyTree:
+        return system.observe(t, y), system.drift(y, y0), y if settings.save_ys else None
+
+    return _integrate_one(system, ts, t0, args, settings, save)
+
+
+@eqx.filter_jit
+def _integrate_lanes(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) -> Solved:
+    """Whole batches of lanes. Each saves its state: observables may sum over modes, so they wait for all of them."""
+    dynamic, static = eqx.partition(system, lambda leaf: eqx.is_array(leaf) and leaf.ndim > 0)
+
+    def one(lane: Array) -> Solved:
+        alone = eqx.combine(jax.tree.map(lambda leaf: leaf[..., lane], dynamic), static)
+        return _integrate_one(alone, ts, t0, args, settings, lambda t, y, args: y)
+
+    solved = jax.lax.map(jax.vmap(one), jnp.arange(system.lanes).reshape(-1, LANES_PER_BATCH))
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), solved)
+
+
+def _integrate_one(
+    system: Any, ts: Array, t0: Array, args: Any, settings: Settings, save: Callable[..., PyTree]
+) -> Solved:
+    y0 = system.y0()
+    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(y0)]))
+    atol = settings.rtol * jnp.where(largest > 0, largest, 1.0) if settings.atol is None else settings.atol
+
+    controller = settings.controller or dfx.PIDController(rtol=settings.rtol, atol=atol)
+    if settings.step_to_ts:
+        controller = dfx.ClipStepSizeController(controller, step_ts=ts)
+
+    def settled(t: Array, y: PyTree, args: Any, **_: Any) -> Array:
+        return system.settled(t, y, settings.rtol)
+
+    user = settings.event
+    if user is None:
+        event = dfx.Event(settled)
+    else:
+        event = dfx.Event((user.cond_fn, settled), user.root_finder, (user.direction, None))
+    solution = dfx.diffeqsolve(
+        dfx.ODETerm(system.vector_field),
+        settings.solver,
+        t0,
+        ts[-1],
+        settings.dt0,
+        y0,
+        args,
+        saveat=dfx.SaveAt(subs=[dfx.SubSaveAt(ts=ts, fn=save), dfx.SubSaveAt(t1=True)]),
+        stepsize_controller=controller,
+        event=event,
+        adjoint=settings.adjoint,
+        max_steps=settings.max_steps,
+        throw=False,
+    )
+    t_end, end = solution.ts[1][-1], jax.tree.map(lambda leaf: leaf[-1], solution.ys[1])
+    has_settled = solution.event_mask if user is None else solution.event_mask[1]
+    status = jnp.where(has_settled, int(Status.SETTLED), _status(solution.result))
+    held = jax.tree.map(lambda leaf: jnp.where(has_settled, leaf, jnp.nan), save(t_end, end, args))
+
+    def fill(rows: Array, last: Array) -> Array:
+        return jnp.where((ts <= t_end).reshape((-1,) + (1,) * (rows.ndim - 1)), rows, last)
+
+    stats = {name: solution.stats[name] for name in ("num_steps", "num_accepted_steps", "num_rejected_steps")}
+    return Solved(jax.tree.map(fill, solution.ys[0], held), end, status, {**stats, "t_end": t_end})
+
+
+def _status(result: Any) -> Array:
+    codes = dfx.RESULTS
+    status = jnp.asarray(int(Status.FAILED))
+    for code, item in (
+        (codes.successful, Status.DONE),
+        (codes.event_occurred, Status.EVENT),
+        (codes.max_steps_reached, Status.STEPS_EXHAUSTED),
+        (codes.dt_min_reached, Status.NOT_FINITE),
+    ):
+        status = jnp.where(result == code, int(item), status)
+    return status
+
+
+@eqx.filter_jit
+def _observe_lanes(system: Any, ts: Array, ys: PyTree) -> tuple[dict[str, Array], Array]:
+    y0 = system.y0()
+    return jax.vmap(system.observe)(ts, ys), jax.vmap(lambda y: system.drift(y, y0))(ys)
+
+
+def package(system: Any, ts: Array, solved: Solved, settings: Settings) -> Trajectory:
+    """The trajectory of what was solved: axes named, lanes last, observables of all lanes together."""
+    if system.lanes is None:
+        (observables, drift, ys), end = solved.saved, solved.end
+    else:
+        lanes_last = partial(jnp.moveaxis, source=0, destination=-1)
+        ys, end = jax.tree.map(lanes_last, (solved.saved, solved.end))
+        observables, drift = _observe_lanes(system, ts, ys)
+    named = system.dims()
+    dims = {
+        name: (TIME, *named.get(name, tuple(f"{name}_{i}" for i in range(value.ndim - 1))))
+        for name, value in observables.items()
+    }
+    return Trajectory(
+        ts=ts,
+        observables=observables,
+        dims=dims,
+        labels=dict(system.labels()),
+        ys=ys if settings.save_ys else None,
+        status=solved.status,
+        stats={**solved.stats, "drift": jnp.max(jnp.where(jnp.isnan(drift), -jnp.inf, drift))},
+        end=end,
+    )

@@ -1,0 +1,22 @@
+"""Networks: gated directed acyclic graphs, their builders, and initial weights."""
+
+from racedyn.networks import init
+from racedyn.networks.builders import chain, parallel
+from racedyn.networks.fit import check_task, check_weights, from_layers
+from racedyn.networks.forward import forward
+from racedyn.networks.network import Network, Node
+from racedyn.networks.pathmaps import observe_paths, path_maps
+
+__all__ = [
+    "Network",
+    "Node",
+    "chain",
+    "check_task",
+    "check_weights",
+    "forward",
+    "from_layers",
+    "init",
+    "observe_paths",
+    "parallel",
+    "path_maps",
+]

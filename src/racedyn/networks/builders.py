@@ -1,0 +1,71 @@
+"""Chains and parallel pathways."""
+
+from collections.abc import Sequence
+
+from racedyn._checks import check_name, check_positive_int, fail
+from racedyn.networks.network import KINDS, Network, Node
+from racedyn.tasks.task import Task
+
+
+def chain(task: Task, depth: int, width: int | Sequence[int], *, activation: str = "linear") -> Network:
+    """One pathway of `depth` weight matrices: edges "w1", "w2", ...; hidden nodes "h1", "h2", ...
+
+    `width`: hidden units, one number or one per hidden layer (depth - 1).
+    """
+    check_positive_int("depth", depth, _DEPTH)
+    return _pathways(task, [depth], [_layer_widths("width", width, depth)], activation, False, lambda a, l: f"{l}")
+
+
+def parallel(
+    task: Task,
+    depths: Sequence[int],
+    width: int | Sequence[int | Sequence[int]],
+    *,
+    activation: str = "linear",
+    activate_last: bool = False,
+) -> Network:
+    """Pathways side by side from one input to one output, their outputs summed ([Shi22] section 2).
+
+    `depths`: number of weight matrices of each pathway, at least 1 (1 is a shallow pathway). `width`: hidden units: one
+    number, one per pathway, or per pathway one per hidden layer. `activation`: of hidden layers; with `activate_last`
+    also of each pathway's last matrix, before the sum, as [Shi22]'s published code has it. Edges are named
+    "w<pathway>_<layer>", hidden nodes "h<pathway>_<layer>", both counted from 1.
+    """
+    depths = [check_positive_int("depths", depth, _DEPTH) for depth in depths]
+    if not depths:
+        fail("depths", "name at least one pathway", "it is empty")
+    per_pathway = [width] * len(depths) if isinstance(width, int) else list(width)
+    if len(per_pathway) != len(depths):
+        fail("width", f"be one number or one entry per pathway, {len(depths)}", f"it has {len(per_pathway)}")
+    widths = [_layer_widths("width", w, depth) for w, depth in zip(per_pathway, depths, strict=True)]
+    return _pathways(task, depths, widths, activation, activate_last, lambda a, l: f"{a}_{l}")
+
+
+_DEPTH = "Depth counts weight matrices: 1 is a shallow pathway, 2 has one hidden layer."
+
+
+def _layer_widths(argument: str, width: int | Sequence[int], depth: int) -> list[int]:
+    widths = [width] * (depth - 1) if isinstance(width, int) else list(width)
+    if len(widths) != depth - 1:
+        fail(argument, f"be one number or one per hidden layer, {depth - 1}", f"it has {len(widths)}")
+    return [check_positive_int(argument, w) for w in widths] if widths else []
+
+
+def _pathways(task, depths, widths, activation, activate_last, suffix) -> Network:  # type: ignore[no-untyped-def]
+    check_name("activation", activation, KINDS)
+    if len(task.inputs) != 1 or len(task.targets) != 1:
+        fail("task", "have one input and one output node", f"it has {list(task.inputs)} and {list(task.targets)}",
+             "Build a networks.Network for it.")  # fmt: skip
+    ((source, X),) = task.inputs.items()
+    ((sink, Y),) = task.targets.items()
+    nodes: dict[str, Node] = {source: Node(X.shape[0])}
+    edges: dict[str, tuple[str, str]] = {}
+    edge_kinds: dict[str, str] = {}
+    for a, (depth, hidden) in enumerate(zip(depths, widths, strict=True), start=1):
+        names = [source, *(f"h{suffix(a, layer)}" for layer in range(1, depth)), sink]
+        nodes.update({name: Node(units, activation) for name, units in zip(names[1:-1], hidden, strict=True)})
+        edges.update({f"w{suffix(a, l)}": (names[l - 1], names[l]) for l in range(1, depth + 1)})
+        if activate_last and activation != "linear":
+            edge_kinds[f"w{suffix(a, depth)}"] = activation
+    nodes[sink] = Node(Y.shape[0])
+    return Network(nodes, edges, edge_kinds=edge_kinds)

@@ -1,0 +1,194 @@
+"""Network: a directed acyclic graph of layers, with gates over contexts."""
+
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+
+from racedyn._checks import check_finite, check_name, check_positive_int, fail
+from racedyn._types import FrozenDict, Path, Weights
+
+KINDS = ("linear", "relu", "tanh")
+MAX_PATHS = 100_000
+
+
+class Node(NamedTuple):
+    """A layer: its number of units and its kind ("linear", "relu" or "tanh")."""
+
+    width: int
+    kind: str = "linear"
+
+
+class Network(eqx.Module):
+    """Nodes are layers, edges are weight matrices, gates switch both by context ([Saxe22] section 2).
+
+    **Arguments:**
+
+    - `nodes`: name -> width or (width, kind). Input nodes have no incoming edge, output nodes no outgoing one.
+    - `edges`: name -> (source, target); the weights of an edge have shape (width of target, width of source).
+    - `node_gates`, `edge_gates`: name -> table (num_contexts,) of factors, 0/1 or real; 1 where left out.
+    - `num_contexts`: the length of the tables.
+    - `edge_kinds`: name -> kind, an activation on what the edge carries, before the sum ([Shi22]'s last layer).
+
+    The activity of a node is h_v = g_v f_v(sum over its edges of g_e f_e(W_e h_s)), and h_v = g_v x_v at inputs.
+
+    Raises `ValueError` for a cycle, an unknown node, a width below 1 or a table that does not fit.
+    """
+
+    nodes: FrozenDict = eqx.field(static=True)
+    edges: FrozenDict = eqx.field(static=True)
+    edge_kinds: FrozenDict = eqx.field(static=True)
+    num_contexts: int = eqx.field(static=True)
+    order: tuple[str, ...] = eqx.field(static=True)
+    node_gates: dict[str, np.ndarray]
+    edge_gates: dict[str, np.ndarray]
+
+    def __init__(
+        self,
+        nodes: Mapping[str, Any],
+        edges: Mapping[str, tuple[str, str]],
+        *,
+        node_gates: Mapping[str, Any] | None = None,
+        edge_gates: Mapping[str, Any] | None = None,
+        num_contexts: int = 1,
+        edge_kinds: Mapping[str, str] | None = None,
+    ):
+        self.nodes = FrozenDict({name: _as_node(name, given) for name, given in nodes.items()})
+        for name, ends in edges.items():
+            if len(ends) != 2:
+                fail("edges", "give (source, target) for each edge", f"{name!r} has {ends!r}")
+            for node in ends:
+                check_name(f"edges[{name!r}]", node, self.nodes)
+        self.edges = FrozenDict({name: (str(source), str(target)) for name, (source, target) in edges.items()})
+        self.order = _topological_order(self.nodes, self.edges)
+        self.num_contexts = check_positive_int("num_contexts", num_contexts)
+        self.node_gates = _as_tables("node_gates", node_gates, self.nodes, self.num_contexts)
+        self.edge_gates = _as_tables("edge_gates", edge_gates, self.edges, self.num_contexts)
+        for edge, kind in (edge_kinds or {}).items():
+            check_name("edge_kinds", edge, self.edges)
+            check_name(f"edge_kinds[{edge!r}]", kind, KINDS)
+        self.edge_kinds = FrozenDict(edge_kinds or {})
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Nodes without an incoming edge, in the order given."""
+        targets = {target for _, target in self.edges.values()}
+        return tuple(node for node in self.nodes if node not in targets)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Nodes without an outgoing edge, in the order given."""
+        sources = {source for source, _ in self.edges.values()}
+        return tuple(node for node in self.nodes if node not in sources)
+
+    @property
+    def linear(self) -> bool:
+        """Whether every node and edge is linear, so that reductions apply."""
+        return all(node.kind == "linear" for node in self.nodes.values()) and all(
+            kind == "linear" for kind in self.edge_kinds.values()
+        )
+
+    def edges_into(self, node: str) -> list[str]:
+        return [edge for edge, (_, target) in self.edges.items() if target == node]
+
+    def edges_from(self, node: str) -> list[str]:
+        return [edge for edge, (source, _) in self.edges.items() if source == node]
+
+    def shape(self, edge: str) -> tuple[int, int]:
+        """(n_target, n_source) of an edge's weights."""
+        source, target = self.edges[edge]
+        return self.nodes[target].width, self.nodes[source].width
+
+    def count_paths(self) -> dict[str, int]:
+        """Edge -> number of input-to-output paths through it, without listing them."""
+        before = {node: 1 for node in self.inputs}
+        for node in self.order:
+            before.setdefault(node, sum(before[self.edges[e][0]] for e in self.edges_into(node)))
+        after = {node: 1 for node in self.outputs}
+        for node in reversed(self.order):
+            after.setdefault(node, sum(after[self.edges[e][1]] for e in self.edges_from(node)))
+        return {edge: before[source] * after[target] for edge, (source, target) in self.edges.items()}
+
+    def paths(self) -> tuple[Path, ...]:
+        """Every path from an input to an output node, as a tuple of edge names.
+
+        Raises `ValueError` where there are more than 100,000.
+        """
+        counts = self.count_paths()
+        total = sum(counts[edge] for node in self.inputs for edge in self.edges_from(node))
+        if total > MAX_PATHS:
+            raise ValueError(
+                f"This network has {total} paths, more than the {MAX_PATHS} that can be listed one by one."
+            )
+        found: list[Path] = []
+        stack: list[tuple[str, Path]] = [(node, ()) for node in reversed(self.inputs)]
+        while stack:
+            node, path = stack.pop()
+            onward = self.edges_from(node)
+            if not onward and path:
+                found.append(path)
+            stack.extend((self.edges[edge][1], (*path, edge)) for edge in reversed(onward))
+        return tuple(found)
+
+    def path_names(self) -> tuple[str, ...]:
+        """A name per path: "pathway 1", ... where no edge is shared, else its edges joined by " > "."""
+        paths = self.paths()
+        if len({edge for path in paths for edge in path}) == sum(len(path) for path in paths):
+            return tuple(f"pathway {a}" for a in range(1, len(paths) + 1))
+        return tuple(" > ".join(path) for path in paths)
+
+    def ends(self, path: Path) -> tuple[str, str]:
+        """The (input, output) nodes of a path."""
+        return self.edges[path[0]][0], self.edges[path[-1]][1]
+
+    def init(self, law: Any, *, key: Any = None, task: Any = None) -> Weights:
+        """Draw weights: edge -> (n_target, n_source).
+
+        `law` is one of `racedyn.init`; `key` a whole number or a JAX key, required wherever something is drawn; `task`
+        is needed by laws that are read in its modes. Each edge has a key of its own, made from its name.
+        """
+        return law.draw(self, key=key, task=task)  # type: ignore[no-any-return]
+
+    def __str__(self) -> str:
+        gates = f", {self.num_contexts} contexts" if self.num_contexts > 1 else ""
+        widths = {name: str(node.width) for name, node in self.nodes.items()}
+        ends = [f"{name} {widths.pop(name)}" for name in (*self.inputs, *self.outputs)]
+        if len(ends) > 4:
+            ends = [f"{len(self.inputs)} inputs", f"{len(self.outputs)} outputs"]
+        hidden = f", {len(widths)} hidden layers of {'/'.join(dict.fromkeys(widths.values()))} units" if widths else ""
+        kinds = sorted({node.kind for node in self.nodes.values()} | set(self.edge_kinds.values()))
+        return f"{'/'.join(kinds)} network ({', '.join(ends)}{hidden}), {len(self.edges)} edges{gates}"
+
+
+def _as_node(name: str, given: Any) -> Node:
+    width, kind = given if isinstance(given, tuple | list) else (given, "linear")
+    return Node(check_positive_int(f"nodes[{name!r}]", width), check_name(f"nodes[{name!r}]", kind, KINDS))
+
+
+def _as_tables(argument: str, tables: Mapping[str, Any] | None, known: Any, num_contexts: int) -> dict[str, np.ndarray]:
+    result = {}
+    for name, table in (tables or {}).items():
+        check_name(argument, name, known)
+        array = np.asarray(table, dtype=np.float64)
+        if array.shape != (num_contexts,):
+            fail(f"{argument}[{name!r}]", f"have one factor per context, {num_contexts}", f"its shape is {array.shape}",
+                 "Pass num_contexts= if there are more.")  # fmt: skip
+        check_finite(f"{argument}[{name!r}]", array)
+        result[name] = array
+    return result
+
+
+def _topological_order(nodes: Mapping[str, Node], edges: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
+    before: dict[str, list[str]] = {node: [] for node in nodes}
+    for source, target in edges.values():
+        before[target].append(source)
+    try:
+        order = tuple(TopologicalSorter(before).static_order())
+    except CycleError as error:
+        fail("edges", "form no cycle", f"{' -> '.join(reversed(error.args[1]))} is one")
+    for node in nodes:
+        if not before[node] and all(node != source for source, _ in edges.values()):
+            fail("edges", "touch every node", f"none touches {node!r}")
+    return order

@@ -1,0 +1,10 @@
+"""Figures. Each function draws on the axes it is given, or makes its own, and returns those it drew on.
+
+matplotlib is imported when a function runs; the package's style holds while it draws and in `save_figure`.
+"""
+
+from racedyn.plot.losses import loss
+from racedyn.plot.races import race, strengths
+from racedyn.plot.style import save_figure
+
+__all__ = ["loss", "race", "save_figure", "strengths"]

@@ -1,0 +1,147 @@
+"""Strengths of pathways: which one takes each mode, and when."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from racedyn._checks import fail
+from racedyn.compare import check_comparable
+from racedyn.plot import style
+from racedyn.tasks.modes import Modes
+from racedyn.trajectory import Trajectory
+
+_MOST_PANELS = 8
+_MOST_GROUPS = 5
+# Simulation, broad and light, then theory over it, so that both are seen where they agree.
+_LINES: tuple[dict[str, Any], ...] = (
+    {"linestyle": "-", "linewidth": 2.2, "alpha": 0.45, "zorder": 2},
+    {"linestyle": "--", "linewidth": 1.1, "zorder": 3},
+)
+_ALONE: dict[str, Any] = {"linestyle": "-", "linewidth": 1.2, "zorder": 3}
+_STRENGTH = ("time", "path", "mode")
+
+
+def race(theory: Trajectory, trained: Trajectory | None = None, *, axes: Any = None) -> np.ndarray:
+    """One panel per mode: the strength K_a of every pathway against flow time, and S/d where it is known.
+
+    With both, the simulation is solid and the theory dashed over it; one trajectory alone is solid. At most 8 panels:
+    the modes with the largest S (without modes, the largest strength at the end), as the legend's title then says.
+    `axes`: as many as panels, to draw on. Returns the axes drawn on, (panel,). Raises `ValueError` where the two are
+    not comparable (see `compare`) or there are too few axes.
+    """
+    if trained is not None:
+        check_comparable(theory, trained)
+    runs = [theory] if trained is None else [trained, theory]
+    strengths_of = [_strength(run) for run in runs]
+    modes = next((m for m in map(_modes, runs) if m is not None), None)
+    shown = _shown(strengths_of[0], modes)
+    with style.context():
+        own, columns = axes is None, len(shown) if len(shown) <= 4 else (len(shown) + 1) // 2
+        panels = _new_panels(len(shown), columns) if own else list(np.ravel(np.asarray(axes, dtype=object)))
+        if len(panels) < len(shown):
+            fail("axes", f"be one per panel, {len(shown)}", f"there are {len(panels)}", "Leave them out.")
+        panels = panels[: len(shown)]
+        colours = style.path_colours(strengths_of[0])
+        for i, (ax, mode) in enumerate(zip(panels, shown, strict=True)):
+            if modes is not None:
+                ax.axhline(modes.S[mode] / modes.variances[mode], color=style.GREY, linewidth=0.6, zorder=1)
+            for run, strength, line in zip(runs, strengths_of, _LINES if len(runs) == 2 else [_ALONE], strict=True):
+                for path in style.drawing_order(colours):
+                    ax.plot(np.asarray(run.ts), strength[:, path, mode], color=colours[path], **line)
+            ax.set_title(_mode_name(runs, modes, mode))
+            if not own or i + columns >= len(shown):  # nothing below
+                ax.set_xlabel(style.time_label(theory))
+                ax.tick_params(labelbottom=True)
+            if not own or i % columns == 0:
+                ax.set_ylabel("strength $K_a$")
+        handles = style.path_handles(_path_names(runs), colours) + _meanings(len(runs), modes is not None)
+        style.legend(panels, handles, own, _caption(len(shown), strengths_of[0].shape[2], modes))
+    result = np.empty(len(panels), dtype=object)
+    result[:] = panels
+    return result
+
+
+def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
+    """All strengths K_a of one run on one axis: a colour per pathway, thinner and paler as S falls.
+
+    Returns the axes. Raises `ValueError` for a trajectory without strengths.
+    """
+    strength, modes = _strength(trajectory), _modes(trajectory)
+    groups = [(m,) for m in range(strength.shape[2])] if modes is None else list(modes.groups)
+    with style.context():
+        from matplotlib.lines import Line2D
+
+        own = ax is None
+        ax = style.new_axes(1, 1, (style.WIDTH / 2, 3.0))[0] if own else ax
+        colours = style.path_colours(strength)
+        fading = np.linspace(0, 1, len(groups))
+        looks = [{"linewidth": 1.8 - 1.2 * fade, "alpha": 1 - 0.6 * fade} for fade in fading]
+        for group, look in reversed(list(zip(groups, looks, strict=True))):
+            for mode in group:
+                for path in style.drawing_order(colours):
+                    ax.plot(np.asarray(trajectory.ts), strength[:, path, mode], color=colours[path], **look)
+        entries = range(len(groups)) if len(groups) <= _MOST_GROUPS else (0, len(groups) - 1)
+        handles = [Line2D([], [], color="0.3", label=_group_name(groups[g], modes), **looks[g]) for g in entries]
+        ax.set(xlabel=style.time_label(trajectory), ylabel="strength $K_a$")
+        style.legend([ax], style.path_handles(_path_names([trajectory]), colours) + handles, own)
+    return ax
+
+
+def _strength(trajectory: Trajectory) -> np.ndarray:
+    if trajectory.dims.get("strength") != _STRENGTH:
+        fail("trajectory", f"have an observable 'strength' with axes {_STRENGTH}",
+             f"its axes are {trajectory.dims.get('strength')}", "Pick one member of an ensemble first.")  # fmt: skip
+    return np.asarray(trajectory.observables["strength"], dtype=np.float64)
+
+
+def _modes(trajectory: Trajectory) -> Modes | None:
+    return None if trajectory.provenance is None else trajectory.provenance.modes
+
+
+def _shown(strength: np.ndarray, modes: Modes | None) -> list[int]:
+    """The modes that get a panel, in the order of their index."""
+    size = modes.S if modes is not None else np.nan_to_num(np.abs(np.nansum(strength[-1], axis=0)))
+    return sorted(int(m) for m in np.argsort(-size, kind="stable")[:_MOST_PANELS])
+
+
+def _new_panels(count: int, columns: int) -> list[Any]:
+    rows = -(-count // columns)
+    panels = style.new_axes(rows, columns, (style.WIDTH * min(1.0, 0.25 + columns / 4), 0.6 + 1.45 * rows))
+    for spare in panels[count:]:
+        spare.remove()
+    return panels[:count]
+
+
+def _path_names(runs: Sequence[Trajectory]) -> Sequence[str]:
+    """Labels of the paths from the first run that has them, else counted from 1."""
+    num_paths = np.shape(runs[0].observables["strength"])[1]
+    given = next((run.labels["path"] for run in runs if "path" in run.labels), ())
+    return given if len(given) == num_paths else [f"path {a + 1}" for a in range(num_paths)]
+
+
+def _mode_name(runs: Sequence[Trajectory], modes: Modes | None, mode: int) -> str:
+    if modes is not None:
+        return f"{modes.names[mode]}, $S$ = {modes.S[mode]:.3g}"
+    names = next((run.labels["mode"] for run in runs if "mode" in run.labels), None)
+    return f"mode {mode + 1}" if names is None else str(names[mode])
+
+
+def _group_name(group: Sequence[int], modes: Modes | None) -> str:
+    which = f"mode {group[0] + 1}" if len(group) == 1 else f"modes {group[0] + 1}-{group[-1] + 1}"
+    return which if modes is None else f"{which}, $S$ = {modes.S[group[0]]:.3g}"
+
+
+def _meanings(num_runs: int, has_target: bool) -> list[Any]:
+    """Legend entries for solid, dashed and the thin grey line."""
+    from matplotlib.lines import Line2D
+
+    names = ("simulation", "theory") if num_runs == 2 else ()
+    handles = [Line2D([], [], color="0.3", label=n, **line) for n, line in zip(names, _LINES, strict=False)]
+    return handles + ([Line2D([], [], color=style.GREY, linewidth=0.6, label="$S/d$")] if has_target else [])
+
+
+def _caption(shown: int, num_modes: int, modes: Modes | None) -> str | None:
+    if shown == num_modes:
+        return None
+    return f"{shown} of {num_modes} modes: those with the largest {'strength at the end' if modes is None else '$S$'}"

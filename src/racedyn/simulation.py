@@ -1,0 +1,151 @@
+"""`simulate`: an ODE solve with all that belongs on the host: refusals, sorting, retry, provenance."""
+
+import dataclasses
+import time
+import warnings
+from functools import partial
+from typing import Any
+
+import diffrax as dfx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from racedyn._checks import check_positive_int, fail
+from racedyn._types import Array, ArrayLike
+from racedyn.integration import (
+    Settings,
+    Solved,
+    arrays_at_the_door,
+    as_times,
+    integrate,
+    package,
+    settings_for,
+    take_lanes,
+)
+from racedyn.provenance import now, versions
+from racedyn.systems.base import AbstractSystem
+from racedyn.trajectory import Provenance, Status, Trajectory
+
+
+class SolveError(RuntimeError):
+    """A solve that failed altogether; `trajectory` has the rows up to then."""
+
+    def __init__(self, message: str, trajectory: Trajectory):
+        super().__init__(message)
+        self.trajectory = trajectory
+
+
+def simulate(
+    system: AbstractSystem,
+    ts: ArrayLike,
+    *,
+    t0: float = 0.0,
+    args: Any = None,
+    rtol: float = 1e-8,
+    atol: float | None = None,
+    max_steps: int = 2**16,
+    retry: dfx.AbstractSolver | None = None,
+    throw: bool = True,
+    **options: Any,
+) -> Trajectory:
+    """Integrate `system` and observe it at `ts`, on the host; arguments and options as in `racedyn.solve`.
+
+    Beyond `solve` it refuses times and tolerances that can't be met, sorts lanes by their predicted rate, tries lanes
+    that used up their steps once more with the implicit solver `retry` (Kvaerno5 by default), and attaches provenance.
+
+    Raises `ValueError` for bad times or tolerances; `SolveError`, with the trajectory, where nothing succeeded (not
+    with `throw=False`); warns where some lanes failed: they are NaN from there on and listed in `trajectory.failed`.
+    """
+    start = time.perf_counter()
+    if not isinstance(system, AbstractSystem):
+        fail(
+            "system", "be an AbstractSystem", f"it is {type(system).__name__}", "See racedyn.from_function.", TypeError
+        )
+    check_positive_int("max_steps", max_steps)
+    system = arrays_at_the_door(system)
+    ts = _check_times(system, ts, t0)
+    _check_tolerances(system, rtol, atol)
+    # Nobody differentiates what runs on the host, and loops made for reverse mode compile slower.
+    options.setdefault("adjoint", dfx.ForwardMode())
+    settings = settings_for(system, rtol=rtol, atol=atol, max_steps=max_steps, **options)
+    solve_once = partial(integrate, ts=ts, t0=as_times(system, t0), args=args)
+    retried = 0
+    if system.lanes is None:
+        solved = solve_once(system, settings=settings)
+    else:
+        solved, retried = _solve_lanes(system, solve_once, settings, retry or dfx.Kvaerno5())
+    provenance = Provenance(
+        kind="simulate",
+        system=_describe(system),
+        solver=f"{type(settings.solver).__name__}, rtol {rtol:g}" + (f", {retried} lanes retried" if retried else ""),
+        settings={"t0": float(t0), "rtol": rtol, "atol": atol, "max_steps": max_steps, "time_unit": "tau"},
+        modes=getattr(system, "modes", None),
+        validity=getattr(system, "validity", {}),
+        versions=versions(),
+        wall_time=time.perf_counter() - start,
+        created=now(),
+    )
+    return _judge(dataclasses.replace(package(system, ts, solved, settings), provenance=provenance), throw)
+
+
+def _solve_lanes(
+    system: Any, solve_once: partial[Solved], settings: Settings, retry: dfx.AbstractSolver
+) -> tuple[Solved, int]:
+    """Lanes in order of their rate; those that used up their steps once more with `retry`."""
+    rates = system.rates()
+    order = np.arange(system.lanes) if rates is None else np.argsort(-np.asarray(rates), kind="stable")
+    back = np.argsort(order)
+    solved = jax.tree.map(lambda leaf: leaf[back], solve_once(take_lanes(system, order), settings=settings))
+    again = np.flatnonzero(np.asarray(solved.status) == Status.STEPS_EXHAUSTED)
+    if len(again):
+        second = solve_once(
+            take_lanes(system, again), settings=dataclasses.replace(settings, solver=retry, step_to_ts=True)
+        )
+        solved = jax.tree.map(lambda first, new: first.at[again].set(new), solved, second)
+    return solved, len(again)
+
+
+def _check_times(system: Any, ts: ArrayLike, t0: float) -> Array:
+    times = np.asarray(ts, dtype=np.float64)
+    if times.ndim != 1 or len(times) == 0 or not np.all(np.isfinite(times)):
+        fail(
+            "ts", "be a vector of finite times", f"its shape is {times.shape}", "For example jnp.linspace(0, 10, 200)."
+        )
+    if np.any(np.diff(times) < 0) or times[0] < t0 or times[-1] <= t0:
+        fail("ts", f"rise from t0 = {t0:g} on and end after it", f"they go from {times[0]:g} to {times[-1]:g}",
+             "Sort them, or pass t0=.")  # fmt: skip
+    return as_times(system, times)
+
+
+def _check_tolerances(system: Any, rtol: float, atol: float | None) -> None:
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if value is not None and not value > 0:
+            fail(name, "be positive", f"it is {value!r}")
+    dtype = jnp.result_type(*jax.tree.leaves(jax.eval_shape(system.y0)))
+    finest = 10 * float(jnp.finfo(dtype).eps)
+    if rtol < finest:
+        remedy = "" if dtype == jnp.float64 else 'Add jax.config.update("jax_enable_x64", True) at the start.'
+        fail("rtol", f"be at least {finest:.1e}, which {dtype} can meet", f"it is {rtol:g}", remedy)
+
+
+def _describe(system: Any) -> str:
+    name = type(system).__name__
+    depths = getattr(system, "depths", None)
+    detail = f" of depths {depths}" if depths is not None else ""
+    return f"{name}{detail}" + (f", {system.lanes} modes" if system.lanes is not None else "")
+
+
+def _judge(trajectory: Trajectory, throw: bool) -> Trajectory:
+    failed = trajectory.failed
+    if failed:
+        statuses = np.atleast_1d(np.asarray(trajectory.status))
+        reasons = "; ".join(sorted({Status(int(statuses[i])).message for i in failed}))
+        if throw and len(failed) == len(statuses):
+            raise SolveError(
+                f"The solve failed: it {reasons} (the exception's .trajectory has the rows up to then).", trajectory
+            )
+        warnings.warn(
+            f"{len(failed)} of {len(statuses)} lanes failed, {failed}: {reasons}.", RuntimeWarning, stacklevel=3
+        )
+    return trajectory

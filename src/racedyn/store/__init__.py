@@ -1,0 +1,21 @@
+"""The store: trajectories in one HDF5 file that xarray and netCDF4 open as it is.
+
+What lies where (format 1). Every axis of every dataset has a dimension scale, so all of them have names::
+
+    /                 format, format_version, complete (0 or 1), created, versions, config (JSON), git_commit
+    /trained          one group per trajectory; provenance (JSON)
+      time            (time,) the save times; an axis of its own is also path, mode, ...: its labels, or 0, 1, 2, ...
+      strength, ...   the observables
+      step  status    (time,); () or (lane,)
+      stats/          the pytrees: a group per dict, tuple and list (attribute `tree`) and a dataset per array
+      ys/  end/
+      modes/          U, S, V, variances, names; misalignment, floor, groups
+
+Behind the HDF5 bytes stands a checksum of them, which readers of HDF5 ignore. Later formats never make this one
+unreadable.
+"""
+
+from racedyn.store.files import File, StoreError, check_target, checkpoint, load, partial_path, save
+from racedyn.store.report import info, to_xarray
+
+__all__ = ["File", "StoreError", "check_target", "checkpoint", "info", "load", "partial_path", "save", "to_xarray"]

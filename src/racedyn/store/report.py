@@ -1,0 +1,84 @@
+"""Files and trajectories for others to read: a page of text, an xarray Dataset."""
+
+import json
+import os
+import textwrap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from racedyn._types import TIME
+from racedyn.store.files import File, load
+from racedyn.store.layout import as_array, axes, distinct
+from racedyn.store.write import FORMAT
+from racedyn.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def info(path: str | os.PathLike[str]) -> str:
+    """What a file holds, on one page: format, complete or not, each trajectory, modes, versions, seed, configuration.
+
+    Reads everything, so a damaged file raises `StoreError` as in `load`; an incomplete one is described.
+    """
+    file = load(path, partial=True)
+    attrs = file.attrs
+    state = "complete" if attrs["complete"] else "INCOMPLETE: a checkpoint, read it with partial=True"
+    lines = [f"{file.path}  ({file.path.stat().st_size / 2**20:.3g} MiB)"]
+    lines.append(f"  format       {FORMAT} {attrs['format_version']}, {state}")
+    lines.append(f"  created      {attrs['created']}, git commit {attrs.get('git_commit', 'unknown')}")
+    lines.append(f"  versions     {', '.join(f'{name} {found}' for name, found in attrs['versions'].items())}")
+    lines.append(f"  seed         {_seed(file)}")
+    lines.append(f"  config       {_short(file.config)}")
+    for name, trajectory in file.items():
+        head, *rest = str(trajectory).splitlines()
+        lines += ["", f"{name}: {head}", *rest, *_provenance(trajectory)]
+    return "\n".join(lines)
+
+
+def to_xarray(trajectory: Trajectory) -> "xarray.Dataset":
+    """The observables as an `xarray.Dataset`, with times, steps, status and labels as coordinates.
+
+    `racedyn.save` needs no such step: `xarray.open_datatree(path)` opens its files as they are. Raises `ImportError`
+    where xarray is not installed.
+    """
+    try:
+        import xarray
+    except ImportError as error:
+        raise ImportError('`to_xarray` needs xarray, which is not installed: pip install "racedyn[xarray]".') from error
+    observables = {name: as_array(f"observables[{name!r}]", value) for name, value in trajectory.observables.items()}
+    values, _ = axes(trajectory, observables)
+    variables = {name: (distinct(trajectory.dims[name]), array) for name, array in observables.items()}
+    coordinates: dict[str, Any] = {axis: (axis, value) for axis, value in values.items()}
+    if trajectory.step is not None:
+        coordinates["step"] = (TIME, np.asarray(trajectory.step))
+    source = trajectory.provenance
+    attrs = {} if source is None else {"kind": source.kind, "system": source.system, "solver": source.solver}
+    return xarray.Dataset(variables, coordinates, attrs)
+
+
+def _provenance(trajectory: Trajectory) -> list[str]:
+    source = trajectory.provenance
+    if source is None:
+        return []
+    lines = [f"  made by      {source.kind}, {source.created or 'no date'}"]
+    lines.append(f"  settings     {_short(source.settings)}")
+    if source.validity:
+        lines.append(f"  validity     {_short(source.validity)}")
+    if source.modes is not None:
+        lines += [f"  {line}" for line in str(source.modes).splitlines()]
+    return lines
+
+
+def _seed(file: File) -> str:
+    """The first seed or key that a trajectory's settings or the configuration name."""
+    places = [t.provenance.settings for t in file.values() if t.provenance is not None]
+    places.append(file.config if isinstance(file.config, Mapping) else {})
+    found = [str(place[name]) for place in places for name in ("seed", "key") if name in place]
+    return found[0] if found else "not recorded"
+
+
+def _short(value: Any, width: int = 100) -> str:
+    return textwrap.shorten(json.dumps(value), width, placeholder=" ...")

@@ -1,0 +1,6 @@
+"""Systems: initial state and d/dt, and what may be observed. They know nothing of solvers."""
+
+from racedyn.systems.base import AbstractSystem, from_function
+from racedyn.systems.pathways import Pathways
+
+__all__ = ["AbstractSystem", "Pathways", "from_function"]

@@ -1,0 +1,86 @@
+"""The interface of everything that `simulate` integrates."""
+
+import abc
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from racedyn._types import Array, ArrayLike, PyTree
+
+
+class AbstractSystem(eqx.Module):
+    """An ODE: `y0()` and `vector_field(t, y, args)`; the rest has defaults.
+
+    The state y is any pytree of real arrays. Fields that are floats or arrays are its parameters: differentiable, and
+    free to change without recompiling.
+    """
+
+    @abc.abstractmethod
+    def y0(self) -> PyTree:
+        """The state at t0."""
+
+    @abc.abstractmethod
+    def vector_field(self, t: Array, y: PyTree, args: Any) -> PyTree:
+        """dy/dt, of the structure of y; t in units of tau."""
+
+    def observe(self, t: Array, y: PyTree) -> dict[str, Array]:
+        """What is saved at each time: name -> array. By default the state itself: one entry per leaf."""
+        if isinstance(y, Mapping) and all(isinstance(leaf, jax.Array) for leaf in y.values()):
+            return dict(y)
+        leaves = jax.tree.leaves(y)
+        return {"y": leaves[0]} if len(leaves) == 1 else {f"y{i}": leaf for i, leaf in enumerate(leaves)}
+
+    def dims(self) -> Mapping[str, tuple[str, ...]]:
+        """Axis names of observables (without time): name -> names. Unnamed axes get names of their own."""
+        return {}
+
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        """Names along axes: axis -> names."""
+        return {}
+
+    @property
+    def lanes(self) -> int | None:
+        """None, or the number of independent modes.
+
+        In a laned system the mode is the last axis of every state leaf and of every parameter that is not a scalar, and
+        `y0`, `vector_field` and `settled` also work on one mode alone, where that axis is absent: each mode then steps
+        on its own clock.
+        """
+        return None
+
+    def rates(self) -> Array | None:
+        """Predicted speed of each lane, (lanes,): only used to let lanes of like speed step together."""
+        return None
+
+    def settled(self, t: Array, y: PyTree, tolerance: ArrayLike) -> Array:
+        """Whether what is left to change is below `tolerance`, relative: the solve stops and holds the value.
+
+        Never a norm of dy/dt, which is small on a plateau too. By default never.
+        """
+        return jnp.asarray(False)
+
+    def drift(self, y: PyTree, y0: PyTree) -> Array:
+        """Largest change of a conserved quantity since y0, relative to its scale; NaN where nothing is conserved."""
+        return jnp.asarray(jnp.nan)
+
+
+class FunctionSystem(AbstractSystem):
+    """A system made from a plain function; see `from_function`."""
+
+    function: Callable[[Array, PyTree, Any], PyTree]
+    initial: PyTree
+
+    def y0(self) -> PyTree:
+        return self.initial
+
+    def vector_field(self, t: Array, y: PyTree, args: Any) -> PyTree:
+        return self.function(t, y, args)
+
+
+def from_function(function: Callable[[Array, PyTree, Any], PyTree], y0: PyTree) -> AbstractSystem:
+    """The system dy/dt = function(t, y, args) from `y0`: numbers (one array), or a tuple or dict of arrays."""
+    initial = y0 if isinstance(y0, tuple | dict) else jnp.asarray(y0, float)
+    return FunctionSystem(function, jax.tree.map(lambda leaf: jnp.asarray(leaf, float), initial))

@@ -1,0 +1,169 @@
+"""The q/p equations of parallel pathways [Shi22], any mixture of depths."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax.core
+import jax.numpy as jnp
+import numpy as np
+
+from racedyn._checks import check_positive_int, fail
+from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
+from racedyn.systems.base import AbstractSystem
+
+State = tuple[Array, Array]
+
+
+class Pathways(AbstractSystem):
+    """Pathways that compete for each mode, one (q, p) per pathway and mode ([Shi22]; depths may differ).
+
+        dq_a/dt = q_a^(D_a - 2) p_a r,   dp_a/dt = q_a^(D_a - 1) r,   r = S - d sum_a K_a,   K_a = p_a q_a^(D_a - 1)
+
+    D_a counts weight matrices. D_a = 1 is a shallow pathway: K = p, dp/dt = r, and its q is unused. c_a = q_a^2 -
+    p_a^2 is conserved. Modes don't interact: each is a lane.
+
+    **Arguments:**
+
+    - `singular_values`: S, (mode,).
+    - `depths`: D_a >= 1, whole numbers, one per pathway.
+    - `q`, `p`: at time 0, (path, mode), or anything that broadcasts to it.
+    - `variances`: d, (mode,) or a number.
+    - `loss_floor`: the part of the loss outside the modes.
+
+    Observables: `strength`, `q`, `p` (path, mode), `loss` (). Raises `ValueError` where shapes don't meet, a value is
+    not finite, or a depth is not a whole number of at least 1.
+    """
+
+    singular_values: Array
+    variances: Array
+    q: Array
+    p: Array
+    loss_floor: Array
+    depths: tuple[int, ...] = eqx.field(static=True)
+    path_names: tuple[str, ...] | None = eqx.field(static=True)
+    mode_names: tuple[str, ...] | None = eqx.field(static=True)
+    notes: HostOnly = eqx.field(static=True)
+
+    def __init__(
+        self,
+        singular_values: ArrayLike | Sequence[float],
+        depths: Sequence[int],
+        q: ArrayLike | Sequence[Any],
+        p: ArrayLike | Sequence[Any],
+        variances: ArrayLike | Sequence[float] = 1.0,
+        *,
+        loss_floor: ArrayLike = 0.0,
+        path_names: Sequence[str] | None = None,
+        mode_names: Sequence[str] | None = None,
+        modes: Any = None,
+        validity: Mapping[str, Any] | None = None,
+    ):
+        S = jnp.atleast_1d(_as_real("singular_values", singular_values))
+        self.depths = tuple(check_positive_int("depths", depth, "Depth counts weight matrices.") for depth in depths)
+        shape = (len(self.depths), S.shape[0])
+        if S.ndim != 1 or 0 in shape:
+            fail(
+                "singular_values",
+                "be one number per mode, for at least one mode and pathway",
+                f"it has shape {S.shape}",
+            )
+        self.singular_values = S
+        self.variances = _broadcast("variances", variances, shape[1:])
+        self.q = _broadcast("q", q, shape)
+        self.p = _broadcast("p", p, shape)
+        self.loss_floor = _as_real("loss_floor", loss_floor)
+        self.path_names = None if path_names is None else tuple(path_names)
+        self.mode_names = None if mode_names is None else tuple(mode_names)
+        self.notes = HostOnly({"modes": modes, "validity": dict(validity or {})})
+
+    @property
+    def modes(self) -> Any:
+        """The `racedyn.tasks.Modes` that the strengths are read in, or None."""
+        return self.notes.value["modes"]
+
+    @property
+    def validity(self) -> dict[str, Any]:
+        """What `reduce` measured about this reduction."""
+        return self.notes.value["validity"]  # type: ignore[no-any-return]
+
+    def y0(self) -> State:
+        return self.q, self.p
+
+    def strength(self, y: State) -> Array:
+        """K_a = p_a q_a^(D_a - 1), (path, mode)."""
+        q, p = y
+        return p * _powers(q, [depth - 1 for depth in self.depths])
+
+    def residual(self, y: State) -> Array:
+        """r = S - d sum_a K_a, (mode,): what drives every pathway of a mode."""
+        return self.singular_values - self.variances * jnp.sum(self.strength(y), axis=0)
+
+    def vector_field(self, t: Array, y: State, args: Any) -> State:
+        q, p = y
+        r = self.residual(y)
+        deep = _per_path([depth > 1 for depth in self.depths], q)
+        dq = jnp.where(deep, _powers(q, [max(depth - 2, 0) for depth in self.depths]) * p * r, 0)
+        dp = _powers(q, [depth - 1 for depth in self.depths]) * r
+        return dq, dp
+
+    def observe(self, t: Array, y: State) -> dict[str, Array]:
+        loss = 0.5 * jnp.sum(self.residual(y) ** 2 / self.variances) + self.loss_floor
+        return {"strength": self.strength(y), "loss": loss, "q": y[0], "p": y[1]}
+
+    def dims(self) -> Mapping[str, tuple[str, ...]]:
+        return {name: (PATH, MODE) for name in ("strength", "q", "p")}
+
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        given = {PATH: self.path_names, MODE: self.mode_names}
+        return {axis: names for axis, names in given.items() if names is not None}
+
+    @property
+    def lanes(self) -> int:
+        return self.singular_values.shape[-1]
+
+    def rates(self) -> Array:
+        """Growth rate of the fastest pathway at the start, S q^(D-2), or d in a shallow one."""
+        growth = _powers(jnp.abs(self.q), [max(depth - 2, 0) for depth in self.depths]) * self.singular_values
+        deep = _per_path([depth > 1 for depth in self.depths], self.q)
+        return jnp.max(jnp.where(deep, growth, self.variances), axis=0)
+
+    def settled(self, t: Array, y: State, tolerance: ArrayLike) -> Array:
+        # A relative error `tolerance` in each of D factors is D times that in K: below this, r is the solver's own
+        # noise.
+        noise = max(self.depths) * tolerance
+        fitted = self.variances * jnp.sum(jnp.abs(self.strength(y)), axis=0)
+        return jnp.abs(self.residual(y)) <= noise * (jnp.abs(self.singular_values) + fitted)
+
+    def drift(self, y: State, y0: State) -> Array:
+        """Largest |c - c0| over q0^2 + p0^2, c = q^2 - p^2; shallow pathways conserve nothing."""
+        (q, p), (q0, p0) = y, y0
+        change = jnp.abs((q**2 - p**2) - (q0**2 - p0**2)) / (q0**2 + p0**2)
+        deep = _per_path([depth > 1 for depth in self.depths], q)
+        return jnp.max(jnp.where(deep, change, 0.0))
+
+
+def _powers(q: Array, exponents: Sequence[int]) -> Array:
+    """q_a^n_a with one whole exponent per pathway: exact for q of either sign."""
+    if len(set(exponents)) == 1:
+        return q ** exponents[0]
+    return jnp.stack([q[a] ** n for a, n in enumerate(exponents)])
+
+
+def _per_path(flags: Sequence[bool], q: Array) -> Array:
+    return jnp.asarray(flags).reshape((-1,) + (1,) * (q.ndim - 1))
+
+
+def _as_real(argument: str, value: Any) -> Array:
+    array = jnp.asarray(value, dtype=float)
+    if not isinstance(array, jax.core.Tracer) and not np.all(np.isfinite(np.asarray(array))):
+        fail(argument, "be finite", "it holds NaN or infinity")
+    return array
+
+
+def _broadcast(argument: str, value: Any, shape: tuple[int, ...]) -> Array:
+    array = _as_real(argument, value)
+    try:
+        return jnp.broadcast_to(array, shape)
+    except ValueError:
+        fail(argument, f"broadcast to {shape}", f"its shape is {array.shape}", "Axes are (path, mode).")

@@ -1,0 +1,24 @@
+"""The climate of all tests: float64, strict promotion, no display."""
+
+import os
+import sys
+
+import hypothesis
+import jax
+import pytest
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+# The first example compiles, which no deadline survives.
+hypothesis.settings.register_profile("racedyn", deadline=None, max_examples=30)
+hypothesis.settings.load_profile("racedyn")
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    """pyplot keeps every figure, and warns of too many."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")

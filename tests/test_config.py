@@ -1,0 +1,134 @@
+import dataclasses
+import json
+import tomllib
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from racedyn import config
+from racedyn.config import ConfigError
+
+HIERARCHY = Path(__file__).parents[1] / "data" / "runs" / "hierarchy.toml"
+
+
+def given(**changes):
+    """A usable configuration as nested dicts, with sections replaced."""
+    usable = {
+        "name": "small",
+        "task": {"kind": "hierarchy", "items": 4},
+        "network": {"kind": "parallel", "depths": [2, 3], "width": 8},
+        "init": {"kind": "gaussian", "std": 0.1},
+        "train": {"lr": 1, "steps": 10},
+    }
+    return usable | changes
+
+
+def test_the_shipped_run():
+    read = config.read(HIERARCHY)
+    assert (read.name, read.seed, read.task.items, read.network.depths) == ("hierarchy", 0, 8, (4, 4))
+    assert (read.network.width, read.init.std, read.train.lr, read.train.steps) == (200, 0.02, 0.04, 6000)
+    assert read.theory == config.Theory(level="pathway", rtol=1e-8)
+
+
+CHAIN = {"kind": "chain", "depth": 2, "width": 3, "activation": "relu"}
+
+
+@pytest.mark.parametrize("data", [given(), given(network=CHAIN, init={"kind": "balanced", "scale": 0.5}, seed=7)])
+def test_resolved_configurations_read_back(data):
+    resolved = config.parse(data)
+    assert config.parse(tomllib.loads(config.as_toml(resolved))) == resolved
+    assert config.parse(json.loads(config.as_json(resolved))) == resolved
+    assert config.parse(config.as_dict(resolved)) == resolved
+
+
+def test_defaults_are_resolved_and_what_is_not_set_is_left_out():
+    train = tomllib.loads(config.as_toml(config.parse(given())))["train"]
+    assert train == {"lr": 1.0, "steps": 10, "dtype": "float64", "loss": "mean"}
+
+
+def test_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError, match="seed"):
+        config.parse(given()).seed = 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"network": {"kind": "chain", "depth": 2, "widht": 8}}, r"`network.widht` is not known.*`network.width`"),
+        ({"network": {"kind": "chain", "depth": 2, "widht": 8}}, "`network.width` is missing"),
+        ({"network": {"kind": "chain", "depths": 2, "width": 8}}, r"`network.depths` is not known.*`network.depth`"),
+        ({"lr": 1}, r"`lr` is not known. Did you mean `train.lr`\?"),
+        ({"zzz": 1}, r"`zzz` is not known. Known here: `name`, `seed`, `task`, `network`, `init`, `train`, `theory`\."),
+        ({"train": {"lr": 1, "steps": "10"}}, r"`train.steps` must be a whole number, but it is '10' \(text\)\."),
+        ({"train": {"lr": 1, "steps": True}}, r"`train.steps` must be a whole number, but it is True \(a boolean\)\."),
+        ({"train": {"lr": 1, "steps": 1.5}}, r"`train.steps` must be a whole number, but it is 1.5 \(a number\)\."),
+        ({"train": {"lr": "1", "steps": 1}}, r"`train.lr` must be a number, but it is '1' \(text\)\."),
+        ({"train": {"lr": 0, "steps": 1}}, r"`train.lr` must be greater than 0, but it is 0 \(a whole number\)\."),
+        ({"train": {"lr": float("inf"), "steps": 1}}, r"`train.lr` must be finite, but it is inf \(a number\)\."),
+        ({"train": {"lr": 1, "steps": 1, "loss": "summ"}}, r"`train.loss` must be 'mean', 'half_sum', 'sum' or"),
+        ({"network": {"kind": "parallel", "depths": [2, 0], "width": 1}}, r"`network.depths\[1\]` must be at least 1"),
+        ({"network": {"kind": "parallel", "depths": 2, "width": 1}}, r"`network.depths` must be a list, but it is 2"),
+        ({"network": {"kind": "parallel", "depths": [], "width": 1}}, r"`network.depths` must have at least 1 entry"),
+        ({"network": {"kind": "ring"}}, r"`network.kind` must be one of 'parallel', 'chain', but it is 'ring'\."),
+        ({"init": {"std": 1}}, r"`init.kind` must be one of 'gaussian', 'orthogonal', .*, but it is missing\."),
+        ({"task": 3}, r"`task` must be a table, but it is 3 \(a whole number\)\."),
+        ({"theory": 3}, r"`theory` must be a table, but it is 3 \(a whole number\)\."),
+        ({"name": "../x"}, r"`name` must be letters, digits, .*, as a file name has them, but it is '\.\./x'"),
+        ({"seed": -1}, r"`seed` must be at least 0, but it is -1"),
+    ],
+)  # fmt: skip
+def test_refused(changes, problem):
+    with pytest.raises(ConfigError, match=problem):
+        config.parse(given(**changes))
+
+
+def test_all_problems_at_once():
+    with pytest.raises(ConfigError, match=r"(?s)^3 problems in x.toml:.*`seed`.*`train.lr`.*`foo`"):
+        config.parse(given(seed="0", train={"steps": 1}, foo=1), source="x.toml")
+
+
+def test_sections_made_in_python_are_checked_alike():
+    assert config.Train(lr=1, steps=2).lr == 1.0
+    with pytest.raises(ConfigError, match=r"`stepz` is not known. Did you mean `steps`\?"):
+        config.Train(lr=1.0, steps=2, stepz=3)
+
+
+def test_not_toml(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_text("a = = 1")
+    with pytest.raises(ConfigError, match=r"x.toml is not a TOML file: .*line 1"):
+        config.read(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"x.toml is not a TOML file"):
+        config.read(path)
+
+
+def test_paths_are_relative_to_the_file_and_the_name_is_its_own(tmp_path, monkeypatch):
+    (tmp_path / "mine.toml").write_text(config.as_toml(config.parse(given())).replace('name = "small"\n', ""))
+    assert config.read(tmp_path / "mine.toml").name == "mine"
+    (tmp_path / "data.toml").write_text(config.as_toml(config.parse(given(task={"kind": "arrays", "path": "a/b.npz"}))))
+    monkeypatch.chdir(tmp_path.parent)
+    read = config.read(f"{tmp_path.name}/data.toml")
+    assert read.name == "small"
+    assert Path(read.task.path) == tmp_path / "a" / "b.npz"
+
+
+def test_words_are_those_of_the_code():
+    """The lists of names here, written out so that help needs no JAX, are the lists of the modules they belong to."""
+    from racedyn.conventions import LOSSES
+    from racedyn.networks.network import KINDS
+    from racedyn.reduction import LEVELS
+
+    assert get_args(config.Activation) == KINDS
+    types = {field.name: field.type for cls in (config.Train, config.Theory) for field in dataclasses.fields(cls)}
+    assert get_args(types["loss"]) == tuple(LOSSES)
+    assert get_args(types["level"]) == LEVELS
+
+
+def test_keys_follow_the_kinds():
+    read = config.parse(given())
+    assert config.kinds_of(read) == {"task": "hierarchy", "network": "parallel", "init": "gaussian"}
+    keys = config.keys(config.kinds_of(read))
+    assert "network.depths" in keys and "network.depth" not in keys
+    assert {"network.depths", "network.depth", "task.path", "theory.rtol"} <= set(config.keys({}))

@@ -1,0 +1,285 @@
+import dataclasses
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from racedyn import config, pipeline, store, tasks, training
+from racedyn.store.files import partial_path
+
+SMALL = {
+    "name": "small",
+    "task": {"kind": "hierarchy", "items": 4},
+    "network": {"kind": "parallel", "depths": [2, 3], "width": 6},
+    "init": {"kind": "gaussian", "std": 0.3},
+    "train": {"lr": 0.1, "steps": 40, "save_every": 10},
+}
+
+
+def small(**changes):
+    """The small run with sections replaced."""
+    return config.parse(SMALL | changes)
+
+
+def run(settings, out, **options):
+    return pipeline.run(settings, out=out, progress=False, **options)
+
+
+def never(*_, **__):
+    raise AssertionError("this must not be called")
+
+
+@pytest.fixture
+def finished(tmp_path):
+    return run(small(), tmp_path / "whole")
+
+
+def run_until(steps, patch, settings, out):
+    """Run until a checkpoint at so many steps or later, where Ctrl-C comes."""
+    checkpoint, came = store.checkpoint, []
+
+    def interrupting(path, **options):
+        checkpoint(path, **options)
+        if options["trained"].step[-1] >= steps and not came:
+            came.append(True)
+            raise KeyboardInterrupt
+
+    patch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    patch.setattr(store, "checkpoint", interrupting)
+    with (
+        pytest.warns(RuntimeWarning, match="Training stopped"),
+        pytest.raises(pipeline.Interrupted, match=r"small\.h5\.partial has what was trained: --resume"),
+    ):
+        run(settings, out)
+    assert steps <= store.load(out / "small.h5.partial", partial=True).trained.step[-1] < settings.train.steps
+
+
+def test_a_run_leaves_its_results_and_figures_and_nothing_else(finished, tmp_path):
+    assert sorted(path.name for path in (tmp_path / "whole").iterdir()) == ["small.h5", "small.pdf", "small.png"]
+    file = store.load(finished.path)
+    assert config.parse(file.config) == small() == finished.config
+    assert set(file) == {"theory", "trained"}
+    np.testing.assert_array_equal(file.theory.ts, file.trained.ts)
+    np.testing.assert_allclose(file.trained.ts, 0.1 * np.arange(0, 41, 10), rtol=1e-12)
+    assert finished.notes == ()
+    assert np.isfinite(finished.comparison.errors["strength"].relative_l2)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network": {"kind": "chain", "depth": 3, "width": 6}},
+        {"init": {"kind": "orthogonal", "scale": 0.5}},
+        {"init": {"kind": "aligned", "scale": 0.5}},
+        {"init": {"kind": "balanced", "scale": 0.5}},
+        {"train": {"lr": 0.01, "steps": 10, "dtype": "float32", "loss": "sum"}},
+    ],
+    ids=["chain", "orthogonal", "aligned", "balanced", "float32"],
+)
+def test_every_kind_runs(changes, tmp_path):
+    result = run(small(**changes), tmp_path)
+    assert result.comparison is not None and not result.trained.failed
+
+
+def test_a_nonlinear_network_is_trained_without_a_theory(tmp_path):
+    network = {"kind": "parallel", "depths": [2, 3], "width": 6, "activation": "relu", "activate_last": True}
+    result = run(small(network=network), tmp_path)
+    assert (result.theory, result.comparison) == (None, None)
+    assert result.notes[0] == "a relu network has no reduction: it was only trained"
+    assert set(store.load(result.path)) == {"trained"}
+    assert all(figure.exists() for figure in result.figures)
+
+
+@pytest.mark.parametrize("ending", [".h5", ".png", ".pdf"])
+def test_what_is_there_is_not_replaced(ending, tmp_path, monkeypatch):
+    there = tmp_path / f"small{ending}"
+    there.write_text("precious")
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "train", never)
+        with pytest.raises(FileExistsError, match=rf"small\{ending} exists. Pass --force"):
+            run(small(), tmp_path)
+        assert there.read_text() == "precious"
+    run(small(), tmp_path, force=True)
+    assert set(store.load(tmp_path / "small.h5")) == {"theory", "trained"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"init": {"kind": "aligned", "scale": 0.1}, "network": {"kind": "chain", "depth": 2, "width": 1}},
+            "as wide as",
+        ),
+        ({"task": {"kind": "hierarchy", "items": 6}}, "power of two"),
+        ({"task": {"kind": "arrays", "path": "nothing.npz"}}, r"nothing\.npz"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_training(changes, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "train", never)
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        run(small(**changes), tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "train", never)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        run(small(), tmp_path / "file" / "runs")
+
+
+def test_float64_is_needed(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "train", never)
+    with jax.enable_x64(False), pytest.raises(ValueError, match="jax_enable_x64"):
+        run(small(), tmp_path)
+
+
+def test_resuming_an_interrupted_run_gives_the_same_result(tmp_path, monkeypatch):
+    settings = small(train={"lr": 0.01, "steps": 1200})  # so many that rows are chosen: every second step
+    with monkeypatch.context() as patch:
+        run_until(200, patch, settings, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "train", never)
+        with pytest.raises(FileExistsError, match=r"what an unfinished run left\. Pass --resume"):
+            run(settings, tmp_path)
+        with pytest.raises(ValueError, match="is of another configuration"):
+            run(dataclasses.replace(settings, seed=1), tmp_path, resume=True)
+    resumed = run(settings, tmp_path, resume=True)
+    assert not (tmp_path / "small.h5.partial").exists()
+    whole = run(settings, tmp_path / "whole")
+    np.testing.assert_array_equal(resumed.trained.step, whole.trained.step)
+    for name, value in whole.trained.observables.items():
+        np.testing.assert_array_equal(resumed.trained.observables[name], value, err_msg=name)
+
+
+def test_a_training_that_was_done_is_not_done_again(finished, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "simulate", stop)
+        with pytest.raises(pipeline.Interrupted, match="--resume"):
+            run(small(), tmp_path)
+    monkeypatch.setattr(pipeline, "train", never)
+    resumed = run(small(), tmp_path, resume=True)
+    np.testing.assert_array_equal(resumed.trained.observables["loss"], finished.trained.observables["loss"])
+
+
+def test_force_starts_anew_and_resume_without_a_checkpoint_too(finished, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        run_until(10, patch, small(seed=1), tmp_path)
+    run(small(), tmp_path, force=True)
+    assert not (tmp_path / "small.h5.partial").exists()
+    again = run(small(), tmp_path / "new", resume=True)
+    np.testing.assert_array_equal(again.trained.observables["loss"], finished.trained.observables["loss"])
+
+
+def test_an_interrupt_before_anything_was_trained_says_so(tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "train", stop)
+    with pytest.raises(pipeline.Interrupted, match="Nothing is kept"):
+        run(small(), tmp_path)
+    (tmp_path / "small.h5.partial").write_text("of an earlier run")
+    with pytest.raises(pipeline.Interrupted, match="Nothing is kept"):
+        run(small(), tmp_path, force=True)
+
+
+def test_results_that_cannot_be_saved_are_put_elsewhere(tmp_path, monkeypatch):
+    save, out, elsewhere = store.save, tmp_path / "runs", tmp_path / "temporary"
+    elsewhere.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(elsewhere))
+
+    def full(path, **options):
+        if path.parent == out:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return save(path, **options)
+
+    monkeypatch.setattr(store, "save", full)
+    with pytest.raises(
+        pipeline.NotSavedError, match=r"No space left.*The results are in .*temporary.*small\.h5"
+    ) as caught:
+        run(small(), out)
+    assert caught.value.result.path.is_relative_to(elsewhere)
+    assert set(store.load(caught.value.result.path)) == {"theory", "trained"}
+    assert (out / "small.h5.partial").exists()  # so that --resume can still put them where they belong
+
+
+def test_a_figure_that_cannot_be_saved_costs_no_results(tmp_path, monkeypatch):
+    def full(axes, path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(pipeline.plot, "save_figure", full)
+    with pytest.raises(pipeline.NotSavedError, match=r"No space left.*`racedyn plot .*small\.h5` draws it"):
+        run(small(), tmp_path)
+    assert set(store.load(tmp_path / "small.h5")) == {"theory", "trained"}
+
+
+def test_a_checkpoint_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store, "checkpoint", full)
+    with pytest.warns(RuntimeWarning, match="No checkpoint was written: .*No space left"):
+        result = run(small(), tmp_path)
+    assert set(store.load(result.path)) == {"theory", "trained"}
+
+
+def test_a_training_that_diverges_is_kept_and_said(tmp_path):
+    with pytest.warns(RuntimeWarning, match="Training stopped at step"):
+        result = run(small(train={"lr": 50.0, "steps": 400, "save_every": 10}), tmp_path)
+    assert result.trained.failed == [0]
+    assert store.load(result.path).trained.failed == [0]
+
+
+def test_data_from_a_file(tmp_path):
+    X, Y = np.eye(3), np.arange(6.0).reshape(2, 3)
+    np.savez(tmp_path / "mine.npz", X=X, Y=Y)
+    task = pipeline.build_task(config.Arrays(path=str(tmp_path / "mine.npz")))
+    assert isinstance(task, tasks.Task) and task.name == "mine"
+    np.testing.assert_array_equal(task.Y, Y)
+
+
+@pytest.mark.parametrize("content", ["missing", "text", "one array", "pickle", "cut"])
+def test_data_that_cannot_be_used(content, tmp_path):
+    path = tmp_path / "mine.npz"
+    if content == "text":
+        path.write_text("1, 2, 3")
+    else:
+        with open(path, "wb") as file:
+            if content == "one array":
+                np.save(file, np.eye(3))
+            else:
+                np.savez(file, X=np.array([{}]) if content == "pickle" else np.eye(3), y=np.eye(3), Z=np.eye(100))
+    if content == "cut":
+        path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(ValueError, match=r"`task.path` must be a \.npz file with X and Y, but .*mine\.npz"):
+        pipeline.build_task(config.Arrays(path=str(path)))
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_from_its_checkpoint(tmp_path):
+    settings = small(train={"lr": 1e-4, "steps": 200_000_000, "save_every": 1000})
+    code = (
+        "import sys, jax; jax.config.update('jax_enable_x64', True)\n"
+        "from racedyn import config, pipeline, training\n"
+        "training.CHECKPOINT_SECONDS = 0.2\n"
+        "pipeline.run(config.parse(__import__('json').loads(sys.argv[1])), out=sys.argv[2], progress=False)"
+    )
+    partial = partial_path(tmp_path / "small.h5")
+    with subprocess.Popen([sys.executable, "-c", code, config.as_json(settings), str(tmp_path)]) as process:
+        deadline = time.monotonic() + 120
+        while not partial.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        process.send_signal(signal.SIGKILL)
+    kept = store.load(partial, partial=True)
+    assert config.parse(kept.config) == settings
+    assert 0 < kept.trained.step[-1] < settings.train.steps
+    assert np.isfinite(kept.trained.observables["loss"]).all()
