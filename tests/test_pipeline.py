@@ -78,13 +78,25 @@ def test_a_run_leaves_its_results_and_figures_and_nothing_else(finished, tmp_pat
         {"init": {"kind": "orthogonal", "scale": 0.5}},
         {"init": {"kind": "aligned", "scale": 0.5}},
         {"init": {"kind": "balanced", "scale": 0.5}},
-        {"train": {"lr": 0.01, "steps": 10, "dtype": "float32", "loss": "sum"}},
     ],
-    ids=["chain", "orthogonal", "aligned", "balanced", "float32"],
+    ids=["chain", "orthogonal", "aligned", "balanced"],
 )
 def test_every_kind_runs(changes, tmp_path):
     result = run(small(**changes), tmp_path)
     assert result.comparison is not None and not result.trained.failed
+
+
+def test_every_setting_arrives(finished, tmp_path):
+    train = {"lr": 0.01, "steps": 30, "save_every": 15, "dtype": "float32", "loss": "sum"}
+    result = run(small(train=train, theory={"rtol": 1e-6}, seed=1), tmp_path)
+    settings = result.trained.provenance.settings
+    assert {name: settings[name] for name in ("lr", "save_every", "dtype", "loss")} == {
+        name: train[name] for name in ("lr", "save_every", "dtype", "loss")
+    }
+    assert list(result.trained.step) == [0, 15, 30]
+    assert result.theory.provenance.settings["rtol"] == 1e-6
+    assert not np.isclose(result.trained.observables["loss"][0], finished.trained.observables["loss"][0])
+    assert result.trained.provenance.system.endswith("learning hierarchy of 4: 4 examples, input 4, output 7")
 
 
 def test_a_nonlinear_network_is_trained_without_a_theory(tmp_path):
@@ -131,6 +143,13 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path, mo
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         run(small(), tmp_path / "file" / "runs")
+
+    def read_only(*, dir):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", read_only)
+    with pytest.raises(OSError, match=r"Read-only file system: '.*runs'"):
+        run(small(), tmp_path / "runs")
 
 
 def test_float64_is_needed(tmp_path, monkeypatch):

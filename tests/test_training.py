@@ -80,12 +80,13 @@ def test_rows_at_the_start_at_the_end_and_every_so_often():
 
 
 def test_observables_are_those_of_the_weights_at_each_row():
-    run = train(steps=6, save_every=2, save_weights=True)
+    run = train(steps=6, save_every=2, save_weights=True, strength_matrix=True)
     modes = TASK.modes
     for row in range(4):
         w = {edge: array[row] for edge, array in run.ys.items()}
         m = modes.U.T @ w["w1_3"] @ w["w1_2"] @ w["w1_1"] @ modes.V
         np.testing.assert_allclose(run.observables["strength"][row, 0], np.diagonal(m), atol=1e-14)
+        np.testing.assert_allclose(run.observables["strength_matrix"][row, 0], m, atol=1e-14)
         off = np.linalg.norm(m - np.diag(np.diagonal(m))) / np.linalg.norm(np.diagonal(m))
         assert run.observables["off_diagonal"][row, 0] == pytest.approx(off)
         group = run.observables["group_strength"][row, 0]

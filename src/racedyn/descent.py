@@ -53,6 +53,7 @@ class Descent(eqx.Module):
     modes: tuple[tuple[Pair, Modes], ...] = eqx.field(static=True)
     paths: tuple[Path, ...] = eqx.field(static=True)
     record: tuple[str, ...] = eqx.field(static=True)
+    matrices: bool = eqx.field(static=True)
     save_weights: bool = eqx.field(static=True)
 
     def loss(self, weights: Weights, data: Data) -> Array:
@@ -93,7 +94,7 @@ class Descent(eqx.Module):
         """One row: observables, and the weights if asked for."""
         row: dict[str, Any] = {"loss": self.loss(weights, self.data)}
         if self.paths:
-            row |= observe_paths(self.network, weights, dict(self.modes), self.paths)
+            row |= observe_paths(self.network, weights, dict(self.modes), self.paths, matrices=self.matrices)
         if self.probes:
             row["probe_loss"] = jnp.stack([self.loss(weights, data) for data in self.probes])
         if self.record:

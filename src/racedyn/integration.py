@@ -82,8 +82,8 @@ def solve(
 
     and as options:
 
-    - `rtol` (1e-8), `atol`: tolerances; `atol` by default rtol times the largest entry of the initial state (of each
-      lane), since plateaus amplify an early error.
+    - `rtol` (1e-8), `atol`: tolerances of each step. `rtol` is divided by the system's `amplification`, so that it is
+      met by what is observed; `atol` is by default that times the largest entry of the initial state (of each lane).
     - `solver`: diffrax's; by default Tsit5, whose dense output is as accurate as its steps.
     - `stepsize_controller`, `event`, `adjoint`, `dt0`: passed to diffrax. Forward-mode derivatives need
       `adjoint=diffrax.ForwardMode()`. After an event of yours rows are NaN; once the system has `settled`, rows hold.
@@ -106,6 +106,11 @@ def arrays_at_the_door(system: Any) -> Any:
 def take_lanes(system: Any, lanes: ArrayLike) -> Any:
     """The system that has these lanes only (in this order); parameters that are scalars are shared."""
     return jax.tree.map(lambda leaf: leaf[..., lanes] if eqx.is_array(leaf) and leaf.ndim else leaf, system)
+
+
+def finest_tolerance(dtype: Any) -> float:
+    """The smallest relative tolerance that rounding lets a solver keep."""
+    return 10 * float(jnp.finfo(dtype).eps)
 
 
 def as_times(system: Any, ts: ArrayLike) -> Array:
@@ -151,9 +156,10 @@ def _integrate_one(
 ) -> Solved:
     y0 = system.y0()
     largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(y0)]))
-    atol = settings.rtol * jnp.where(largest > 0, largest, 1.0) if settings.atol is None else settings.atol
-
-    controller = settings.controller or dfx.PIDController(rtol=settings.rtol, atol=atol)
+    amplification = jax.lax.stop_gradient(jnp.asarray(system.amplification(), ts.dtype))
+    rtol = jnp.maximum(settings.rtol / amplification, finest_tolerance(ts.dtype))
+    atol = rtol * jnp.where(largest > 0, largest, 1.0) if settings.atol is None else settings.atol
+    controller = settings.controller or dfx.PIDController(rtol=rtol, atol=atol)
     if settings.step_to_ts:
         controller = dfx.ClipStepSizeController(controller, step_ts=ts)
 

@@ -77,10 +77,10 @@ def run(
     # Before the training, so that whatever can't be reduced is refused before it costs hours.
     system = reduce(network, task, weights, level=config.theory.level) if network.linear else None
 
-    if not resume:
-        partial_path(target).unlink(missing_ok=True)  # only there with `force`
+    if not resume:  # then only `force` lets one be there
+        partial_path(target).unlink(missing_ok=True)
     try:
-        trained = _train(config, network, task, weights, target, resume, progress)
+        trained = _train(config, network, task, weights, target, progress)
         # A training that diverged is kept, to be looked at, but is nothing to compare a theory with.
         theory = None
         if system is not None and not trained.failed:
@@ -152,13 +152,13 @@ def _check_target(target: Path, force: bool, resume: bool) -> None:
 
 
 def _train(
-    config: Config, network: Network, task: tasks.Task, weights: Weights, target: Path, resume: bool, progress: bool
+    config: Config, network: Network, task: tasks.Task, weights: Weights, target: Path, progress: bool
 ) -> Trajectory:
     """The whole training, from a checkpoint if there is one to go on from; kept as a checkpoint however it ended."""
     settings = configuration.as_dict(config)
     start: Any = weights
     done, save_every = 0, config.train.save_every
-    if resume and partial_path(target).exists():
+    if partial_path(target).exists():
         start = _resumed(target, settings)
         done = int(start.step[-1])
         if done >= config.train.steps or int(start.status) == Status.NOT_FINITE:

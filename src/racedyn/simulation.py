@@ -18,6 +18,7 @@ from racedyn.integration import (
     Solved,
     arrays_at_the_door,
     as_times,
+    finest_tolerance,
     integrate,
     package,
     settings_for,
@@ -123,7 +124,7 @@ def _check_tolerances(system: Any, rtol: float, atol: float | None) -> None:
         if value is not None and not value > 0:
             fail(name, "be positive", f"it is {value!r}")
     dtype = jnp.result_type(*jax.tree.leaves(jax.eval_shape(system.y0)))
-    finest = 10 * float(jnp.finfo(dtype).eps)
+    finest = finest_tolerance(dtype)
     if rtol < finest:
         remedy = "" if dtype == jnp.float64 else 'Add jax.config.update("jax_enable_x64", True) at the start.'
         fail("rtol", f"be at least {finest:.1e}, which {dtype} can meet", f"it is {rtol:g}", remedy)

@@ -40,6 +40,7 @@ def train(
     probes: Mapping[str, Task] | None = None,
     record: Sequence[str] = (),
     paths: Sequence[Path] | None = None,
+    strength_matrix: bool = False,
     save_weights: bool = False,
     checkpoint: Callable[[Trajectory], None] | None = None,
     progress: bool = True,
@@ -60,6 +61,7 @@ def train(
     - `probes`: name -> another task with the same nodes, whose loss is saved too.
     - `record`: nodes whose activity is saved, as "activity_<node>" (time, unit, example).
     - `paths`: paths whose strengths are saved; all of them by default, none where there are more than 1,000.
+    - `strength_matrix`: also save U^T W_p V whole, (time, path, mode_out, mode_in): where and when theory breaks.
     - `save_weights`: also keep the weights of every saved row, in `ys`. Those at the end are always in `end`.
     - `checkpoint`: called every ten seconds or so with the trajectory so far.
 
@@ -110,6 +112,7 @@ def train(
         modes=tuple(modes.items()),
         paths=tuple(paths),
         record=tuple(record),
+        matrices=strength_matrix,
         save_weights=save_weights,
     )
     first = 0 if earlier is None else int(np.asarray(earlier.step)[-1])
@@ -221,7 +224,7 @@ class _Rows:
             ts=rows["ts"],
             step=rows["step"],
             observables=rows["observables"],
-            dims=self.dims,
+            dims={name: self.dims[name] for name in rows["observables"]},
             labels=self.labels,
             ys=rows["weights"],
             status=np.asarray(int(status or Status.DONE)),
@@ -265,6 +268,7 @@ def _names(
     labels: dict[str, tuple[str, ...]] = {}
     if paths:
         dims |= {"strength": (TIME, PATH, MODE), "off_diagonal": (TIME, PATH), "group_strength": (TIME, PATH, "group")}
+        dims["strength_matrix"] = (TIME, PATH, "mode_out", "mode_in")
         names = dict(zip(network.paths(), network.path_names(), strict=True))
         labels[PATH] = tuple(names[path] for path in paths)
         if len(modes) == 1:

@@ -128,7 +128,7 @@ def _describe(trajectory: Trajectory) -> list[str]:
     lines.append(f"  memory       {size / 2**20:.3g} MiB")
     counts = {Status(int(s)): int(np.sum(status == s)) for s in np.unique(status)}
     for item, count in counts.items():
-        lines.append(f"  status       {count} x {item.name.lower()}: {item.message}")
+        lines.append(f"  status       {count} x {item.message}")
     return lines
 
 

@@ -48,13 +48,13 @@ def path_maps(network: Network, weights: Weights, modes: Mapping[Pair, Modes], p
 
 
 def observe_paths(
-    network: Network, weights: Weights, modes: Mapping[Pair, Modes], paths: Sequence[Path]
+    network: Network, weights: Weights, modes: Mapping[Pair, Modes], paths: Sequence[Path], *, matrices: bool = False
 ) -> dict[str, Array]:
     """The observables of paths: `strength`, `off_diagonal`, and `group_strength` where all paths share one pair.
 
     `strength` (path, mode): the diagonal of U^T W_p V, signed. `off_diagonal` (path,): norm of the rest over the norm
     of the diagonal. `group_strength` (path, group): norm of the block of each group of equal S, which no rotation of a
-    degenerate basis changes.
+    degenerate basis changes. With `matrices` also `strength_matrix` (path, mode_out, mode_in), U^T W_p V itself.
     """
     maps = path_maps(network, weights, modes, paths)
     strength = jnp.diagonal(maps, axis1=1, axis2=2)
@@ -65,4 +65,6 @@ def observe_paths(
         groups = [np.asarray(group) for pair in modes.values() for group in pair.groups]
         norms = [jnp.sqrt(jnp.sum(maps[:, group][:, :, group] ** 2, axis=(1, 2))) for group in groups]
         observed["group_strength"] = jnp.stack(norms, axis=1)
+    if matrices:
+        observed["strength_matrix"] = maps
     return observed

@@ -55,6 +55,13 @@ class AbstractSystem(eqx.Module):
         """Predicted speed of each lane, (lanes,): only used to let lanes of like speed step together."""
         return None
 
+    def amplification(self) -> ArrayLike:
+        """By how much an early relative error of the state grows in what is observed (per lane); at least 1.
+
+        Tolerances of a solve are divided by it, so that they mean the accuracy of the result. By default 1.
+        """
+        return 1.0
+
     def settled(self, t: Array, y: PyTree, tolerance: ArrayLike) -> Array:
         """Whether what is left to change is below `tolerance`, relative: the solve stops and holds the value.
 

@@ -1,4 +1,4 @@
-"""From actual weights to (q0, p0): the pathway that has the network's strength and growth (theory.md section 2).
+"""From actual weights to (q0, p0): the pathway that has the network's strength and growth.
 
 A pathway of the q/p equations has K = p q^(D-1) and grows as dK/ds = q^(2(D-1)) + (D-1) K^2 / q^2. The network's own
 pathway has K = u^T W v and dK/ds = g = sum_l |G_l^T u|^2 |F_(l-1) v|^2 with F_l = W_l ... W_1, G_l = W_D ... W_(l+1).

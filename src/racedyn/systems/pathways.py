@@ -128,6 +128,19 @@ class Pathways(AbstractSystem):
         deep = _per_path([depth > 1 for depth in self.depths], self.q)
         return jnp.max(jnp.where(deep, growth, self.variances), axis=0)
 
+    def amplification(self) -> Array:
+        """Length of the plateau times the rate at its end: a plateau turns an early error into a shift in time.
+
+        The pathway that leaves first does so at about t S = q^(2-D) (D > 2), ln(1 + S/(d q^2)) (D = 2), at once (D = 1),
+        and then K moves at about the relaxation rate of a balanced pathway, D d (S/d)^(2-2/D).
+        """
+        reach = jnp.abs(self.singular_values) / self.variances
+        grown = []
+        for depth, q in zip(self.depths, jnp.abs(self.q), strict=True):
+            plateau = {1: jnp.ones_like(reach), 2: jnp.log1p(reach / q**2)}.get(depth, q ** (2.0 - depth))
+            grown.append(plateau * depth * reach ** (1 - 2 / depth if depth > 1 else 0))
+        return jnp.maximum(1.0, jnp.min(jnp.stack(grown), axis=0))
+
     def settled(self, t: Array, y: State, tolerance: ArrayLike) -> Array:
         # A relative error `tolerance` in each of D factors is D times that in K: below this, r is the solver's own
         # noise.

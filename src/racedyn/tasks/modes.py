@@ -130,7 +130,7 @@ def _canonical_svd(sigma_yx: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     """
     _, S, Vt = np.linalg.svd(sigma_yx, full_matrices=False)
     noise = max(sigma_yx.shape) * np.finfo(np.float64).eps * S[0]
-    rank = int(np.sum(S > noise))
+    rank = int(np.count_nonzero(noise < S))
     if S[0] == 0 or rank == 0:
         fail("targets", "be correlated with the inputs", "Sigma_yx = Y X^T / P is zero (rank 0)",
              "There is nothing to learn: look at X and Y.")  # fmt: skip
