@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help install run test test-slow test-all check constraints
+.PHONY: help install run figure test test-slow test-all check constraints
 
 help:
 	@echo "make run       train, solve and compare data/runs/hierarchy.toml; results in runs/"
@@ -26,6 +26,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 run: $(STAMP)
 	$(BIN)/racedyn run data/runs/hierarchy.toml --out runs --force $(ARGS)
+
+# The README's figure, drawn anew.
+figure: run
+	cp runs/hierarchy.png docs/hierarchy.png
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)

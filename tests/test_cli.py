@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import warnings
@@ -8,6 +9,7 @@ import pytest
 from racedyn import cli, config, pipeline, store
 from racedyn.cli import main
 
+ARCHIVE = Path(__file__).parent / "archive"
 SMALL = """
 [task]
 kind = "hierarchy"
@@ -233,15 +235,18 @@ def test_interrupted_before_it_began(small, capsys, monkeypatch):
     assert capsys.readouterr().err == "racedyn: Interrupted.\n"
 
 
-def test_doctor(capsys):
-    assert main(["doctor"]) == 0
-    out = capsys.readouterr().out
+def test_doctor_finds_that_float64_is_on():
+    """In a process of its own, where no test has turned it on."""
+    command = [sys.executable, "-m", "racedyn.cli", "doctor"]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "device 0" in out and "float64" in out and "jaxlib" in out and "OFF" not in out
 
 
-def test_a_reader_that_goes_away_is_no_error():
-    command = [sys.executable, "-m", "racedyn.cli", "doctor"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+@pytest.mark.parametrize("arguments", [["doctor"], ["info", str(min(ARCHIVE.glob("*.h5")))]], ids=["doctor", "info"])
+def test_a_reader_that_goes_away_is_no_error(arguments):
+    command = [sys.executable, "-m", "racedyn.cli", *arguments]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0

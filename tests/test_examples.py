@@ -1,48 +1,55 @@
-"""What a user writes, as it stands in the documents."""
+"""The README's code runs as it stands and prints what it says."""
 
-import jax.numpy as jnp
+import re
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 import racedyn as rd
 
+README = (Path(__file__).parents[1] / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
+CODE = [text for language, text in BLOCKS if language == "python"]
+PRINTED = next(text for language, text in BLOCKS if text.startswith("Comparison of theory with trained"))
+NUMBER = re.compile(r"\d+\.?\d*(?:e[+-]\d+)?")
 
-def test_the_main_example(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    task = rd.tasks.hierarchy(items=8)
-    network = rd.networks.parallel(task, depths=(4, 4), width=200)
-    weights = network.init(rd.init.Gaussian(std=0.02), key=0)
 
-    trained = rd.train(network, task, weights, lr=0.04, steps=6000)
-    theory = rd.simulate(rd.reduce(network, task, weights, level="pathway"), ts=trained.ts)
-    print(rd.compare(theory, trained))
-    rd.save("race.h5", theory=theory, trained=trained, overwrite=True)
-    rd.plot.race(theory, trained)
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """The names that the README's blocks define, and what they print."""
+    names: dict = {"__name__": "readme"}
+    printed: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("readme"))
+        patch.setitem(names, "print", lambda *words: printed.append(" ".join(map(str, words))))
+        for text in CODE:
+            exec(compile(text, "README.md", "exec"), names)
+        names["loaded"] = rd.load("race.h5")
+    return names, "\n".join(printed)
 
-    assert "strength" in capsys.readouterr().out
-    loaded = rd.load("race.h5")
-    np.testing.assert_array_equal(loaded["trained"].observables["strength"], trained.observables["strength"])
-    assert trained.observables["loss"][-1] < 0.02 * trained.observables["loss"][0]
+
+def test_the_main_example_prints_what_the_readme_says(ran):
+    _, printed = ran
+    assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", PRINTED).split()
+    found, said = ([float(number) for number in NUMBER.findall(text)] for text in (printed, PRINTED))
+    np.testing.assert_allclose(found, said, rtol=0.03)
+
+
+def test_the_main_example_learns_and_keeps_what_it_computed(ran):
+    names, _ = ran
+    trained, theory, loaded = names["trained"], names["theory"], names["loaded"]
+    assert trained.observables["loss"][-1] < 1e-9 * trained.observables["loss"][0]
+    for run, kept in ((trained, loaded["trained"]), (theory, loaded["theory"])):
+        np.testing.assert_array_equal(kept.observables["strength"], run.observables["strength"])
     error = np.linalg.norm(theory.observables["strength"] - trained.observables["strength"])
     assert error / np.linalg.norm(trained.observables["strength"]) < 0.3
 
 
-def test_a_race_of_ones_own_numbers():
-    race = rd.systems.Pathways(singular_values=[3.0, 1.0], depths=(3, 5), q=1.0, p=[[0.02, 0.01], [0.01, 0.03]])
-    run = rd.simulate(race, ts=jnp.linspace(0, 10, 200), rtol=1e-9)
-    strength = run.observables["strength"]
-    assert strength.shape == (200, 2, 2) and run.dims["strength"] == ("time", "path", "mode")
+def test_races_and_systems_of_ones_own(ran):
+    names, _ = ran
+    strength = names["run"].observables["strength"]
+    assert strength.shape == (200, 2, 2) and names["run"].dims["strength"] == ("time", "path", "mode")
     np.testing.assert_allclose(strength[-1].sum(axis=0), [3.0, 1.0], rtol=1e-7)
-
-
-def test_a_system_of_ones_own():
-    class Decay(rd.AbstractSystem):
-        rate: float
-
-        def y0(self):
-            return jnp.ones(3)
-
-        def vector_field(self, t, y, args):
-            return -self.rate * y
-
-    run = rd.simulate(Decay(0.3), ts=jnp.linspace(0, 5, 51))
-    np.testing.assert_allclose(run.observables["y"][-1], np.exp(-1.5), rtol=1e-6)
+    decay = rd.simulate(names["Decay"](0.3), ts=np.linspace(0, 5, 51))
+    np.testing.assert_allclose(decay.observables["y"][-1], np.exp(-1.5), rtol=1e-6)

@@ -96,7 +96,7 @@ def test_every_setting_arrives(finished, tmp_path):
     assert list(result.trained.step) == [0, 15, 30]
     assert result.theory.provenance.settings["rtol"] == 1e-6
     assert not np.isclose(result.trained.observables["loss"][0], finished.trained.observables["loss"][0])
-    assert result.trained.provenance.system.endswith("learning hierarchy of 4: 4 examples, input 4, output 7")
+    assert "hierarchy of 4" in result.trained.provenance.system
 
 
 def test_a_nonlinear_network_is_trained_without_a_theory(tmp_path):

@@ -4,6 +4,7 @@ import diffrax as dfx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optimistix as optx
 import pytest
 
 import racedyn as rd
@@ -127,6 +128,10 @@ def test_rows_after_an_event_are_nan():
     run = rd.simulate(Decay(1.0), TS, event=event)
     rows = np.asarray(run.observables["y"])[:, 0]
     assert run.status == Status.EVENT and np.isnan(rows[-1]) and rows[np.sum(np.isfinite(rows)) - 1] < 0.55
+    root = dfx.Event(lambda t, y, args, **_: y[0] - 0.5, optx.Newton(1e-10, 1e-10), direction=False)
+    run = rd.simulate(Decay(1.0), TS, event=root, rtol=1e-10)
+    assert float(run.stats["t_end"]) == pytest.approx(np.log(2), rel=1e-8)
+    assert np.isnan(run.observables["y"][7:]).all() and np.isfinite(run.observables["y"][:7]).all()
 
 
 class Followers(rd.AbstractSystem):

@@ -167,9 +167,8 @@ def _integrate_one(
         return system.settled(t, y, settings.rtol)
 
     user = settings.event
-    if user is None:
-        event = dfx.Event(settled)
-    else:
+    event = dfx.Event(settled)
+    if user is not None:
         event = dfx.Event((user.cond_fn, settled), user.root_finder, (user.direction, None))
     solution = dfx.diffeqsolve(
         dfx.ODETerm(system.vector_field),
