@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from racedyn._comparison import Comparison
-from racedyn.compare import GROUPS, SUM, compare, learning_times
+from racedyn.comparison import Comparison, compare, learning_times
+from racedyn.comparison.runs import GROUPS, SUM
 from racedyn.tasks import hierarchy
 from racedyn.trajectory import Provenance, Status, Trajectory
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from racedyn import config, pipeline, store, tasks, training
+from racedyn.simulation import SolveError
 from racedyn.store.files import partial_path
 
 SMALL = {
@@ -106,6 +107,16 @@ def test_a_nonlinear_network_is_trained_without_a_theory(tmp_path):
     assert result.notes[0] == "a relu network has no reduction: it was only trained"
     assert set(store.load(result.path)) == {"trained"}
     assert all(figure.exists() for figure in result.figures)
+
+
+def test_a_theory_that_cannot_be_solved_does_not_lose_the_training(tmp_path, monkeypatch, finished):
+    def failing(*_, **__):
+        raise SolveError("The solve failed: it used up its steps.", finished.theory)
+
+    monkeypatch.setattr(pipeline, "simulate", failing)
+    result = run(small(), tmp_path)
+    assert result.theory is None and result.notes == ("no theory: The solve failed: it used up its steps.",)
+    assert set(store.load(result.path)) == {"trained"}
 
 
 @pytest.mark.parametrize("ending", [".h5", ".png", ".pdf"])

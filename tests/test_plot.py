@@ -179,5 +179,12 @@ def test_style_ends_with_the_drawing(draw):
 
 
 def test_matplotlib_waits_until_it_is_needed():
-    code = "import sys, racedyn.plot, racedyn.compare; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, racedyn.plot, racedyn.comparison; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_closed_figure_is_let_go():
+    axes = plot.race(run())
+    before = len(plt.get_fignums())
+    plot.close(axes)
+    assert len(plt.get_fignums()) == before - 1

@@ -3,9 +3,7 @@
 Names are loaded when first used (PEP 562), so that `import racedyn` runs nothing and sets no JAX flag.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,8 +11,8 @@ if TYPE_CHECKING:
     from racedyn import plot as plot
     from racedyn import systems as systems
     from racedyn import tasks as tasks
-    from racedyn.compare import compare as compare
-    from racedyn.compare import learning_times as learning_times
+    from racedyn.comparison import compare as compare
+    from racedyn.comparison import learning_times as learning_times
     from racedyn.integration import solve as solve
     from racedyn.networks import Network as Network
     from racedyn.networks import init as init
@@ -39,10 +37,10 @@ _HOMES = {
     "Status": "racedyn.trajectory",
     "Task": "racedyn.tasks",
     "Trajectory": "racedyn.trajectory",
-    "compare": "racedyn.compare",
+    "compare": "racedyn.comparison",
     "from_function": "racedyn.systems",
     "init": "racedyn.networks",
-    "learning_times": "racedyn.compare",
+    "learning_times": "racedyn.comparison",
     "load": "racedyn.store",
     "reduce": "racedyn.reduction",
     "save": "racedyn.store",
@@ -73,15 +71,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Package(ModuleType):
-    """`rd.compare` is a function, also after something imported the module racedyn.compare and bound it here."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, ModuleType) and name in _HOMES:
-            value = getattr(value, name, value)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

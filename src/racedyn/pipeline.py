@@ -12,14 +12,14 @@ import numpy as np
 
 from racedyn import config as configuration
 from racedyn import plot, store, tasks
-from racedyn._comparison import Comparison
 from racedyn._types import Weights
-from racedyn.compare import compare
+from racedyn.comparison import Comparison, compare
 from racedyn.config import Config
 from racedyn.networks import Network, chain, init, parallel
 from racedyn.reduction import reduce
-from racedyn.simulation import simulate
+from racedyn.simulation import SolveError, simulate
 from racedyn.store.files import partial_path
+from racedyn.systems import Pathways
 from racedyn.training import train
 from racedyn.trajectory import Status, Trajectory
 
@@ -81,23 +81,19 @@ def run(
         partial_path(target).unlink(missing_ok=True)
     try:
         trained = _train(config, network, task, weights, target, progress)
-        # A training that diverged is kept, to be looked at, but is nothing to compare a theory with.
-        theory = None
-        if system is not None and not trained.failed:
-            theory = simulate(system, trained.ts, rtol=config.theory.rtol)
+        theory, notes = _theory(config, system, trained)
     except KeyboardInterrupt as stop:
         partial = partial_path(target)
         kept = f"{partial} has what was trained: --resume goes on from it." if partial.exists() else "Nothing is kept."
         raise Interrupted(f"Interrupted. {kept}") from stop
 
-    note = f"a {config.network.activation} network has no reduction: it was only trained"
     result = RunResult(
         config=config,
         trained=trained,
         theory=theory,
         comparison=None if theory is None else compare(theory, trained),
         path=target,
-        notes=() if network.linear else (note,),
+        notes=notes,
     )
     return _save_figures(_save(result, force))
 
@@ -189,6 +185,18 @@ def _train(
     return trained
 
 
+def _theory(config: Config, system: Pathways | None, trained: Trajectory) -> tuple[Trajectory | None, tuple[str, ...]]:
+    """The theory at the training's times, or None and why there is none: what was trained is kept in any case."""
+    if system is None:
+        return None, (f"a {config.network.activation} network has no reduction: it was only trained",)
+    if trained.failed:
+        return None, ("the training did not end well: there is nothing to compare a theory with",)
+    try:
+        return simulate(system, trained.ts, rtol=config.theory.rtol), ()
+    except SolveError as error:
+        return None, (f"no theory: {error}",)
+
+
 def _resumed(target: Path, settings: dict[str, Any]) -> Trajectory:
     """What an unfinished run of the same configuration had trained."""
     file = store.load(partial_path(target), partial=True)
@@ -221,4 +229,6 @@ def _save_figures(result: RunResult) -> RunResult:
     except OSError as error:
         message = f"The figure could not be written: {error}. `racedyn plot {result.path}` draws it."
         raise NotSavedError(message, result) from error
+    finally:
+        plot.close(axes)
     return dataclasses.replace(result, figures=figures)

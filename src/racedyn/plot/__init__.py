@@ -5,6 +5,6 @@ matplotlib is imported when a function runs; the package's style holds while it 
 
 from racedyn.plot.losses import loss
 from racedyn.plot.races import race, strengths
-from racedyn.plot.style import save_figure
+from racedyn.plot.style import close, save_figure
 
-__all__ = ["loss", "race", "save_figure", "strengths"]
+__all__ = ["close", "loss", "race", "save_figure", "strengths"]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn.compare import check_comparable
+from racedyn.comparison import check_comparable
 from racedyn.plot import style
 from racedyn.tasks.modes import Modes
 from racedyn.trajectory import Trajectory

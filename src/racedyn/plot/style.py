@@ -81,10 +81,22 @@ def save_figure(figure: Any, path: str | os.PathLike[str]) -> Path:
 
     The ending of `path` picks the format. Raises `TypeError` where `figure` is neither.
     """
+    root = _figure_of(figure)
+    with context():
+        root.savefig(path)
+    return Path(path)
+
+
+def close(figure: Any) -> None:
+    """Let go of a figure, or of the one that some axes are on: pyplot keeps each until it is closed."""
+    import matplotlib.pyplot as plt
+
+    plt.close(_figure_of(figure))
+
+
+def _figure_of(figure: Any) -> Any:
     first = np.asarray(figure, dtype=object).ravel()[:1]
     root: Any = first[0].get_figure(root=True) if first.size and hasattr(first[0], "get_figure") else None
     if root is None:
         fail("figure", "be a figure or axes", f"it is {type(figure).__name__}", error=TypeError)
-    with context():
-        root.savefig(path)
-    return Path(path)
+    return root

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import check_positive, fail
-from racedyn._comparison import Comparison, Error, OffDiagonal, Outcome
 from racedyn._types import MODE, PATH, TIME
+from racedyn.comparison.result import Comparison, Error, OffDiagonal, Outcome
 from racedyn.tasks.modes import Modes
 from racedyn.trajectory import Status, Trajectory
 

@@ -1,0 +1,6 @@
+"""Theory against simulation: `compare` two runs; what it finds prints itself."""
+
+from racedyn.comparison.result import Comparison, Error, OffDiagonal, Outcome
+from racedyn.comparison.runs import check_comparable, compare, learning_times
+
+__all__ = ["Comparison", "Error", "OffDiagonal", "Outcome", "check_comparable", "compare", "learning_times"]
