@@ -131,22 +131,20 @@ class Pathways(AbstractSystem):
     def amplification(self) -> Array:
         """Length of the plateau times the rate at its end: a plateau turns an early error into a shift in time.
 
-        The pathway that leaves first does so at about t S = q^(2-D) (D > 2), ln(1 + S/(d q^2)) (D = 2), at once (D = 1),
-        and then K moves at about the relaxation rate of a balanced pathway, D d (S/d)^(2-2/D).
+        The pathway that leaves first does so at about t S = q^(2-D) (D > 2), ln(1 + S/(d q^2)) (D = 2) or at once
+        (D = 1), and then K moves at about the relaxation rate of a balanced pathway, D d (S/d)^(2-2/D). At least D: an
+        error in each of D factors is D times that in K.
         """
         reach = jnp.abs(self.singular_values) / self.variances
         grown = []
         for depth, q in zip(self.depths, jnp.abs(self.q), strict=True):
             plateau = {1: jnp.ones_like(reach), 2: jnp.log1p(reach / q**2)}.get(depth, q ** (2.0 - depth))
             grown.append(plateau * depth * reach ** (1 - 2 / depth if depth > 1 else 0))
-        return jnp.maximum(1.0, jnp.min(jnp.stack(grown), axis=0))
+        return jnp.maximum(max(self.depths), jnp.min(jnp.stack(grown), axis=0))
 
     def settled(self, t: Array, y: State, tolerance: ArrayLike) -> Array:
-        # A relative error `tolerance` in each of D factors is D times that in K: below this, r is the solver's own
-        # noise.
-        noise = max(self.depths) * tolerance
         fitted = self.variances * jnp.sum(jnp.abs(self.strength(y)), axis=0)
-        return jnp.abs(self.residual(y)) <= noise * (jnp.abs(self.singular_values) + fitted)
+        return jnp.abs(self.residual(y)) <= tolerance * (jnp.abs(self.singular_values) + fitted)
 
     def drift(self, y: State, y0: State) -> Array:
         """Largest |c - c0| over q0^2 + p0^2, c = q^2 - p^2; shallow pathways conserve nothing."""
