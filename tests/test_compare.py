@@ -273,3 +273,26 @@ def test_jax_arrays_and_runs_without_strengths():
     assert found.theory is None
     assert found.agree.size == 0
     assert "loss" in str(found)
+
+
+def test_equal_shares_are_a_tie_and_no_winner():
+    level = np.array([[0.501, 0.7, 0.7, 0.7], [0.499, 0.3, 0.3, 0.3]])
+    found = compare(run(sigmoids(TS, shares=level), kind="simulate"), run(sigmoids(TS)))
+    assert found.theory.tied.tolist() == [True, False, False, False] and not found.agree[0]
+    assert "tie 0.50" in str(found) and "the same pathway wins in 2 of 4 modes; 1 tied" in str(found)
+
+
+def test_correlated_inputs_are_named():
+    correlated = dataclasses.replace(MODES, misalignment=0.37)
+    found = compare(run(sigmoids(TS), kind="simulate", modes=correlated), run(sigmoids(TS), modes=correlated))
+    assert "not diagonal in these modes (off-diagonal 0.37 of its norm)" in str(found)
+
+
+def test_swapped_or_foreign_arguments_are_refused():
+    theory, trained = run(sigmoids(TS), kind="simulate"), run(sigmoids(TS))
+    with pytest.raises(ValueError, match=r"`theory` must be the theory, but it is the trained run"):
+        compare(trained, theory)
+    with pytest.raises(
+        TypeError, match=r"`trained` must be a Trajectory, but it is NoneType. racedyn.train returns one"
+    ):
+        compare(theory, None)

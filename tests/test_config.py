@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 import json
 import tomllib
 from pathlib import Path
@@ -31,10 +32,29 @@ def test_the_shipped_run():
     assert read.theory == config.Theory(level="pathway", rtol=1e-8)
 
 
+def test_the_shipped_table():
+    read = config.read(HIERARCHY.with_name("animals.toml"))
+    assert Path(read.task.path).samefile(HIERARCHY.parents[1] / "animals.csv")
+    assert (read.task.inputs, read.task.delimiter, read.network.depths) == (None, None, (3, 3))
+
+
 CHAIN = {"kind": "chain", "depth": 2, "width": 3, "activation": "relu"}
 
 
-@pytest.mark.parametrize("data", [given(), given(network=CHAIN, init={"kind": "balanced", "scale": 0.5}, seed=7)])
+CSV = {"kind": "csv", "path": "a.csv", "inputs": ["x"], "delimiter": ";"}
+RANDOM = {"kind": "random", "singular_values": [3, 1.5], "items": 4, "features": 3, "key": 7}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        given(),
+        given(network=CHAIN, init={"kind": "balanced", "scale": 0.5}, seed=7),
+        given(task=CSV),
+        given(task=RANDOM),
+        given(task={"kind": "clusters", "sizes": [3, 1]}),
+    ],
+)
 def test_resolved_configurations_read_back(data):
     resolved = config.parse(data)
     assert config.parse(tomllib.loads(config.as_toml(resolved))) == resolved
@@ -72,6 +92,13 @@ def test_frozen():
         ({"network": {"kind": "parallel", "depths": [], "width": 1}}, r"`network.depths` must have at least 1 entry"),
         ({"network": {"kind": "ring"}}, r"`network.kind` must be one of 'parallel', 'chain', but it is 'ring'\."),
         ({"init": {"std": 1}}, r"`init.kind` must be one of 'gaussian', 'orthogonal', .*, but it is missing\."),
+        ({"task": {"kind": "rign"}}, r"`task.kind` must be one of 'hierarchy', 'order', 'ring', .*, but it is 'rign'\."),
+        ({"task": {"kind": "ring", "itms": 2}}, r"`task.itms` is not known\. Did you mean `task.items`\?"),
+        ({"task": {"kind": "grid", "rows": 2}}, r"`task.columns` is missing"),
+        ({"task": {"kind": "clusters", "sizes": [2, 0]}}, r"`task.sizes\[1\]` must be at least 1, but it is 0"),
+        ({"task": {"kind": "clusters", "sizes": []}}, r"`task.sizes` must have at least 1 entry"),
+        ({"task": RANDOM | {"singular_values": [1, -1]}}, r"`task.singular_values\[1\]` must be greater than 0"),
+        ({"task": CSV | {"inputs": "x"}}, r"`task.inputs` must be a list, but it is 'x' \(text\)"),
         ({"task": 3}, r"`task` must be a table, but it is 3 \(a whole number\)\."),
         ({"theory": 3}, r"`theory` must be a table, but it is 3 \(a whole number\)\."),
         ({"name": "../x"}, r"`name` must be letters, digits, .*, as a file name has them, but it is '\.\./x'"),
@@ -107,11 +134,12 @@ def test_not_toml(tmp_path):
 def test_paths_are_relative_to_the_file_and_the_name_is_its_own(tmp_path, monkeypatch):
     (tmp_path / "mine.toml").write_text(config.as_toml(config.parse(given())).replace('name = "small"\n', ""))
     assert config.read(tmp_path / "mine.toml").name == "mine"
-    (tmp_path / "data.toml").write_text(config.as_toml(config.parse(given(task={"kind": "arrays", "path": "a/b.npz"}))))
     monkeypatch.chdir(tmp_path.parent)
-    read = config.read(f"{tmp_path.name}/data.toml")
-    assert read.name == "small"
-    assert Path(read.task.path) == tmp_path / "a" / "b.npz"
+    for kind in ("arrays", "csv"):
+        (tmp_path / "data.toml").write_text(config.as_toml(config.parse(given(task={"kind": kind, "path": "a/b"}))))
+        read = config.read(f"{tmp_path.name}/data.toml")
+        assert read.name == "small"
+        assert Path(read.task.path) == tmp_path / "a" / "b"
 
 
 def test_words_are_those_of_the_code():
@@ -124,6 +152,23 @@ def test_words_are_those_of_the_code():
     types = {field.name: field.type for cls in (config.Train, config.Theory) for field in dataclasses.fields(cls)}
     assert get_args(types["loss"]) == tuple(LOSSES)
     assert get_args(types["level"]) == LEVELS
+
+
+def test_kinds_of_tasks_are_the_builders():
+    """Same names, arguments and defaults, so that a kind's fields can be passed on as they are."""
+    from racedyn import tasks
+
+    kinds = {cls.kind: cls for cls in get_args(config.TaskSection)}
+    names = {"arrays": None, "csv": "from_csv"}
+    for kind, cls in kinds.items():
+        if builder := names.get(kind, kind):
+            parameters = inspect.signature(getattr(tasks, builder)).parameters
+            own = {field.name: field for field in dataclasses.fields(cls) if field.name != "kind"}
+            assert list(own) == list(parameters)
+            for name, field in own.items():
+                required = parameters[name].default is inspect.Parameter.empty
+                assert field.default == (dataclasses.MISSING if required else parameters[name].default)
+    assert set(kinds) - set(names) == set(tasks.__all__) - {"Modes", "Task", "from_arrays", "from_csv"}
 
 
 def test_keys_follow_the_kinds():

@@ -1,18 +1,29 @@
 """The README's code runs as it stands and prints what it says."""
 
+import dataclasses
 import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import racedyn as rd
+from racedyn import config
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
 CODE = [text for language, text in BLOCKS if language == "python"]
 PRINTED = next(text for language, text in BLOCKS if text.startswith("Comparison of theory with trained"))
 NUMBER = re.compile(r"\d+\.?\d*(?:e[+-]\d+)?")
+
+
+def test_the_configuration_is_one_and_names_every_section():
+    (text,) = [text for language, text in BLOCKS if language == "toml"]
+    given = tomllib.loads(text)
+    parsed = config.parse(given)
+    assert set(given) == {field.name for field in dataclasses.fields(parsed)}
+    assert config.as_dict(parsed)["train"].items() >= given["train"].items()
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +64,11 @@ def test_races_and_systems_of_ones_own(ran):
     np.testing.assert_allclose(strength[-1].sum(axis=0), [3.0, 1.0], rtol=1e-7)
     decay = rd.simulate(names["Decay"](0.3), ts=np.linspace(0, 5, 51))
     np.testing.assert_allclose(decay.observables["y"][-1], np.exp(-1.5), rtol=1e-6)
+
+
+def test_the_slope_is_that_of_finite_differences(ran):
+    names, _ = ran
+    step = np.array([[1e-5, 0.0], [0.0, 0.0]])
+    p0 = np.array([[0.02, 0.01], [0.01, 0.03]])
+    difference = (names["final_strength"](p0 + step) - names["final_strength"](p0 - step)) / 2e-5
+    assert float(names["slope"][0, 0]) == pytest.approx(float(difference), rel=1e-3)

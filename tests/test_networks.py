@@ -182,6 +182,8 @@ GOOD = NET.init(rd.init.Gaussian(0.1), key=0)
     [
         (lambda: rd.networks.parallel(TASK, depths=(0,), width=5), r"`depths` must be a whole number of at least 1"),
         (lambda: rd.networks.parallel(TASK, depths=(), width=5), r"`depths` must name at least one pathway"),
+        (lambda: rd.networks.parallel(TASK, depths=2, width=5), r"a list with the depth of each pathway, but it is 2"),
+        (lambda: rd.networks.parallel(TASK, depths=(2, 2), width=2.5), r"`width` must be a whole number .*it is 2.5"),
         (lambda: rd.networks.parallel(TASK, depths=(2, 2), width=0), r"`width` must be a whole number of at least 1"),
         (lambda: rd.networks.parallel(TASK, depths=(2, 2), width=-3), r"at least 1, but it is -3"),
         (lambda: rd.networks.parallel(TASK, depths=(2, 2), width=[4]), r"one entry per pathway, 2, but it has 1"),
@@ -206,6 +208,13 @@ GOOD = NET.init(rd.init.Gaussian(0.1), key=0)
 def test_bad_input(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_numbers_are_no_laws_and_lists_no_weights():
+    with pytest.raises(TypeError, match=r"`law` must be one of racedyn.init, but it is 0.1"):
+        NET.init(0.1, key=0)
+    with pytest.raises(TypeError, match=r"dict edge -> array, but it is list. networks.from_layers"):
+        rd.networks.check_weights(NET, list(GOOD.values()))
 
 
 def test_a_draw_without_a_key_is_refused():

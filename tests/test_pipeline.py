@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -274,6 +275,51 @@ def test_data_from_a_file(tmp_path):
     task = pipeline.build_task(config.Arrays(path=str(tmp_path / "mine.npz")))
     assert isinstance(task, tasks.Task) and task.name == "mine"
     np.testing.assert_array_equal(task.Y, Y)
+
+
+@pytest.mark.parametrize(
+    ("section", "same"),
+    [
+        (config.Hierarchy(items=4), tasks.hierarchy(4)),
+        (config.Order(items=3), tasks.order(3)),
+        (config.Ring(items=5), tasks.ring(5)),
+        (config.Grid(rows=2, columns=3), tasks.grid(2, 3)),
+        (config.Clusters(sizes=(3, 1), properties=2), tasks.clusters([3, 1], 2)),
+        (config.CrossCutting(branches=2, classes=3, properties=2), tasks.cross_cutting(2, 3, 2)),
+        (
+            config.Random(singular_values=(2.0, 1.0), items=4, features=3, key=5),
+            tasks.random([2.0, 1.0], 4, 3, key=5),
+        ),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_every_kind_of_task(section, same):
+    task = pipeline.build_task(section)
+    assert task.name == same.name and task.modes == same.modes
+    np.testing.assert_array_equal(task.Y, same.Y)
+
+
+def test_a_table_from_the_file_to_the_results(tmp_path):
+    (tmp_path / "mine.csv").write_text("item;a;b;c\nx;1;0;2\ny;1;1;0\nz;0;1;0\n")
+    section = {"kind": "csv", "path": str(tmp_path / "mine.csv"), "inputs": ["c", "a"], "delimiter": ";"}
+    task = pipeline.build_task(small(task=section).task)
+    assert (task.name, task.item_names, task.feature_names) == ("mine", ("x", "y", "z"), ("b",))
+    np.testing.assert_array_equal(task.X, [[2, 0, 0], [1, 1, 0]])
+    result = run(small(task={"kind": "csv", "path": str(tmp_path / "mine.csv")}), tmp_path)
+    assert not result.trained.failed
+    assert config.parse(store.load(result.path).config) == result.config
+    with pytest.raises(ValueError, match=r"`path` must be a table of items and properties, but in .*small\.h5"):
+        run(small(task={"kind": "csv", "path": str(tmp_path / "small.h5")}), tmp_path, force=True)
+
+
+@pytest.mark.slow
+def test_the_animals_are_learned(tmp_path):
+    result = run(config.read(Path(__file__).parents[1] / "data" / "runs" / "animals.toml"), tmp_path)
+    learned = result.trained.observables["strength"][-1].sum(axis=0)
+    modes = result.trained.provenance.modes
+    assert modes.num == 16
+    np.testing.assert_allclose(learned, 16 * modes.S, rtol=0.01)
+    assert result.comparison.errors["strength"].relative_l2 < 0.3
 
 
 @pytest.mark.parametrize("content", ["missing", "text", "one array", "pickle", "cut"])

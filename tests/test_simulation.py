@@ -208,6 +208,19 @@ def test_refusals(options, message):
         rd.simulate(Decay(0.3), **{"ts": TS, **options})
 
 
+def test_a_state_and_its_derivative_must_fit():
+    short = rd.from_function(lambda t, y, args: y[:2], [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"vector field of the state's shape, \(3,\), but its shape is \(2,\)"):
+        rd.simulate(short, TS)
+
+    class Whole(Decay):
+        def y0(self):
+            return jnp.arange(3)
+
+    with pytest.raises(ValueError, match=r"state y0\(\) of real numbers"):
+        rd.simulate(Whole(0.3), TS)
+
+
 def test_refuses_what_is_no_system_and_unknown_options():
     with pytest.raises(
         TypeError, match=r"`system` must be an AbstractSystem, but it is function. See racedyn.from_function"

@@ -99,6 +99,7 @@ def test_contexts_and_several_nodes():
         (lambda: rd.tasks.from_arrays(np.eye(3), np.ones((2, 4))), r"one column per example"),
         (lambda: rd.tasks.from_arrays(np.eye(3), np.full((2, 3), np.nan)), r"must be finite, but 6 of its values"),
         (lambda: rd.tasks.from_arrays(np.full((3, 3), np.inf), np.ones((2, 3))), r"must be finite"),
+        (lambda: rd.tasks.from_arrays(np.eye(3) * 1j, np.eye(3)), r"real numbers, but it is complex"),
         (lambda: rd.tasks.from_arrays(np.ones(3), np.ones((2, 3))), r"must be a matrix"),
         (lambda: rd.tasks.from_arrays(np.eye(3), np.zeros((2, 3))).modes, r"rank 0"),
         (lambda: rd.tasks.from_arrays(np.eye(3), np.eye(3), item_names=["a"]), r"`item_names` must have 3 names"),

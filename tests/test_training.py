@@ -228,6 +228,14 @@ def test_bad_input(options, message):
         train(**options)
 
 
+def test_going_on_with_another_step_size_says_so():
+    first = train(steps=10)
+    on = rd.train(NET, TASK, first, lr=0.02, steps=10, progress=False)
+    settings = on.provenance.settings
+    assert settings["lr"] == 0.02 and settings["went_on_from"]["lr"] == 0.05
+    np.testing.assert_allclose(on.ts[[10, -1]], [0.5, 0.7])
+
+
 def test_going_on_needs_the_same_kind_of_run():
     flow = rd.simulate(rd.reduce(NET, TASK, START), [1.0])
     with pytest.raises(ValueError, match=r"`weights` must come from `train` to go on from"):

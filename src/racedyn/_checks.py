@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -45,8 +47,19 @@ def check_name(argument: str, name: str, known: Iterable[str]) -> str:
     return name
 
 
+def as_key(key: Any, example: str) -> jax.Array:
+    """A JAX key of a whole number or of a key; `example` shows how to pass one."""
+    if isinstance(key, int) and not isinstance(key, bool):
+        return jax.random.key(key)
+    if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
+        fail("key", "be a whole number or a jax.random.key", f"it is {key!r}", example, TypeError)
+    return key
+
+
 def as_matrix(argument: str, value: Any) -> np.ndarray:
     """Return `value` as a finite float64 matrix."""
+    if np.iscomplexobj(value):
+        fail(argument, "be an array of real numbers", "it is complex", "Pass its real and imaginary parts as rows.")
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:

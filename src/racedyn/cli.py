@@ -77,6 +77,17 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
     plot = add("plot", _plot, "draw the race in a file of results")
     plot.add_argument("file", metavar="FILE.h5", type=Path)
     plot.add_argument("--out", metavar="FIGURE", type=Path, help="its ending picks the format (default: FILE.png)")
+    text = "reproduce a published figure, from scratch"
+    reproduce = add("reproduce", _reproduce, text, epilog="For example: racedyn reproduce shi2022.fig5 --quick")
+    reproduce.add_argument("name", metavar="NAME", nargs="?", help="which study; --list names them")
+    reproduce.add_argument("--list", action="store_true", help="list the studies")
+    reproduce.add_argument("--quick", action="store_true", help="smaller: a minute on two cores")
+    reproduce.add_argument("--out", metavar="DIR", type=Path, default=Path("runs"), help="(default: runs)")
+    reproduce.add_argument("--force", action="store_true", help="replace results that are there")
+    reproduce.add_argument("--quiet", action="store_true", help="no progress")
+    reproduce.set_defaults(fail=reproduce.error)
+    cite = add("cite", _cite, "say which papers and solvers stand behind a study or a file of results")
+    cite.add_argument("what", metavar="FILE-or-NAME")
     add("doctor", _doctor, "say what this installation can do: devices, precision, versions")
     return parser, flags
 
@@ -187,6 +198,44 @@ def _plot(arguments: argparse.Namespace, _: list[str]) -> int:
     file = store.load(arguments.file, partial=True)
     runs = [file[name] for name in ("theory", "trained") if name in file] or list(file.values())[:1]
     print(plot.save_figure(plot.race(*runs), arguments.out or arguments.file.with_suffix(".png")))
+    return 0
+
+
+def _reproduce(arguments: argparse.Namespace, _: list[str]) -> int:
+    _start_jax()
+    from racedyn import studies
+
+    if arguments.list:
+        for study in studies.STUDIES.values():
+            print(f"{study.name:<16} {study.title}")
+        return 0
+    if arguments.name is None:
+        arguments.fail("NAME is missing: which study? --list names them.")
+    done = studies.reproduce(
+        arguments.name,
+        out=arguments.out,
+        quick=arguments.quick,
+        force=arguments.force,
+        progress=not arguments.quiet,
+    )
+    print(done)
+    print(f"wall time: {done.wall_time:.0f} s")
+    print("results:", done.path)
+    print("figure:", done.figure)
+    return 0
+
+
+def _cite(arguments: argparse.Namespace, _: list[str]) -> int:
+    from racedyn import store, studies
+
+    if arguments.what in studies.STUDIES:
+        sources, solvers = [studies.STUDIES[arguments.what].source], ["Tsit5"]
+    else:
+        runs = store.load(arguments.what, partial=True).values()
+        provenance = [run.provenance for run in runs if run.provenance is not None]
+        solvers = [source.solver for source in provenance]
+        sources = ["Shi22"] if any(source.validity.get("level") == "pathway" for source in provenance) else []
+    print(*studies.cite(sources=sources, solvers=solvers), sep="\n")
     return 0
 
 

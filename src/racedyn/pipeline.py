@@ -98,21 +98,31 @@ def run(
     return _save_figures(_save(result, force))
 
 
-def build_task(section: configuration.Hierarchy | configuration.Arrays) -> tasks.Task:
+def build_task(section: configuration.TaskSection) -> tasks.Task:
     """The task of a configuration. Raises `OSError` or `ValueError` for data that can't be read."""
-    if isinstance(section, configuration.Hierarchy):
-        return tasks.hierarchy(section.items)
+    settings = {field.name: getattr(section, field.name) for field in dataclasses.fields(section)}
+    kind = settings.pop("kind")
+    if isinstance(section, configuration.Arrays):
+        return _arrays(section.path)
+    if isinstance(section, configuration.Csv):
+        return tasks.from_csv(**settings)
+    return getattr(tasks, kind)(**settings)  # a kind has the name and the arguments of its builder
+
+
+def _arrays(path: str) -> tasks.Task:
     try:
-        with open(section.path, "rb") as file, np.load(file, allow_pickle=False) as data:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
             missing = [name for name in ("X", "Y") if name not in data]
             if missing:
                 raise ValueError(f"it has {', '.join(data) or 'nothing'}, but no {' and no '.join(missing)}")
-            return tasks.from_arrays(data["X"], data["Y"], name=Path(section.path).stem)
+            return tasks.from_arrays(data["X"], data["Y"], name=Path(path).stem)
     except (ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"`task.path` must be a .npz file with X and Y, but {section.path}: {error}") from error
+        # NumPy takes what is no .npz for a pickle, and advises to trust it.
+        why = "it is not one" if "allow_pickle" in str(error) or "pickle" in str(error) else str(error)
+        raise ValueError(f"`task.path` must be a .npz file with X and Y, but {path}: {why}") from error
 
 
-def build_network(section: configuration.Parallel | configuration.Chain, task: tasks.Task) -> Network:
+def build_network(section: configuration.NetworkSection, task: tasks.Task) -> Network:
     """The network of a configuration, with the task's inputs and outputs."""
     if isinstance(section, configuration.Chain):
         return chain(task, section.depth, section.width, activation=section.activation)
@@ -121,9 +131,7 @@ def build_network(section: configuration.Parallel | configuration.Chain, task: t
     )
 
 
-def build_law(
-    section: configuration.Gaussian | configuration.Orthogonal | configuration.Aligned | configuration.Balanced,
-) -> init.AbstractLaw:
+def build_law(section: configuration.InitSection) -> init.AbstractLaw:
     """The law of the initial weights of a configuration."""
     if isinstance(section, configuration.Gaussian):
         return init.Gaussian(section.std)

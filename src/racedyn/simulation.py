@@ -65,6 +65,7 @@ def simulate(
         )
     check_positive_int("max_steps", max_steps)
     system = arrays_at_the_door(system)
+    _check_field(system, args)
     ts = _check_times(system, ts, t0)
     _check_tolerances(system, rtol, atol)
     # Nobody differentiates what runs on the host, and loops made for reverse mode compile slower.
@@ -105,6 +106,17 @@ def _solve_lanes(
         )
         solved = jax.tree.map(lambda first, new: first.at[again].set(new), solved, second)
     return solved, len(again)
+
+
+def _check_field(system: Any, args: Any) -> None:
+    """Refuse a state that is not real, and a vector field whose shapes are not the state's."""
+    y0 = jax.eval_shape(system.y0)
+    if not jax.tree.leaves(y0) or not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(y0)):
+        fail("system", "have a state y0() of real numbers", f"it is {y0}", "For example jnp.ones(3).")
+    dy = jax.eval_shape(system.vector_field, jax.ShapeDtypeStruct((), jnp.result_type(*jax.tree.leaves(y0))), y0, args)
+    shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (y0, dy)]
+    if shapes[0] != shapes[1]:
+        fail("system", f"have a vector field of the state's shape, {shapes[0]}", f"its shape is {shapes[1]}")
 
 
 def _check_times(system: Any, ts: ArrayLike, t0: float) -> Array:

@@ -50,7 +50,7 @@ def train(
     **Arguments:**
 
     - `weights`: edge -> (n_target, n_source); or a Trajectory of `train`, to go on from its end: the result then has
-      its rows too, and is the same as if the run had never stopped.
+      its rows too, and its weights are the same, bit for bit, as if the run had never stopped.
     - `lr`: step size on the loss of convention `loss` ("mean", "half_sum", "sum", "routes": `racedyn.conventions`), so
       that published step sizes carry over; flow time is factor x lr x step.
     - `steps`: how many (in all, or further ones when going on). `save_every`: steps between saved rows; by default such
@@ -132,6 +132,11 @@ def train(
             "save_every": save_every,
             "dtype": str(dtype),
             "time_unit": time_unit,
+            **(
+                {}
+                if earlier is None or earlier.provenance is None
+                else {"went_on_from": dict(earlier.provenance.settings)}
+            ),
             "edges": {edge: list(ends) for edge, ends in network.edges.items()},
         },
         modes=next(iter(modes.values())) if len(modes) == 1 else None,

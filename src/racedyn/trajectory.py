@@ -37,10 +37,10 @@ _MESSAGES = {
     Status.DONE: "reached the last time asked for",
     Status.SETTLED: "settled: what is left to change is below the tolerance, and the last value is held",
     Status.EVENT: "stopped by an event; later rows are NaN",
-    Status.STEPS_EXHAUSTED: "used up its steps: raise max_steps, loosen rtol, or pass an implicit solver",
-    Status.NOT_FINITE: "became infinite or NaN: lower lr, tighten rtol, or look at the vector field",
+    Status.STEPS_EXHAUSTED: "used up its steps: raise max_steps, loosen rtol, pass an implicit solver; or it blows up",
+    Status.NOT_FINITE: "became infinite or NaN: lower lr (training), or look at the vector field (a solve)",
     Status.FAILED: "the solver failed: tighten rtol or pass another solver",
-    Status.INTERRUPTED: "interrupted: the rows up to then are kept",
+    Status.INTERRUPTED: "was interrupted: the rows up to then are kept",
 }
 
 

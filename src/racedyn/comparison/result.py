@@ -29,13 +29,14 @@ class Outcome:
     **Fields:** `learning_times`: flow times at which sum_a K_a reaches half of S/d; at the last common time, with
     w_a = abs(K_a) / sum_b abs(K_b): `winner`, the path with the largest w_a (-1 where all K_a are 0 or one is not
     finite), `share`, its w_a, and `participation`, 1 / sum_a w_a^2 (1: one pathway has the mode; M: all M share it),
-    both NaN where there is no winner.
+    both NaN where there is no winner; `tied`: a second path has the same share, to the two decimals that are printed.
     """
 
     learning_times: np.ndarray
     winner: np.ndarray
     share: np.ndarray
     participation: np.ndarray
+    tied: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,10 +81,11 @@ class Comparison:
 
     @property
     def agree(self) -> np.ndarray:
-        """Whether the same pathway wins, (mode,); False where one side has no winner."""
+        """Whether the same pathway wins, (mode,); False where one side has no winner or a tie."""
         if self.theory is None or self.trained is None:
             return np.zeros(0, dtype=bool)
-        return np.asarray((self.theory.winner == self.trained.winner) & (self.theory.winner >= 0))
+        same = (self.theory.winner == self.trained.winner) & (self.theory.winner >= 0)
+        return np.asarray(same & ~self.theory.tied & ~self.trained.tied)
 
     def __str__(self) -> str:
         lines = ["Comparison of theory with trained"]
@@ -123,15 +125,19 @@ class Comparison:
                 f"{_number(self.mode_errors[m].relative_l2, '.1e'):>10}  "
                 f"{_number(early, '.4g'):>8}{_number(late, '.4g'):>10}{_number(early / late, '.3f'):>8}  "
                 f"{self._winner(theory, m):<{path}}{self._winner(trained, m):<{path}}"
-                f"{'' if self.agree[m] else 'differ'}".rstrip()
+                f"{'' if self.agree[m] or theory.tied[m] or trained.tied[m] else 'differ'}".rstrip()
             )
         if len(names) < len(self.modes):
             lines.append(f"  ... and {len(self.modes) - len(names)} more modes")
-        lines.append(f"  the same pathway wins in {np.sum(self.agree)} of {len(self.modes)} modes")
+        tied = int(np.sum(theory.tied | trained.tied))
+        ties = f"; {tied} tied" if tied else ""
+        lines.append(f"  the same pathway wins in {np.sum(self.agree)} of {len(self.modes)} modes{ties}")
         return lines
 
     def _winner(self, side: Outcome, m: int) -> str:
-        return "-" if side.winner[m] < 0 else f"{_clipped(self.paths[side.winner[m]])} {side.share[m]:.2f}"
+        if side.winner[m] < 0:
+            return "-"
+        return f"{'tie' if side.tied[m] else _clipped(self.paths[side.winner[m]])} {side.share[m]:.2f}"
 
 
 def _clipped(name: str) -> str:

@@ -12,10 +12,12 @@ import numpy as np
 from racedyn._checks import check_positive, fail
 from racedyn._types import MODE, PATH, TIME
 from racedyn.comparison.result import Comparison, Error, OffDiagonal, Outcome
+from racedyn.concentration import largest_share, participation, shares
 from racedyn.tasks.modes import Modes
 from racedyn.trajectory import Status, Trajectory
 
 SUM, GROUPS = "strength, sum over paths", "group_strength"
+MISALIGNED = 1e-9  # far above rounding: a smaller off-diagonal of V^T Sigma_x V is none
 _STRENGTH_DIMS = (TIME, PATH, MODE)
 
 
@@ -103,6 +105,14 @@ def learning_times(trajectory: Trajectory, fraction: float = 0.5) -> np.ndarray:
 
 def check_comparable(theory: Trajectory, trained: Trajectory) -> bool:
     """Refuse runs whose strengths or times are not the same quantities; return whether their bases could be checked."""
+    for name, run, other in (("theory", theory, "simulate"), ("trained", trained, "train")):
+        if not isinstance(run, Trajectory):
+            fail(name, "be a Trajectory", f"it is {type(run).__name__}", f"racedyn.{other} returns one.", TypeError)
+    kinds = [None if run.provenance is None else run.provenance.kind for run in (theory, trained)]
+    if kinds == ["train", "simulate"]:
+        fail(
+            "theory", "be the theory", "it is the trained run, and `trained` is the theory", "compare(theory, trained)"
+        )
     if _unit(theory) != _unit(trained):
         fail("theory", "have the unit of time of `trained`", f"they are in {_unit(theory)!r} and {_unit(trained)!r}",
              "An optimiser other than plain gradient descent has no flow time.")  # fmt: skip
@@ -239,13 +249,15 @@ def _first_reached(ts: np.ndarray, total: np.ndarray, target: np.ndarray) -> np.
     return times
 
 
-def _winners(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Winner, its share and the participation ratio of strengths (path, mode)."""
-    size = np.abs(strength)
-    total = size.sum(axis=0)
-    known = np.isfinite(total) & (total > 0)
-    w = np.divide(size, total, out=np.full_like(size, np.nan), where=known)
-    return np.where(known, np.argmax(w, axis=0), -1), w.max(axis=0), 1 / np.sum(w**2, axis=0)
+def _winners(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Winner, its share, the participation ratio, and whether it is a tie, of strengths (path, mode)."""
+    size = np.abs(strength).sum(axis=0)
+    known = np.isfinite(size) & (size > 0)
+    strength = np.where(known, strength, np.nan)
+    winner = np.where(known, np.argmax(np.where(known, np.abs(strength), 0.0), axis=0), -1)
+    printed = np.sort(np.round(np.nan_to_num(shares(strength)), 2), axis=0)
+    tied = known & (len(printed) > 1) & (printed[-1] == printed[-2:][0])
+    return winner, largest_share(strength), participation(strength), tied
 
 
 def _group_norms(strength: np.ndarray, modes: Modes) -> np.ndarray:
@@ -281,6 +293,12 @@ def _notes(theory: Trajectory, trained: Trajectory, checked: bool, interpolated:
         notes.append(f"bases NOT checked ({lacking} without modes): strengths can agree only if read in the same one")
     if interpolated:
         notes.append(f"save times differ: theory interpolated linearly onto {interpolated} trained times")
+    modes = _modes(theory)
+    if modes is not None and modes.misalignment > MISALIGNED:
+        notes.append(
+            f"the inputs' correlation is not diagonal in these modes (off-diagonal {modes.misalignment:.2g} of its norm): "
+            "one number per mode leaves that out, and S/d, towards which half is learned, is not where training ends"
+        )
     for name, trajectory in (("theory", theory), ("trained", trained)):
         status = np.atleast_1d(np.asarray(trajectory.status)).ravel()
         for item in sorted({Status(int(s)) for s in status}):

@@ -31,10 +31,12 @@ def parallel(
     also of each pathway's last matrix, before the sum, as [Shi22]'s published code has it. Edges are named
     "w<pathway>_<layer>", hidden nodes "h<pathway>_<layer>", both counted from 1.
     """
+    if not isinstance(depths, Sequence):
+        fail("depths", "be a list with the depth of each pathway", f"it is {depths!r}", "For two: depths=(4, 4).")
     depths = [check_positive_int("depths", depth, _DEPTH) for depth in depths]
     if not depths:
         fail("depths", "name at least one pathway", "it is empty")
-    per_pathway = [width] * len(depths) if isinstance(width, int) else list(width)
+    per_pathway = [width] * len(depths) if isinstance(width, int | float) else list(width)
     if len(per_pathway) != len(depths):
         fail("width", f"be one number or one entry per pathway, {len(depths)}", f"it has {len(per_pathway)}")
     widths = [_layer_widths("width", w, depth) for w, depth in zip(per_pathway, depths, strict=True)]
@@ -45,6 +47,8 @@ _DEPTH = "Depth counts weight matrices: 1 is a shallow pathway, 2 has one hidden
 
 
 def _layer_widths(argument: str, width: int | Sequence[int], depth: int) -> list[int]:
+    if isinstance(width, float):
+        check_positive_int(argument, width)
     widths = [width] * (depth - 1) if isinstance(width, int) else list(width)
     if len(widths) != depth - 1:
         fail(argument, f"be one number or one per hidden layer, {depth - 1}", f"it has {len(widths)}")

@@ -32,6 +32,9 @@ def check_weights(network: Network, weights: Mapping[str, Any]) -> Weights:
 
     Raises `ValueError` for a missing or unknown edge, a shape that does not fit, or a value that is not finite.
     """
+    if not isinstance(weights, Mapping):
+        fail("weights", "be a dict edge -> array", f"it is {type(weights).__name__}",
+             "networks.from_layers(network, layers) makes one of a list of matrices.", TypeError)  # fmt: skip
     for edge in weights:
         check_name("weights", edge, network.edges)
     checked = {}

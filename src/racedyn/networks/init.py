@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from racedyn._checks import check_positive, fail
+from racedyn._checks import as_key, check_positive, fail
 from racedyn._types import Array, Weights
 from racedyn.networks.network import Network
 from racedyn.tasks.task import Task
@@ -93,11 +93,7 @@ class Balanced(AbstractLaw):
 
 def _key_of(key: Any, name: str) -> Array:
     """The key of one edge or node: it depends on its name, not on its place in the network."""
-    if isinstance(key, int) and not isinstance(key, bool):
-        key = jax.random.key(key)
-    if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)):
-        fail("key", "be a whole number or a jax.random.key", f"it is {key!r}", "network.init(law, key=0)", TypeError)
-    return jax.random.fold_in(key, zlib.crc32(name.encode()))
+    return jax.random.fold_in(as_key(key, "network.init(law, key=0)"), zlib.crc32(name.encode()))
 
 
 def _frame(key: Array, rows: int, columns: int) -> Array:

@@ -149,6 +149,8 @@ class Network(eqx.Module):
         `law` is one of `racedyn.init`; `key` a whole number or a JAX key, required wherever something is drawn; `task`
         is needed by laws that are read in its modes. Each edge has a key of its own, made from its name.
         """
+        if not hasattr(law, "draw"):
+            fail("law", "be one of racedyn.init", f"it is {law!r}", "For example init.Gaussian(std=0.02).", TypeError)
         return law.draw(self, key=key, task=task)  # type: ignore[no-any-return]
 
     def __str__(self) -> str:

@@ -3,8 +3,22 @@
 matplotlib is imported when a function runs; the package's style holds while it draws and in `save_figure`.
 """
 
+from racedyn.plot.graphs import network
 from racedyn.plot.losses import loss
+from racedyn.plot.maps import strength_maps
+from racedyn.plot.phases import phase_plane
 from racedyn.plot.races import race, strengths
 from racedyn.plot.style import close, save_figure
+from racedyn.plot.times import learning_times
 
-__all__ = ["close", "loss", "race", "save_figure", "strengths"]
+__all__ = [
+    "close",
+    "learning_times",
+    "loss",
+    "network",
+    "phase_plane",
+    "race",
+    "save_figure",
+    "strength_maps",
+    "strengths",
+]

@@ -1,52 +1,51 @@
 """Loss curves."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn.plot import style
+from racedyn.plot import seeds, style
 from racedyn.trajectory import Trajectory
 
 
-def loss(*trajectories: Trajectory, ax: Any = None, **named: Trajectory) -> Any:
+def loss(
+    *trajectories: Trajectory | Sequence[Trajectory], ax: Any = None, **named: Trajectory | Sequence[Trajectory]
+) -> Any:
     """Loss against flow time, log scale. Keywords name their curve; simulations of a theory are dashed.
 
-    Returns the axes. Raises `ValueError` for a trajectory without a loss, or times in different units.
+    A list is several seeds of one run, saved at the same times: the median is the line, lowest to highest the shade.
+
+    Returns the axes. Raises `ValueError` for a trajectory without a loss, times in different units, and seeds at
+    different times.
     """
-    curves = [(_name(t, i, trajectories), t) for i, t in enumerate(trajectories)] + list(named.items())
+    unnamed = [seeds.as_seeds("trajectories", given) for given in trajectories]
+    firsts = [runs[0] for runs in unnamed]
+    curves = [
+        (style.name_of(first, i, firsts), runs) for i, (first, runs) in enumerate(zip(firsts, unnamed, strict=True))
+    ]
+    curves += [(name, seeds.as_seeds(name, given)) for name, given in named.items()]
     if not curves:
         fail("trajectories", "be at least one trajectory", "there is none")
-    for name, trajectory in curves:
-        if trajectory.dims.get("loss") != ("time",):
-            fail("trajectories", "have a loss with axes ('time',)", f"{name!r} has {trajectory.dims.get('loss')}")
-    units = {style.time_label(trajectory) for _, trajectory in curves}
-    if len(units) > 1:
-        fail("trajectories", "share a unit of time", f"they have {sorted(units)}")
+    for name, runs in curves:
+        for run in runs:
+            if run.dims.get("loss") != ("time",):
+                fail("trajectories", "have a loss with axes ('time',)", f"{name!r} has {run.dims.get('loss')}")
+    label = style.common_time_label([run for _, runs in curves for run in runs])
     with style.context():
         ax = style.new_axes(1, 1, (3.4, 2.4))[0] if ax is None else ax
-        for name, trajectory in curves:
-            dashed = _kind(trajectory) == "simulate" and len(curves) > 1
-            ax.semilogy(
-                np.asarray(trajectory.ts),
-                np.asarray(trajectory.observables["loss"]),
+        for name, runs in curves:
+            dashed = style.kind(runs[0]) == "simulate" and len(curves) > 1
+            seeds.draw(
+                ax,
+                runs[0].ts,
+                np.stack([np.asarray(run.observables["loss"]) for run in runs]),
                 linestyle="--" if dashed else "-",
                 zorder=3 if dashed else 2,
-                label=name,
+                label=seeds.counted(name, len(runs)),
             )
-        ax.set(xlabel=units.pop(), ylabel="loss $L$")
-        ax.legend()
+        ax.set(xlabel=label, ylabel="loss $L$", yscale="log")
+        handles = ax.get_legend_handles_labels()[0] + seeds.range_handles(max(len(runs) for _, runs in curves))
+        ax.legend(handles=handles)
     return ax
-
-
-def _kind(trajectory: Trajectory) -> str:
-    return "run" if trajectory.provenance is None else trajectory.provenance.kind
-
-
-def _name(trajectory: Trajectory, index: int, all_of_them: tuple[Trajectory, ...]) -> str:
-    """What a curve is called that was given no name: its kind, with a number where several are of that kind."""
-    words = {"simulate": "theory", "train": "simulation"}
-    kind = _kind(trajectory)
-    number = sum(_kind(other) == kind for other in all_of_them[: index + 1])
-    word = words.get(kind, kind)
-    return word if sum(_kind(other) == kind for other in all_of_them) == 1 else f"{word} {number}"

@@ -7,7 +7,7 @@ import numpy as np
 
 from racedyn._checks import fail
 from racedyn.comparison import check_comparable
-from racedyn.plot import style
+from racedyn.plot import seeds, style
 from racedyn.tasks.modes import Modes
 from racedyn.trajectory import Trajectory
 
@@ -22,41 +22,58 @@ _ALONE: dict[str, Any] = {"linestyle": "-", "linewidth": 1.2, "zorder": 3}
 _STRENGTH = ("time", "path", "mode")
 
 
-def race(theory: Trajectory, trained: Trajectory | None = None, *, axes: Any = None) -> np.ndarray:
+def race(
+    theory: Trajectory | Sequence[Trajectory],
+    trained: Trajectory | Sequence[Trajectory] | None = None,
+    *,
+    axes: Any = None,
+) -> np.ndarray:
     """One panel per mode: the strength K_a of every pathway against flow time, and S/d where it is known.
 
     With both, the simulation is solid and the theory dashed over it; one trajectory alone is solid. At most 8 panels:
     the modes with the largest S (without modes, the largest strength at the end), as the legend's title then says.
-    `axes`: as many as panels, to draw on. Returns the axes drawn on, (panel,). Raises `ValueError` where the two are
-    not comparable (see `compare`) or there are too few axes.
+    `axes`: as many as panels, to draw on.
+
+    Either may be a list: several seeds of one run, saved at the same times. The line is then the median over seeds, and
+    the shade goes from lowest to highest (for a theory beside training, its thin dashed edges alone), pathway by
+    pathway. Where seeds differ in who wins, the shades of pathways overlap, and the medians are the fate of no seed.
+
+    Returns the axes drawn on, (panel,). Raises `ValueError` where the runs are not comparable (see `compare`), seeds
+    have different times, or there are too few axes.
     """
+    sets = [seeds.as_seeds("theory", theory)]
     if trained is not None:
-        check_comparable(theory, trained)
-    runs = [theory] if trained is None else [trained, theory]
-    strengths_of = [_strength(run) for run in runs]
-    modes = next((m for m in map(_modes, runs) if m is not None), None)
-    shown = _shown(strengths_of[0], modes)
+        sets.insert(0, seeds.as_seeds("trained", trained))
+        check_comparable(sets[1][0], sets[0][0])
+    firsts = [runs[0] for runs in sets]
+    strengths_of = [np.stack([_strength(run) for run in runs]) for runs in sets]  # (seed, time, path, mode) each
+    median = np.median(strengths_of[0], axis=0)
+    modes = next((m for m in map(_modes, firsts) if m is not None), None)
+    shown = _shown(median, modes)
     with style.context():
         own, columns = axes is None, len(shown) if len(shown) <= 4 else (len(shown) + 1) // 2
         panels = _new_panels(len(shown), columns) if own else list(np.ravel(np.asarray(axes, dtype=object)))
         if len(panels) < len(shown):
             fail("axes", f"be one per panel, {len(shown)}", f"there are {len(panels)}", "Leave them out.")
         panels = panels[: len(shown)]
-        colours = style.path_colours(strengths_of[0])
+        colours = style.path_colours(median)
+        looks = _LINES if len(sets) == 2 else (_ALONE,)
         for i, (ax, mode) in enumerate(zip(panels, shown, strict=True)):
             if modes is not None:
                 ax.axhline(modes.S[mode] / modes.variances[mode], color=style.GREY, linewidth=0.6, zorder=1)
-            for run, strength, line in zip(runs, strengths_of, _LINES if len(runs) == 2 else [_ALONE], strict=True):
+            for first, strength, look in zip(firsts, strengths_of, looks, strict=True):
                 for path in style.drawing_order(colours):
-                    ax.plot(np.asarray(run.ts), strength[:, path, mode], color=colours[path], **line)
-            ax.set_title(_mode_name(runs, modes, mode))
+                    seeds.draw(
+                        ax, first.ts, strength[:, :, path, mode], color=colours[path], fill=first is firsts[0], **look
+                    )
+            ax.set_title(_mode_name(firsts, modes, mode))
             if not own or i + columns >= len(shown):  # nothing below
-                ax.set_xlabel(style.time_label(theory))
+                ax.set_xlabel(style.time_label(firsts[0]))
                 ax.tick_params(labelbottom=True)
             if not own or i % columns == 0:
                 ax.set_ylabel("strength $K_a$")
-        handles = style.path_handles(_path_names(runs), colours) + _meanings(len(runs), modes is not None)
-        style.legend(panels, handles, own, _caption(len(shown), strengths_of[0].shape[2], modes))
+        handles = style.path_handles(style.path_names(firsts), colours) + _meanings(sets, modes is not None)
+        style.legend(panels, handles, own, _caption(len(shown), median.shape[2], modes))
     result = np.empty(len(panels), dtype=object)
     result[:] = panels
     return result
@@ -84,7 +101,7 @@ def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
         entries = range(len(groups)) if len(groups) <= _MOST_GROUPS else (0, len(groups) - 1)
         handles = [Line2D([], [], color="0.3", label=_group_name(groups[g], modes), **looks[g]) for g in entries]
         ax.set(xlabel=style.time_label(trajectory), ylabel="strength $K_a$")
-        style.legend([ax], style.path_handles(_path_names([trajectory]), colours) + handles, own)
+        style.legend([ax], style.path_handles(style.path_names([trajectory]), colours) + handles, own)
     return ax
 
 
@@ -113,13 +130,6 @@ def _new_panels(count: int, columns: int) -> list[Any]:
     return panels[:count]
 
 
-def _path_names(runs: Sequence[Trajectory]) -> Sequence[str]:
-    """Labels of the paths from the first run that has them, else counted from 1."""
-    num_paths = np.shape(runs[0].observables["strength"])[1]
-    given = next((run.labels["path"] for run in runs if "path" in run.labels), ())
-    return given if len(given) == num_paths else [f"path {a + 1}" for a in range(num_paths)]
-
-
 def _mode_name(runs: Sequence[Trajectory], modes: Modes | None, mode: int) -> str:
     if modes is not None:
         return f"{modes.names[mode]}, $S$ = {modes.S[mode]:.3g}"
@@ -132,13 +142,18 @@ def _group_name(group: Sequence[int], modes: Modes | None) -> str:
     return which if modes is None else f"{which}, $S$ = {modes.S[group[0]]:.3g}"
 
 
-def _meanings(num_runs: int, has_target: bool) -> list[Any]:
-    """Legend entries for solid, dashed and the thin grey line."""
+def _meanings(sets: Sequence[Sequence[Trajectory]], has_target: bool) -> list[Any]:
+    """Legend entries for solid, dashed, the shade and the thin grey line."""
     from matplotlib.lines import Line2D
 
-    names = ("simulation", "theory") if num_runs == 2 else ()
-    handles = [Line2D([], [], color="0.3", label=n, **line) for n, line in zip(names, _LINES, strict=False)]
-    return handles + ([Line2D([], [], color=style.GREY, linewidth=0.6, label="$S/d$")] if has_target else [])
+    both, most = len(sets) == 2, max(len(runs) for runs in sets)
+    names = ("simulation", "theory") if both else ("",) if most > 1 else ()
+    handles = [
+        Line2D([], [], color="0.3", label=seeds.counted(name, len(runs)), **look)
+        for name, runs, look in zip(names, sets, _LINES if both else (_ALONE,), strict=False)
+    ]
+    target = [Line2D([], [], color=style.GREY, linewidth=0.6, label="$S/d$")] if has_target else []
+    return handles + seeds.range_handles(most) + target
 
 
 def _caption(shown: int, num_modes: int, modes: Modes | None) -> str | None:

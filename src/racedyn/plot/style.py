@@ -30,23 +30,93 @@ def new_axes(rows: int, columns: int, size: tuple[float, float]) -> list[Any]:
     return list(panels.ravel())
 
 
-def time_label(trajectory: Trajectory) -> str:
+def new_figure(rows: int, columns: int, *, height: float) -> list[Any]:
+    """Panels of their own axes, row by row, on a figure as wide as a page and `height` inches high."""
+    import matplotlib.pyplot as plt
+
+    with context():
+        _, panels = plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, layout="constrained")
+    return list(panels.ravel())
+
+
+def share_legend(panels: Sequence[Any], columns: int = 3) -> None:
+    """One legend under the figure, that of the first panel which has one, instead of one on each."""
+    legends = [legend for legend in (ax.get_legend() for ax in panels) if legend is not None]
+    if not legends:
+        return
+    handles, labels = legends[0].legend_handles, [text.get_text() for text in legends[0].get_texts()]
+    for legend in legends:
+        legend.remove()
+    with context():
+        panels[0].get_figure(root=True).legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
+def time_unit(trajectory: Trajectory) -> str:
     source = trajectory.provenance
-    unit = "tau" if source is None else source.settings.get("time_unit", "tau")
-    return r"flow time ($\tau$)" if unit == "tau" else f"time ({unit})"
+    unit = "tau" if source is None else str(source.settings.get("time_unit", "tau"))
+    return r"$\tau$" if unit == "tau" else unit
+
+
+def time_label(trajectory: Trajectory) -> str:
+    unit = time_unit(trajectory)
+    return f"{'flow time' if unit.startswith('$') else 'time'} ({unit})"
+
+
+def time_text(trajectory: Trajectory, row: int) -> str:
+    """The time of one saved row, as a title says it."""
+    return f"$t$ = {float(np.asarray(trajectory.ts)[row]):.4g} {time_unit(trajectory)}"
+
+
+def kind(trajectory: Trajectory) -> str:
+    """Where it comes from: "simulate" (theory), "train" (simulation), ...; "run" where that is not known."""
+    return "run" if trajectory.provenance is None else trajectory.provenance.kind
+
+
+def name_of(trajectory: Trajectory, index: int, all_of_them: Sequence[Trajectory]) -> str:
+    """What a curve is called that was given no name: its kind, with a number where several are of that kind."""
+    same = [other for other in all_of_them if kind(other) == kind(trajectory)]
+    number = sum(kind(other) == kind(trajectory) for other in all_of_them[: index + 1])
+    word = {"simulate": "theory", "train": "simulation"}.get(kind(trajectory), kind(trajectory))
+    return word if len(same) == 1 else f"{word} {number}"
+
+
+def common_time_label(runs: Sequence[Trajectory]) -> str:
+    """The label of the time axis. Raises `ValueError` where the runs' units differ."""
+    labels = {time_label(run) for run in runs}
+    if len(labels) > 1:
+        fail("trajectories", "share a unit of time", f"they have {sorted(labels)}")
+    return labels.pop()
+
+
+def path_names(trajectories: Sequence[Trajectory], observable: str = "strength") -> Sequence[str]:
+    """Labels of the paths from the first trajectory that has them, else counted from 1."""
+    num_paths = np.shape(trajectories[0].observables[observable])[1]
+    given = next((run.labels["path"] for run in trajectories if "path" in run.labels), ())
+    return given if len(given) == num_paths else [f"path {a + 1}" for a in range(num_paths)]
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many letters, the middle left out: both ends of a path say where it goes."""
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[: most - 1 - half].rstrip()}…{text[-half:].lstrip()}"
+
+
+def cycle() -> list[Any]:
+    """The style's colours; call it inside `context()`."""
+    import matplotlib as mpl
+
+    return list(mpl.rcParams["axes.prop_cycle"].by_key()["color"])
 
 
 def path_colours(strength: np.ndarray) -> list[Any]:
     """One colour per path of `strength` (time, path, mode); grey for those that end weakest where colours run out."""
-    import matplotlib as mpl
-
-    cycle: list[Any] = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+    known = cycle()
     num_paths = strength.shape[1]
-    if num_paths <= len(cycle):
-        return cycle[:num_paths]
+    if num_paths <= len(known):
+        return known[:num_paths]
     ends = np.nan_to_num(np.abs(strength[-1])).max(axis=1)
     colours: list[Any] = [GREY] * num_paths
-    for path, colour in zip(sorted(np.argsort(-ends, kind="stable")[: len(cycle) - 1]), cycle, strict=False):
+    for path, colour in zip(sorted(np.argsort(-ends, kind="stable")[: len(known) - 1]), known, strict=False):
         colours[path] = colour
     return colours
 

@@ -1,7 +1,21 @@
 """Tasks: inputs, targets, contexts, and the modes in which strengths are read."""
 
-from racedyn.tasks.builders import from_arrays, hierarchy
+from racedyn.tasks.builders import from_arrays, random
 from racedyn.tasks.modes import Modes
+from racedyn.tasks.structures import clusters, cross_cutting, grid, hierarchy, order, ring
+from racedyn.tasks.tables import from_csv
 from racedyn.tasks.task import Task
 
-__all__ = ["Modes", "Task", "from_arrays", "hierarchy"]
+__all__ = [
+    "Modes",
+    "Task",
+    "clusters",
+    "cross_cutting",
+    "from_arrays",
+    "from_csv",
+    "grid",
+    "hierarchy",
+    "order",
+    "random",
+    "ring",
+]

@@ -1,11 +1,12 @@
-"""Ready-made tasks."""
+"""Tasks from arrays, and from given singular values."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
-from racedyn._checks import check_positive_int, fail
+from racedyn._checks import as_key, check_positive, check_positive_int, fail
 from racedyn.tasks.task import Task
 
 INPUT, OUTPUT = "input", "output"
@@ -33,43 +34,30 @@ def from_arrays(
     )
 
 
-def hierarchy(items: int = 8) -> Task:
-    """The hierarchical task: one-hot items, one property per node of a binary tree (Saxe et al. 2019; Shi et al. 2022).
+def random(singular_values: Sequence[float], items: int, features: int, *, key: Any) -> Task:
+    """One-hot items and targets with the given singular values of Sigma_yx and random modes.
 
-    `items` P is a power of two; inputs I_P, targets (2 P - 1, P): row by row the tree's nodes from the root down, 1
-    where the item lies below the node. The modes are the Haar basis of the tree: "all", then one per split, from the root
-    down; S_alpha = sqrt(2 m - 1) / P where m items lie on each side of the split (S = sqrt(2 P - 1) / P for "all").
-    Raises `ValueError` where `items` is not a power of two.
+    `singular_values` S (R,); `items` P and `features` n_out, both at least R; `key` a whole number or a jax.random.key.
+    Inputs I_P, targets P U S V^T (n_out, P), with U and V drawn uniformly from the matrices with R orthonormal columns:
+    they are the modes as they are, in the order of falling S. Raises `ValueError` where S is empty or not positive, or
+    there are fewer items or features than values; `TypeError` for any other key.
     """
-    items = check_positive_int("items", items)
-    levels = items.bit_length() - 1
-    if items != 2**levels:
-        fail("items", "be a power of two", f"it is {items}", f"Try {2**levels} or {2 ** (levels + 1)}.")
-    nodes = [range(start, start + size) for size in (items >> np.arange(levels + 1)) for start in range(0, items, size)]
-    Y = np.array([[float(item in node) for item in range(items)] for node in nodes])
-
-    columns, mode_names = [np.ones(items)], ["all"]
-    for node in nodes[: items - 1]:  # the inner nodes, each a split into two halves
-        middle = (node.start + node.stop) // 2
-        items_before = np.arange(items) < middle
-        columns.append(np.where(np.isin(np.arange(items), node), np.where(items_before, 1.0, -1.0), 0.0))
-        mode_names.append(f"{_span(node.start, middle)} | {_span(middle, node.stop)}")
-    V = np.stack(columns, axis=1)
-    V /= np.linalg.norm(V, axis=0)
-    U = Y @ V
-    U /= np.linalg.norm(U, axis=0)
-    pair = (INPUT, OUTPUT)
+    S = np.array([check_positive(f"singular_values[{i}]", value) for i, value in enumerate(singular_values)])
+    items, features = check_positive_int("items", items), check_positive_int("features", features)
+    if not 1 <= len(S) <= min(items, features):
+        fail("singular_values", f"have 1 to {min(items, features)} entries, as {items} items and {features} features allow",
+             f"it has {len(S)}")  # fmt: skip
+    generator = np.random.default_rng(np.asarray(jax.random.key_data(as_key(key, "tasks.random(..., key=0)"))))
+    U, V = _frame(generator, features, len(S)), _frame(generator, items, len(S))
     return Task(
         inputs={INPUT: np.eye(items)},
-        targets={OUTPUT: Y},
-        name=f"hierarchy of {items}",
-        bases={pair: (U, V)},
-        mode_names={pair: tuple(mode_names)},
-        item_names=tuple(f"item {i + 1}" for i in range(items)),
-        feature_names=tuple(f"of {_span(node.start, node.stop)}" for node in nodes),
+        targets={OUTPUT: items * (U * S) @ V.T},
+        name=f"random, rank {len(S)}",
+        bases={(INPUT, OUTPUT): (U, V)},
     )
 
 
-def _span(start: int, stop: int) -> str:
-    """Items start..stop-1 as a reader counts them."""
-    return f"{start + 1}" if stop == start + 1 else f"{start + 1}-{stop}"
+def _frame(generator: np.random.Generator, rows: int, columns: int) -> np.ndarray:
+    """Uniformly random orthonormal columns: QR of a Gaussian matrix with the sign of R's diagonal taken out."""
+    q, r = np.linalg.qr(generator.standard_normal((rows, columns)))
+    return np.asarray(q * np.sign(np.diagonal(r)))

@@ -17,7 +17,7 @@ class Modes:
 
     **Fields:** `U` (n_out, mode), `S` (mode,) in falling order, `V` (n_in, mode), `variances`: d_alpha =
     v_alpha^T Sigma_x v_alpha (mode,), `misalignment`: off-diagonal norm of V^T Sigma_x V over its norm, `floor`: the
-    part of the loss that no map from these inputs' modes removes, `names`: one per mode, `groups`: the indices of
+    part of the loss that no map U diag(K) V^T removes, `names`: one per mode, `groups`: the indices of
     each group of equal values, single modes included.
     """
 

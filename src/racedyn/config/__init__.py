@@ -1,0 +1,161 @@
+"""The configuration of a run: frozen, typed, and strict about unknown keys and wrong types. The only home of pydantic.
+
+This package imports no JAX, so that help stays quick.
+"""
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+from pydantic import Field, TypeAdapter, ValidationError
+
+from racedyn.config.problems import ConfigError, kinds_in, problems, suggest, tables
+from racedyn.config.sections import (
+    Activation,
+    Aligned,
+    Arrays,
+    Balanced,
+    Chain,
+    Clusters,
+    CrossCutting,
+    Csv,
+    Gaussian,
+    Grid,
+    Hierarchy,
+    InitSection,
+    NetworkSection,
+    Order,
+    Orthogonal,
+    Parallel,
+    Random,
+    Ring,
+    TaskSection,
+    Theory,
+    Train,
+    as_section,
+)
+
+__all__ = [
+    "Activation",
+    "Aligned",
+    "Arrays",
+    "Balanced",
+    "Chain",
+    "Clusters",
+    "Config",
+    "ConfigError",
+    "CrossCutting",
+    "Csv",
+    "Gaussian",
+    "Grid",
+    "Hierarchy",
+    "InitSection",
+    "NetworkSection",
+    "Order",
+    "Orthogonal",
+    "Parallel",
+    "Random",
+    "Ring",
+    "TaskSection",
+    "Theory",
+    "Train",
+    "as_dict",
+    "as_json",
+    "as_toml",
+    "keys",
+    "kinds_of",
+    "parse",
+    "read",
+    "suggest",
+]
+
+
+@as_section
+class Config:
+    """One run: a task, a network, its initial weights, training, and the theory beside it."""
+
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+    """Of the result files; the name of the configuration file if left out."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """From which the initial weights are drawn."""
+    task: Annotated[TaskSection, Field(discriminator="kind")]
+    network: Annotated[NetworkSection, Field(discriminator="kind")]
+    init: Annotated[InitSection, Field(discriminator="kind")]
+    train: Train
+    theory: Theory = dataclasses.field(default_factory=Theory)
+
+
+_KINDS = kinds_in(Config)
+
+
+def read(path: str | Path) -> Config:
+    """The configuration in a TOML file; `name` is the file's if left out, a data path is relative to the file.
+
+    Raises `ConfigError` for what is not TOML and for every unknown key and wrong value at once, `OSError` if the file
+    can't be read.
+    """
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # not TOML, or not text
+        raise ConfigError(f"{path} is not a TOML file: {error}") from error
+    config = parse({"name": path.stem, **data}, source=str(path))
+    if isinstance(config.task, Arrays | Csv):
+        where = (path.parent / config.task.path).absolute()
+        config = dataclasses.replace(config, task=dataclasses.replace(config.task, path=str(where)))
+    return config
+
+
+def parse(data: Mapping[str, Any], *, source: str = "the configuration") -> Config:
+    """The configuration in nested mappings, as TOML and JSON have them. Raises `ConfigError` with all problems."""
+    try:
+        # Strict JSON rules: a list is a tuple and 1 a float, but "1000" and true are no numbers. (Strict Python rules
+        # refuse nested tables.) A TOML date becomes text.
+        return TypeAdapter(Config).validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        given = {
+            name: table.get("kind") for name, table in data.items() if name in _KINDS and isinstance(table, Mapping)
+        }
+        known = keys({name: str(kind) for name, kind in given.items() if str(kind) in _KINDS[name]})
+        lines = list(problems(error, known, _KINDS))
+        count = f"{len(lines)} problem{'s' * (len(lines) > 1)}"
+        raise ConfigError("\n  ".join([f"{count} in {source}:", *lines])) from None
+
+
+def as_dict(config: Config) -> dict[str, Any]:
+    """Nested dicts of what is set; `parse` reads them back to an equal configuration."""
+    return json.loads(json.dumps(dataclasses.asdict(config, dict_factory=_without_none)))
+
+
+def as_toml(config: Config) -> str:
+    """The resolved configuration as TOML, defaults included."""
+    return tomli_w.dumps(as_dict(config))
+
+
+def as_json(config: Config) -> str:
+    """The resolved configuration as JSON, defaults included."""
+    return json.dumps(as_dict(config))
+
+
+def keys(kinds: Mapping[str, str]) -> list[str]:
+    """Every dotted key, sections included; of a section with kinds those of its kind in `kinds`, or of all kinds."""
+    found = []
+    for section in dataclasses.fields(Config):
+        found.append(section.name)
+        for kind, cls in tables(section.type):
+            if kinds.get(section.name, kind) == kind or section.name not in _KINDS:
+                found += [f"{section.name}.{field.name}" for field in dataclasses.fields(cls)]
+    return list(dict.fromkeys(found))
+
+
+def kinds_of(config: Config) -> dict[str, str]:
+    """Section -> its kind."""
+    return {section: getattr(config, section).kind for section in _KINDS}
+
+
+def _without_none(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: value for key, value in items if value is not None}  # TOML has no null: what is not set is left out

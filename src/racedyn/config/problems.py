@@ -1,0 +1,80 @@
+"""What is wrong with a configuration, in words that name the dotted key."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeAlias, get_args
+
+from pydantic import ValidationError
+
+Kinds: TypeAlias = Mapping[str, Mapping[str, Any]]
+
+
+class ConfigError(ValueError):
+    """A configuration that can't be used. Its text has one line per problem, each with the dotted key."""
+
+
+def suggest(key: str, known: Iterable[str]) -> str:
+    """ " Did you mean `train.lr`?", or what is known in the same section."""
+    known = list(known)
+    section, _, last = key.rpartition(".")
+    near = [name for name in known if name.rpartition(".")[2] == last] or get_close_matches(key, known, n=1)
+    beside = [f"`{name}`" for name in known if name.rpartition(".")[0] == section]
+    return f" Did you mean `{near[0]}`?" if near else f" Known here: {', '.join(beside) or ', '.join(known)}."
+
+
+def kinds_in(cls: Any) -> dict[str, dict[str, Any]]:
+    """Section -> kind -> class, for the fields of `cls` that are sections with several kinds."""
+    return {field.name: kinds for field in dataclasses.fields(cls) if len(kinds := dict(tables(field.type))) > 1}
+
+
+def tables(annotation: Any) -> Iterator[tuple[str, Any]]:
+    """(kind, class) of each table that a field's annotation allows."""
+    for option in (annotation, *get_args(annotation), *(b for a in get_args(annotation) for b in get_args(a))):
+        if dataclasses.is_dataclass(option):
+            default = next((field.default for field in dataclasses.fields(option) if field.name == "kind"), "")
+            yield str(default), option
+
+
+# pydantic's code of an error -> what was needed.
+_NEEDED = {
+    "int_type": "be a whole number",
+    "int_from_float": "be a whole number",
+    "float_type": "be a number",
+    "finite_number": "be finite",
+    "string_type": "be text",
+    "bool_type": "be true or false",
+    "tuple_type": "be a list",
+    "dataclass_type": "be a table",
+    "dict_type": "be a table",
+    "literal_error": "be {expected}",
+    "greater_than": "be greater than {gt:g}",
+    "greater_than_equal": "be at least {ge}",
+    "too_short": "have at least {min_length} entry",
+    "string_pattern_mismatch": "be letters, digits, '_', '-' and '.', as a file name has them",
+}
+
+
+def problems(error: ValidationError, known: Iterable[str], kinds: Kinds) -> Iterator[str]:
+    """One line per problem: the dotted key, what was needed, what was given. `known` are the keys that could be."""
+    for item in error.errors(include_url=False):
+        code, context = item["type"], item.get("ctx", {})
+        # Inside a section with kinds, pydantic's path names the kind too.
+        loc = [part for i, part in enumerate(item["loc"]) if not (i == 1 and item["loc"][0] in kinds)]
+        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+        if code == "unexpected_keyword_argument":
+            yield f"`{key}` is not known.{suggest(key, known)}"
+        elif code == "missing":
+            yield f"`{key}` is missing."
+        elif code in ("union_tag_not_found", "union_tag_invalid"):
+            given = f"it is {context['tag']!r}" if "tag" in context else "it is missing"
+            yield f"`{key}.kind` must be one of {', '.join(map(repr, kinds[key]))}, but {given}."
+        else:
+            needed = _NEEDED.get(code, item["msg"].removeprefix("Input should ")).format(**context)
+            yield f"`{key}` must {needed}, but it is {item['input']!r} ({_word(item['input'])})."
+
+
+def _word(value: Any) -> str:
+    """TOML's kind of a value."""
+    words = {bool: "a boolean", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a table"}
+    return words.get(type(value), type(value).__name__)

@@ -1,0 +1,227 @@
+"""The sections of a configuration. The text under each field is its help on the command line."""
+
+import dataclasses
+import functools
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, dataclass_transform
+
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+
+from racedyn.config.problems import ConfigError, kinds_in, problems
+
+T = TypeVar("T")
+WholePositive: TypeAlias = Annotated[int, Field(ge=1)]
+Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Activation: TypeAlias = Literal["linear", "relu", "tanh"]
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def as_section(cls: type[T]) -> type[T]:
+    """A frozen, strict pydantic dataclass whose errors are `ConfigError`s."""
+    checked: Any = dataclass(cls, frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
+    init = checked.__init__
+    known, kinds = [field.name for field in dataclasses.fields(checked)], kinds_in(checked)
+
+    @functools.wraps(init)
+    def __init__(self: Any, **values: Any) -> None:
+        try:
+            init(self, **values)
+        except ValidationError as error:
+            raise ConfigError("\n".join(problems(error, known, kinds))) from None
+
+    checked.__init__ = __init__
+    return checked
+
+
+@as_section
+class Hierarchy:
+    """`racedyn.tasks.hierarchy`."""
+
+    kind: Literal["hierarchy"] = "hierarchy"
+    items: WholePositive = 8
+    """Number of items, a power of two."""
+
+
+@as_section
+class Order:
+    """`racedyn.tasks.order`."""
+
+    kind: Literal["order"] = "order"
+    items: WholePositive = 8
+    """Number of items."""
+
+
+@as_section
+class Ring:
+    """`racedyn.tasks.ring`."""
+
+    kind: Literal["ring"] = "ring"
+    items: WholePositive = 8
+    """Number of items."""
+
+
+@as_section
+class Grid:
+    """`racedyn.tasks.grid`."""
+
+    kind: Literal["grid"] = "grid"
+    rows: WholePositive
+    """Rows of items."""
+    columns: WholePositive
+    """Columns of items."""
+
+
+@as_section
+class Clusters:
+    """`racedyn.tasks.clusters`."""
+
+    kind: Literal["clusters"] = "clusters"
+    sizes: Annotated[tuple[WholePositive, ...], Field(min_length=1)]
+    """Number of items of each cluster."""
+    properties: WholePositive = 1
+    """Properties of each cluster."""
+
+
+@as_section
+class CrossCutting:
+    """`racedyn.tasks.cross_cutting`."""
+
+    kind: Literal["cross_cutting"] = "cross_cutting"
+    branches: WholePositive = 4
+    """Leaves of the tree, a power of two."""
+    classes: WholePositive = 2
+    """Classes that cut across the tree: each branch has an item of each."""
+    properties: WholePositive = 1
+    """Properties of each class."""
+
+
+@as_section
+class Random:
+    """`racedyn.tasks.random`."""
+
+    kind: Literal["random"] = "random"
+    singular_values: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    """Of the correlation between items and features."""
+    items: WholePositive
+    """Number of items, at least that of the singular values."""
+    features: WholePositive
+    """Number of features, at least that of the singular values."""
+    key: int
+    """From which the modes are drawn; the initial weights have a seed of their own."""
+
+
+@as_section
+class Arrays:
+    """`racedyn.tasks.from_arrays`."""
+
+    kind: Literal["arrays"] = "arrays"
+    path: str
+    """A .npz file with X (n_in, P) and Y (n_out, P); in a file of configuration relative to that file."""
+
+
+@as_section
+class Csv:
+    """`racedyn.tasks.from_csv`."""
+
+    kind: Literal["csv"] = "csv"
+    path: str
+    """A table, a row per item and a column per property; in a file of configuration relative to that file."""
+    inputs: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Columns that are the inputs; one-hot items if left out."""
+    delimiter: str | None = None
+    """Between two cells; found if left out."""
+
+
+@as_section
+class Parallel:
+    """`racedyn.networks.parallel`."""
+
+    kind: Literal["parallel"] = "parallel"
+    depths: Annotated[tuple[WholePositive, ...], Field(min_length=1)]
+    """Number of weight matrices of each pathway."""
+    width: WholePositive
+    """Units of every hidden layer."""
+    activation: Activation = "linear"
+    """Of the hidden layers."""
+    activate_last: bool = False
+    """Whether each pathway's last matrix is followed by the activation too, before the sum."""
+
+
+@as_section
+class Chain:
+    """`racedyn.networks.chain`."""
+
+    kind: Literal["chain"] = "chain"
+    depth: WholePositive
+    """Number of weight matrices."""
+    width: WholePositive
+    """Units of every hidden layer."""
+    activation: Activation = "linear"
+    """Of the hidden layers."""
+
+
+@as_section
+class Gaussian:
+    """`racedyn.init.Gaussian`."""
+
+    kind: Literal["gaussian"] = "gaussian"
+    std: Positive
+    """Standard deviation of each weight."""
+
+
+@as_section
+class Orthogonal:
+    """`racedyn.init.Orthogonal`."""
+
+    kind: Literal["orthogonal"] = "orthogonal"
+    scale: Positive = 1.0
+    """Factor on orthonormal rows or columns."""
+
+
+@as_section
+class Aligned:
+    """`racedyn.init.Aligned`."""
+
+    kind: Literal["aligned"] = "aligned"
+    scale: Positive
+    """Strength of every weight matrix in each of the task's modes."""
+
+
+@as_section
+class Balanced:
+    """`racedyn.init.Balanced`."""
+
+    kind: Literal["balanced"] = "balanced"
+    scale: Positive
+    """Strength of the weakest weight matrix in each mode."""
+
+
+@as_section
+class Train:
+    """`racedyn.train`."""
+
+    lr: Positive
+    """Size of a descent step on the loss named by `loss`."""
+    steps: WholePositive
+    """Number of descent steps."""
+    save_every: WholePositive | None = None
+    """Steps between two saves; chosen by `racedyn.train` if left out."""
+    dtype: Literal["float32", "float64"] = "float64"
+    """Precision of the training; the theory is always float64."""
+    loss: Literal["mean", "half_sum", "sum", "routes"] = "mean"
+    """Whose normalisation of the loss `lr` belongs to (`racedyn.conventions`)."""
+
+
+@as_section
+class Theory:
+    """`racedyn.reduce` and `racedyn.simulate`."""
+
+    level: Literal["pathway"] = "pathway"
+    """The reduction to solve."""
+    rtol: Positive = 1e-8
+    """Relative tolerance of the solver."""
+
+
+TaskSection: TypeAlias = Hierarchy | Order | Ring | Grid | Clusters | CrossCutting | Random | Arrays | Csv
+NetworkSection: TypeAlias = Parallel | Chain
+InitSection: TypeAlias = Gaussian | Orthogonal | Aligned | Balanced

@@ -1,0 +1,98 @@
+"""What every study shares: its runs are kept as they end, so that an interrupted one goes on; its finding is printed."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from racedyn import plot, store
+from racedyn.plot.style import context
+from racedyn.trajectory import Trajectory
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What a study found: the figure, and the lines that set the paper's claim beside the number."""
+
+    figure: Any
+    lines: tuple[str, ...]
+
+
+@dataclasses.dataclass
+class Job:
+    """One reproduction under way. `settings` are what its function is called with."""
+
+    settings: Mapping[str, Any]
+    path: Path
+    progress: bool
+    runs: dict[str, Trajectory] = dataclasses.field(default_factory=dict)
+
+    def keep(self, name: str, make: Callable[[], Trajectory]) -> Trajectory:
+        """The run of this name: made now, and kept on disk, unless an earlier try got as far.
+
+        Weights at the end are left out: at width 1,000 they are a thousand times larger than what is plotted.
+        """
+        if name not in self.runs:
+            self.runs[name] = dataclasses.replace(make(), end=None)
+            store.checkpoint(self.path, config=dict(self.settings), **self.runs)
+        return self.runs[name]
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A published figure.
+
+    **Fields:** `name` ("paper.figure"), `source` (a key of `REFERENCES`), `title`, `claim` (the paper's, in our words),
+    `published` and `quick` (settings, the same keys), `make` (runs and draws it).
+    """
+
+    name: str
+    source: str
+    title: str
+    claim: str
+    published: Mapping[str, Any]
+    quick: Mapping[str, Any]
+    make: Callable[[Job], Finding]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reproduced:
+    """A study that has run: what it found, and where its runs and its figure lie; `wall_time` in seconds."""
+
+    study: Study
+    finding: Finding
+    path: Path
+    figure: Path
+    wall_time: float
+
+    def __str__(self) -> str:
+        head = (f"{self.study.name}: {self.study.title}", f"claim: {self.study.claim}")
+        return "\n".join((*head, *self.finding.lines))
+
+
+def run_study(
+    study: Study, *, out: str | Path = "runs", quick: bool = False, force: bool = False, progress: bool = True
+) -> Reproduced:
+    """Run `study` at its published settings, or at `quick` ones (a minute on two cores), into `out`/NAME.h5 and .png.
+
+    What an interrupted try of the same settings left is gone on from. Raises `FileExistsError` where results are in the
+    way (unless `force`).
+    """
+    start = time.perf_counter()
+    settings = {"study": study.name, **(study.quick if quick else study.published)}
+    target = Path(out) / f"{study.name}{'.quick' if quick else ''}.h5"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    store.check_target(target, overwrite=force)
+    job = Job(settings, target, progress)
+    partial = store.partial_path(target)
+    if partial.exists():
+        earlier = store.load(partial, partial=True)
+        if earlier.config == settings:
+            job.runs.update(earlier)
+    with context():
+        finding = study.make(job)
+    store.save(target, overwrite=force, config=settings, **job.runs)
+    figure = plot.save_figure(finding.figure, target.with_suffix(".png"))
+    plot.close(finding.figure)
+    return Reproduced(study, finding, target, figure, time.perf_counter() - start)
