@@ -62,7 +62,7 @@ def test_race_draws_every_strength_of_both():
     figure = panels[0].figure
     assert figure.get_figwidth() == 7
     (legend,) = figure.legends
-    assert texts(legend) == ["route 1", "route 2", "simulation", "theory", "$S/d$"]
+    assert texts(legend) == ["route 1", "route 2", "trained", "theory", "$S/d$"]
     assert legend.get_title().get_text() == ""
 
 
@@ -140,7 +140,7 @@ def test_strengths_draws_all_and_fades_with_S():
 
 def test_loss_names_its_curves():
     ax = plot.loss(run(), run(kind="simulate"), run(), linear=run(kind="other"))
-    assert texts(ax.get_legend()) == ["simulation 1", "theory", "simulation 2", "linear"]
+    assert texts(ax.get_legend()) == ["trained 1", "theory", "trained 2", "linear"]
     assert [line.get_linestyle() for line in ax.lines] == ["-", "--", "-", "-"]
     assert ax.get_yscale() == "log"
     assert (ax.get_xlabel(), ax.get_ylabel()) == (r"flow time ($\tau$)", "loss $L$")

@@ -92,7 +92,7 @@ def test_phase_plane_picks_the_modes_of_this_S(trained, theory):
         2, singular_value=modes.S[2], variance=modes.variances[2], trajectories=[trained[0], theory]
     )  # S[2] = S[3]
     assert [line.get_linestyle() for line in ax.lines if len(line.get_xdata()) == 21] == ["-", "-", "--", "--"]
-    assert texts(ax.figure.legends[0])[-2:] == ["simulation", "theory"]
+    assert texts(ax.figure.legends[0])[-2:] == ["trained", "theory"]
     with pytest.raises(ValueError, match=r"`singular_value` must be, with `variance`, that of a mode"):
         plot.phase_plane(2, trajectories=theory)
 
@@ -176,7 +176,7 @@ def test_strength_maps_refuse(trained, theory):
 def test_learning_times_against_S(trained, theory):
     ax = plot.learning_times(theory, trained[0], second=trained[1])
     curves = [line for line in ax.lines if len(line.get_xdata()) == 8]
-    assert texts(ax.get_legend()) == ["theory", "simulation", "second"]
+    assert texts(ax.get_legend()) == ["theory", "trained", "second"]
     assert len({line.get_marker() for line in curves}) == 3
     assert [line.get_markerfacecolor() == "none" for line in curves] == [True, False, False]
     for line, run in zip(curves, (theory, trained[0], trained[1]), strict=True):
@@ -201,7 +201,7 @@ def test_learning_times_count_what_is_not_learned(trained):
     assert 0 < missing < 8
     _, own = plt.subplots()
     assert plot.learning_times(short, ax=own) is own
-    assert texts(own.get_legend()) == [f"simulation ({missing} of 8 modes not learned)"]
+    assert texts(own.get_legend()) == [f"trained ({missing} of 8 modes not learned)"]
 
 
 def test_learning_times_refuse(copies):
@@ -348,7 +348,7 @@ def test_race_of_seeds_is_median_and_range(trained, theory):
             assert outline.vertices[:, 1].max() == strength[:, :, path, mode].max()
             assert outline.vertices[:, 1].min() == strength[:, :, path, mode].min()
     assert texts(panels[0].figure.legends[0]) == [
-        "pathway 1", "pathway 2", "simulation, median of 3 seeds", "theory", "lowest to highest", "$S/d$"]  # fmt: skip
+        "pathway 1", "pathway 2", "trained, median of 3 seeds", "theory", "lowest to highest", "$S/d$"]  # fmt: skip
 
 
 def test_race_of_seeds_alone_and_of_theories(trained, theory):
@@ -365,7 +365,7 @@ def test_race_of_seeds_alone_and_of_theories(trained, theory):
 def test_loss_of_seeds(trained, theory):
     ax = plot.loss(trained, theory, other=trained[:2])
     assert texts(ax.get_legend()) == [
-        "simulation, median of 3 seeds", "theory", "other, median of 2 seeds", "lowest to highest"]  # fmt: skip
+        "trained, median of 3 seeds", "theory", "other, median of 2 seeds", "lowest to highest"]  # fmt: skip
     losses = np.stack([run.observables["loss"] for run in trained])
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), np.median(losses, axis=0))
     medians = [line for line in ax.lines if line.get_linewidth() == 1.2 and line.get_linestyle() == "-"]

@@ -142,6 +142,6 @@ def _handles(colours: Sequence[Any], winners: set[int], kinds: set[str]) -> list
     handles = [Line2D([], [], label="fixed points, $K_1 + K_2 = S/d$", **_FIXED)]
     handles += [Line2D([], [], color=colours[a], label=f"pathway {a + 1} ends stronger") for a in sorted(winners)]
     if kinds >= {"train", "simulate"}:
-        handles += [Line2D([], [], color="0.3", linestyle="-", label="simulation")]
+        handles += [Line2D([], [], color="0.3", linestyle="-", label="trained")]
         handles += [Line2D([], [], color="0.3", linestyle="--", label="theory")]
     return handles

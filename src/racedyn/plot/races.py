@@ -30,7 +30,7 @@ def race(
 ) -> np.ndarray:
     """One panel per mode: the strength K_a of every pathway against flow time, and S/d where it is known.
 
-    With both, the simulation is solid and the theory dashed over it; one trajectory alone is solid. At most 8 panels:
+    With both, training is solid and the theory dashed over it; one trajectory alone is solid. At most 8 panels:
     the modes with the largest S (without modes, the largest strength at the end), as the legend's title then says.
     `axes`: as many as panels, to draw on.
 
@@ -147,7 +147,7 @@ def _meanings(sets: Sequence[Sequence[Trajectory]], has_target: bool) -> list[An
     from matplotlib.lines import Line2D
 
     both, most = len(sets) == 2, max(len(runs) for runs in sets)
-    names = ("simulation", "theory") if both else ("",) if most > 1 else ()
+    names = ("trained", "theory") if both else ("",) if most > 1 else ()
     handles = [
         Line2D([], [], color="0.3", label=seeds.counted(name, len(runs)), **look)
         for name, runs, look in zip(names, sets, _LINES if both else (_ALONE,), strict=False)

@@ -68,7 +68,7 @@ def time_text(trajectory: Trajectory, row: int) -> str:
 
 
 def kind(trajectory: Trajectory) -> str:
-    """Where it comes from: "simulate" (theory), "train" (simulation), ...; "run" where that is not known."""
+    """Where it comes from: "simulate" (theory), "train" (trained), ...; "run" where that is not known."""
     return "run" if trajectory.provenance is None else trajectory.provenance.kind
 
 
@@ -76,7 +76,7 @@ def name_of(trajectory: Trajectory, index: int, all_of_them: Sequence[Trajectory
     """What a curve is called that was given no name: its kind, with a number where several are of that kind."""
     same = [other for other in all_of_them if kind(other) == kind(trajectory)]
     number = sum(kind(other) == kind(trajectory) for other in all_of_them[: index + 1])
-    word = {"simulate": "theory", "train": "simulation"}.get(kind(trajectory), kind(trajectory))
+    word = {"simulate": "theory", "train": "trained"}.get(kind(trajectory), kind(trajectory))
     return word if len(same) == 1 else f"{word} {number}"
 
 

@@ -17,7 +17,7 @@ _MOST_TICKS = 6
 def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajectory) -> Any:
     """Flow time at which each mode is half learned (`racedyn.learning_times`) against its S, both axes logarithmic.
 
-    One marker per trajectory, named by keyword; those of theories are open, over the filled ones of simulations. Modes
+    One marker per trajectory, named by keyword; those of theories are open, over the filled ones of training. Modes
     of equal S stand side by side, in the order of their index, each at the same place for every trajectory. Modes that
     are never half learned, or are from the start, have no marker: the legend counts them.
 
