@@ -78,7 +78,11 @@ class Descent(eqx.Module):
     def step(self, state: State) -> State:
         """One step, all weights updated at once from the old values."""
         loss, gradient = jax.value_and_grad(self.loss)(state.weights, self.data)
-        gradient = jax.tree.map(lambda g: self.factor * g, gradient)
+        # The weights of the first layers come last in the backward pass. Where every update waits for them, XLA updates in
+        # place; else it copies each matrix in each step, as one might be updated before it is read (1.3 times the time).
+        first = [gradient[edge] for node in self.network.inputs for edge in self.network.edges_from(node)]
+        factor = self.factor + 0 * sum(g[0, 0] for g in first)
+        gradient = jax.tree.map(lambda g: factor * g, gradient)
         if self.optimiser is None:
             weights = jax.tree.map(lambda w, g: w - self.lr * g, state.weights, gradient)
             optimiser = None

@@ -21,23 +21,25 @@ def forward(
     """
     some = next(iter(inputs.values()))
 
-    def gated(tables: Mapping[str, Any], name: str, activity: Array) -> Array:
+    def gated(tables: Mapping[str, Any], name: str, rows: Array) -> Array:
         if name not in tables:
-            return activity
+            return rows
         table = jnp.asarray(tables[name], dtype=some.dtype)
-        return activity * table[jnp.zeros(some.shape[-1], int) if context is None else context]
+        return rows * table[jnp.zeros(some.shape[-1], int) if context is None else context][:, None]
 
-    h: dict[str, Array] = {}
+    # One example per row: the error then goes back as `rows @ W`. With one per column it is W^T @ columns, three times
+    # as slow in XLA's products on a CPU in float32 (width 1000: 0.80 ms against 0.26 ms, a whole step 1.3 times).
+    h: dict[str, Array] = {}  # (P, n)
     for node in network.order:
         if node in network.inputs:
-            total = inputs[node]
+            total = inputs[node].T
         else:
             parts = []
             for edge in network.edges_into(node):
-                carried = weights[edge] @ h[network.edges[edge][0]]
+                carried = h[network.edges[edge][0]] @ weights[edge].T
                 parts.append(
                     gated(network.edge_gates, edge, ACTIVATIONS[network.edge_kinds.get(edge, "linear")](carried))
                 )
             total = ACTIVATIONS[network.nodes[node].kind](sum(parts[1:], start=parts[0]))
         h[node] = gated(network.node_gates, node, total)
-    return h
+    return {node: rows.T for node, rows in h.items()}
