@@ -1,5 +1,6 @@
 """Laws from which initial weights are drawn. Every law needs a key, and each edge and node a key of its own name."""
 
+import abc
 import zlib
 from typing import Any
 
@@ -16,8 +17,9 @@ from racedyn.tasks.task import Task
 class AbstractLaw(eqx.Module):
     """A law of initial weights; `draw` returns edge -> (n_target, n_source), in JAX's default real dtype."""
 
+    @abc.abstractmethod
     def draw(self, network: Network, *, key: Any, task: Task | None) -> Weights:
-        raise NotImplementedError
+        """Weights of `network`, drawn with `key` (a whole number or a JAX key)."""
 
 
 class Gaussian(AbstractLaw):
