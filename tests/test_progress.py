@@ -113,6 +113,7 @@ def test_without_stderr(clock, monkeypatch):
     with Progress(10, "train") as shown:
         clock[0] = 10
         shown.update(1)
+    assert shown._stream is None
 
 
 def test_errors_inside_pass_through(clock):

@@ -48,6 +48,7 @@ def test_a_system_of_ones_own():
     run = rd.simulate(Decay(0.3), TS, rtol=1e-10)
     np.testing.assert_allclose(run.observables["y"], np.exp(-0.3 * TS)[:, None] * np.ones(3), rtol=1e-8)
     assert run.dims["y"] == ("time", "y_0") and run.status == Status.DONE
+    assert np.isnan(run.stats["drift"]) and "drift" not in str(run), "nothing is said to be conserved"
     assert "Decay" in str(run) and "Tsit5" in str(run) and "51 times from 0 to 5 tau" in str(run)
 
 

@@ -236,6 +236,6 @@ def package(system: Any, ts: Array, solved: Solved, settings: Settings) -> Traje
         labels=dict(system.labels()),
         ys=ys if settings.save_ys else None,
         status=solved.status,
-        stats={**solved.stats, "drift": jnp.max(jnp.where(jnp.isnan(drift), -jnp.inf, drift))},
+        stats={**solved.stats, "drift": jnp.nanmax(drift)},
         end=end,
     )

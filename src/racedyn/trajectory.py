@@ -39,7 +39,7 @@ _MESSAGES = {
     Status.EVENT: "stopped by an event; later rows are NaN",
     Status.STEPS_EXHAUSTED: "used up its steps: raise max_steps, loosen rtol, pass an implicit solver; or it blows up",
     Status.NOT_FINITE: "became infinite or NaN: lower lr (training), or look at the vector field (a solve)",
-    Status.FAILED: "the solver failed: tighten rtol or pass another solver",
+    Status.FAILED: "was given up by the solver: tighten rtol or pass another one",
     Status.INTERRUPTED: "was interrupted: the rows up to then are kept",
 }
 
