@@ -64,7 +64,7 @@ def test_resolved_configurations_read_back(data):
 
 def test_defaults_are_resolved_and_what_is_not_set_is_left_out():
     train = tomllib.loads(config.as_toml(config.parse(given())))["train"]
-    assert train == {"lr": 1.0, "steps": 10, "dtype": "float64", "loss": "mean"}
+    assert train == {"lr": 1.0, "steps": 10, "dtype": "float64", "loss": "mean", "weight_decay": 0.0}
 
 
 def test_frozen():

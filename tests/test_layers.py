@@ -15,7 +15,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 ROOT = "racedyn"
 
-MATHEMATICS = {"tasks", "networks", "statistics", "systems", "exact", "compress"}
+MATHEMATICS = {"tasks", "networks", "path_statistics", "systems", "exact", "compress"}
 NEUTRAL = {"_types", "_checks", "trajectory", "conventions", "concentration"}
 # May import our own modules inside functions: so that help is quick, and `import racedyn` runs nothing.
 LAZY = {f"{ROOT}.cli"}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from racedyn.integration import solve as solve
     from racedyn.networks import Network as Network
     from racedyn.networks import init as init
+    from racedyn.path_statistics import statistics as statistics
+    from racedyn.reduction import project as project
     from racedyn.reduction import reduce as reduce
     from racedyn.simulation import simulate as simulate
     from racedyn.store import load as load
@@ -42,10 +44,12 @@ _HOMES = {
     "init": "racedyn.networks",
     "learning_times": "racedyn.comparison",
     "load": "racedyn.store",
+    "project": "racedyn.reduction",
     "reduce": "racedyn.reduction",
     "save": "racedyn.store",
     "simulate": "racedyn.simulation",
     "solve": "racedyn.integration",
+    "statistics": "racedyn.path_statistics",
     "to_xarray": "racedyn.store",
     "train": "racedyn.training",
 }

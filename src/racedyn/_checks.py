@@ -37,6 +37,13 @@ def check_positive(argument: str, value: Any, remedy: str = "") -> float:
     return float(value)
 
 
+def check_not_negative(argument: str, value: Any, remedy: str = "") -> float:
+    """Return `value` as a float, refusing anything that is not a finite number of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
+        fail(argument, "be a number of at least 0", f"it is {value!r} ({type(value).__name__})", remedy)
+    return float(value)
+
+
 def check_name(argument: str, name: str, known: Iterable[str]) -> str:
     """Return `name` if it is known; otherwise say which names are, the nearest first."""
     known = list(known)

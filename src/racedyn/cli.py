@@ -234,7 +234,10 @@ def _cite(arguments: argparse.Namespace, _: list[str]) -> int:
         runs = store.load(arguments.what, partial=True).values()
         provenance = [run.provenance for run in runs if run.provenance is not None]
         solvers = [source.solver for source in provenance]
-        sources = ["Shi22"] if any(source.validity.get("level") == "pathway" for source in provenance) else []
+        behind = {"pathway": "Shi22", "modes": "Saxe22", "matrix": "Saxe22", "full": "Saxe22"}
+        sources = [
+            behind[level] for level in (source.validity.get("level") for source in provenance) if level in behind
+        ]
     print(*studies.cite(sources=sources, solvers=solvers), sep="\n")
     return 0
 

@@ -12,6 +12,7 @@ from racedyn._types import Array, Path, Weights
 from racedyn.networks.forward import forward
 from racedyn.networks.network import Network
 from racedyn.networks.pathmaps import Pair, observe_paths
+from racedyn.networks.stages import Stages, stage_masks, staged
 from racedyn.tasks.modes import Modes
 from racedyn.tasks.task import Task
 
@@ -49,12 +50,15 @@ class Descent(eqx.Module):
     probes: tuple[Data, ...]
     factor: Array
     lr: Array
+    weight_decay: Array
     optimiser: optax.GradientTransformation | None
+    stages: Stages = eqx.field(static=True)
     modes: tuple[tuple[Pair, Modes], ...] = eqx.field(static=True)
     paths: tuple[Path, ...] = eqx.field(static=True)
     record: tuple[str, ...] = eqx.field(static=True)
     matrices: bool = eqx.field(static=True)
     save_weights: bool = eqx.field(static=True)
+    decays: bool = eqx.field(static=True)
 
     def loss(self, weights: Weights, data: Data) -> Array:
         """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""
@@ -75,9 +79,21 @@ class Descent(eqx.Module):
             optimiser = jax.tree.unflatten(structure, kept)
         return State(weights, optimiser, jnp.asarray(step), jnp.asarray(-1))
 
+    def loss_and_gradient(self, weights: Weights) -> tuple[Array, Weights]:
+        """The loss, and what is descended: its gradient, or stage by stage that of what the stages before leave."""
+        if not self.stages:
+            loss, gradient = jax.value_and_grad(self.loss)(weights, self.data)
+        else:
+            masks = stage_masks(self.stages, weights)
+            loss = self.loss(weights, self.data)
+            gradient = staged(lambda w: jax.grad(self.loss)(w, self.data), weights, masks)
+        if self.decays:
+            gradient = jax.tree.map(lambda g, w: g + self.weight_decay * w, gradient, weights)
+        return loss, gradient
+
     def step(self, state: State) -> State:
         """One step, all weights updated at once from the old values."""
-        loss, gradient = jax.value_and_grad(self.loss)(state.weights, self.data)
+        loss, gradient = self.loss_and_gradient(state.weights)
         # The weights of the first layers come last in the backward pass. Where every update waits for them, XLA updates in
         # place; else it copies each matrix in each step, as one might be updated before it is read (1.3 times the time).
         first = [gradient[edge] for node in self.network.inputs for edge in self.network.edges_from(node)]

@@ -19,7 +19,7 @@ from racedyn.networks import Network, chain, init, parallel
 from racedyn.reduction import reduce
 from racedyn.simulation import SolveError, simulate
 from racedyn.store.files import partial_path
-from racedyn.systems import Pathways
+from racedyn.systems import AbstractSystem
 from racedyn.training import train
 from racedyn.trajectory import Status, Trajectory
 
@@ -75,13 +75,18 @@ def run(
     network = build_network(config.network, task)
     weights = network.init(build_law(config.init), key=config.seed, task=task)
     # Before the training, so that whatever can't be reduced is refused before it costs hours.
-    system = reduce(network, task, weights, level=config.theory.level) if network.linear else None
+    decay, theory = config.train.weight_decay, config.theory
+    system = (
+        reduce(network, task, weights, level=theory.level, force=theory.force, weight_decay=decay)
+        if network.linear
+        else None
+    )
 
     if not resume:  # then only `force` lets one be there
         partial_path(target).unlink(missing_ok=True)
     try:
         trained = _train(config, network, task, weights, target, progress)
-        theory, notes = _theory(config, system, trained)
+        solved, notes = _theory(config, system, trained)
     except KeyboardInterrupt as stop:
         partial = partial_path(target)
         kept = f"{partial} has what was trained: --resume goes on from it." if partial.exists() else "Nothing is kept."
@@ -90,8 +95,8 @@ def run(
     result = RunResult(
         config=config,
         trained=trained,
-        theory=theory,
-        comparison=None if theory is None else compare(theory, trained),
+        theory=solved,
+        comparison=None if solved is None else compare(solved, trained),
         path=target,
         notes=notes,
     )
@@ -184,6 +189,7 @@ def _train(
         save_every=save_every,
         dtype=config.train.dtype,
         loss=config.train.loss,
+        weight_decay=config.train.weight_decay,
         checkpoint=keep,
         progress=progress,
     )
@@ -193,7 +199,9 @@ def _train(
     return trained
 
 
-def _theory(config: Config, system: Pathways | None, trained: Trajectory) -> tuple[Trajectory | None, tuple[str, ...]]:
+def _theory(
+    config: Config, system: AbstractSystem | None, trained: Trajectory
+) -> tuple[Trajectory | None, tuple[str, ...]]:
     """The theory at the training's times, or None and why there is none: what was trained is kept in any case."""
     if system is None:
         return None, (f"a {config.network.activation} network has no reduction: it was only trained",)

@@ -10,18 +10,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_name, check_positive, check_positive_int, fail
+from racedyn._checks import check_name, check_not_negative, check_positive, check_positive_int, fail
 from racedyn._types import MODE, PATH, TIME, Path
 from racedyn.conventions import Loss, as_loss
 from racedyn.descent import Data, Descent, State, advance
-from racedyn.networks.fit import check_task, check_weights
+from racedyn.networks.fit import check_task, check_weights, warn_of_closed_gates
 from racedyn.networks.network import Network
+from racedyn.networks.pathmaps import observed_paths
+from racedyn.networks.stages import check_stages
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
 from racedyn.tasks.task import Task
 from racedyn.trajectory import Provenance, Status, Trajectory
 
-MAX_UNNAMED_PATHS = 1000
 ROWS_PER_BLOCK = 64
 CHECKPOINT_SECONDS = 10.0
 
@@ -36,6 +37,8 @@ def train(
     save_every: int | None = None,
     loss: str | Loss = "mean",
     optimiser: Any = None,
+    weight_decay: float = 0.0,
+    stages: Sequence[Sequence[str]] | None = None,
     dtype: Any = None,
     probes: Mapping[str, Task] | None = None,
     record: Sequence[str] = (),
@@ -57,6 +60,9 @@ def train(
       that there are about 500. The first and the last step are always saved.
     - `optimiser`: an optax transformation instead of plain descent (it has its own step size; `lr` then only scales
       the time axis, and with `lr=None` time is counted in steps).
+    - `weight_decay`: rate, in units of 1/tau, at which weights decay besides: the gradient has weight_decay W added.
+    - `stages`: groups of edges, each trained on what it and the groups before it leave, the latter held constant, as in
+      [Jarvis25]'s published code; by default all descend one loss. `loss` stays that of the whole network.
     - `dtype`: of weights and data; that of the weights by default.
     - `probes`: name -> another task with the same nodes, whose loss is saved too.
     - `record`: nodes whose activity is saved, as "activity_<node>" (time, unit, example).
@@ -70,10 +76,14 @@ def train(
     DONE; NOT_FINITE (`stats["diverged_at"]` is the first step whose loss was infinite or NaN; rows from there on are
     left out); or INTERRUPTED (Ctrl-C: what was computed is returned).
 
-    Raises `ValueError` where task, weights, probes or nodes do not fit the network.
+    Raises `ValueError` where task, weights, stages, probes or nodes do not fit the network; warns of gates that cut every
+    path to an output or switch one off that has targets.
     """
     start = time.perf_counter()
     check_task(network, task)
+    warn_of_closed_gates(network, task)
+    stages = check_stages(network, stages)
+    check_not_negative("weight_decay", weight_decay)
     for name, probe in (probes or {}).items():
         try:
             check_task(network, probe)
@@ -100,27 +110,30 @@ def train(
              'Add jax.config.update("jax_enable_x64", True) at the start.')  # fmt: skip
     weights = {edge: array.astype(dtype) for edge, array in weights.items()}
 
-    paths = _observed_paths(network, paths)
-    modes = {network.ends(path): task.pair_modes(*network.ends(path)) for path in paths}
+    names = observed_paths(network, paths)
+    modes = {network.ends(path): task.pair_modes(*network.ends(path)) for path in names}
     descent = Descent(
         network=network,
         data=Data.of(task, dtype),
         probes=tuple(Data.of(probe, dtype) for probe in (probes or {}).values()),
         factor=jnp.asarray(factor, dtype),
         lr=jnp.asarray(0.0 if lr is None else lr, dtype),
+        weight_decay=jnp.asarray(weight_decay, dtype),
         optimiser=optimiser,
+        stages=stages,
         modes=tuple(modes.items()),
-        paths=tuple(paths),
+        paths=tuple(names),
         record=tuple(record),
         matrices=strength_matrix,
         save_weights=save_weights,
+        decays=weight_decay > 0,
     )
     first = 0 if earlier is None else int(np.asarray(earlier.step)[-1])
     time_unit = "steps" if lr is None else "tau"
     if earlier is not None and earlier.provenance is not None and earlier.provenance.settings["time_unit"] != time_unit:
         fail("lr", "be given, or not, as in the run to go on from", "the two would count time in different units")
     state = initial = descent.start(weights, None if earlier is None else earlier.end, first)
-    rows = _Rows(earlier, 1.0 if lr is None else factor * lr, _names(network, task, paths, modes, record, probes or {}))
+    rows = _Rows(earlier, 1.0 if lr is None else factor * lr, _names(task, names, modes, record, probes or {}))
     provenance = Provenance(
         kind="train",
         system=f"{network}, on {task.name}",
@@ -130,6 +143,8 @@ def train(
             "loss": convention.name,
             "loss_factor": factor,
             "save_every": save_every,
+            "weight_decay": weight_decay,
+            "stages": [list(stage) for stage in stages],
             "dtype": str(dtype),
             "time_unit": time_unit,
             **(
@@ -249,21 +264,9 @@ def _weights_at_the_end(trajectory: Trajectory) -> Mapping[str, Any]:
     return trajectory.end["weights"]
 
 
-def _observed_paths(network: Network, paths: Sequence[Path] | None) -> tuple[Path, ...]:
-    if paths is not None:
-        known = set(network.paths())
-        for path in paths:
-            if tuple(path) not in known:
-                fail("paths", "name paths of the network", f"{tuple(path)} is none", "network.paths() lists them.")
-        return tuple(tuple(path) for path in paths)
-    total = sum(count for edge, count in network.count_paths().items() if network.edges[edge][0] in network.inputs)
-    return network.paths() if total <= MAX_UNNAMED_PATHS else ()
-
-
 def _names(
-    network: Network,
     task: Task,
-    paths: Sequence[Path],
+    paths: Mapping[Path, str],
     modes: Mapping[Any, Any],
     record: Sequence[str],
     probes: Mapping[str, Task],
@@ -274,8 +277,7 @@ def _names(
     if paths:
         dims |= {"strength": (TIME, PATH, MODE), "off_diagonal": (TIME, PATH), "group_strength": (TIME, PATH, "group")}
         dims["strength_matrix"] = (TIME, PATH, "mode_out", "mode_in")
-        names = dict(zip(network.paths(), network.path_names(), strict=True))
-        labels[PATH] = tuple(names[path] for path in paths)
+        labels[PATH] = tuple(paths.values())
         if len(modes) == 1:
             labels[MODE] = next(iter(modes.values())).names
     if probes:

@@ -11,6 +11,7 @@ from racedyn.config.problems import ConfigError, kinds_in, problems
 
 T = TypeVar("T")
 WholePositive: TypeAlias = Annotated[int, Field(ge=1)]
+NotNegative: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Activation: TypeAlias = Literal["linear", "relu", "tanh"]
 
@@ -210,14 +211,18 @@ class Train:
     """Precision of the training; the theory is always float64."""
     loss: Literal["mean", "half_sum", "sum", "routes"] = "mean"
     """Whose normalisation of the loss `lr` belongs to (`racedyn.conventions`)."""
+    weight_decay: NotNegative = 0.0
+    """Rate, in units of 1/tau, at which weights decay besides; in the theory too."""
 
 
 @as_section
 class Theory:
     """`racedyn.reduce` and `racedyn.simulate`."""
 
-    level: Literal["pathway"] = "pathway"
-    """The reduction to solve."""
+    level: Literal["pathway", "modes", "matrix", "full"] = "pathway"
+    """The reduction to solve: `racedyn.reduce` says which is exact when."""
+    force: bool = False
+    """Whether to solve a level that is not exact here."""
     rtol: Positive = 1e-8
     """Relative tolerance of the solver."""
 

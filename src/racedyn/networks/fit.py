@@ -1,5 +1,6 @@
 """Whether a task and weights fit a network, and weights read from a list of layers."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,13 @@ def check_task(network: Network, task: Task) -> None:
         ("inputs", task.inputs, network.inputs),
         ("targets", task.targets, network.outputs),
     ):
+        for node in arrays:
+            if argument == "inputs" and (edges := network.edges_into(node)):
+                fail("task", "have inputs at nodes without incoming edges", f"{edges[0]!r} goes into {node!r}",
+                     f"The network's inputs are {list(nodes)}.")  # fmt: skip
+            if argument == "targets" and (edges := network.edges_from(node)):
+                fail("task", "have targets at nodes without outgoing edges", f"{edges[0]!r} goes out of {node!r}",
+                     f"The network's outputs are {list(nodes)}.")  # fmt: skip
         if set(arrays) != set(nodes):
             fail("task", f"have {argument} for the network's nodes {list(nodes)}", f"it has {list(arrays)}")
         for node, array in arrays.items():
@@ -25,6 +33,37 @@ def check_task(network: Network, task: Task) -> None:
                 fail("task", f"have {network.nodes[node].width} rows at {node!r}", f"it has {array.shape[0]}")
     if (network.node_gates or network.edge_gates) and task.num_contexts > network.num_contexts:
         fail("task", f"have at most the network's {network.num_contexts} contexts", f"it has {task.num_contexts}")
+
+
+def warn_of_closed_gates(network: Network, task: Task) -> None:
+    """Warn of gates that cut every path to an output, and of outputs that are off where they have targets."""
+    always = np.ones(network.num_contexts)
+    reached: dict[str, np.ndarray] = {}
+    for node in network.order:
+        if node in network.inputs:
+            come = np.ones(network.num_contexts, bool)
+        else:
+            parts = [
+                reached[network.edges[edge][0]] & (network.edge_gates.get(edge, always) != 0)
+                for edge in network.edges_into(node)
+            ]
+            come = np.logical_or.reduce(parts)
+        reached[node] = come & (network.node_gates.get(node, always) != 0)
+    for node in network.outputs:
+        if not reached[node].any():
+            warnings.warn(
+                f"Gates cut every path to the output {node!r}: it is 0 in every context.", UserWarning, stacklevel=3
+            )
+        elif network.num_contexts >= task.num_contexts:
+            dark = ~reached[node][task.context] & np.any(task.targets[node] != 0, axis=0)
+            if dark.any():
+                contexts = sorted(set(task.context[dark].tolist()))
+                warnings.warn(
+                    f"The output {node!r} is gated off in {len(contexts)} contexts where it has targets that are not zero "
+                    f"(the first: {contexts[0]}): they leave a floor under the loss. Set them to zero to take it away.",
+                    UserWarning,
+                    stacklevel=3,
+                )
 
 
 def check_weights(network: Network, weights: Mapping[str, Any]) -> Weights:

@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from racedyn._checks import as_key, check_positive, fail
 from racedyn._types import Array, Weights
@@ -105,16 +106,15 @@ def _frame(key: Array, rows: int, columns: int) -> Array:
 
 def _aligned_frames(network: Network, task: Task, key: Any) -> dict[str, Array]:
     """A frame per node: V at inputs, U at outputs, random at hidden nodes; (units, mode)."""
-    frames: dict[str, Array] = {}
+    frames: dict[str, Any] = {}
     pairs = {network.ends(path): None for path in network.paths()}
     for source, target in pairs:
         modes = task.pair_modes(source, target)
         for node, basis in ((source, modes.V), (target, modes.U)):
-            frame = jnp.asarray(basis)
-            if node in frames and (frames[node].shape != frame.shape or not jnp.allclose(frames[node], frame)):
+            if node in frames and (frames[node].shape != basis.shape or not np.allclose(frames[node], basis)):
                 fail("task", f"have the same modes in every pair that meets at {node!r}", "they differ",
                      "Draw from init.Gaussian, or give the pairs common bases.")  # fmt: skip
-            frames[node] = frame
+            frames[node] = basis
     sizes = {frame.shape[1] for frame in frames.values()}
     if len(sizes) > 1:
         fail("task", "have the same number of modes in every pair", f"the numbers are {sorted(sizes)}")
@@ -122,6 +122,5 @@ def _aligned_frames(network: Network, task: Task, key: Any) -> dict[str, Array]:
     for name, node in network.nodes.items():
         if node.width < size:
             fail("network", f"be at least as wide as the task has modes, {size}", f"{name!r} has {node.width} units")
-        if name not in frames:
-            frames[name] = _frame(_key_of(key, name), node.width, size)
+        frames[name] = jnp.asarray(frames[name]) if name in frames else _frame(_key_of(key, name), node.width, size)
     return frames

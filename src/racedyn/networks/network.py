@@ -101,6 +101,13 @@ class Network(eqx.Module):
         source, target = self.edges[edge]
         return self.nodes[target].width, self.nodes[source].width
 
+    def distances(self) -> dict[str, int]:
+        """Node -> number of edges of the longest way to it from an input."""
+        found: dict[str, int] = {}
+        for node in self.order:
+            found[node] = max((1 + found[self.edges[edge][0]] for edge in self.edges_into(node)), default=0)
+        return found
+
     def count_paths(self) -> dict[str, int]:
         """Edge -> number of input-to-output paths through it, without listing them."""
         before = {node: 1 for node in self.inputs}
@@ -111,13 +118,18 @@ class Network(eqx.Module):
             after.setdefault(node, sum(after[self.edges[e][1]] for e in self.edges_from(node)))
         return {edge: before[source] * after[target] for edge, (source, target) in self.edges.items()}
 
+    @property
+    def num_paths(self) -> int:
+        """How many paths there are from an input to an output node, without listing them."""
+        counts = self.count_paths()
+        return sum(counts[edge] for node in self.inputs for edge in self.edges_from(node))
+
     def paths(self) -> tuple[Path, ...]:
         """Every path from an input to an output node, as a tuple of edge names.
 
         Raises `ValueError` where there are more than 100,000.
         """
-        counts = self.count_paths()
-        total = sum(counts[edge] for node in self.inputs for edge in self.edges_from(node))
+        total = self.num_paths
         if total > MAX_PATHS:
             raise ValueError(
                 f"This network has {total} paths, more than the {MAX_PATHS} that can be listed one by one."

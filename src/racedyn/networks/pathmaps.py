@@ -1,50 +1,161 @@
 """What each path carries, read in the task's modes: U^T W_p V and the numbers made of it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
+from racedyn._checks import fail
 from racedyn._types import Array, Path, Weights
 from racedyn.networks.forward import ACTIVATIONS
 from racedyn.networks.network import Network
 from racedyn.tasks.modes import Modes
 
 Pair = tuple[str, str]
+MAX_UNNAMED_PATHS = 1000
+
+
+def observed_paths(network: Network, paths: Sequence[Path] | None) -> dict[Path, str]:
+    """The paths whose strengths are saved, with their names: `paths`, or all where there are at most 1,000, else none.
+
+    Raises `ValueError` for something that is no path of the network.
+    """
+    if paths is None and network.num_paths > MAX_UNNAMED_PATHS:
+        return {}
+    names = dict(zip(network.paths(), network.path_names(), strict=True))
+    if paths is None:
+        return names
+    for path in paths:
+        if tuple(path) not in names:
+            fail("paths", "name paths of the network", f"{tuple(path)} is none", "network.paths() lists them.")
+    return {tuple(path): names[tuple(path)] for path in paths}
+
+
+Beginning = tuple[Path, int]  # of a path, from the start of this number
+
+
+class _Kind(NamedTuple):
+    """What happens to several beginnings at once."""
+
+    shape: tuple[int, int]
+    columns: int
+    members: int
+    sources: tuple[int, ...]
+    edge: str
+    node: str
+
+
+class _Begun(NamedTuple):
+    """A beginning of one or several paths: where its response stands among the arrays made so far."""
+
+    array: int
+    row: int
 
 
 def path_maps(network: Network, weights: Weights, modes: Mapping[Pair, Modes], paths: Sequence[Path]) -> Array:
     """U^T W_p V for each path in the modes of its (input, output) pair: (path, mode_out, mode_in).
 
     In a nonlinear network W_p is the path's own response to each unit input, all other paths silent: U^T net_p(I) V
-    ([Shi22] figs. 7, 8). Pairs with fewer modes are padded with NaN. Gates are not applied. Products go edge by edge,
-    each shared beginning of several paths once.
+    ([Shi22] figs. 7, 8). Pairs with fewer modes are padded with NaN. Gates are not applied. Each shared beginning of
+    several paths is computed once, and beginnings that go through matrices of one shape together: what is traced does
+    not grow with the number of paths.
     """
-    size = max(modes[network.ends(path)].num for path in paths)
-    begun: dict[tuple[Path, int], Array] = {}
+    dtype = jnp.result_type(*weights.values())
+    starts, arrays = _starts(network, modes, paths, dtype)
+    begun: dict[Beginning, _Begun] = {}
+    for length in range(1, max(map(len, paths)) + 1):
+        # Beginnings of this length by the edge they end in and their number of columns, then by what happens to them: all
+        # of a kind are one product of stacks.
+        fresh: dict[tuple[str, int], dict[Beginning, _Begun]] = {}
+        for path, start in zip(paths, starts, strict=True):
+            key = (path[:length], start)
+            if len(path) >= length and key not in begun:
+                before = begun[path[: length - 1], start] if length > 1 else _Begun(start, 0)
+                fresh.setdefault((path[length - 1], arrays[start].shape[-1]), {})[key] = before
+        kinds: dict[_Kind, list[tuple[str, int]]] = {}
+        for (edge, columns), members in fresh.items():
+            kinds.setdefault(
+                _Kind(
+                    network.shape(edge),
+                    columns,
+                    len(members),
+                    tuple(sorted({before.array for before in members.values()})),
+                    network.edge_kinds.get(edge, "linear"),
+                    network.nodes[network.edges[edge][1]].kind,
+                ),
+                [],
+            ).append((edge, columns))
+        for kind, ends in kinds.items():
+            columns_before = _gathered(arrays, [list(fresh[end].values()) for end in ends], kind.sources)
+            product = jnp.einsum("ets,ebsr->ebtr", jnp.stack([weights[edge] for edge, _ in ends]), columns_before)
+            product = ACTIVATIONS[kind.node](ACTIVATIONS[kind.edge](product))
+            arrays.append(product.reshape(-1, *product.shape[2:]))
+            keys = [key for end in ends for key in fresh[end]]
+            begun.update({key: _Begun(len(arrays) - 1, row) for row, key in enumerate(keys)})
+    return _read(network, modes, paths, [begun[path, start] for path, start in zip(paths, starts, strict=True)], arrays)
 
-    def carried(path: Path, start: np.ndarray) -> Array:
-        """The path's response to the columns of `start`, from the longest beginning known already."""
-        known = (path, id(start))
-        if known not in begun:
-            edge = path[-1]
-            before = carried(path[:-1], start) if len(path) > 1 else jnp.asarray(start, weights[edge].dtype)
-            edge_kind = network.edge_kinds.get(edge, "linear")
-            node_kind = network.nodes[network.edges[edge][1]].kind
-            begun[known] = ACTIVATIONS[node_kind](ACTIVATIONS[edge_kind](weights[edge] @ before))
-        return begun[known]
 
-    units = {node: np.eye(network.nodes[node].width) for node in network.inputs}
-    maps = []
+def _starts(
+    network: Network, modes: Mapping[Pair, Modes], paths: Sequence[Path], dtype: Any
+) -> tuple[list[int], list[Array]]:
+    """For each path the number of the array (1, n_in, columns) that it starts with, and these arrays.
+
+    A linear path needs the modes' columns only; they may be far fewer than the inputs.
+    """
+    known: dict[tuple[str, bytes], int] = {}
+    starts: list[int] = []
+    arrays: list[Array] = []
     for path in paths:
-        pair = modes[network.ends(path)]
-        # A linear path needs the modes' columns only; they may be far fewer than the inputs.
-        response = carried(path, pair.V if network.linear else units[network.ends(path)[0]])
-        U, V = (jnp.asarray(basis, response.dtype) for basis in (pair.U, pair.V))
-        path_map = U.T @ (response if network.linear else response @ V)
-        short = size - pair.num
-        maps.append(jnp.pad(path_map, ((0, short), (0, short)), constant_values=np.nan))
-    return jnp.stack(maps)
+        source, target = network.ends(path)
+        V = modes[source, target].V if network.linear else np.eye(network.nodes[source].width)
+        key = source, V.tobytes()
+        if key not in known:
+            known[key] = len(arrays)
+            arrays.append(jnp.asarray(V, dtype)[None])
+        starts.append(known[key])
+    return starts, arrays
+
+
+def _gathered(arrays: Sequence[Array], befores: Sequence[Sequence[_Begun]], sources: Sequence[int]) -> Array:
+    """(edge, beginning, n, column) of the beginnings before each edge."""
+    offset = dict(zip(sources, np.cumsum([0, *(len(arrays[source]) for source in sources)]), strict=False))
+    rows = np.asarray([[offset[before.array] + before.row for before in row] for row in befores])
+    joined = arrays[sources[0]] if len(sources) == 1 else jnp.concatenate([arrays[source] for source in sources])
+    return joined[rows]
+
+
+def _read(
+    network: Network,
+    modes: Mapping[Pair, Modes],
+    paths: Sequence[Path],
+    ends: Sequence[_Begun],
+    arrays: Sequence[Array],
+) -> Array:
+    """U^T (response) V, paths whose responses stand in one array together."""
+    size = max(modes[network.ends(path)].num for path in paths)
+    groups: dict[tuple[int, int], list[int]] = {}
+    for i, (path, end) in enumerate(zip(paths, ends, strict=True)):
+        groups.setdefault((end.array, modes[network.ends(path)].num), []).append(i)
+    parts, order = [], []
+    for (array, num), members in groups.items():
+        response = arrays[array][np.asarray([ends[i].row for i in members])]
+        pairs = [modes[network.ends(paths[i])] for i in members]
+        maps = jnp.einsum("pna,pnb->pab", _stacked([pair.U for pair in pairs], response.dtype), response)
+        if not network.linear:
+            maps = jnp.einsum("pan,pnb->pab", maps, _stacked([pair.V for pair in pairs], response.dtype))
+        parts.append(jnp.pad(maps, ((0, 0), (0, size - num), (0, size - num)), constant_values=np.nan))
+        order += members
+    back = np.argsort(np.asarray(order))
+    joined = parts[0] if len(parts) == 1 else jnp.concatenate(parts)
+    return joined if np.array_equal(back, np.arange(len(back))) else joined[back]
+
+
+def _stacked(bases: Sequence[np.ndarray], dtype: Any) -> Array:
+    """(path, n, mode); one basis that all share is not copied."""
+    if all(basis is bases[0] for basis in bases):
+        return jnp.broadcast_to(jnp.asarray(bases[0], dtype), (len(bases), *bases[0].shape))
+    return jnp.asarray(np.stack(bases), dtype)
 
 
 def observe_paths(

@@ -27,9 +27,7 @@ def layered(network: Network) -> Layout:
     Each column is ordered by the mean height of its neighbours, rightwards and leftwards in turn, and moved there as
     far as room allows. Of all sweeps the straightest is kept.
     """
-    column: dict[str, int] = {}
-    for node in network.order:
-        column[node] = max((1 + column[network.edges[edge][0]] for edge in network.edges_into(node)), default=0)
+    column = network.distances()
     routes = {
         edge: [source, *((edge, at) for at in range(column[source] + 1, column[target])), target]
         for edge, (source, target) in network.edges.items()

@@ -21,7 +21,7 @@ class Pathways(AbstractSystem):
         dq_a/dt = q_a^(D_a - 2) p_a r,   dp_a/dt = q_a^(D_a - 1) r,   r = S - d sum_a K_a,   K_a = p_a q_a^(D_a - 1)
 
     D_a counts weight matrices. D_a = 1 is a shallow pathway: K = p, dp/dt = r, and its q is unused. c_a = q_a^2 -
-    p_a^2 is conserved. Modes don't interact: each is a lane.
+    p_a^2 is conserved. Modes don't interact: each is a lane. With weight decay each q and p decays besides, and c_a too.
 
     **Arguments:**
 
@@ -30,6 +30,7 @@ class Pathways(AbstractSystem):
     - `q`, `p`: at time 0, (path, mode), or anything that broadcasts to it.
     - `variances`: d, (mode,) or a number.
     - `loss_floor`: the part of the loss outside the modes.
+    - `weight_decay`: rate at which all matrices decay besides, in units of 1/tau.
 
     Observables: `strength`, `q`, `p` (path, mode), `loss` (). Raises `ValueError` where shapes don't meet, a value is
     not finite, or a depth is not a whole number of at least 1.
@@ -40,6 +41,7 @@ class Pathways(AbstractSystem):
     q: Array
     p: Array
     loss_floor: Array
+    weight_decay: Array
     depths: tuple[int, ...] = eqx.field(static=True)
     path_names: tuple[str, ...] | None = eqx.field(static=True)
     mode_names: tuple[str, ...] | None = eqx.field(static=True)
@@ -54,6 +56,7 @@ class Pathways(AbstractSystem):
         variances: ArrayLike | Sequence[float] = 1.0,
         *,
         loss_floor: ArrayLike = 0.0,
+        weight_decay: ArrayLike = 0.0,
         path_names: Sequence[str] | None = None,
         mode_names: Sequence[str] | None = None,
         modes: Any = None,
@@ -73,9 +76,10 @@ class Pathways(AbstractSystem):
         self.q = _broadcast("q", q, shape)
         self.p = _broadcast("p", p, shape)
         self.loss_floor = _as_real("loss_floor", loss_floor)
+        self.weight_decay = _as_real("weight_decay", weight_decay)
         self.path_names = None if path_names is None else tuple(path_names)
         self.mode_names = None if mode_names is None else tuple(mode_names)
-        self.notes = HostOnly({"modes": modes, "validity": dict(validity or {})})
+        self.notes = HostOnly({"modes": modes, "validity": {} if validity is None else validity})
 
     @property
     def modes(self) -> Any:
@@ -83,7 +87,7 @@ class Pathways(AbstractSystem):
         return self.notes.value["modes"]
 
     @property
-    def validity(self) -> dict[str, Any]:
+    def validity(self) -> Mapping[str, Any]:
         """What `reduce` measured about this reduction."""
         return self.notes.value["validity"]  # type: ignore[no-any-return]
 
@@ -105,7 +109,7 @@ class Pathways(AbstractSystem):
         deep = _per_path([depth > 1 for depth in self.depths], q)
         dq = jnp.where(deep, _powers(q, [max(depth - 2, 0) for depth in self.depths]) * p * r, 0)
         dp = _powers(q, [depth - 1 for depth in self.depths]) * r
-        return dq, dp
+        return dq - self.weight_decay * jnp.where(deep, q, 0), dp - self.weight_decay * p
 
     def observe(self, t: Array, y: State) -> dict[str, Array]:
         loss = 0.5 * jnp.sum(self.residual(y) ** 2 / self.variances) + self.loss_floor
@@ -147,11 +151,11 @@ class Pathways(AbstractSystem):
         return jnp.abs(self.residual(y)) <= tolerance * (jnp.abs(self.singular_values) + fitted)
 
     def drift(self, y: State, y0: State) -> Array:
-        """Largest |c - c0| over q0^2 + p0^2, c = q^2 - p^2; shallow pathways conserve nothing."""
+        """Largest |c - c0| over q0^2 + p0^2, c = q^2 - p^2; shallow pathways conserve nothing, decay lets nothing stand."""
         (q, p), (q0, p0) = y, y0
         change = jnp.abs((q**2 - p**2) - (q0**2 - p0**2)) / (q0**2 + p0**2)
         deep = _per_path([depth > 1 for depth in self.depths], q)
-        return jnp.max(jnp.where(deep, change, 0.0))
+        return jnp.where(self.weight_decay == 0, jnp.max(jnp.where(deep, change, 0.0)), jnp.nan)
 
 
 def _powers(q: Array, exponents: Sequence[int]) -> Array:

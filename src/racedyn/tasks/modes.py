@@ -74,8 +74,9 @@ def modes_from_correlations(
 ) -> Modes:
     """The modes of a correlation, in the given bases (U, V) or in the canonical ones.
 
-    `sigma_yx` (n_out, n_in), `sigma_x` (n_in, n_in), `power_y` = < |y|^2 >. Raises `ValueError` where the rank is 0 or
-    the given bases do not diagonalise `sigma_yx`.
+    `sigma_yx` (n_out, n_in), `sigma_x` (n_in, n_in), `power_y` = < |y|^2 >. With given bases `sigma_yx` may be zero: a
+    route that is never trained is read in them too, and has S = 0. Raises `ValueError` where the rank is 0 and there are
+    none, or where they do not diagonalise `sigma_yx`.
     """
     sigma_yx = as_matrix("sigma_yx", sigma_yx)
     if bases is None:
@@ -83,17 +84,18 @@ def modes_from_correlations(
     else:
         U, V = (as_matrix(name, basis) for name, basis in zip(("U", "V"), bases, strict=True))
         S = np.einsum("ia,ij,ja->a", U, sigma_yx, V)
-        if np.linalg.norm(U * S @ V.T - sigma_yx) > 1e-10 * np.linalg.norm(sigma_yx) or np.any(S <= 0):
-            fail(
-                "bases",
-                "satisfy Sigma_yx = U S V^T with S > 0",
-                "they do not",
-                "Leave them out for the canonical ones.",
-            )
-        # Rounded, so that noise inside a degenerate group does not permute it.
-        order = np.argsort(-np.round(S / S.max(), 12), kind="stable")
-        U, S, V = U[:, order], S[order], V[:, order]
-        names = None if names is None else tuple(names[i] for i in order)
+        if sigma_yx.any():
+            if np.linalg.norm(U * S @ V.T - sigma_yx) > 1e-10 * np.linalg.norm(sigma_yx) or np.any(S <= 0):
+                fail(
+                    "bases",
+                    "satisfy Sigma_yx = U S V^T with S > 0",
+                    "they do not",
+                    "Leave them out for the canonical ones.",
+                )
+            # Rounded, so that noise inside a degenerate group does not permute it.
+            order = np.argsort(-np.round(S / S.max(), 12), kind="stable")
+            U, S, V = U[:, order], S[order], V[:, order]
+            names = None if names is None else tuple(names[i] for i in order)
     sigma_v = V.T @ sigma_x @ V
     variances = np.diagonal(sigma_v).copy()
     norm = np.linalg.norm(sigma_v)
@@ -103,7 +105,7 @@ def modes_from_correlations(
         V=V,
         variances=variances,
         misalignment=float(np.linalg.norm(sigma_v - np.diag(variances)) / norm) if norm else 0.0,
-        floor=float(max(0.0, 0.5 * (power_y - np.sum(S**2 / variances)))),
+        floor=float(max(0.0, 0.5 * (power_y - np.sum(S**2 / np.where(S > 0, variances, 1.0))))),
         names=names or tuple(f"mode {i + 1}" for i in range(len(S))),
         groups=_equal_groups(S),
     )

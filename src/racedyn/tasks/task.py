@@ -39,7 +39,10 @@ class Task:
     mode_names: Mapping[tuple[str, str], tuple[str, ...]] = dataclasses.field(default_factory=dict)
     item_names: tuple[str, ...] | None = None
     feature_names: tuple[str, ...] | None = None
+    # Worked out when first asked for.
     _modes: dict[tuple[str, str], Modes] = dataclasses.field(default_factory=dict, init=False, repr=False)
+    _columns: dict[str, tuple[Any, np.ndarray]] = dataclasses.field(default_factory=dict, init=False, repr=False)
+    _powers: dict[str, float] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         inputs = {node: as_matrix(f"inputs[{node!r}]", X) for node, X in self.inputs.items()}
@@ -77,43 +80,65 @@ class Task:
     @property
     def X(self) -> np.ndarray:
         """The inputs of a task with one input node, (n_in, P)."""
-        return _only("X", "inputs", self.inputs)
+        return self.inputs[_only("X", "inputs", self.inputs)]
 
     @property
     def Y(self) -> np.ndarray:
         """The targets of a task with one output node, (n_out, P)."""
-        return _only("Y", "targets", self.targets)
+        return self.targets[_only("Y", "targets", self.targets)]
+
+    def _live(self, node: str) -> tuple[np.ndarray, np.ndarray]:
+        """The examples in which an input node is not silent, and its inputs there: few where there are many nodes."""
+        if node not in self._columns:
+            X = self.inputs[check_name("node", node, self.inputs)]
+            live = np.flatnonzero(X.any(axis=0))
+            self._columns[node] = (live, X[:, live]) if 2 * len(live) < self.num_examples else (slice(None), X)
+        return self._columns[node]
+
+    def _power(self, node: str) -> float:
+        """< |y|^2 > of an output node."""
+        if node not in self._powers:
+            self._powers[node] = float(np.sum(self.targets[node] ** 2) / self.num_examples)
+        return self._powers[node]
 
     def sigma_x(self, node: str | None = None) -> np.ndarray:
         """Input correlation X X^T / P, (n_in, n_in)."""
-        X = self.X if node is None else self.inputs[check_name("node", node, self.inputs)]
+        _, X = self._live(_only("sigma_x()", "inputs", self.inputs) if node is None else node)
         return X @ X.T / self.num_examples
 
     def sigma_yx(self, source: str | None = None, target: str | None = None) -> np.ndarray:
         """Input-output correlation Y X^T / P, (n_out, n_in)."""
-        X = self.X if source is None else self.inputs[check_name("source", source, self.inputs)]
-        Y = self.Y if target is None else self.targets[check_name("target", target, self.targets)]
-        return Y @ X.T / self.num_examples
+        live, X = self._live(_only("sigma_yx()", "inputs", self.inputs) if source is None else source)
+        target = _only("sigma_yx()", "targets", self.targets) if target is None else target
+        return self.targets[check_name("target", target, self.targets)][:, live] @ X.T / self.num_examples
 
     def pair_modes(self, source: str, target: str) -> Modes:
         """The modes in which paths from node `source` to node `target` are read."""
         pair = (check_name("source", source, self.inputs), check_name("target", target, self.targets))
         if pair not in self._modes:
-            Y = self.targets[target]
             self._modes[pair] = modes_from_correlations(
                 self.sigma_yx(*pair),
                 self.sigma_x(source),
-                float(np.sum(Y**2) / self.num_examples),
+                self._power(target),
                 bases=self.bases.get(pair),
                 names=self.mode_names.get(pair),
             )
         return self._modes[pair]
 
+    def all_modes(self) -> dict[tuple[str, str], Modes]:
+        """(input node, output node) -> modes, of all pairs that are correlated or have bases of their own."""
+        found = {}
+        for source in self.inputs:
+            live, X = self._live(source)
+            for target, Y in self.targets.items():
+                if (source, target) in self.bases or np.any(Y[:, live] @ X.T):
+                    found[source, target] = self.pair_modes(source, target)
+        return found
+
     @property
     def modes(self) -> Modes:
         """The modes of a task with one input and one output node."""
-        _only("modes", "inputs", self.inputs), _only("modes", "targets", self.targets)
-        return self.pair_modes(next(iter(self.inputs)), next(iter(self.targets)))
+        return self.pair_modes(_only("modes", "inputs", self.inputs), _only("modes", "targets", self.targets))
 
     def __str__(self) -> str:
         sizes = [f"{node} {X.shape[0]}" for node, X in self.inputs.items()]
@@ -122,7 +147,7 @@ class Task:
         return f"{self.name}: {self.num_examples} examples, {', '.join(sizes)}{contexts}"
 
 
-def _only(what: str, kind: str, nodes: Mapping[str, Any]) -> np.ndarray:
+def _only(what: str, kind: str, nodes: Mapping[str, Any]) -> str:
     if len(nodes) != 1:
         raise ValueError(f"`task.{what}` needs a task with one node among its {kind}, but this has {list(nodes)}.")
-    return next(iter(nodes.values()))
+    return next(iter(nodes))

@@ -1,42 +1,27 @@
-"""From a network, a task and weights to the reduced equations of their learning dynamics."""
+"""The level "pathway": the q/p equations matched to actual weights."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from racedyn._checks import check_name, fail
-from racedyn.networks.fit import check_task, check_weights
+from racedyn._checks import fail
 from racedyn.networks.network import Network
+from racedyn.reduction.validity import Validity
 from racedyn.systems.matching import match, strength_and_growth
 from racedyn.systems.pathways import Pathways
 from racedyn.tasks.task import Task
 
-LEVELS = ("pathway",)
 
-
-def reduce(
-    network: Network, task: Task, weights: Mapping[str, Any], *, level: str = "pathway", branch: str = "larger"
+def pathway_race(
+    network: Network, task: Task, weights: Mapping[str, Any], *, branch: str, weight_decay: float
 ) -> Pathways:
-    """The reduced system of `network` learning `task` from `weights`.
+    """One (q, p) per pathway and mode ([Shi22]). It needs pathways that share no edge and carry no gates.
 
-    `level="pathway"`: the q/p equations of [Shi22], one (q, p) per pathway and mode, matched to the weights
-    (`racedyn.systems.matching`; `branch` is its choice of root). It needs linear pathways that share no edge and carry
-    no gates; it is never exact beyond what `validity` says, and refuses no weights.
-
-    The result's `validity` has `exact` (False), `misalignment` (off-diagonal of V^T Sigma_x V over its norm),
-    `off_diagonal` (path -> off-diagonal over diagonal norm of U^T W_a V at the start): what one number per mode leaves
-    out.
-
-    Raises `ValueError` for a nonlinear network, pathways that share an edge, gates, weights or a task that do not fit.
+    Its `validity` has `misalignment` (off-diagonal of V^T Sigma_x V over its norm) and `off_diagonal` (path -> off-diagonal
+    over diagonal norm of U^T W_a V at the start): what one number per mode leaves out.
     """
-    check_name("level", level, LEVELS)
-    check_task(network, task)
-    weights = check_weights(network, weights)
     paths = network.paths()
-    if not network.linear:
-        fail("network", "be linear to be reduced", f"it is a {network}", "Train it in full width and compare with the "
-             "reduction of the linear network of the same shape.")  # fmt: skip
     if len({edge for path in paths for edge in path}) < sum(len(path) for path in paths):
         fail("network", "have pathways that share no edge at level 'pathway'", "some edge lies on several paths")
     if network.node_gates or network.edge_gates:
@@ -64,5 +49,12 @@ def reduce(
         path_names=list(off_diagonal),
         mode_names=modes.names,
         modes=modes,
-        validity={"level": level, "exact": False, "misalignment": modes.misalignment, "off_diagonal": off_diagonal},
+        weight_decay=weight_decay,
+        validity=Validity(
+            level="pathway",
+            exact=False,
+            reason="one number per mode and pathway",
+            misalignment=modes.misalignment,
+            off_diagonal=off_diagonal,
+        ),
     )

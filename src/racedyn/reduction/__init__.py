@@ -1,0 +1,73 @@
+"""From a network, a task and weights to the (reduced) equations of their learning dynamics."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from racedyn._checks import check_name, check_not_negative, fail
+from racedyn._types import Path
+from racedyn.networks.fit import check_task, check_weights, warn_of_closed_gates
+from racedyn.networks.network import Network
+from racedyn.networks.stages import check_stages
+from racedyn.reduction.levels import Problem, full_flow, matrix_flow, modes_flow
+from racedyn.reduction.pathway import pathway_race
+from racedyn.reduction.projection import project
+from racedyn.reduction.validity import Validity
+from racedyn.systems.base import AbstractSystem
+from racedyn.tasks.task import Task
+
+LEVELS = ("pathway", "modes", "matrix", "full")
+
+
+def reduce(
+    network: Network,
+    task: Task,
+    weights: Mapping[str, Any],
+    *,
+    level: str = "pathway",
+    force: bool = False,
+    weight_decay: float = 0.0,
+    stages: Sequence[Sequence[str]] | None = None,
+    paths: Sequence[Path] | None = None,
+    branch: str = "larger",
+) -> AbstractSystem:
+    """The system that `network` learning `task` from `weights` becomes at a level of reduction.
+
+    **Levels**, each with what was measured as its `validity` (print it):
+
+    - "full": the gradient flow of all matrices ([Saxe22] eq. 5). Exact.
+    - "matrix": the flow of the network projected on bases that are closed under the initial matrices
+      (`racedyn.reduction.bases`). Exact for any two-layer weights, any statistics; deeper from balanced weights, or in
+      chains with square orthogonal inner matrices. Refused where such bases fill the network.
+    - "modes": one number per edge and mode ([Saxe22] eq. 11), each mode on its own. Exact where all path statistics and
+      all weights are diagonal in the task's modes. Refused elsewhere.
+    - "pathway": the q/p equations of [Shi22], matched to the weights (`racedyn.systems.matching`; `branch` is the choice
+      of root). Never exact beyond what `validity` says, never refused. For pathways that share no edge and have no gates.
+
+    **Arguments:**
+
+    - `force`: go on where the level isn't exact; `validity` records that, and how far from it. At "matrix" the bases are
+      then those of one sweep.
+    - `weight_decay`: rate, in units of 1/tau, at which all weights decay besides; it keeps every reduction as exact.
+    - `stages`: groups of edges trained one upon the other as in `racedyn.train`; not at "pathway".
+    - `paths`: whose strengths are observed; all by default, none where there are more than 1,000.
+
+    Raises `ValueError` where a level isn't exact (with the measured reason, and the level that is), for a nonlinear
+    network, and for weights or a task that do not fit.
+    """
+    check_name("level", level, LEVELS)
+    check_task(network, task)
+    weights = check_weights(network, weights)
+    check_not_negative("weight_decay", weight_decay)
+    if not network.linear:
+        fail("network", "be linear to be reduced", f"it is a {network}", "Train it in full width and compare with the "
+             "reduction of the linear network of the same shape.")  # fmt: skip
+    warn_of_closed_gates(network, task)
+    if level == "pathway":
+        if stages is not None:
+            fail("stages", "be left out at level 'pathway'", "they are given", "level='matrix' takes them.")
+        return pathway_race(network, task, weights, branch=branch, weight_decay=weight_decay)
+    problem = Problem(network, task, weights, weight_decay, check_stages(network, stages), paths)
+    return {"full": full_flow, "matrix": matrix_flow, "modes": modes_flow}[level](problem, force)
+
+
+__all__ = ["LEVELS", "Validity", "project", "reduce"]

@@ -1,0 +1,123 @@
+"""Bases for every node: closed under all initial matrices (level "matrix"), or one direction per mode (level "modes")."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from racedyn._checks import fail
+from racedyn.networks.network import Network
+from racedyn.path_statistics import Statistics, off_diagonal
+
+Matrices = Mapping[str, np.ndarray]
+
+
+class Closed(NamedTuple):
+    """Orthonormal bases (n, k) per node. `residual`: what of W_e H_s and W_e^T H_t lies outside them, relative, at most.
+
+    `grown`: whether bases went on growing after the first sweep until they filled every inner node.
+    """
+
+    bases: dict[str, np.ndarray]
+    residual: float
+    grown: bool
+
+
+def closed_bases(network: Network, weights: Matrices, tolerance: float, *, sweeps: int | None = None) -> Closed:
+    """Spaces that hold all signals and that every initial matrix maps into each other (a block Krylov space).
+
+    Complete at inputs and outputs; at an inner node they start with the images of all inputs and, backwards, of all
+    outputs. Learning moves W_e only within span(backward) x span(forward), so that a network projected on closed bases
+    trains exactly like the whole one. They close after one sweep for two layers with any weights, for balanced weights, and
+    in chains with square orthogonal inner matrices. `tolerance`: what counts as rounding, relative to a matrix; `sweeps`:
+    stop after so many, closed or not.
+    """
+    inner = [node for node in network.order if node not in (*network.inputs, *network.outputs)]
+    bases = {node: np.eye(network.nodes[node].width) for node in (*network.inputs, *network.outputs)}
+    bases |= {node: np.zeros((network.nodes[node].width, 0)) for node in inner}
+    sizes: list[list[int]] = []
+    while sweeps is None or len(sizes) < sweeps:
+        for node in inner:
+            for edge in network.edges_into(node):
+                bases[node] = _extended(bases[node], weights[edge], bases[network.edges[edge][0]], tolerance)
+        for node in reversed(inner):
+            for edge in network.edges_from(node):
+                bases[node] = _extended(bases[node], weights[edge].T, bases[network.edges[edge][1]], tolerance)
+        sizes.append([bases[node].shape[1] for node in inner])
+        if len(sizes) > 1 and sizes[-1] == sizes[-2]:
+            break
+    residual = 0.0
+    for edge, (source, target) in network.edges.items():
+        for matrix, start, end in ((weights[edge], source, target), (weights[edge].T, target, source)):
+            image = matrix @ bases[start]
+            norm = np.linalg.norm(image)
+            if norm:
+                outside = image - bases[end] @ (bases[end].T @ image)
+                residual = max(residual, float(np.linalg.norm(outside) / norm))
+    full = [network.nodes[node].width for node in inner]
+    return Closed(bases, residual, bool(inner) and sizes[-1] == full and sizes[0] != full)
+
+
+def _extended(basis: np.ndarray, matrix: np.ndarray, start: np.ndarray, tolerance: float) -> np.ndarray:
+    """`basis` with what `matrix` makes of `start` and is not in it yet, to rounding."""
+    room = basis.shape[0] - basis.shape[1]
+    if room == 0 or start.shape[1] == 0:
+        return basis
+    image = matrix @ start
+    for _ in range(2):  # twice: the first time leaves rounding of the size of the image
+        image = image - basis @ (basis.T @ image)
+    left, values, _ = np.linalg.svd(image, full_matrices=False)
+    fresh = left[:, values > tolerance * np.linalg.norm(matrix)][:, :room]
+    return np.concatenate([basis, fresh], axis=1)
+
+
+class Frames(NamedTuple):
+    """One direction per mode and node: `frames` node -> (n, mode); `differ`: how far pairs' modes disagree at a node."""
+
+    frames: dict[str, np.ndarray]
+    differ: float
+
+
+def mode_frames(network: Network, statistics: Statistics, weights: Matrices) -> Frames:
+    """V at inputs and U at outputs; at inner nodes the directions into which the weights carry the modes.
+
+    Raises `ValueError` where pairs of inputs and outputs have different numbers of modes.
+    """
+    frames: dict[str, np.ndarray] = {}
+    differ = 0.0
+    for number, known in enumerate(statistics.classes):
+        modes = statistics.modes_of(number)
+        for node, basis in ((known.source, modes.V), (known.target, modes.U)):
+            if frames.setdefault(node, basis).shape != basis.shape:
+                fail("level", "be 'matrix' or 'full' where pairs have different numbers of modes",
+                     f"at {node!r} they have {frames[node].shape[1]} and {basis.shape[1]}")  # fmt: skip
+            differ = max(differ, float(np.abs(frames[node] - basis).max()))
+    size = {frame.shape[1] for frame in frames.values()}.pop()
+    for node in network.order:
+        if node not in frames:
+            images = np.stack([weights[edge] @ frames[network.edges[edge][0]] for edge in network.edges_into(node)])
+            strongest = np.argmax(np.linalg.norm(images, axis=1), axis=0)
+            frames[node] = _orthonormal(np.stack([images[i, :, a] for a, i in enumerate(strongest)], axis=1))
+    if len({frame.shape[1] for frame in frames.values()}) > 1:
+        narrow = [node for node, frame in frames.items() if frame.shape[1] < size]
+        fail(
+            "level",
+            f"be 'matrix' or 'full' where a node has fewer units than the task has modes, {size}",
+            f"{narrow} do",
+        )
+    return Frames(frames, differ)
+
+
+def _orthonormal(columns: np.ndarray) -> np.ndarray:
+    """The orthonormal frame nearest to these directions; a direction of its own for a column that is zero."""
+    norms = np.linalg.norm(columns, axis=0)
+    left, _, right = np.linalg.svd(columns / np.where(norms > 0, norms, 1), full_matrices=False)
+    return np.asarray(left @ right)
+
+
+def weight_misalignment(network: Network, weights: Matrices, frames: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Edge -> norm of what of W_e is not R_target diag R_source^T, over its norm."""
+    return {
+        edge: off_diagonal(weights[edge], frames[target], frames[source])
+        for edge, (source, target) in network.edges.items()
+    }

@@ -1,0 +1,156 @@
+"""The levels of the gated flow: full, matrix, modes. Each measures whether it is exact before it is built."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+
+from racedyn._types import Path, Weights
+from racedyn.networks.network import Network, Node
+from racedyn.networks.pathmaps import observed_paths
+from racedyn.networks.stages import Stages
+from racedyn.path_statistics import statistics
+from racedyn.reduction.bases import Matrices, closed_bases, mode_frames, weight_misalignment
+from racedyn.reduction.projection import project, projected_modes
+from racedyn.reduction.validity import Validity, rounding
+from racedyn.systems.condensed import Condensed, condense, condense_modes
+from racedyn.systems.gated import GatedFlow, places
+from racedyn.systems.plan import make_plan
+from racedyn.systems.symmetry import share
+from racedyn.systems.wiring import wire
+from racedyn.tasks.task import Task
+
+
+class Problem(NamedTuple):
+    """What `reduce` was asked, checked."""
+
+    network: Network
+    task: Task
+    weights: Weights
+    weight_decay: float
+    stages: Stages
+    paths: Sequence[Path] | None
+
+    @property
+    def matrices(self) -> dict[str, np.ndarray]:
+        return {edge: np.asarray(matrix, np.float64) for edge, matrix in self.weights.items()}
+
+    @property
+    def tolerance(self) -> float:
+        return max(rounding(matrix.dtype) for matrix in self.weights.values())
+
+
+def full_flow(problem: Problem, force: bool) -> GatedFlow:
+    """All matrices of the network itself."""
+    network, task, matrices = problem.network, problem.task, problem.matrices
+    bases = {node: np.eye(width) for node, (width, _) in network.nodes.items()}
+    return _flow(problem, "full", network, condense(network, task), matrices, bases, Validity(level="full", exact=True))
+
+
+def matrix_flow(problem: Problem, force: bool) -> GatedFlow:
+    """The network projected on closed bases; by `force`, where these would fill it, on those of one sweep."""
+    network, matrices = problem.network, problem.matrices
+    closed = closed_bases(network, matrices, problem.tolerance)
+    validity = Validity(level="matrix", exact=not closed.grown)
+    if closed.grown:
+        closed = closed_bases(network, matrices, problem.tolerance, sweeps=1)
+        validity["reason"] = (
+            "bases that all initial matrices map into each other fill the network, and those of one sweep leave "
+            f"{closed.residual:.2g} of some image outside"
+        )
+        if not force:
+            _refuse(validity, "full")
+    validity["outside_the_bases"] = closed.residual
+    validity["dimensions"] = {
+        node: f"{closed.bases[node].shape[1]} of {width}" for node, (width, _) in network.nodes.items()
+    }
+    small, task, weights = project(network, problem.task, matrices, closed.bases)
+    narrow = {edge: np.asarray(matrix) for edge, matrix in weights.items()}
+    return _flow(problem, "matrix", small, condense(small, task), narrow, closed.bases, validity)
+
+
+def modes_flow(problem: Problem, force: bool) -> GatedFlow:
+    """The network with all widths 1, once per mode."""
+    network, matrices = problem.network, problem.matrices
+    measured = statistics(network, problem.task)
+    frames, differ = mode_frames(network, measured, matrices)
+    edges = weight_misalignment(network, matrices, frames)
+    worst_edge = max(edges, key=edges.__getitem__)
+    found = {
+        "Sigma_yx": max(measured.misalignment(path) for path in measured.representatives),
+        "Sigma_x": max((off for *_, off in measured.pair_misalignments()), default=0.0),
+        f"weights, most of all {worst_edge!r}": edges[worst_edge],
+        "modes where pairs of input and output meet": differ,
+    }
+    worst = max(found, key=found.__getitem__)
+    validity = Validity(level="modes", exact=found[worst] <= problem.tolerance)
+    if not validity.exact:
+        validity["reason"] = f"{worst}: {found[worst]:.2g} of the norm is off the diagonal in the task's modes"
+        if not force:
+            closed = closed_bases(network, matrices, problem.tolerance)
+            _refuse(validity, "full" if closed.grown else "matrix")
+    validity["off_the_diagonal"] = found
+    thin = Network(
+        {node: Node(1) for node in network.nodes},
+        dict(network.edges),
+        node_gates=network.node_gates,
+        edge_gates=network.edge_gates,
+        num_contexts=network.num_contexts,
+    )
+    strengths = {
+        edge: np.einsum("ia,ij,ja->a", frames[target], matrices[edge], frames[source])[None, None]
+        for edge, (source, target) in network.edges.items()
+    }
+    return _flow(problem, "modes", thin, condense_modes(network, condense(network, problem.task), frames), strengths, frames,
+                 validity)  # fmt: skip
+
+
+def _refuse(validity: Validity, exact_level: str) -> NoReturn:
+    raise ValueError(
+        f"Level {validity['level']!r} is not exact here ({validity['reason']}), but level={exact_level!r} is. "
+        "force=True goes on all the same."
+    )
+
+
+def _flow(
+    problem: Problem,
+    level: str,
+    network: Network,
+    condensed: Condensed,
+    weights: Matrices,
+    bases: Mapping[str, np.ndarray],
+    validity: Validity,
+) -> GatedFlow:
+    """The flow of `network`, which is the problem's in the coordinates of `bases`."""
+    wiring, stands_for = share(wire(network, condensed), weights, problem.stages, problem.tolerance)
+    plan = make_plan(wiring)
+    place = places(plan)
+    modes = problem.task.all_modes()
+    paths = observed_paths(problem.network, problem.paths)
+    read = {problem.network.ends(path) for path in paths} if level != "modes" else set()
+    size = max(known.num for known in modes.values())
+    reach, variance = np.zeros(size), {node: np.zeros(size) for node, _ in modes}
+    for (node, _), known in modes.items():
+        some = slice(known.num)
+        reach[some] = np.maximum(reach[some], known.S / np.where(known.S > 0, known.variances, 1))
+        variance[node][some] = np.maximum(variance[node][some], known.variances)
+    variances = np.sum(list(variance.values()), axis=0)
+    return GatedFlow(
+        network,
+        plan,
+        wiring.inputs,
+        wiring.targets,
+        weights,
+        level=level,
+        floor=condensed.floor,
+        reach=reach if level == "modes" else reach.max(),
+        variance=variances if level == "modes" else variances.max(),
+        num_modes=size,
+        place={edge: place[other] for edge, other in stands_for.items()},
+        weight_decay=problem.weight_decay,
+        stages=problem.stages,
+        paths=paths,
+        bases={pair: projected_modes(modes[pair], bases, pair) for pair in modes if pair in read},
+        modes=next(iter(modes.values())) if len(modes) == 1 else None,
+        validity=validity,
+    )

@@ -1,0 +1,80 @@
+"""The same network in fewer dimensions: W_e = R_target B_e R_source^T ([Saxe22] section 3, theory of matrix reductions)."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from racedyn._checks import as_matrix, fail
+from racedyn._types import Weights
+from racedyn.networks.fit import check_task, check_weights
+from racedyn.networks.network import Network, Node
+from racedyn.tasks.modes import Modes
+from racedyn.tasks.task import Task
+
+
+def project(
+    network: Network, task: Task, weights: Mapping[str, Any], bases: Mapping[str, Any]
+) -> tuple[Network, Task, Weights]:
+    """`network`, `task` and `weights` in the coordinates of `bases`: node -> orthonormal columns (n, k).
+
+    The result is a network like any other, of width k at each node, that trains and is simulated like one: B_e = R_t^T
+    W_e R_s, inputs R^T x, targets R^T y. It learns exactly as the whole network does where the bases are complete at
+    inputs and outputs and closed under the initial matrices (`reduce(level="matrix")` finds such bases). Strengths of its
+    paths, read in its own task's modes, are those of the whole network.
+
+    Raises `ValueError` for a node without a basis, a basis that is not orthonormal, or a nonlinear network, which does not
+    commute with rotations.
+    """
+    check_task(network, task)
+    weights = check_weights(network, weights)
+    if not network.linear:
+        fail(
+            "network",
+            "be linear to be projected",
+            f"it is a {network}",
+            "A nonlinear layer does not commute with bases.",
+        )
+    R = {}
+    for node, (width, _) in network.nodes.items():
+        if node not in bases:
+            fail("bases", "have one for every node", f"{node!r} has none", "np.eye(n) leaves a node as it is.")
+        R[node] = as_matrix(f"bases[{node!r}]", bases[node])
+        if R[node].shape[0] != width:
+            fail(f"bases[{node!r}]", f"have {width} rows, as the node has units", f"its shape is {R[node].shape}")
+        if not np.allclose(R[node].T @ R[node], np.eye(R[node].shape[1]), atol=1e-10):
+            fail(f"bases[{node!r}]", "have orthonormal columns", "they are not", "np.linalg.qr makes them so.")
+    narrow = Network(
+        {node: Node(R[node].shape[1]) for node in network.nodes},
+        dict(network.edges),
+        node_gates=network.node_gates,
+        edge_gates=network.edge_gates,
+        num_contexts=network.num_contexts,
+    )
+    read = {
+        pair: modes
+        for pair, modes in task.all_modes().items()
+        if _holds(R[pair[0]], modes.V) and _holds(R[pair[1]], modes.U)
+    }
+    small = Task(
+        inputs={node: R[node].T @ X for node, X in task.inputs.items()},
+        targets={node: R[node].T @ Y for node, Y in task.targets.items()},
+        context=task.context,
+        num_contexts=task.num_contexts,
+        name=task.name,
+        bases={pair: (R[pair[1]].T @ modes.U, R[pair[0]].T @ modes.V) for pair, modes in read.items()},
+        mode_names={pair: modes.names for pair, modes in read.items()},
+        item_names=task.item_names,
+    )
+    matrices = {edge: R[t].T @ np.asarray(weights[edge]) @ R[s] for edge, (s, t) in network.edges.items()}
+    return narrow, small, check_weights(narrow, matrices)
+
+
+def projected_modes(modes: Modes, R: Mapping[str, np.ndarray], pair: tuple[str, str]) -> Modes:
+    """The same modes in the coordinates of R."""
+    return dataclasses.replace(modes, U=R[pair[1]].T @ modes.U, V=R[pair[0]].T @ modes.V)
+
+
+def _holds(basis: np.ndarray, directions: np.ndarray) -> bool:
+    return bool(np.allclose(basis @ (basis.T @ directions), directions, atol=1e-10))
