@@ -14,7 +14,10 @@ from racedyn import config
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
 CODE = [text for language, text in BLOCKS if language == "python"]
-PRINTED = next(text for language, text in BLOCKS if text.startswith("Comparison of theory with trained"))
+PRINTED, MEASURED = (
+    next(text for _, text in BLOCKS if text.startswith(start))
+    for start in ("Comparison of theory with trained", "level 'matrix'")
+)
 NUMBER = re.compile(r"\d+\.?\d*(?:e[+-]\d+)?")
 
 
@@ -37,14 +40,24 @@ def ran(tmp_path_factory):
         for text in CODE:
             exec(compile(text, "README.md", "exec"), names)
         names["loaded"] = rd.load("race.h5")
-    return names, "\n".join(printed)
+    return names, printed
 
 
 def test_the_main_example_prints_what_the_readme_says(ran):
-    _, printed = ran
+    _, (printed, _) = ran
     assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", PRINTED).split()
     found, said = ([float(number) for number in NUMBER.findall(text)] for text in (printed, PRINTED))
     np.testing.assert_allclose(found, said, rtol=0.03)
+
+
+def test_the_gated_example_prints_its_validity_and_is_what_descent_tends_to(ran):
+    names, (_, measured) = ran
+    assert NUMBER.sub("#", measured).split() == NUMBER.sub("#", MEASURED).split()
+    assert names["flow"].validity.exact and "a 19 of 100" in measured and "a 19 of 100" in MEASURED
+    comparison = rd.compare(names["exact"], names["descent"])
+    strengths = [names[name].observables["strength"] for name in ("exact", "descent")]
+    assert np.linalg.norm(strengths[0] - strengths[1]) < 0.02 * np.linalg.norm(strengths[1])
+    assert "loss" in str(comparison)
 
 
 def test_the_main_example_learns_and_keeps_what_it_computed(ran):

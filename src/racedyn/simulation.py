@@ -79,7 +79,7 @@ def simulate(
         solved, retried = _solve_lanes(system, solve_once, settings, retry or dfx.Kvaerno5())
     provenance = Provenance(
         kind="simulate",
-        system=_describe(system),
+        system=system.describe(),
         solver=f"{type(settings.solver).__name__}, rtol {rtol:g}" + (f", {retried} lanes retried" if retried else ""),
         settings={"t0": float(t0), "rtol": rtol, "atol": atol, "max_steps": max_steps, "time_unit": "tau"},
         modes=getattr(system, "modes", None),
@@ -140,13 +140,6 @@ def _check_tolerances(system: Any, rtol: float, atol: float | None) -> None:
     if rtol < finest:
         remedy = "" if dtype == jnp.float64 else 'Add jax.config.update("jax_enable_x64", True) at the start.'
         fail("rtol", f"be at least {finest:.1e}, which {dtype} can meet", f"it is {rtol:g}", remedy)
-
-
-def _describe(system: Any) -> str:
-    name = type(system).__name__
-    depths = getattr(system, "depths", None)
-    detail = f" of depths {depths}" if depths is not None else ""
-    return f"{name}{detail}" + (f", {system.lanes} modes" if system.lanes is not None else "")
 
 
 def _judge(trajectory: Trajectory, throw: bool) -> Trajectory:

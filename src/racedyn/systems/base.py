@@ -41,6 +41,10 @@ class AbstractSystem(eqx.Module):
         """Names along axes: axis -> names."""
         return {}
 
+    def describe(self) -> str:
+        """A few words for tables and files."""
+        return type(self).__name__ + (f", {self.lanes} modes" if self.lanes is not None else "")
+
     @property
     def lanes(self) -> int | None:
         """None, or the number of independent modes.

@@ -85,6 +85,8 @@ def backward(plan: Plan, weights: Bundles, signals: Sequence[Array], targets: Pe
 
 def _carried(signals: Array, bundle: Bundle) -> Array:
     """The rows that each edge of a bundle carries, (edge, product, n)."""
+    if bundle.shape[1] == 0:  # gated off wherever there are examples
+        return jnp.zeros((*bundle.shape, signals.shape[-1]), signals.dtype)
     if bundle.rows is None:
         return signals.reshape(*bundle.shape, signals.shape[-1])
     return signals[bundle.rows.array]
@@ -98,6 +100,8 @@ def _summed(sums: Sums, parts: Sequence[Array]) -> Array:
     source = parts[0] if len(parts) == 1 else jnp.concatenate(parts)
     if sums.index is None:
         return source
+    if len(source) == 0:
+        return jnp.zeros((len(sums.index.array), source.shape[-1]), source.dtype)
     factor = None if sums.coefficient is None else jnp.asarray(sums.coefficient.array, source.dtype)
     taken = source[sums.index.array]  # (row, term, n)
     if taken.shape[1] == 1:

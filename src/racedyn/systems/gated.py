@@ -39,6 +39,7 @@ class GatedFlow(AbstractSystem):
     reach: Array
     variance: Array
     floor: Array
+    whole: Array  # the loss above its floor where all weights are zero
     weight_decay: Array
     level: str = eqx.field(static=True)
     network: Network = eqx.field(static=True)
@@ -91,6 +92,12 @@ class GatedFlow(AbstractSystem):
         )
         self.reach, self.variance = jnp.asarray(reach, float), jnp.asarray(variance, float)
         self.floor = jnp.asarray(floor, float)
+        lost = [
+            0.5 * np.einsum("r,rn...->...", layer.weights.array * layer.counts.array, Y**2)
+            for layer, Y in zip(plan.layers, targets, strict=True)
+            if Y is not None and layer.weights is not None and layer.counts is not None
+        ]
+        self.whole = jnp.asarray(sum(lost), float)
         self.weight_decay = jnp.asarray(weight_decay, float)
         self.num_modes = num_modes
         self.paths = tuple(paths)
@@ -107,6 +114,12 @@ class GatedFlow(AbstractSystem):
     def modes(self) -> Modes | None:
         """The modes in which strengths are read, where the task has one pair of input and output."""
         return self.notes.value["modes"]  # type: ignore[no-any-return]
+
+    def describe(self) -> str:
+        states = sum(len(bundle.edges) for bundle in self.plan.bundles)
+        shared = f", {states} of them distinct" if states < len(self.place) else ""
+        modes = f", {self.lanes} modes" if self.lanes is not None else ""
+        return f"GatedFlow at level {self.level!r} of {len(self.place)} edges{shared}{modes}"
 
     @property
     def lanes(self) -> int | None:
@@ -197,8 +210,7 @@ class GatedFlow(AbstractSystem):
 
     def settled(self, t: Array, y: State, tolerance: ArrayLike) -> Array:
         """Whether the strengths still missing are below `tolerance`: the loss, quadratic in them, near its floor."""
-        nothing = jax.tree.map(jnp.zeros_like, y)
-        return self._missing(y) <= tolerance**2 * self._missing(nothing)
+        return self._missing(y) <= tolerance**2 * self.whole
 
     def drift(self, y: State, y0: State) -> Array:
         """Largest change of sum_in W W^T - sum_out W^T W at an inner node, over the norm of both sums at the start.
@@ -230,10 +242,6 @@ class GatedFlow(AbstractSystem):
             parts = [jnp.einsum(product, stack, stack) for stack in (y[b][np.asarray(i)] for b, i in which.items())]
             sums.append(sum(parts[1:], start=parts[0]))
         return sums[0] - sums[1], jnp.linalg.norm(sums[0]) + jnp.linalg.norm(sums[1])
-
-    def __str__(self) -> str:
-        states = sum(len(bundle.edges) for bundle in self.plan.bundles)
-        return f"gradient flow at level {self.level!r} of a {self.network} ({states} distinct)"
 
 
 _TINY = 1e-300

@@ -122,6 +122,9 @@ class Pathways(AbstractSystem):
         given = {PATH: self.path_names, MODE: self.mode_names}
         return {axis: names for axis, names in given.items() if names is not None}
 
+    def describe(self) -> str:
+        return f"Pathways of depths {self.depths}, {self.lanes} modes"
+
     @property
     def lanes(self) -> int:
         return self.singular_values.shape[-1]

@@ -62,10 +62,10 @@ def _colour_of_rows(wiring: Wiring, tolerance: float) -> np.ndarray:
         mine = np.flatnonzero(wiring.layer_of_row == index)
         X, Y = wiring.inputs[index], wiring.targets[index]
         if X is not None:
-            given[mine] = distinct_rows(_rounded(X, tolerance).reshape(len(X), -1))[1]
+            given[mine] = distinct_rows(_flat(_rounded(X, tolerance)))[1]
         if Y is not None:
             targets = wiring.target_rows[np.isin(wiring.target_rows, mine)]
-            wanted[targets] = distinct_rows(_rounded(Y, tolerance).reshape(len(Y), -1))[1]
+            wanted[targets] = distinct_rows(_flat(_rounded(Y, tolerance)))[1]
     return _combined(wiring.layer_of_row, given, wanted, weight)
 
 
@@ -79,6 +79,10 @@ def _rounded(array: np.ndarray, tolerance: float) -> np.ndarray:
     """Multiples of `tolerance` times the largest entry. Two that straddle a step are told apart: they share less."""
     largest = float(np.abs(array).max(initial=0.0))
     return np.rint(array / (tolerance * largest)) + 0.0 if largest else np.zeros_like(array)
+
+
+def _flat(rows: np.ndarray) -> np.ndarray:
+    return rows.reshape(len(rows), int(np.prod(rows.shape[1:])))
 
 
 def _combined(*keys: np.ndarray) -> np.ndarray:
