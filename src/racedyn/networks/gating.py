@@ -84,15 +84,16 @@ def _start(network: Network, gating: Gating, node: str) -> tuple[np.ndarray, np.
 def classes_of_paths(network: Network, gating: Gating, paths: Sequence[Path]) -> list[PathClass]:
     """The class of each path: its ends and its gate, g_p = the product of all node and edge gates on it ([Saxe22])."""
     begun: dict[Path, tuple[np.ndarray, np.ndarray]] = {}
+    edges = network.edges
 
     def gate(path: Path) -> tuple[np.ndarray, np.ndarray]:
         if path not in begun:
-            source, target = network.edges[path[-1]]
+            source, target = edges[path[-1]]
             before = gate(path[:-1]) if len(path) > 1 else _start(network, gating, source)
             begun[path] = _through(gating.of_node(target), *_through(gating.of_edge(path[-1]), *before))
         return begun[path]
 
-    return [PathClass(*network.ends(path), *gate(path)) for path in paths]
+    return [PathClass(edges[path[0]][0], edges[path[-1]][1], *gate(path)) for path in paths]
 
 
 def path_classes(network: Network, gating: Gating) -> dict[str, list[PathClass]]:

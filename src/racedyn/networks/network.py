@@ -134,11 +134,12 @@ class Network(eqx.Module):
             raise ValueError(
                 f"This network has {total} paths, more than the {MAX_PATHS} that can be listed one by one."
             )
+        onward_of = {node: self.edges_from(node) for node in self.nodes}
         found: list[Path] = []
         stack: list[tuple[str, Path]] = [(node, ()) for node in reversed(self.inputs)]
         while stack:
             node, path = stack.pop()
-            onward = self.edges_from(node)
+            onward = onward_of[node]
             if not onward and path:
                 found.append(path)
             stack.extend((self.edges[edge][1], (*path, edge)) for edge in reversed(onward))

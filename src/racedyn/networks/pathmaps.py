@@ -106,9 +106,10 @@ def _starts(
     known: dict[tuple[str, bytes], int] = {}
     starts: list[int] = []
     arrays: list[Array] = []
+    linear, edges = network.linear, network.edges
     for path in paths:
-        source, target = network.ends(path)
-        V = modes[source, target].V if network.linear else np.eye(network.nodes[source].width)
+        source, target = edges[path[0]][0], edges[path[-1]][1]
+        V = modes[source, target].V if linear else np.eye(network.nodes[source].width)
         key = source, V.tobytes()
         if key not in known:
             known[key] = len(arrays)
@@ -133,14 +134,16 @@ def _read(
     arrays: Sequence[Array],
 ) -> Array:
     """U^T (response) V, paths whose responses stand in one array together."""
-    size = max(modes[network.ends(path)].num for path in paths)
+    edges = network.edges
+    read = [modes[edges[path[0]][0], edges[path[-1]][1]] for path in paths]
+    size = max(pair.num for pair in read)
     groups: dict[tuple[int, int], list[int]] = {}
-    for i, (path, end) in enumerate(zip(paths, ends, strict=True)):
-        groups.setdefault((end.array, modes[network.ends(path)].num), []).append(i)
+    for i, (pair, end) in enumerate(zip(read, ends, strict=True)):
+        groups.setdefault((end.array, pair.num), []).append(i)
     parts, order = [], []
     for (array, num), members in groups.items():
         response = arrays[array][np.asarray([ends[i].row for i in members])]
-        pairs = [modes[network.ends(paths[i])] for i in members]
+        pairs = [read[i] for i in members]
         maps = jnp.einsum("pna,pnb->pab", _stacked([pair.U for pair in pairs], response.dtype), response)
         if not network.linear:
             maps = jnp.einsum("pan,pnb->pab", maps, _stacked([pair.V for pair in pairs], response.dtype))

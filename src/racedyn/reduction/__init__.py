@@ -8,7 +8,7 @@ from racedyn._types import Path
 from racedyn.networks.fit import check_task, check_weights, warn_of_closed_gates
 from racedyn.networks.network import Network
 from racedyn.networks.stages import check_stages
-from racedyn.reduction.levels import Problem, full_flow, matrix_flow, modes_flow
+from racedyn.reduction.levels import Problem, full_flow, matrix_flow, modes_flow, own_modes_flow
 from racedyn.reduction.pathway import pathway_race
 from racedyn.reduction.projection import project
 from racedyn.reduction.validity import Validity
@@ -27,6 +27,7 @@ def reduce(
     force: bool = False,
     weight_decay: float = 0.0,
     stages: Sequence[Sequence[str]] | None = None,
+    bases: str = "nodes",
     paths: Sequence[Path] | None = None,
     branch: str = "larger",
 ) -> AbstractSystem:
@@ -49,6 +50,9 @@ def reduce(
       then those of one sweep.
     - `weight_decay`: rate, in units of 1/tau, at which all weights decay besides; it keeps every reduction as exact.
     - `stages`: groups of edges trained one upon the other as in `racedyn.train`; not at "pathway".
+    - `bases`: of the level "modes": "nodes", one at each node, that of the task; or "paths", each path's own with measured
+      overlaps ([Jarvis25] App. F), for paths whose first and last edge are theirs alone. `racedyn.statistics` has the
+      residual task of paths that learn what others leave.
     - `paths`: whose strengths are observed; all by default, none where there are more than 1,000.
 
     Raises `ValueError` where a level isn't exact (with the measured reason, and the level that is), for a nonlinear
@@ -62,12 +66,17 @@ def reduce(
         fail("network", "be linear to be reduced", f"it is a {network}", "Train it in full width and compare with the "
              "reduction of the linear network of the same shape.")  # fmt: skip
     warn_of_closed_gates(network, task)
+    if check_name("bases", bases, ("nodes", "paths")) == "paths" and level != "modes":
+        fail(
+            "bases", "be 'nodes' at this level", f"it is 'paths' at level {level!r}", "Only level='modes' has a choice."
+        )
     if level == "pathway":
         if stages is not None:
             fail("stages", "be left out at level 'pathway'", "they are given", "level='matrix' takes them.")
         return pathway_race(network, task, weights, branch=branch, weight_decay=weight_decay)
     problem = Problem(network, task, weights, weight_decay, check_stages(network, stages), paths)
-    return {"full": full_flow, "matrix": matrix_flow, "modes": modes_flow}[level](problem, force)
+    build = {"full": full_flow, "matrix": matrix_flow, "modes": own_modes_flow if bases == "paths" else modes_flow}
+    return build[level](problem, force)
 
 
 __all__ = ["LEVELS", "Validity", "project", "reduce"]

@@ -93,11 +93,7 @@ def mode_frames(network: Network, statistics: Statistics, weights: Matrices) -> 
                      f"at {node!r} they have {frames[node].shape[1]} and {basis.shape[1]}")  # fmt: skip
             differ = max(differ, float(np.abs(frames[node] - basis).max()))
     size = {frame.shape[1] for frame in frames.values()}.pop()
-    for node in network.order:
-        if node not in frames:
-            images = np.stack([weights[edge] @ frames[network.edges[edge][0]] for edge in network.edges_into(node)])
-            strongest = np.argmax(np.linalg.norm(images, axis=1), axis=0)
-            frames[node] = _orthonormal(np.stack([images[i, :, a] for a, i in enumerate(strongest)], axis=1))
+    frames = carried_frames(network, weights, frames)
     if len({frame.shape[1] for frame in frames.values()}) > 1:
         narrow = [node for node, frame in frames.items() if frame.shape[1] < size]
         fail(
@@ -106,6 +102,17 @@ def mode_frames(network: Network, statistics: Statistics, weights: Matrices) -> 
             f"{narrow} do",
         )
     return Frames(frames, differ)
+
+
+def carried_frames(network: Network, weights: Matrices, known: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Frames of inner nodes as well: the directions into which the weights carry those of the inputs."""
+    frames = dict(known)
+    for node in network.order:
+        if node not in frames and node not in network.outputs:
+            images = np.stack([weights[edge] @ frames[network.edges[edge][0]] for edge in network.edges_into(node)])
+            strongest = np.argmax(np.linalg.norm(images, axis=1), axis=0)
+            frames[node] = _orthonormal(np.stack([images[i, :, a] for a, i in enumerate(strongest)], axis=1))
+    return frames
 
 
 def _orthonormal(columns: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from racedyn.networks.pathmaps import observed_paths
 from racedyn.networks.stages import Stages
 from racedyn.path_statistics import statistics
 from racedyn.reduction.bases import Matrices, closed_bases, mode_frames, weight_misalignment
+from racedyn.reduction.own_bases import own_bases
 from racedyn.reduction.projection import project, projected_modes
 from racedyn.reduction.validity import Validity, rounding
 from racedyn.systems.condensed import Condensed, condense, condense_modes
@@ -82,14 +83,7 @@ def modes_flow(problem: Problem, force: bool) -> GatedFlow:
         f"weights, most of all {worst_edge!r}": edges[worst_edge],
         "modes where pairs of input and output meet": differ,
     }
-    worst = max(found, key=found.__getitem__)
-    validity = Validity(level="modes", exact=found[worst] <= problem.tolerance)
-    if not validity.exact:
-        validity["reason"] = f"{worst}: {found[worst]:.2g} of the norm is off the diagonal in the task's modes"
-        if not force:
-            closed = closed_bases(network, matrices, problem.tolerance)
-            _refuse(validity, "full" if closed.grown else "matrix")
-    validity["off_the_diagonal"] = found
+    validity = _judged(problem, found, force)
     thin = Network(
         {node: Node(1) for node in network.nodes},
         dict(network.edges),
@@ -103,6 +97,62 @@ def modes_flow(problem: Problem, force: bool) -> GatedFlow:
     }
     return _flow(problem, "modes", thin, condense_modes(network, condense(network, problem.task), frames), strengths, frames,
                  validity)  # fmt: skip
+
+
+def own_modes_flow(problem: Problem, force: bool) -> GatedFlow:
+    """As `modes_flow`, in bases of each path's own."""
+    network = problem.network
+    measured = statistics(network, problem.task)
+    own = own_bases(network, measured, problem.matrices)
+    # Apart from symmetry nothing keeps the paths' strengths in the proportion in which they add up inside U_p.
+    alike = own.unlike <= problem.tolerance
+    found = own.found | {"what other paths bring in, outside U_p": own.together if alike else own.apart}
+    validity = _judged(problem, found, force)
+    validity["overlaps_of_paths"] = sorted(
+        {float(f"{value:.6g}") for value in own.overlaps[_off(len(own.overlaps))].ravel()}
+    )
+    condensed = condense_modes(network, condense(network, problem.task), own.frames)
+    stages = (*problem.stages[:-1], (*problem.stages[-1], *own.fixed)) if problem.stages else ()
+    wiring, stands_for = share(wire(own.thin, condensed), own.strengths | own.into, stages, problem.tolerance)
+    plan = make_plan(wiring)
+    place = places(plan)
+    return GatedFlow(
+        own.thin,
+        plan,
+        wiring.inputs,
+        wiring.targets,
+        own.strengths | own.into,
+        level="modes",
+        floor=condensed.floor,
+        reach=own.reach,
+        variance=own.variance,
+        num_modes=len(own.reach),
+        place={edge: place[other] for edge, other in stands_for.items()},
+        weight_decay=problem.weight_decay,
+        stages=stages,
+        fixed=own.fixed,
+        paths=observed_paths(network, problem.paths),
+        bases={},
+        modes=None,
+        validity=validity,
+    )
+
+
+def _off(paths: int) -> np.ndarray:
+    return ~np.eye(paths, dtype=bool)
+
+
+def _judged(problem: Problem, found: Mapping[str, float], force: bool) -> Validity:
+    """Whether the level "modes" is exact where this was found off the diagonal; refused if not, unless by `force`."""
+    worst = max(found, key=found.__getitem__)
+    validity = Validity(level="modes", exact=found[worst] <= problem.tolerance)
+    if not validity.exact:
+        validity["reason"] = f"{worst}: {found[worst]:.2g} of the norm is off the diagonal in the modes"
+        if not force:
+            closed = closed_bases(problem.network, problem.matrices, problem.tolerance)
+            _refuse(validity, "full" if closed.grown else "matrix")
+    validity["off_the_diagonal"] = dict(found)
+    return validity
 
 
 def _refuse(validity: Validity, exact_level: str) -> NoReturn:

@@ -35,22 +35,23 @@ def condense(network: Network, task: Task) -> Condensed:
     """Condense `task` for `network`, whose gates say which contexts are alike."""
     gating = gate_groups(network, task.num_contexts)
     group = gating.group_of[task.context]
-    order = np.argsort(group, kind="stable")
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    blocks = np.split(order, starts[1:])
-    full = [_rotation({node: X[:, block] for node, X in task.inputs.items()}) for block in blocks]
+    blocks = _columns_of_groups(group, gating.num_groups)
+    live = _live_nodes(task.inputs, group, gating.num_groups)
+    turns = [
+        _rotation([task.inputs[node][:, block] for node in nodes], len(block))
+        for block, nodes in zip(blocks, live, strict=True)
+    ]
     power = sum(float(np.sum(Y**2)) for Y in task.targets.values())
-    if all(rotation is None for rotation in full):
+    if all(turn is None for turn in turns):
         inputs, targets, column_group = dict(task.inputs), dict(task.targets), group
     else:
-        parts = [np.eye(len(block)) if turn is None else turn for block, turn in zip(blocks, full, strict=True)]
+        whole = [np.eye(len(block)) if turn is None else turn for block, turn in zip(blocks, turns, strict=True)]
         inputs, targets = (
-            {node: np.concatenate([A[:, block] @ turn for block, turn in zip(blocks, parts, strict=True)], axis=1)
+            {node: np.concatenate([A[:, block] @ turn for block, turn in zip(blocks, whole, strict=True)], axis=1)
              for node, A in arrays.items()}
             for arrays in (task.inputs, task.targets)
         )  # fmt: skip
-        column_group = np.concatenate([np.full(turn.shape[1], group[block[0]])
-                                       for block, turn in zip(blocks, parts, strict=True)])  # fmt: skip
+        column_group = np.repeat(np.arange(gating.num_groups), [turn.shape[1] for turn in whole])
     targets = fit_targets(network, gating, inputs, targets, column_group)
     reached = sum(float(np.sum(Y**2)) for Y in targets.values())
     weight = 1.0 / task.num_examples
@@ -63,14 +64,28 @@ def condense(network: Network, task: Task) -> Condensed:
 _NOISE = 1e3 * np.finfo(np.float64).eps
 
 
-def _rotation(inputs: dict[str, np.ndarray]) -> np.ndarray | None:
-    """(P, r): examples to the r columns that hold all of their inputs' correlation; None where that saves nothing."""
-    X = np.concatenate([rows for rows in inputs.values() if rows.any()] or [np.zeros((1, 1))])
-    if X.shape[1] == 1 and X.any():
+def _rotation(inputs: list[np.ndarray], examples: int) -> np.ndarray | None:
+    """(P, r): examples to the r columns that hold all of their inputs' correlation; None where that saves nothing.
+
+    `inputs`: those that are not silent, (n, P) each.
+    """
+    if not inputs:
+        return np.zeros((examples, 0)) if examples else None
+    X = np.concatenate(inputs)
+    if X.shape[1] == 1:
         return None
     _, S, Vt = np.linalg.svd(X, full_matrices=False)
-    rank = int(np.count_nonzero(max(X.shape) * np.finfo(float).eps * S[0] < S)) if S[0] > 0 else 0
+    rank = int(np.count_nonzero(max(X.shape) * np.finfo(float).eps * S[0] < S))
     return None if rank == X.shape[1] else np.ascontiguousarray(Vt[:rank].T)
+
+
+def _live_nodes(arrays: Mapping[str, np.ndarray], group: np.ndarray, num_groups: int) -> list[list[str]]:
+    """Per group of contexts the nodes that are not silent in it."""
+    live: list[list[str]] = [[] for _ in range(num_groups)]
+    for node, rows in arrays.items():
+        for number in np.unique(group[rows.reshape(-1, len(group)).any(axis=0)]).tolist():
+            live[number].append(node)
+    return live
 
 
 def fit_targets(
@@ -142,44 +157,42 @@ def _connected(classes: list[PathClass]) -> list[list[PathClass]]:
 def condense_modes(network: Network, condensed: Condensed, frames: Mapping[str, np.ndarray]) -> Condensed:
     """The condensed task read in one direction per mode and node: arrays (1, column, mode).
 
-    `frames`: node -> (n, mode), orthonormal. In each mode a group of contexts needs as many columns as it has inputs.
+    `frames`: node -> (n, mode), orthonormal; at an output also (n, k, mode), k directions per mode, whose targets are then
+    (k, column, mode). In each mode a group of contexts needs as many columns as it has inputs.
     """
-    group = condensed.group
+    old, num_groups = condensed.group, condensed.gating.num_groups
     X = {node: frames[node].T @ columns for node, columns in condensed.inputs.items()}  # (mode, column)
-    Y = {node: frames[node].T @ columns for node, columns in condensed.targets.items()}
-    columns_of = _columns_of_groups(group, condensed.gating.num_groups)
-    parts: list[tuple[int, dict[str, np.ndarray], np.ndarray, np.ndarray]] = []
-    for number, columns in enumerate(columns_of):
-        live = [node for node, rows in X.items() if len(columns) and rows[:, columns].any()]
-        if live:
-            block = np.stack([X[node][:, columns] for node in live], axis=1)  # (mode, input, column)
-            turn, reduced = np.linalg.qr(np.swapaxes(block, 1, 2))
-            parts.append((number, {node: reduced[:, :, i] for i, node in enumerate(live)}, columns, turn))
-    inputs, targets = {}, {}
-    for node, rows in X.items():
-        zero = np.zeros((len(rows), 1))
-        inputs[node] = np.concatenate(
-            [reduced.get(node, np.broadcast_to(zero, turn.shape[::2])) for _, reduced, _, turn in parts], axis=1
-        )
-    for node, rows in Y.items():
-        targets[node] = np.concatenate(
-            [np.einsum("ac,acr->ar", rows[:, columns], turn) for _, _, columns, turn in parts], axis=1
-        )
-    group = np.concatenate([np.full(turn.shape[2], number) for number, _, _, turn in parts])
+    Y = {
+        node: np.einsum("nka,nc->akc", frames[node] if frames[node].ndim == 3 else frames[node][:, None], columns)
+        for node, columns in condensed.targets.items()
+    }
+    columns_of = _columns_of_groups(old, num_groups)
+    given, wanted = _live_nodes(X, old, num_groups), _live_nodes(Y, old, num_groups)
+    sizes = [min(len(nodes), len(columns)) for nodes, columns in zip(given, columns_of, strict=True)]
+    group = np.repeat(np.arange(num_groups), sizes)
+    inputs, targets = (
+        {node: np.zeros((*rows.shape[:-1], len(group))) for node, rows in arrays.items()} for arrays in (X, Y)
+    )
+    place = 0
+    for columns, size, sources, sinks in zip(columns_of, sizes, given, wanted, strict=True):
+        if size:
+            block = np.stack([X[node][:, columns] for node in sources], axis=2)  # (mode, column, input)
+            turn, reduced = np.linalg.qr(block)
+            for i, node in enumerate(sources):
+                inputs[node][:, place : place + size] = reduced[:, :, i]
+            for node in sinks:
+                targets[node][..., place : place + size] = Y[node][..., columns] @ turn
+            place += size
     for mode in range(len(next(iter(X.values())))):
+        own = {node: rows[mode][None] for node, rows in inputs.items()}
         fitted = fit_targets(
-            network,
-            condensed.gating,
-            {node: rows[mode : mode + 1] for node, rows in inputs.items()},
-            {node: rows[mode : mode + 1] for node, rows in targets.items()},
-            group,
+            network, condensed.gating, own, {node: rows[mode] for node, rows in targets.items()}, group
         )
         for node, rows in fitted.items():
-            targets[node][mode] = rows[0]
+            targets[node][mode] = rows
     whole, kept = (sum(float(np.sum(rows**2)) for rows in arrays.values()) for arrays in (condensed.targets, targets))
     left = whole - kept
     floor = condensed.floor + (0.5 * condensed.weight * left if left > _NOISE * whole else 0.0)
-    inputs, targets = (
-        {node: np.ascontiguousarray(rows.T[None]) for node, rows in arrays.items()} for arrays in (inputs, targets)
-    )
+    inputs = {node: np.ascontiguousarray(rows.T[None]) for node, rows in inputs.items()}
+    targets = {node: np.ascontiguousarray(rows.transpose(1, 2, 0)) for node, rows in targets.items()}
     return Condensed(condensed.gating, inputs, targets, group, condensed.weight, floor)

@@ -49,6 +49,7 @@ class GatedFlow(AbstractSystem):
     paths: tuple[Path, ...] = eqx.field(static=True)
     bases: tuple[tuple[Pair, Modes], ...] = eqx.field(static=True)
     stages: Stages = eqx.field(static=True)
+    fixed: tuple[str, ...] = eqx.field(static=True)
     notes: HostOnly = eqx.field(static=True)
 
     def __init__(
@@ -70,6 +71,7 @@ class GatedFlow(AbstractSystem):
         paths: Mapping[Path, str],
         bases: Mapping[Pair, Modes],
         modes: Modes | None,
+        fixed: Sequence[str] = (),
         validity: Mapping[str, Any],
     ):
         """What the flow is made of; `racedyn.reduce` puts it together.
@@ -78,7 +80,8 @@ class GatedFlow(AbstractSystem):
         n_source[, mode]) at the start, for the edges of the plan; `floor` of the loss; `reach`, `variance`: size of the
         map to be learned, S/d, and of d, per mode at the level "modes"; `num_modes` of the task; `place`: edge -> (bundle,
         place in it), of every edge; `paths`: the observed ones with their names; `bases`: the modes in which each (input,
-        output) pair is read, in the network's coordinates; `modes`: those of the task itself, where it has one pair.
+        output) pair is read, in the network's coordinates; `modes`: those of the task itself, where it has one pair;
+        `fixed`: edges that are no weights and stay what they are.
         """
         self.network = Network(network.nodes, network.edges)  # its gates have gone into the plan
         self.plan, self.level = plan, level
@@ -103,6 +106,7 @@ class GatedFlow(AbstractSystem):
         self.paths = tuple(paths)
         self.bases = tuple(bases.items())
         self.stages = stages
+        self.fixed = tuple(fixed)
         self.notes = HostOnly({"modes": modes, "validity": validity, "names": dict(paths)})
 
     @property
@@ -116,10 +120,11 @@ class GatedFlow(AbstractSystem):
         return self.notes.value["modes"]  # type: ignore[no-any-return]
 
     def describe(self) -> str:
-        states = sum(len(bundle.edges) for bundle in self.plan.bundles)
-        shared = f", {states} of them distinct" if states < len(self.place) else ""
+        edges = len(self._trained())
+        states = sum(edge not in self.fixed for bundle in self.plan.bundles for edge in bundle.edges)
+        shared = f", {states} of them distinct" if states < edges else ""
         modes = f", {self.lanes} modes" if self.lanes is not None else ""
-        return f"GatedFlow at level {self.level!r} of {len(self.place)} edges{shared}{modes}"
+        return f"GatedFlow at level {self.level!r} of {edges} edges{shared}{modes}"
 
     @property
     def lanes(self) -> int | None:
@@ -129,21 +134,27 @@ class GatedFlow(AbstractSystem):
         return self.weights
 
     def vector_field(self, t: Array, y: State, args: Any) -> State:
-        def field(y: State, inputs: Any, targets: Any) -> State:
-            return staged(lambda weights: engine.descent(self.plan, weights, inputs, targets), y, self._masks(y))
+        return self._each_lane(self._field)(y, self.inputs, self.targets)
 
-        descent = self._each_lane(field)(y, self.inputs, self.targets)
-        return jax.tree.map(lambda f, w: f - self.weight_decay * w, descent, y)
-
-    def _masks(self, y: State) -> list[tuple[State, State]]:
+    def _field(self, y: State, inputs: Any, targets: Any) -> State:
+        """The field in one lane."""
         masks = []
         for number, stage in enumerate(self.stages):
-            so_far = [edge for before in self.stages[: number + 1] for edge in before]
-            masks.append(tuple(
-                tuple(jnp.asarray([[[edge in edges]] for edge in bundle.edges], y[0].dtype) for bundle in self.plan.bundles)
-                for edges in (stage, so_far)
-            ))  # fmt: skip
-        return masks  # type: ignore[return-value]
+            so_far = {edge for before in self.stages[: number + 1] for edge in before} | set(self.fixed)
+            masks.append((self._mask(y, set(stage)), self._mask(y, so_far)))
+        descent = staged(lambda weights: engine.descent(self.plan, weights, inputs, targets), y, masks)
+        field = jax.tree.map(lambda f, w: f - self.weight_decay * w, descent, y)
+        if not self.fixed:
+            return field
+        return jax.tree.map(jnp.multiply, self._mask(y, set(self.place) - set(self.fixed)), field)
+
+    def _mask(self, y: State, edges: set[str]) -> State:
+        return tuple(
+            jnp.asarray([[[edge in edges]] for edge in bundle.edges], y[0].dtype) for bundle in self.plan.bundles
+        )
+
+    def _trained(self) -> list[str]:
+        return [edge for edge in self.network.edges if edge not in self.fixed]
 
     def _each_lane(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function` of arrays with modes last, mode by mode; as it is where there is one lane or none."""
@@ -161,14 +172,14 @@ class GatedFlow(AbstractSystem):
         observed = {"loss": jnp.sum(self._missing(y)) + self.floor}
         matrices = self.matrices(y)
         if self.level == "modes":
-            observed["edge_strength"] = jnp.stack([matrices[edge][0, 0] for edge in self.network.edges])
+            observed["edge_strength"] = jnp.stack([matrices[edge][0, 0] for edge in self._trained()])
             if self.paths:
-                observed["strength"] = path_products(observed["edge_strength"], self.network, self.paths)
+                observed["strength"] = path_products(observed["edge_strength"], self._trained(), self.paths)
             return observed
         if self.paths:
             observed |= observe_paths(self.network, matrices, dict(self.bases), self.paths)
         if self.level == "matrix":
-            values = [_largest(matrices[edge], self.num_modes) for edge in self.network.edges]
+            values = [_largest(matrices[edge], self.num_modes) for edge in self._trained()]
             observed["edge_strength"] = jnp.stack(values)
         return observed
 
@@ -185,15 +196,23 @@ class GatedFlow(AbstractSystem):
         if self.paths:
             names[PATH] = tuple(self.notes.value["names"][path] for path in self.paths)
         if self.level != "full":
-            names[EDGE] = tuple(self.network.edges)
+            names[EDGE] = tuple(self._trained())
         if self.modes is not None:
             names[MODE] = self.modes.names
         return names
 
     def rates(self) -> Array | None:
         """Growth rate at the start, mode by mode."""
-        growth = self._each_lane(lambda *arrays: _growth(self.plan, *arrays))
+        growth = self._each_lane(self._growth)
         return growth(self.weights, self.inputs, self.targets) if self.level == "modes" else None
+
+    def _growth(self, weights: State, inputs: Any, targets: Any) -> Array:
+        """Largest |dW/dt| / |W| of a matrix, in one lane."""
+        rates = [
+            jnp.max(jnp.sqrt(jnp.sum(f**2, axis=(1, 2)) / jnp.maximum(jnp.sum(w**2, axis=(1, 2)), _TINY)))
+            for f, w in zip(self._field(weights, inputs, targets), weights, strict=True)
+        ]
+        return jnp.max(jnp.stack(rates))
 
     def amplification(self) -> Array:
         """Rate of relaxation over rate of growth at the start, times the log of the rise; at least the depth.
@@ -203,7 +222,7 @@ class GatedFlow(AbstractSystem):
         """
         depth = max(self.network.distances().values())
         relaxation = depth * self.variance * self.reach ** (2 - 2 / depth)
-        growth = _growth(self.plan, self.weights, self.inputs, self.targets)
+        growth = self._growth(self.weights, self.inputs, self.targets)
         size = jnp.max(jnp.stack([jnp.max(jnp.abs(w)) for w in self.weights]))
         rise = jnp.log1p(self.reach / jnp.maximum(size, _TINY) ** depth)
         return jnp.maximum(depth, rise * relaxation / jnp.maximum(growth, _TINY))
@@ -225,7 +244,9 @@ class GatedFlow(AbstractSystem):
         return jnp.where(self.weight_decay == 0, worst, jnp.nan)
 
     def _inner_nodes(self) -> list[str]:
-        ends = (*self.network.inputs, *self.network.outputs)
+        """Inner nodes whose edges are all trained."""
+        ends = {*self.network.inputs, *self.network.outputs}
+        ends |= {node for edge in self.fixed for node in self.network.edges[edge]}
         return [node for node in self.network.order if node not in ends]
 
     def _balance(self, node: str, y: State) -> tuple[Array, Array]:
@@ -252,23 +273,14 @@ def places(plan: Plan) -> dict[str, Place]:
     return {edge: (b, i) for b, bundle in enumerate(plan.bundles) for i, edge in enumerate(bundle.edges)}
 
 
-def path_products(strengths: Array, network: Network, paths: Sequence[Path]) -> Array:
-    """Products along paths, (path, mode), of the strengths of edges (edge, mode) in the network's order of edges."""
-    number = {edge: i for i, edge in enumerate(network.edges)}
+def path_products(strengths: Array, edges: Sequence[str], paths: Sequence[Path]) -> Array:
+    """Products along paths, (path, mode), of the strengths (edge, mode) of `edges`."""
+    number = {edge: i for i, edge in enumerate(edges)}
     one = len(number)
     longest = max(map(len, paths))
     along = np.asarray([[*(number[edge] for edge in path), *[one] * (longest - len(path))] for path in paths])
     padded = jnp.concatenate([strengths, jnp.ones_like(strengths[:1])])
     return jnp.prod(padded[along], axis=1)
-
-
-def _growth(plan: Plan, weights: State, inputs: Any, targets: Any) -> Array:
-    """Largest |dW/dt| / |W| of a matrix."""
-    rates = [
-        jnp.max(jnp.sqrt(jnp.sum(f**2, axis=(1, 2)) / jnp.maximum(jnp.sum(w**2, axis=(1, 2)), _TINY)))
-        for f, w in zip(engine.descent(plan, weights, inputs, targets), weights, strict=True)
-    ]
-    return jnp.max(jnp.stack(rates))
 
 
 def _largest(matrix: Array, size: int) -> Array:
