@@ -191,7 +191,8 @@ def _integrate_one(
     held = jax.tree.map(lambda leaf: jnp.where(has_settled, leaf, jnp.nan), save(t_end, end, args))
 
     def fill(rows: Array, last: Array) -> Array:
-        return jnp.where((ts <= t_end).reshape((-1,) + (1,) * (rows.ndim - 1)), rows, last)
+        # What stops at t0 already has saved nothing.
+        return jnp.where(((ts <= t_end) & (t_end > t0)).reshape((-1,) + (1,) * (rows.ndim - 1)), rows, last)
 
     stats = {name: solution.stats[name] for name in ("num_steps", "num_accepted_steps", "num_rejected_steps")}
     return Solved(jax.tree.map(fill, solution.ys[0], held), end, status, {**stats, "t_end": t_end})

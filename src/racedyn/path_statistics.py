@@ -72,8 +72,8 @@ class Statistics:
         Norm of what is off the diagonal or outside the modes over the whole norm; 0 for a matrix that is zero.
         """
         if other is None:
-            modes = self.modes_of(self._class(path))
-            return off_diagonal(self.sigma_yx(path), modes.U, modes.V)
+            modes, sigma = self.modes_of(self._class(path)), self.sigma_yx(path)
+            return off_diagonal(sigma, modes.U, modes.V)
         V_j, V_p = (self.modes_of(self._class(which)).V for which in (other, path))
         # An aligned path j reads its own modes only: what else there is in Sigma_x(j,p) never meets it.
         return off_diagonal(V_j @ (V_j.T @ self.sigma_x(other, path)), V_j, V_p)
@@ -88,7 +88,7 @@ class Statistics:
         V are the eigenvectors of sum_p Sigma_yx(p)^T Sigma_yx(p) with s > 0, U_p = Sigma_yx(p) V / s_p ([Jarvis25]
         App. F). `overlaps` of them are U_p^T U_j. Raises `ValueError` where the paths start at different nodes.
         """
-        sources = {self.network.ends(path)[0] for path in paths}
+        sources = {self.classes[self._class(path)].source for path in paths}
         if len(sources) != 1:
             fail("paths", "start at one input node to share V", f"they start at {sorted(sources)}")
         values, vectors = np.linalg.eigh(sum(self.sigma_yx(path).T @ self.sigma_yx(path) for path in paths))
@@ -108,25 +108,35 @@ class Statistics:
         return self.class_of[tuple(path)]
 
     def __str__(self) -> str:
+        known = self.task.all_modes()
         lines = [f"Statistics of {len(self.class_of)} paths in {len(self.classes)} classes, on {self.task.name}"]
         lines.append(f"  {'path':<28}{'|Sigma_yx|':>12}{'misaligned':>12}   strengths")
         for path in self.paths[:_LINES]:
-            values = " ".join(f"{value:.4g}" for value in self.strengths(path)[:8])
-            norm = np.linalg.norm(self.sigma_yx(path))
-            lines.append(f"  {' > '.join(path):<28}{norm:>12.4g}{self.misalignment(path):>12.2e}   {values}")
+            line = f"  {' > '.join(path):<28}{np.linalg.norm(self.sigma_yx(path)):>12.4g}"
+            if self.network.ends(path) in known:
+                values = " ".join(f"{value:.4g}" for value in self.strengths(path)[:8])
+                line += f"{self.misalignment(path):>12.2e}   {values}"
+            lines.append(line)
         if len(self.class_of) > _LINES:
             lines.append(f"  ... and {len(self.class_of) - _LINES} more")
-        worst = max((off for *_, off in self.pair_misalignments()), default=0.0)
+        sides = {pair[0]: modes.V for pair, modes in known.items()}
+        worst = max(self.misalignments_x(sides), default=0.0)
         lines.append(
             f"  pairs that are open together: {len(self.xx)} of classes; Sigma_x misaligned by at most {worst:.2e}"
         )
         return "\n".join(lines)
 
-    def pair_misalignments(self) -> Iterator[tuple[Path, Path, float]]:
-        """(j, p, misalignment of Sigma_x(j,p)), one pair of paths for each pair of classes."""
-        some = {self.class_of[path]: path for path in self.representatives}
-        for j, p in self.xx:
-            yield some[j], some[p], self.misalignment(some[p], some[j])
+    def misalignments_yx(self, frames: Mapping[str, np.ndarray]) -> Iterator[float]:
+        """Of Sigma_yx(p), class by class of paths, in one frame (n, mode) per node."""
+        for known, sigma in zip(self.classes, self.yx, strict=True):
+            yield off_diagonal(sigma, frames[known.target], frames[known.source])
+
+    def misalignments_x(self, frames: Mapping[str, np.ndarray]) -> Iterator[float]:
+        """Of Sigma_x(j,p), pair by pair of classes, in one frame (n, mode) per input node; those without one are left out."""
+        for (j, p), sigma in self.xx.items():
+            if {self.classes[j].source, self.classes[p].source} <= frames.keys():
+                V_j, V_p = frames[self.classes[j].source], frames[self.classes[p].source]
+                yield off_diagonal(V_j @ (V_j.T @ sigma), V_j, V_p)
 
 
 _LINES = 20
@@ -158,10 +168,9 @@ def statistics(
     Raises `ValueError` where the task does not fit the network, a path is none of its, or a map has another shape.
     """
     check_task(network, task)
-    known = dict.fromkeys(network.paths())
-    wanted = [tuple(path) for path in (known if paths is None else paths)]
-    for path in [*wanted, *map(tuple, given or {})]:
-        if path not in known:
+    wanted = [tuple(path) for path in (network.paths() if paths is None else paths)]
+    for path in [*(wanted if paths is not None else ()), *map(tuple, given or {})]:
+        if not network.is_path(path):
             fail("paths", "be paths of the network", f"{path} is none", "network.paths() lists them.")
     gating = gate_groups(network, task.num_contexts)
     if given:

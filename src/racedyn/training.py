@@ -110,7 +110,7 @@ def train(
              'Add jax.config.update("jax_enable_x64", True) at the start.')  # fmt: skip
     weights = {edge: array.astype(dtype) for edge, array in weights.items()}
 
-    names = observed_paths(network, paths)
+    names = observed_paths(network, task, paths)
     modes = {network.ends(path): task.pair_modes(*network.ends(path)) for path in names}
     descent = Descent(
         network=network,

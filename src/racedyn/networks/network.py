@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -145,6 +146,14 @@ class Network(eqx.Module):
             stack.extend((self.edges[edge][1], (*path, edge)) for edge in reversed(onward))
         return tuple(found)
 
+    def is_path(self, path: Path) -> bool:
+        """Whether these edges lead one after the other from an input to an output node."""
+        if not path or any(edge not in self.edges for edge in path):
+            return False
+        joined = all(self.edges[a][1] == self.edges[b][0] for a, b in pairwise(path))
+        source, target = self.edges[path[0]][0], self.edges[path[-1]][1]
+        return joined and source in self.inputs and target in self.outputs
+
     def path_names(self) -> tuple[str, ...]:
         """A name per path: "pathway 1", ... where no edge is shared, else its edges joined by " > "."""
         paths = self.paths()
@@ -202,7 +211,7 @@ def _topological_order(nodes: Mapping[str, Node], edges: Mapping[str, tuple[str,
     try:
         order = tuple(TopologicalSorter(before).static_order())
     except CycleError as error:
-        fail("edges", "form no cycle", f"{' -> '.join(reversed(error.args[1]))} is one")
+        fail("edges", "form no cycle", f"{' -> '.join(error.args[1])} is one")
     for node in nodes:
         if not before[node] and all(node != source for source, _ in edges.values()):
             fail("edges", "touch every node", f"none touches {node!r}")

@@ -7,6 +7,7 @@ from racedyn._checks import check_name, check_not_negative, fail
 from racedyn._types import Path
 from racedyn.networks.fit import check_task, check_weights, warn_of_closed_gates
 from racedyn.networks.network import Network
+from racedyn.networks.pathmaps import observed_paths
 from racedyn.networks.stages import check_stages
 from racedyn.reduction.levels import Problem, full_flow, matrix_flow, modes_flow, own_modes_flow
 from racedyn.reduction.pathway import pathway_race
@@ -73,8 +74,11 @@ def reduce(
     if level == "pathway":
         if stages is not None:
             fail("stages", "be left out at level 'pathway'", "they are given", "level='matrix' takes them.")
+        if paths is not None:
+            fail("paths", "be left out at level 'pathway'", "they are given", "All pathways are observed.")
         return pathway_race(network, task, weights, branch=branch, weight_decay=weight_decay)
-    problem = Problem(network, task, weights, weight_decay, check_stages(network, stages), paths)
+    observed = observed_paths(network, task, paths)
+    problem = Problem(network, task, weights, weight_decay, check_stages(network, stages), observed)
     build = {"full": full_flow, "matrix": matrix_flow, "modes": own_modes_flow if bases == "paths" else modes_flow}
     return build[level](problem, force)
 

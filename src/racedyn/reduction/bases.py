@@ -85,13 +85,22 @@ def mode_frames(network: Network, statistics: Statistics, weights: Matrices) -> 
     """
     frames: dict[str, np.ndarray] = {}
     differ = 0.0
-    for number, known in enumerate(statistics.classes):
-        modes = statistics.modes_of(number)
-        for node, basis in ((known.source, modes.V), (known.target, modes.U)):
+    joined = {(known.source, known.target) for known in statistics.classes}
+    for (source, target), modes in statistics.task.all_modes().items():
+        if (source, target) not in joined:
+            continue
+        for node, basis in ((source, modes.V), (target, modes.U)):
             if frames.setdefault(node, basis).shape != basis.shape:
                 fail("level", "be 'matrix' or 'full' where pairs have different numbers of modes",
                      f"at {node!r} they have {frames[node].shape[1]} and {basis.shape[1]}")  # fmt: skip
             differ = max(differ, float(np.abs(frames[node] - basis).max()))
+    for node in (*network.inputs, *network.outputs):
+        if node not in frames:
+            fail(
+                "level",
+                "be 'matrix' or 'full' where a node has nothing to learn, and so no modes",
+                f"{node!r} has none",
+            )
     size = {frame.shape[1] for frame in frames.values()}.pop()
     frames = carried_frames(network, weights, frames)
     if len({frame.shape[1] for frame in frames.values()}) > 1:

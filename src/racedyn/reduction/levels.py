@@ -1,13 +1,12 @@
 """The levels of the gated flow: full, matrix, modes. Each measures whether it is exact before it is built."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from racedyn._types import Path, Weights
 from racedyn.networks.network import Network, Node
-from racedyn.networks.pathmaps import observed_paths
 from racedyn.networks.stages import Stages
 from racedyn.path_statistics import statistics
 from racedyn.reduction.bases import Matrices, closed_bases, mode_frames, weight_misalignment
@@ -30,7 +29,7 @@ class Problem(NamedTuple):
     weights: Weights
     weight_decay: float
     stages: Stages
-    paths: Sequence[Path] | None
+    paths: Mapping[Path, str]  # the observed ones, with their names
 
     @property
     def matrices(self) -> dict[str, np.ndarray]:
@@ -78,8 +77,8 @@ def modes_flow(problem: Problem, force: bool) -> GatedFlow:
     edges = weight_misalignment(network, matrices, frames)
     worst_edge = max(edges, key=edges.__getitem__)
     found = {
-        "Sigma_yx": max(measured.misalignment(path) for path in measured.representatives),
-        "Sigma_x": max((off for *_, off in measured.pair_misalignments()), default=0.0),
+        "Sigma_yx": max(measured.misalignments_yx(frames), default=0.0),
+        "Sigma_x": max(measured.misalignments_x(frames), default=0.0),
         f"weights, most of all {worst_edge!r}": edges[worst_edge],
         "modes where pairs of input and output meet": differ,
     }
@@ -113,7 +112,7 @@ def own_modes_flow(problem: Problem, force: bool) -> GatedFlow:
     )
     condensed = condense_modes(network, condense(network, problem.task), own.frames)
     stages = (*problem.stages[:-1], (*problem.stages[-1], *own.fixed)) if problem.stages else ()
-    wiring, stands_for = share(wire(own.thin, condensed), own.strengths | own.into, stages, problem.tolerance)
+    wiring, stands_for = share(wire(own.thin, condensed), own.strengths | own.into, stages, rounding(np.float64))
     plan = make_plan(wiring)
     place = places(plan)
     return GatedFlow(
@@ -131,7 +130,7 @@ def own_modes_flow(problem: Problem, force: bool) -> GatedFlow:
         weight_decay=problem.weight_decay,
         stages=stages,
         fixed=own.fixed,
-        paths=observed_paths(network, problem.paths),
+        paths=problem.paths,
         bases={},
         modes=None,
         validity=validity,
@@ -172,12 +171,11 @@ def _flow(
     validity: Validity,
 ) -> GatedFlow:
     """The flow of `network`, which is the problem's in the coordinates of `bases`."""
-    wiring, stands_for = share(wire(network, condensed), weights, problem.stages, problem.tolerance)
+    wiring, stands_for = share(wire(network, condensed), weights, problem.stages, rounding(np.float64))
     plan = make_plan(wiring)
     place = places(plan)
     modes = problem.task.all_modes()
-    paths = observed_paths(problem.network, problem.paths)
-    read = {problem.network.ends(path) for path in paths} if level != "modes" else set()
+    read = {problem.network.ends(path) for path in problem.paths} if level != "modes" else set()
     size = max(known.num for known in modes.values())
     reach, variance = np.zeros(size), {node: np.zeros(size) for node, _ in modes}
     for (node, _), known in modes.items():
@@ -199,7 +197,7 @@ def _flow(
         place={edge: place[other] for edge, other in stands_for.items()},
         weight_decay=problem.weight_decay,
         stages=problem.stages,
-        paths=paths,
+        paths=problem.paths,
         bases={pair: projected_modes(modes[pair], bases, pair) for pair in modes if pair in read},
         modes=next(iter(modes.values())) if len(modes) == 1 else None,
         validity=validity,

@@ -116,6 +116,9 @@ class Task:
         """The modes in which paths from node `source` to node `target` are read."""
         pair = (check_name("source", source, self.inputs), check_name("target", target, self.targets))
         if pair not in self._modes:
+            if not self._readable(pair):
+                fail("targets", "be correlated with the inputs", "Sigma_yx = Y X^T / P is zero (rank 0)",
+                     "There is nothing to learn: look at X and Y.")  # fmt: skip
             self._modes[pair] = modes_from_correlations(
                 self.sigma_yx(*pair),
                 self.sigma_x(source),
@@ -127,13 +130,14 @@ class Task:
 
     def all_modes(self) -> dict[tuple[str, str], Modes]:
         """(input node, output node) -> modes, of all pairs that are correlated or have bases of their own."""
-        found = {}
-        for source in self.inputs:
-            live, X = self._live(source)
-            for target, Y in self.targets.items():
-                if (source, target) in self.bases or np.any(Y[:, live] @ X.T):
-                    found[source, target] = self.pair_modes(source, target)
-        return found
+        pairs = ((source, target) for source in self.inputs for target in self.targets)
+        return {pair: self.pair_modes(*pair) for pair in pairs if pair in self._modes or self._readable(pair)}
+
+    def _readable(self, pair: tuple[str, str]) -> bool:
+        """Whether a pair has bases of its own, or a correlation that is more than rounding."""
+        _, X = self._live(pair[0])
+        size = np.linalg.norm(X) * np.sqrt(self._power(pair[1]) * self.num_examples) / self.num_examples
+        return pair in self.bases or bool(np.linalg.norm(self.sigma_yx(*pair)) > 1e3 * np.finfo(np.float64).eps * size)
 
     @property
     def modes(self) -> Modes:
