@@ -9,11 +9,13 @@ from importlib.metadata import version
 from statistics import median
 from typing import Any
 
+import diffrax as dfx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import racedyn as rd
+from racedyn.integration import arrays_at_the_door, as_times, integrate, settings_for
 from racedyn.networks import path_maps
 from racedyn.networks.forward import forward
 from racedyn.reduction.bases import closed_bases
@@ -169,9 +171,15 @@ def level_rows(job: Row) -> Iterator[Row]:
         made = rd.simulate(flows[level], ts)
         return made.observables["loss"], made.stats["num_steps"]
 
+    def solve(level: str) -> Any:  # what `simulate` has compiled, without what it does on the host
+        system = arrays_at_the_door(flows[level])
+        at, start = as_times(system, ts), as_times(system, 0.0)
+        return seconds_of(integrate, system, at, start, None, settings_for(system, adjoint=dfx.ForwardMode()))[0]
+
     first = {level: seconds_of(run, level)[0] for level in flows}
     turns = [{level: seconds_of(run, level) for level in list(flows)[:: 1 if turn % 2 else -1]}
              for turn in range(job["turns"])]  # fmt: skip
+    solves = [{level: solve(level) for level in flows} for _ in range(job["turns"])]
     losses = {level: np.asarray(loss) for level, (_, (loss, _)) in turns[-1].items()}
     for level, flow in flows.items():
         yield {
@@ -182,6 +190,8 @@ def level_rows(job: Row) -> Iterator[Row]:
             "first_s": first[level],
             "second_s": median(turn[level][0] for turn in turns),
             "ratio": median(turn[level][0] / turn["full"][0] for turn in turns),
+            "solve_s": median(turn[level] for turn in solves),
+            "solve_ratio": median(turn[level] / turn["full"] for turn in solves),
             "steps": np.atleast_1d(turns[-1][level][1][1]).tolist(),
             "loss": [losses[level][0], losses[level][-1]],
             "difference": float(np.abs(losses[level] - losses["full"]).max()),

@@ -226,7 +226,7 @@ STUDIES = (
         {"depths": [2, 3, 8, 13], "scales": [0.1, 0.01], "starts": 20, "seed": 0},
         fig3,
     ),
-    _study(4, "maps over the first epochs", "maps are diagonal in the task's modes as these are learned, which the theory takes for granted",
+    _study(4, "maps over the first epochs", "maps are diagonal in the modes as these are learned",
            fig4, {"depth": 4, "epochs": 150, "columns": 6, "seed": 0}),
     _study(5, "linear pathways of depth 2, 3, 4, 7", _CLAIM, fig5, _NETWORK),
     _study(6, "two seeds at depth 7", "which pathway a mode ends in is decided by the initial weights", fig6,
