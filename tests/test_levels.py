@@ -27,6 +27,7 @@ def assert_equal_runs(found, learned=0.5):
             np.testing.assert_allclose(other.observables[name], first.observables[name], atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depths", [(2, 2), (3, 1, 2)], ids=str)
 def test_all_levels_of_aligned_pathways(depths):
     task = rd.tasks.hierarchy(4)
@@ -53,6 +54,7 @@ def test_all_levels_of_routing_with_untrained_routes():
     assert np.all(hidden > first), "the shared matrix learns faster"
 
 
+@pytest.mark.slow
 def test_real_gates_at_all_levels():
     """Gates of any size, on nodes and edges: two pathways, open by 0.5 and -1 where the other is open by 1."""
     task = rd.tasks.hierarchy(4)
@@ -99,6 +101,7 @@ def test_matrix_is_full_for_correlated_inputs():
     assert "Sigma_x" in refused_modes(network, task, weights)
 
 
+@pytest.mark.slow
 def test_matrix_is_full_for_pathways_with_different_output_bases():
     """Two pathways, each open in a context of its own, whose targets have different singular vectors."""
     rng = np.random.default_rng(0)
@@ -130,6 +133,7 @@ def test_matrix_is_full_for_deep_chains(law, width, dimension):
     assert_equal_runs(runs(network, task, weights, ("matrix", "full"), 40))
 
 
+@pytest.mark.slow
 def test_forced_levels_say_so_and_are_off():
     task = rd.tasks.hierarchy(4)
     network = rd.networks.chain(task, depth=3, width=40)
@@ -170,6 +174,7 @@ def test_descent_in_the_projected_network_is_descent_in_the_wide_one(case, momen
     assert float(wide.observables["loss"][-1]) < 0.8 * float(wide.observables["loss"][0])
 
 
+@pytest.mark.slow
 def test_fig_sizes_of_the_shared_matrix():
     """[Saxe22] fig. 4f: hidden singular values exceed those of inputs and outputs by sqrt(M), all routes trained."""
     network, task = routing(4, 4)

@@ -41,7 +41,7 @@ def contextual(contexts, start, seed=0):
     return network, task, weights, s[0]
 
 
-@pytest.mark.parametrize("contexts", [3, 4])
+@pytest.mark.parametrize("contexts", [3, pytest.param(4, marks=pytest.mark.slow)])
 def test_symmetric_contexts_are_the_full_flow_and_the_sigmoid(contexts):
     """tau a' = 2 a (s - a d / (C - 1)), with overlaps -1/(C-1) that are measured."""
     network, task, weights, s = contextual(contexts, 0.1)
@@ -77,7 +77,9 @@ def test_unequal_starts_are_refused_and_by_force_off():
 
 def test_node_bases_are_refused_where_path_bases_are_exact():
     network, task, weights, _ = contextual(3, 0.1)
-    with pytest.raises(ValueError, match=r"Level 'modes' is not exact here"):
+    with pytest.raises(
+        ValueError, match=r"`bases` be 'paths', where a node has no modes of the task, but 'x' has none"
+    ):
         rd.reduce(network, task, weights, level="modes")
 
 

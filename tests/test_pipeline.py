@@ -62,6 +62,23 @@ def run_until(steps, patch, settings, out):
     assert steps <= store.load(out / "small.h5.partial", partial=True).trained.step[-1] < settings.train.steps
 
 
+@pytest.mark.slow
+def test_a_level_of_the_flow_is_the_theory_of_its_decaying_training(tmp_path):
+    settings = small(
+        network={"kind": "parallel", "depths": [2, 2], "width": 6},
+        train={"lr": 0.002, "steps": 4000, "save_every": 400, "weight_decay": 0.05},
+        theory={"level": "matrix"},
+    )
+    result = run(settings, tmp_path)
+    assert result.theory.provenance.validity["exact"] and result.theory.provenance.validity["level"] == "matrix"
+    assert result.comparison.errors["strength"].relative_l2 < 1e-3
+    kept = store.load(result.path).theory.observables["edge_strength"]
+    np.testing.assert_array_equal(kept, result.theory.observables["edge_strength"])
+    with pytest.raises(ValueError, match=r"Level 'modes' is not exact here .* but level='matrix' is"):
+        run(small(theory={"level": "modes"}, network={"kind": "chain", "depth": 2, "width": 6}), tmp_path / "refused")
+    assert not (tmp_path / "refused" / "small.h5").exists()
+
+
 def test_a_run_leaves_its_results_and_figures_and_nothing_else(finished, tmp_path):
     assert sorted(path.name for path in (tmp_path / "whole").iterdir()) == ["small.h5", "small.pdf", "small.png"]
     file = store.load(finished.path)

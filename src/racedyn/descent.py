@@ -50,7 +50,7 @@ class Descent(eqx.Module):
     probes: tuple[Data, ...]
     factor: Array
     lr: Array
-    weight_decay: Array
+    weight_decay: Array | None
     optimiser: optax.GradientTransformation | None
     stages: Stages = eqx.field(static=True)
     modes: tuple[tuple[Pair, Modes], ...] = eqx.field(static=True)
@@ -58,7 +58,6 @@ class Descent(eqx.Module):
     record: tuple[str, ...] = eqx.field(static=True)
     matrices: bool = eqx.field(static=True)
     save_weights: bool = eqx.field(static=True)
-    decays: bool = eqx.field(static=True)
 
     def loss(self, weights: Weights, data: Data) -> Array:
         """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""
@@ -87,7 +86,7 @@ class Descent(eqx.Module):
             masks = stage_masks(self.stages, weights)
             loss = self.loss(weights, self.data)
             gradient = staged(lambda w: jax.grad(self.loss)(w, self.data), weights, masks)
-        if self.decays:
+        if self.weight_decay is not None:
             gradient = jax.tree.map(lambda g, w: g + self.weight_decay * w, gradient, weights)
         return loss, gradient
 

@@ -1,6 +1,7 @@
 """Facts of the moment that provenance keeps: versions and the date."""
 
 import datetime
+import functools
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
@@ -9,6 +10,11 @@ LIBRARIES = ("racedyn", "jax", "jaxlib", "equinox", "diffrax", "optax", "numpy",
 
 def versions() -> dict[str, str]:
     """Name -> version of Python and of the libraries a result depends on."""
+    return dict(_versions())
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:

@@ -110,7 +110,7 @@ def train(
              'Add jax.config.update("jax_enable_x64", True) at the start.')  # fmt: skip
     weights = {edge: array.astype(dtype) for edge, array in weights.items()}
 
-    names = observed_paths(network, task, paths)
+    names = observed_paths(network, paths, task.all_modes())
     modes = {network.ends(path): task.pair_modes(*network.ends(path)) for path in names}
     descent = Descent(
         network=network,
@@ -118,7 +118,7 @@ def train(
         probes=tuple(Data.of(probe, dtype) for probe in (probes or {}).values()),
         factor=jnp.asarray(factor, dtype),
         lr=jnp.asarray(0.0 if lr is None else lr, dtype),
-        weight_decay=jnp.asarray(weight_decay, dtype),
+        weight_decay=jnp.asarray(weight_decay, dtype) if weight_decay else None,
         optimiser=optimiser,
         stages=stages,
         modes=tuple(modes.items()),
@@ -126,7 +126,6 @@ def train(
         record=tuple(record),
         matrices=strength_matrix,
         save_weights=save_weights,
-        decays=weight_decay > 0,
     )
     first = 0 if earlier is None else int(np.asarray(earlier.step)[-1])
     time_unit = "steps" if lr is None else "tau"

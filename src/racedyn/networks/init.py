@@ -107,11 +107,13 @@ def _frame(key: Array, rows: int, columns: int) -> Array:
 def _aligned_frames(network: Network, task: Task, key: Any) -> dict[str, Array]:
     """A frame per node: V at inputs, U at outputs, random at hidden nodes; (units, mode)."""
     frames: dict[str, Any] = {}
-    pairs = {network.ends(path): None for path in network.paths()}
+    edges = network.edges
+    pairs = {(edges[path[0]][0], edges[path[-1]][1]): None for path in network.paths()}
     for source, target in pairs:
         modes = task.pair_modes(source, target)
         for node, basis in ((source, modes.V), (target, modes.U)):
-            if node in frames and (frames[node].shape != basis.shape or not np.allclose(frames[node], basis)):
+            known = frames.get(node, basis)
+            if not np.array_equal(known, basis) and (known.shape != basis.shape or not np.allclose(known, basis)):
                 fail("task", f"have the same modes in every pair that meets at {node!r}", "they differ",
                      "Draw from init.Gaussian, or give the pairs common bases.")  # fmt: skip
             frames[node] = basis

@@ -1,6 +1,6 @@
 """What each path carries, read in the task's modes: U^T W_p V and the numbers made of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -11,30 +11,27 @@ from racedyn._types import Array, Path, Weights
 from racedyn.networks.forward import ACTIVATIONS
 from racedyn.networks.network import Network
 from racedyn.tasks.modes import Modes
-from racedyn.tasks.task import Task
 
 Pair = tuple[str, str]
 MAX_UNNAMED_PATHS = 1000
 
 
-def observed_paths(network: Network, task: Task, paths: Sequence[Path] | None) -> dict[Path, str]:
+def observed_paths(
+    network: Network, paths: Sequence[Path] | None, modes: Collection[Pair] | None = None
+) -> dict[Path, str]:
     """The paths whose strengths are saved, with their names: `paths`, or all where there are at most 1,000, else none.
 
-    A path between nodes that are not correlated has no modes to be read in, and is left out unless it is named. Raises
-    `ValueError` for something that is no path of the network, for a path without modes, and where nothing is correlated.
+    `modes`: the pairs of nodes that have some (all of them if None); a path between others cannot be read, and is left out
+    unless it is named. Raises `ValueError` for something that is no path of the network, and for a named path without modes.
     """
-    modes = task.all_modes()
-    if not modes:
-        fail("targets", "be correlated with the inputs", "Sigma_yx = Y X^T / P is zero (rank 0)",
-             "There is nothing to learn: look at X and Y.")  # fmt: skip
     few = network.num_paths <= MAX_UNNAMED_PATHS
     names = dict(zip(network.paths(), network.path_names(), strict=True)) if few else {}
     if paths is None:
-        return {path: name for path, name in names.items() if network.ends(path) in modes}
+        return {path: name for path, name in names.items() if modes is None or network.ends(path) in modes}
     for path in paths:
         if not network.is_path(tuple(path)):
             fail("paths", "name paths of the network", f"{tuple(path)} is none", "network.paths() lists them.")
-        if network.ends(path) not in modes:
+        if modes is not None and network.ends(path) not in modes:
             fail(
                 "paths",
                 "join nodes that are correlated",

@@ -77,7 +77,7 @@ def reduce(
         if paths is not None:
             fail("paths", "be left out at level 'pathway'", "they are given", "All pathways are observed.")
         return pathway_race(network, task, weights, branch=branch, weight_decay=weight_decay)
-    observed = observed_paths(network, task, paths)
+    observed = observed_paths(network, paths, None if bases == "paths" else task.all_modes())
     problem = Problem(network, task, weights, weight_decay, check_stages(network, stages), observed)
     build = {"full": full_flow, "matrix": matrix_flow, "modes": own_modes_flow if bases == "paths" else modes_flow}
     return build[level](problem, force)

@@ -98,7 +98,7 @@ def mode_frames(network: Network, statistics: Statistics, weights: Matrices) -> 
         if node not in frames:
             fail(
                 "level",
-                "be 'matrix' or 'full' where a node has nothing to learn, and so no modes",
+                "be 'matrix' or 'full', or `bases` be 'paths', where a node has no modes of the task",
                 f"{node!r} has none",
             )
     size = {frame.shape[1] for frame in frames.values()}.pop()

@@ -5,7 +5,9 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
+from racedyn._checks import fail
 from racedyn._types import Path, Weights
+from racedyn.networks.gating import path_classes
 from racedyn.networks.network import Network, Node
 from racedyn.networks.stages import Stages
 from racedyn.path_statistics import statistics
@@ -18,6 +20,7 @@ from racedyn.systems.gated import GatedFlow, places
 from racedyn.systems.plan import make_plan
 from racedyn.systems.symmetry import share
 from racedyn.systems.wiring import wire
+from racedyn.tasks.modes import Modes
 from racedyn.tasks.task import Task
 
 
@@ -44,7 +47,9 @@ def full_flow(problem: Problem, force: bool) -> GatedFlow:
     """All matrices of the network itself."""
     network, task, matrices = problem.network, problem.task, problem.matrices
     bases = {node: np.eye(width) for node, (width, _) in network.nodes.items()}
-    return _flow(problem, "full", network, condense(network, task), matrices, bases, Validity(level="full", exact=True))
+    return _flow(
+        problem, "full", network, _condensed(network, task), matrices, bases, Validity(level="full", exact=True)
+    )
 
 
 def matrix_flow(problem: Problem, force: bool) -> GatedFlow:
@@ -66,12 +71,13 @@ def matrix_flow(problem: Problem, force: bool) -> GatedFlow:
     }
     small, task, weights = project(network, problem.task, matrices, closed.bases)
     narrow = {edge: np.asarray(matrix) for edge, matrix in weights.items()}
-    return _flow(problem, "matrix", small, condense(small, task), narrow, closed.bases, validity)
+    return _flow(problem, "matrix", small, _condensed(small, task), narrow, closed.bases, validity)
 
 
 def modes_flow(problem: Problem, force: bool) -> GatedFlow:
     """The network with all widths 1, once per mode."""
     network, matrices = problem.network, problem.matrices
+    condensed = _condensed(network, problem.task)
     measured = statistics(network, problem.task)
     frames, differ = mode_frames(network, measured, matrices)
     edges = weight_misalignment(network, matrices, frames)
@@ -94,7 +100,7 @@ def modes_flow(problem: Problem, force: bool) -> GatedFlow:
         edge: np.einsum("ia,ij,ja->a", frames[target], matrices[edge], frames[source])[None, None]
         for edge, (source, target) in network.edges.items()
     }
-    return _flow(problem, "modes", thin, condense_modes(network, condense(network, problem.task), frames), strengths, frames,
+    return _flow(problem, "modes", thin, condense_modes(network, condensed, frames), strengths, frames,
                  validity)  # fmt: skip
 
 
@@ -110,7 +116,7 @@ def own_modes_flow(problem: Problem, force: bool) -> GatedFlow:
     validity["overlaps_of_paths"] = sorted(
         {float(f"{value:.6g}") for value in own.overlaps[_off(len(own.overlaps))].ravel()}
     )
-    condensed = condense_modes(network, condense(network, problem.task), own.frames)
+    condensed = condense_modes(network, _condensed(network, problem.task), own.frames)
     stages = (*problem.stages[:-1], (*problem.stages[-1], *own.fixed)) if problem.stages else ()
     wiring, stands_for = share(wire(own.thin, condensed), own.strengths | own.into, stages, rounding(np.float64))
     plan = make_plan(wiring)
@@ -176,13 +182,7 @@ def _flow(
     place = places(plan)
     modes = problem.task.all_modes()
     read = {problem.network.ends(path) for path in problem.paths} if level != "modes" else set()
-    size = max(known.num for known in modes.values())
-    reach, variance = np.zeros(size), {node: np.zeros(size) for node, _ in modes}
-    for (node, _), known in modes.items():
-        some = slice(known.num)
-        reach[some] = np.maximum(reach[some], known.S / np.where(known.S > 0, known.variances, 1))
-        variance[node][some] = np.maximum(variance[node][some], known.variances)
-    variances = np.sum(list(variance.values()), axis=0)
+    reach, variance, size = _scales(modes, level, condensed, weights)
     return GatedFlow(
         network,
         plan,
@@ -191,8 +191,8 @@ def _flow(
         weights,
         level=level,
         floor=condensed.floor,
-        reach=reach if level == "modes" else reach.max(),
-        variance=variances if level == "modes" else variances.max(),
+        reach=reach,
+        variance=variance,
         num_modes=size,
         place={edge: place[other] for edge, other in stands_for.items()},
         weight_decay=problem.weight_decay,
@@ -202,3 +202,34 @@ def _flow(
         modes=next(iter(modes.values())) if len(modes) == 1 else None,
         validity=validity,
     )
+
+
+def _scales(
+    modes: Mapping[tuple[str, str], Modes], level: str, condensed: Condensed, weights: Matrices
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Size of the map to be learned, S/d, and of d summed over inputs; per mode at the level "modes". The number of modes.
+
+    A task whose correlation shows only behind gates has no modes of its own: norms then stand in for them.
+    """
+    if not modes:
+        x2, y2 = (sum(np.sum(rows**2) for rows in arrays.values()) for arrays in (condensed.inputs, condensed.targets))
+        return np.sqrt(y2 / x2), condensed.weight * x2, max(min(matrix.shape[:2]) for matrix in weights.values())
+    size = max(known.num for known in modes.values())
+    reach, variance = np.zeros(size), {node: np.zeros(size) for node, _ in modes}
+    for (node, _), known in modes.items():
+        some = slice(known.num)
+        reach[some] = np.maximum(reach[some], known.S / np.where(known.S > 0, known.variances, 1))
+        variance[node][some] = np.maximum(variance[node][some], known.variances)
+    variances = np.sum(list(variance.values()), axis=0)
+    return (reach, variances, size) if level == "modes" else (reach.max(), variances.max(), size)
+
+
+def _condensed(network: Network, task: Task) -> Condensed:
+    """Condense, or refuse a task of which nothing can be learned though paths are open."""
+    condensed = condense(network, task)
+    if not any(rows.any() for rows in condensed.targets.values()) and any(
+        path_classes(network, condensed.gating).values()
+    ):
+        fail("targets", "be correlated with the inputs", "Sigma_yx(p) is zero for every path",
+             "There is nothing to learn: look at X and Y.")  # fmt: skip
+    return condensed

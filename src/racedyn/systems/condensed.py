@@ -52,7 +52,7 @@ def condense(network: Network, task: Task) -> Condensed:
             for arrays in (task.inputs, task.targets)
         )  # fmt: skip
         column_group = np.repeat(np.arange(gating.num_groups), [turn.shape[1] for turn in whole])
-    targets = fit_targets(network, gating, inputs, targets, column_group)
+    targets = fit_targets(_independent_parts(network, gating), inputs, targets, column_group, gating.num_groups)
     reached = sum(float(np.sum(Y**2)) for Y in targets.values())
     weight = 1.0 / task.num_examples
     # A fit to rounding must not leave a floor: what is left is compared with what there was.
@@ -88,28 +88,34 @@ def _live_nodes(arrays: Mapping[str, np.ndarray], group: np.ndarray, num_groups:
     return live
 
 
-def fit_targets(
-    network: Network,
-    gating: Gating,
-    inputs: dict[str, np.ndarray],
-    targets: dict[str, np.ndarray],
-    group: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """The least-squares fit of `targets` by sums over paths of g_p W_p x with free W_p: node -> (n, column).
+Parts = Mapping[str, list[tuple[list[PathClass], np.ndarray]]]
 
-    Groups of contexts that no class of paths has in common are fitted on their own.
-    """
-    columns_of = _columns_of_groups(group, gating.num_groups)
+
+def _independent_parts(network: Network, gating: Gating) -> Parts:
+    """Output node -> classes of the paths that end there, in parts that share no group of contexts, and the groups of each."""
+    return {
+        node: [(part, np.unique(np.concatenate([known.groups for known in part]))) for part in _connected(classes)]
+        for node, classes in path_classes(network, gating).items()
+    }
+
+
+def fit_targets(
+    parts: Parts,
+    inputs: Mapping[str, np.ndarray],
+    targets: Mapping[str, np.ndarray],
+    group: np.ndarray,
+    num_groups: int,
+) -> dict[str, np.ndarray]:
+    """The least-squares fit of `targets` by sums over paths of g_p W_p x with free W_p, part by part: node -> (n, column)."""
+    columns_of = _columns_of_groups(group, num_groups)
     fitted = {}
-    for node, classes in path_classes(network, gating).items():
-        Y = targets[node]
+    for node, Y in targets.items():
         fit = np.zeros_like(Y)
-        for members in _connected(classes):
-            groups = np.unique(np.concatenate([known.groups for known in members]))
+        for members, groups in parts[node]:
             columns = np.concatenate([columns_of[g] for g in groups])
             if not len(columns):
                 continue
-            features = np.concatenate([_gated(known, inputs, gating.num_groups, group, columns) for known in members])
+            features = np.concatenate([_gated(known, inputs, group, columns) for known in members])
             features = features[np.any(features != 0, axis=1)]
             if not len(features):
                 continue
@@ -125,9 +131,7 @@ def _columns_of_groups(group: np.ndarray, num_groups: int) -> list[np.ndarray]:
     return np.split(order, np.searchsorted(group[order], np.arange(1, num_groups)))
 
 
-def _gated(
-    known: PathClass, inputs: dict[str, np.ndarray], num_groups: int, group: np.ndarray, columns: np.ndarray
-) -> np.ndarray:
+def _gated(known: PathClass, inputs: Mapping[str, np.ndarray], group: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """g_p x of these columns, (n_in, column)."""
     at = np.searchsorted(known.groups, group[columns])
     at[at == len(known.groups)] = 0
@@ -183,11 +187,10 @@ def condense_modes(network: Network, condensed: Condensed, frames: Mapping[str, 
             for node in sinks:
                 targets[node][..., place : place + size] = Y[node][..., columns] @ turn
             place += size
+    parts = _independent_parts(network, condensed.gating)
     for mode in range(len(next(iter(X.values())))):
         own = {node: rows[mode][None] for node, rows in inputs.items()}
-        fitted = fit_targets(
-            network, condensed.gating, own, {node: rows[mode] for node, rows in targets.items()}, group
-        )
+        fitted = fit_targets(parts, own, {node: rows[mode] for node, rows in targets.items()}, group, num_groups)
         for node, rows in fitted.items():
             targets[node][mode] = rows
     whole, kept = (sum(float(np.sum(rows**2)) for rows in arrays.values()) for arrays in (condensed.targets, targets))

@@ -203,8 +203,7 @@ class GatedFlow(AbstractSystem):
 
     def rates(self) -> Array | None:
         """Growth rate at the start, mode by mode."""
-        growth = self._each_lane(self._growth)
-        return growth(self.weights, self.inputs, self.targets) if self.level == "modes" else None
+        return _growth_of_lanes(self) if self.level == "modes" else None
 
     def _growth(self, weights: State, inputs: Any, targets: Any) -> Array:
         """Largest |dW/dt| / |W| of a matrix, in one lane."""
@@ -266,6 +265,11 @@ class GatedFlow(AbstractSystem):
 
 
 _TINY = 1e-300
+
+
+@eqx.filter_jit
+def _growth_of_lanes(flow: GatedFlow) -> Array:
+    return flow._each_lane(flow._growth)(flow.weights, flow.inputs, flow.targets)
 
 
 def places(plan: Plan) -> dict[str, Place]:
