@@ -20,7 +20,6 @@ from racedyn.systems.gated import GatedFlow, places
 from racedyn.systems.plan import make_plan
 from racedyn.systems.symmetry import share
 from racedyn.systems.wiring import wire
-from racedyn.tasks.modes import Modes
 from racedyn.tasks.task import Task
 
 
@@ -47,9 +46,9 @@ def full_flow(problem: Problem, force: bool) -> GatedFlow:
     """All matrices of the network itself."""
     network, task, matrices = problem.network, problem.task, problem.matrices
     bases = {node: np.eye(width) for node, (width, _) in network.nodes.items()}
-    return _flow(
-        problem, "full", network, _condensed(network, task), matrices, bases, Validity(level="full", exact=True)
-    )
+    condensed = _condensed(network, task)
+    scales = _scales(task, "full", condensed, matrices)
+    return _flow(problem, "full", network, condensed, matrices, scales, Validity(level="full", exact=True), bases=bases)
 
 
 def matrix_flow(problem: Problem, force: bool) -> GatedFlow:
@@ -71,7 +70,9 @@ def matrix_flow(problem: Problem, force: bool) -> GatedFlow:
     }
     small, task, weights = project(network, problem.task, matrices, closed.bases)
     narrow = {edge: np.asarray(matrix) for edge, matrix in weights.items()}
-    return _flow(problem, "matrix", small, _condensed(small, task), narrow, closed.bases, validity)
+    condensed = _condensed(small, task)
+    scales = _scales(problem.task, "matrix", condensed, narrow)
+    return _flow(problem, "matrix", small, condensed, narrow, scales, validity, bases=closed.bases)
 
 
 def modes_flow(problem: Problem, force: bool) -> GatedFlow:
@@ -100,8 +101,8 @@ def modes_flow(problem: Problem, force: bool) -> GatedFlow:
         edge: np.einsum("ia,ij,ja->a", frames[target], matrices[edge], frames[source])[None, None]
         for edge, (source, target) in network.edges.items()
     }
-    return _flow(problem, "modes", thin, condense_modes(network, condensed, frames), strengths, frames,
-                 validity)  # fmt: skip
+    scales = _scales(problem.task, "modes", condensed, strengths)
+    return _flow(problem, "modes", thin, condense_modes(network, condensed, frames), strengths, scales, validity)
 
 
 def own_modes_flow(problem: Problem, force: bool) -> GatedFlow:
@@ -117,30 +118,8 @@ def own_modes_flow(problem: Problem, force: bool) -> GatedFlow:
         {float(f"{value:.6g}") for value in own.overlaps[_off(len(own.overlaps))].ravel()}
     )
     condensed = condense_modes(network, _condensed(network, problem.task), own.frames)
-    stages = (*problem.stages[:-1], (*problem.stages[-1], *own.fixed)) if problem.stages else ()
-    wiring, stands_for = share(wire(own.thin, condensed), own.strengths | own.into, stages, rounding(np.float64))
-    plan = make_plan(wiring)
-    place = places(plan)
-    return GatedFlow(
-        own.thin,
-        plan,
-        wiring.inputs,
-        wiring.targets,
-        own.strengths | own.into,
-        level="modes",
-        floor=condensed.floor,
-        reach=own.reach,
-        variance=own.variance,
-        num_modes=len(own.reach),
-        place={edge: place[other] for edge, other in stands_for.items()},
-        weight_decay=problem.weight_decay,
-        stages=stages,
-        fixed=own.fixed,
-        paths=problem.paths,
-        bases={},
-        modes=None,
-        validity=validity,
-    )
+    scales = Scales(own.reach, own.variance, len(own.reach))
+    return _flow(problem, "modes", own.thin, condensed, own.strengths | own.into, scales, validity, fixed=own.fixed)
 
 
 def _off(paths: int) -> np.ndarray:
@@ -167,22 +146,36 @@ def _refuse(validity: Validity, exact_level: str) -> NoReturn:
     )
 
 
+class Scales(NamedTuple):
+    """Size of the map to be learned, S/d, and of d summed over inputs, per mode at the level "modes"; number of modes."""
+
+    reach: np.ndarray
+    variance: np.ndarray
+    num_modes: int
+
+
 def _flow(
     problem: Problem,
     level: str,
     network: Network,
     condensed: Condensed,
     weights: Matrices,
-    bases: Mapping[str, np.ndarray],
+    scales: Scales,
     validity: Validity,
+    *,
+    bases: Mapping[str, np.ndarray] | None = None,
+    fixed: tuple[str, ...] = (),
 ) -> GatedFlow:
-    """The flow of `network`, which is the problem's in the coordinates of `bases`."""
-    wiring, stands_for = share(wire(network, condensed), weights, problem.stages, rounding(np.float64))
+    """The flow of `network`, which is the problem's in other coordinates.
+
+    `bases`: of each node, in which the task's modes are read; `fixed`: edges that are no weights.
+    """
+    stages = (*problem.stages[:-1], (*problem.stages[-1], *fixed)) if problem.stages else ()
+    wiring, stands_for = share(wire(network, condensed), weights, stages, rounding(np.float64))
     plan = make_plan(wiring)
     place = places(plan)
-    modes = problem.task.all_modes()
-    read = {problem.network.ends(path) for path in problem.paths} if level != "modes" else set()
-    reach, variance, size = _scales(modes, level, condensed, weights)
+    modes = problem.task.all_modes() if not fixed else {}
+    read = {problem.network.ends(path) for path in problem.paths} if bases is not None else set()
     return GatedFlow(
         network,
         plan,
@@ -191,29 +184,30 @@ def _flow(
         weights,
         level=level,
         floor=condensed.floor,
-        reach=reach,
-        variance=variance,
-        num_modes=size,
+        reach=scales.reach,
+        variance=scales.variance,
+        num_modes=scales.num_modes,
         place={edge: place[other] for edge, other in stands_for.items()},
         weight_decay=problem.weight_decay,
-        stages=problem.stages,
+        stages=stages,
+        fixed=fixed,
         paths=problem.paths,
-        bases={pair: projected_modes(modes[pair], bases, pair) for pair in modes if pair in read},
+        bases={}
+        if bases is None
+        else {pair: projected_modes(modes[pair], bases, pair) for pair in modes if pair in read},
         modes=next(iter(modes.values())) if len(modes) == 1 else None,
         validity=validity,
     )
 
 
-def _scales(
-    modes: Mapping[tuple[str, str], Modes], level: str, condensed: Condensed, weights: Matrices
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Size of the map to be learned, S/d, and of d summed over inputs; per mode at the level "modes". The number of modes.
-
-    A task whose correlation shows only behind gates has no modes of its own: norms then stand in for them.
-    """
+def _scales(task: Task, level: str, condensed: Condensed, weights: Matrices) -> Scales:
+    """The task's. One whose correlation shows only behind gates has no modes of its own: norms then stand in for them."""
+    modes = task.all_modes()
     if not modes:
         x2, y2 = (sum(np.sum(rows**2) for rows in arrays.values()) for arrays in (condensed.inputs, condensed.targets))
-        return np.sqrt(y2 / x2), condensed.weight * x2, max(min(matrix.shape[:2]) for matrix in weights.values())
+        return Scales(
+            np.sqrt(y2 / x2), condensed.weight * x2, max(min(matrix.shape[:2]) for matrix in weights.values())
+        )
     size = max(known.num for known in modes.values())
     reach, variance = np.zeros(size), {node: np.zeros(size) for node, _ in modes}
     for (node, _), known in modes.items():
@@ -221,7 +215,7 @@ def _scales(
         reach[some] = np.maximum(reach[some], known.S / np.where(known.S > 0, known.variances, 1))
         variance[node][some] = np.maximum(variance[node][some], known.variances)
     variances = np.sum(list(variance.values()), axis=0)
-    return (reach, variances, size) if level == "modes" else (reach.max(), variances.max(), size)
+    return Scales(reach, variances, size) if level == "modes" else Scales(reach.max(), variances.max(), size)
 
 
 def _condensed(network: Network, task: Task) -> Condensed:
