@@ -474,7 +474,7 @@ def test_paths_that_are_none(path):
     with pytest.raises(ValueError, match=r"`paths` must name paths of the network, but \(.*\) is none"):
         rd.train(NET, TASK, WEIGHTS, lr=0.1, steps=1, paths=[path], progress=False)
     for options in ({"paths": [path]}, {"given": {path: np.eye(2)}}):
-        with pytest.raises(ValueError, match=r"`paths` must be paths of the network, but \(.*\) is none"):
+        with pytest.raises(ValueError, match=r"`paths` must name paths of the network, but \(.*\) is none"):
             rd.statistics(NET, TASK, **options)
 
 
@@ -549,3 +549,31 @@ def test_nothing_to_learn_is_named(level):
     task = rd.tasks.from_arrays(np.eye(4), np.zeros((7, 4)))
     with pytest.raises(ValueError, match=r"`targets` must be correlated with the inputs"):
         rd.reduce(NET, task, WEIGHTS, level=level, force=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: rd.Network({}, {}), r"`edges` must name at least one edge"),
+        (
+            lambda: rd.Network({"x": 1, "y": 1}, {"w": ("x", "y")}, node_gates={"y": ["on"]}),
+            r"`node_gates\['y'\]` must be a list of numbers, one per context, but it is \['on'\]",
+        ),
+        (
+            lambda: rd.reduce(NET, TASK, WEIGHTS, level="full", stages=("w1_1",)),
+            r"`stages` must be groups of edges, but it holds the single name 'w1_1'",
+        ),
+        (
+            lambda: rd.Task({"x": np.eye(2)}, {"y": np.eye(2)}, [0, -1]),
+            r"at least 0, one per example.*, and it holds -1",
+        ),
+        (lambda: rd.statistics(NET, TASK, given={("a",): np.eye(4)}), r"`given` must name paths of the network"),
+        (
+            lambda: rd.project(NET, TASK, WEIGHTS, {"nobody": np.eye(4)}),
+            r"`bases` must be one of .*, but it is 'nobody'",
+        ),
+    ],
+)
+def test_inputs_of_the_wrong_kind(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

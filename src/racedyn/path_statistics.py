@@ -169,9 +169,10 @@ def statistics(
     """
     check_task(network, task)
     wanted = [tuple(path) for path in (network.paths() if paths is None else paths)]
-    for path in [*(wanted if paths is not None else ()), *map(tuple, given or {})]:
-        if not network.is_path(path):
-            fail("paths", "be paths of the network", f"{path} is none", "network.paths() lists them.")
+    for argument, named in (("paths", wanted if paths is not None else ()), ("given", map(tuple, given or {}))):
+        for path in named:
+            if not network.is_path(path):
+                fail(argument, "name paths of the network", f"{path} is none", "network.paths() lists them.")
     gating = gate_groups(network, task.num_contexts)
     if given:
         task = _residual(network, task, gating, {tuple(path): W for path, W in given.items()})

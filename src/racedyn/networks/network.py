@@ -56,6 +56,8 @@ class Network(eqx.Module):
         num_contexts: int = 1,
         edge_kinds: Mapping[str, str] | None = None,
     ):
+        if not edges:
+            fail("edges", "name at least one edge", "it is empty", 'For example {"w": ("x", "y")}.')
         self.nodes = FrozenDict({name: _as_node(name, given) for name, given in nodes.items()})
         for name, ends in edges.items():
             if len(ends) != 2:
@@ -195,7 +197,15 @@ def _as_tables(argument: str, tables: Mapping[str, Any] | None, known: Any, num_
     result = {}
     for name, table in (tables or {}).items():
         check_name(argument, name, known)
-        array = np.asarray(table, dtype=np.float64)
+        try:
+            array = np.asarray(table, dtype=np.float64)
+        except (TypeError, ValueError):
+            fail(
+                f"{argument}[{name!r}]",
+                "be a list of numbers, one per context",
+                f"it is {table!r}",
+                "1 is open, 0 is closed.",
+            )
         if array.shape != (num_contexts,):
             fail(f"{argument}[{name!r}]", f"have one factor per context, {num_contexts}", f"its shape is {array.shape}",
                  "Pass num_contexts= if there are more.")  # fmt: skip

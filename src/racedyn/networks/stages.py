@@ -24,6 +24,14 @@ def check_stages(network: Network, stages: Sequence[Sequence[str]] | None) -> St
     Raises `ValueError` where an edge is unknown, in no stage or in two, or where edges of two stages meet at an inner
     node, so that a path would lie in both.
     """
+    for stage in stages or ():
+        if isinstance(stage, str):
+            fail(
+                "stages",
+                "be groups of edges",
+                f"it holds the single name {stage!r}",
+                'For example [["a1", "a2"], ["b1", "b2"]].',
+            )
     checked = tuple(tuple(check_name("stages", edge, network.edges) for edge in stage) for stage in stages or ())
     if not checked:
         return ()

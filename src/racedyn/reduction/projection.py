@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_matrix, fail
+from racedyn._checks import as_matrix, check_name, fail
 from racedyn._types import Weights
 from racedyn.networks.fit import check_task, check_weights
 from racedyn.networks.network import Network, Node
@@ -36,6 +36,8 @@ def project(
             f"it is a {network}",
             "A nonlinear layer does not commute with bases.",
         )
+    for node in bases:
+        check_name("bases", node, network.nodes)
     R = {}
     for node, (width, _) in network.nodes.items():
         if node not in bases:

@@ -58,7 +58,8 @@ class Task:
         context = np.zeros(num_examples, int) if self.context is None else np.asarray(self.context)
         if context.shape != (num_examples,) or not np.issubdtype(context.dtype, np.integer) or context.min() < 0:
             fail("context", f"be {num_examples} whole numbers of at least 0, one per example",
-                 f"its shape is {context.shape} and its dtype {context.dtype}")  # fmt: skip
+                 f"its shape is {context.shape} and its dtype {context.dtype}"
+                 + (f", and it holds {context.min()}" if context.size and context.dtype.kind in "if" else ""))  # fmt: skip
         num_contexts = int(context.max()) + 1 if self.num_contexts is None else int(self.num_contexts)
         if context.max() >= num_contexts:
             fail("context", f"be below num_contexts = {num_contexts}", f"its largest value is {context.max()}")
