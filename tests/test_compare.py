@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import racedyn as rd
 from racedyn.comparison import Comparison, compare, learning_times
 from racedyn.comparison.runs import GROUPS, SUM
 from racedyn.tasks import hierarchy
@@ -296,3 +297,26 @@ def test_swapped_or_foreign_arguments_are_refused():
         TypeError, match=r"`trained` must be a Trajectory, but it is NoneType. racedyn.train returns one"
     ):
         compare(theory, None)
+
+
+def test_pairs_of_input_and_output_are_not_pooled_and_other_rules_are_named():
+    """Mode 1 of one output has nothing to do with mode 1 of another."""
+    rng = np.random.default_rng(0)
+    task = rd.Task({"x": np.eye(3)}, {"y": rng.standard_normal((4, 3)), "z": rng.standard_normal((3, 3))})
+    edges = {"in": ("x", "h"), "to y": ("h", "y"), "to z": ("h", "z")}
+    network = rd.Network({"x": 3, "h": 5, "y": 4, "z": 3}, edges)
+    weights = network.init(rd.init.Gaussian(0.3), key=0)
+    trained = rd.train(network, task, weights, lr=0.01, steps=100, save_every=50, progress=False)
+    theory = rd.simulate(rd.reduce(network, task, weights, level="matrix", weight_decay=0.1), trained.ts)
+    found = rd.compare(theory, trained)
+    assert found.theory is None and "strength" in found.errors and "strength, sum over paths" not in found.errors
+    text = str(found)
+    assert "the paths join 2 pairs of input and output" in text and "winner, with" not in text
+    assert "follow different rules: {'weight_decay': 0.1} and none" in text
+
+
+def test_task_and_network_in_the_wrong_order():
+    task = rd.tasks.hierarchy(4)
+    network = rd.networks.chain(task, 2, 5)
+    with pytest.raises(TypeError, match=r"be a Network and a Task, in this order, but they are Task and Network"):
+        rd.train(task, network, {}, lr=0.1, steps=1)

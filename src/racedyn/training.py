@@ -62,7 +62,8 @@ def train(
       the time axis, and with `lr=None` time is counted in steps).
     - `weight_decay`: rate, in units of 1/tau, at which weights decay besides: the gradient has weight_decay W added.
     - `stages`: groups of edges, each trained on what it and the groups before it leave, the latter held constant, as in
-      [Jarvis25]'s published code; by default all descend one loss. `loss` stays that of the whole network.
+      [Jarvis25]'s published code; by default all descend one loss. Groups may meet at inputs and outputs alone. `loss`
+      stays that of the whole network.
     - `dtype`: of weights and data; that of the weights by default.
     - `probes`: name -> another task with the same nodes, whose loss is saved too.
     - `record`: nodes whose activity is saved, as "activity_<node>" (time, unit, example).
@@ -142,6 +143,7 @@ def train(
             "loss": convention.name,
             "loss_factor": factor,
             "save_every": save_every,
+            "pairs": [list(pair) for pair in modes],  # of input and output, that the observed paths join
             "weight_decay": weight_decay,
             "stages": [list(stage) for stage in stages],
             "dtype": str(dtype),

@@ -114,14 +114,14 @@ class Comparison:
         wide = max(len("mode"), *(len(_clipped(name)) for name in names))
         path = max(len("trained"), *(len(_clipped(name)) for name in self.paths)) + 7
         lines = [
-            f"  {'':<{wide}}{'':>8}{'relative':>10}  {f'half learned at ({self.time_unit})':<28}winner, with its share",
-            f"  {'mode':<{wide}}{'S':>8}{'L2':>10}  {'theory':>8}{'trained':>10}{'ratio':>8}  "
+            f"  {'':<{wide}}{'':>10}{'relative':>10}  {f'half learned at ({self.time_unit})':<28}winner, with its share",
+            f"  {'mode':<{wide}}{'S':>10}{'L2':>10}  {'theory':>8}{'trained':>10}{'ratio':>8}  "
             f"{'theory':<{path}}trained",
         ]
         for m, name in enumerate(names):
             early, late = theory.learning_times[m], trained.learning_times[m]
             lines.append(
-                f"  {_clipped(name):<{wide}}{_number(self.S[m], '.4g'):>8}"
+                f"  {_clipped(name):<{wide}}{_number(self.S[m], '.4g'):>10}"
                 f"{_number(self.mode_errors[m].relative_l2, '.1e'):>10}  "
                 f"{_number(early, '.4g'):>8}{_number(late, '.4g'):>10}{_number(early / late, '.3f'):>8}  "
                 f"{self._winner(theory, m):<{path}}{self._winner(trained, m):<{path}}"

@@ -52,7 +52,7 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
         notes=tuple(_notes(theory, trained, checked, 0 if np.array_equal(*own_ts) else len(ts))),
         off_diagonal=_off_diagonal(b.get("off_diagonal"), ts, labels),
     )
-    if "strength" not in shared:
+    if "strength" not in shared or _num_pairs(trained) > 1:
         return comparison
 
     a_strength, b_strength = a["strength"], b["strength"]
@@ -160,6 +160,18 @@ def _names(labels: Mapping[str, Any], axis: str, size: int) -> tuple[str, ...]:
 def _unit(trajectory: Trajectory) -> str:
     source = trajectory.provenance
     return "tau" if source is None else str(source.settings.get("time_unit", "tau"))
+
+
+def _num_pairs(trained: Trajectory) -> int:
+    """How many pairs of input and output the observed paths join: each has modes of its own."""
+    return 1 if trained.provenance is None else len(trained.provenance.settings.get("pairs", [None]))
+
+
+def _rules(trajectory: Trajectory) -> dict[str, Any]:
+    """Weight decay and stages of a run, where it has any."""
+    source = trajectory.provenance
+    said = {} if source is None else {**source.settings, **source.validity}
+    return {name: said[name] for name in ("weight_decay", "stages") if said.get(name)}
 
 
 def _modes(trajectory: Trajectory) -> Modes | None:
@@ -291,6 +303,15 @@ def _notes(theory: Trajectory, trained: Trajectory, checked: bool, interpolated:
     if not checked and "strength" in theory.observables and "strength" in trained.observables:
         lacking = " and ".join(n for n, t in (("theory", theory), ("trained", trained)) if _modes(t) is None)
         notes.append(f"bases NOT checked ({lacking} without modes): strengths can agree only if read in the same one")
+    if (pairs := _num_pairs(trained)) > 1:
+        notes.append(
+            f"the paths join {pairs} pairs of input and output, each with modes of its own: no sums over paths, learning "
+            "times or winners"
+        )
+    if _rules(theory) != _rules(trained):
+        notes.append(
+            f"theory and training follow different rules: {_rules(theory) or 'none'} and {_rules(trained) or 'none'}"
+        )
     if interpolated:
         notes.append(f"save times differ: theory interpolated linearly onto {interpolated} trained times")
     modes = _modes(theory)

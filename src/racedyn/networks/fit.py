@@ -15,6 +15,9 @@ from racedyn.tasks.task import Task
 
 def check_task(network: Network, task: Task) -> None:
     """Refuse a task whose nodes, widths or contexts are not the network's."""
+    if not isinstance(network, Network) or not isinstance(task, Task):
+        fail("network, task", "be a Network and a Task, in this order",
+             f"they are {type(network).__name__} and {type(task).__name__}", error=TypeError)  # fmt: skip
     for argument, arrays, nodes in (
         ("inputs", task.inputs, network.inputs),
         ("targets", task.targets, network.outputs),

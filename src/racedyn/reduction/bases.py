@@ -91,7 +91,7 @@ def mode_frames(network: Network, statistics: Statistics, weights: Matrices) -> 
             continue
         for node, basis in ((source, modes.V), (target, modes.U)):
             if frames.setdefault(node, basis).shape != basis.shape:
-                fail("level", "be 'matrix' or 'full' where pairs have different numbers of modes",
+                fail("level", "not be 'modes' where pairs have different numbers of modes",
                      f"at {node!r} they have {frames[node].shape[1]} and {basis.shape[1]}")  # fmt: skip
             differ = max(differ, float(np.abs(frames[node] - basis).max()))
     for node in (*network.inputs, *network.outputs):

@@ -174,6 +174,8 @@ def _flow(
     wiring, stands_for = share(wire(network, condensed), weights, stages, rounding(np.float64))
     plan = make_plan(wiring)
     place = places(plan)
+    rules = {"weight_decay": problem.weight_decay, "stages": [list(stage) for stage in problem.stages]}
+    validity.update({name: rule for name, rule in rules.items() if rule})
     modes = problem.task.all_modes() if not fixed else {}
     read = {problem.network.ends(path) for path in problem.paths} if bases is not None else set()
     return GatedFlow(

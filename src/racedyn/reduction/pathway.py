@@ -56,5 +56,6 @@ def pathway_race(
             reason="one number per mode and pathway",
             misalignment=modes.misalignment,
             off_diagonal=off_diagonal,
+            **({"weight_decay": weight_decay} if weight_decay else {}),
         ),
     )
