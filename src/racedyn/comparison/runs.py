@@ -28,7 +28,8 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
     have with equal axes gets an `Error`; so do the strengths summed over pathways. A theory without `group_strength`
     (the norm of the block of U^T W_a V of each group of equal S) is given its own, from diagonal blocks. What is NaN
     throughout in both is padding. Half-learned times are those of each run's own save times, towards one target for
-    both. Raises `ValueError` where the two are not the same quantities: other bases, paths, numbers of modes or units
+    both; where paths join several pairs of input and output, each with modes of its own, there are none, nor sums. Raises
+    `ValueError` where the two are not the same quantities: other bases, paths, numbers of modes or units
     of time, no common time, no common observable.
     """
     checked = check_comparable(theory, trained)
