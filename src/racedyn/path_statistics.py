@@ -37,11 +37,6 @@ class Statistics:
     def paths(self) -> tuple[Path, ...]:
         return tuple(self.class_of)
 
-    @property
-    def representatives(self) -> tuple[Path, ...]:
-        """One path of each class."""
-        return tuple({number: path for path, number in reversed(list(self.class_of.items()))}.values())
-
     def sigma_yx(self, path: Path) -> np.ndarray:
         """Sigma_yx(p), (n_out, n_in)."""
         return self.yx[self._class(path)]
