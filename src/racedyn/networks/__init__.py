@@ -4,6 +4,7 @@ from racedyn.networks import init
 from racedyn.networks.builders import chain, parallel
 from racedyn.networks.fit import check_task, check_weights, from_layers
 from racedyn.networks.forward import forward
+from racedyn.networks.gated import routing, xor
 from racedyn.networks.network import Network, Node
 from racedyn.networks.pathmaps import observe_paths, path_maps
 
@@ -19,4 +20,6 @@ __all__ = [
     "observe_paths",
     "parallel",
     "path_maps",
+    "routing",
+    "xor",
 ]

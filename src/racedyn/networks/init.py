@@ -2,6 +2,8 @@
 
 import abc
 import zlib
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import equinox as eqx
@@ -9,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_key, check_positive, fail
+from racedyn._checks import as_key, check_name, check_positive, fail
 from racedyn._types import Array, Weights
 from racedyn.networks.network import Network
+from racedyn.tasks.modes import canonical_svd
 from racedyn.tasks.task import Task
 
 
@@ -47,14 +50,16 @@ class Orthogonal(AbstractLaw):
 
 
 class Aligned(AbstractLaw):
-    """Every edge carries strength `scale` in each of the task's modes: W_e = scale R_target R_source^T.
+    """Every edge carries strength `scale` in each mode: W_e = scale R_target R_source^T ([Saxe14], [Saxe22] "decoupled").
 
-    R is V at an input node, U at an output node and a random orthonormal frame at a hidden one ([Saxe14], [Saxe22]'s
-    "decoupled" start). Raises `ValueError` without a task, where a layer is narrower than the number of modes, or where
-    the pairs that meet at a node have different bases.
+    R is a random orthonormal frame at a hidden node, and at inputs and outputs that of the modes: with `bases` "nodes" the
+    task's V and U; with "paths" the singular vectors of each path's own Sigma_yx(p), for paths that share no edge (as in
+    `networks.xor`). Raises `ValueError` without a task, where a layer is narrower than the number of modes, where the pairs
+    that meet at a node have different bases, and for a path that has nothing to learn.
     """
 
     scale: float = eqx.field(converter=lambda value: check_positive("scale", value))
+    bases: str = eqx.field(default="nodes", converter=lambda name: check_name("bases", name, ("nodes", "paths")))
 
     def draw(self, network: Network, *, key: Any, task: Task | None = None) -> Weights:
         if task is None:
@@ -64,6 +69,10 @@ class Aligned(AbstractLaw):
                 "it is None",
                 "network.init(law, task=task, key=...)",
             )
+        if self.bases == "paths":
+            return {
+                edge: self.scale * after @ before.T for edge, before, after in _frames_along_paths(network, task, key)
+            }
         frames = _aligned_frames(network, task, key)
         return {edge: self.scale * frames[t] @ frames[s].T for edge, (s, t) in network.edges.items()}
 
@@ -122,7 +131,37 @@ def _aligned_frames(network: Network, task: Task, key: Any) -> dict[str, Array]:
         fail("task", "have the same number of modes in every pair", f"the numbers are {sorted(sizes)}")
     size = sizes.pop()
     for name, node in network.nodes.items():
-        if node.width < size:
-            fail("network", f"be at least as wide as the task has modes, {size}", f"{name!r} has {node.width} units")
+        _check_width(network, name, size)
         frames[name] = jnp.asarray(frames[name]) if name in frames else _frame(_key_of(key, name), node.width, size)
     return frames
+
+
+def _frames_along_paths(network: Network, task: Task, key: Any) -> Iterator[tuple[str, Array, Array]]:
+    """Each edge with the frames before and after it, path by path."""
+    paths = network.paths()
+    if sum(map(len, paths)) != len(network.edges):
+        fail("bases", "be 'nodes' where paths share edges", "it is 'paths'")
+    for path in paths:
+        source, target = network.ends(path)
+        # Sigma_yx(p) = < g_p y x^T >, g_p the product of all gates on the path.
+        gate = np.ones(network.num_contexts)
+        for table in (network.edge_gates.get(edge) for edge in path):
+            gate = gate if table is None else gate * table
+        for table in (network.node_gates.get(node) for node in (source, *(network.edges[edge][1] for edge in path))):
+            gate = gate if table is None else gate * table
+        sigma = task.targets[target] * gate[task.context] @ task.inputs[source].T / task.num_examples
+        if np.linalg.norm(sigma) <= 1e-12 * np.linalg.norm(task.targets[target]) * np.linalg.norm(task.inputs[source]):
+            fail("task", "correlate inputs and outputs along every path", f"Sigma_yx of {path} is zero",
+                 "That path has nothing to learn: look at the gates.")  # fmt: skip
+        U, _, V = canonical_svd(sigma)
+        inner = [network.edges[edge][1] for edge in path[:-1]]
+        for node in inner:
+            _check_width(network, node, V.shape[1])
+        frames = [_frame(_key_of(key, node), network.nodes[node].width, V.shape[1]) for node in inner]
+        for edge, (before, after) in zip(path, pairwise([jnp.asarray(V), *frames, jnp.asarray(U)]), strict=True):
+            yield edge, before, after
+
+
+def _check_width(network: Network, node: str, modes: int) -> None:
+    if (width := network.nodes[node].width) < modes:
+        fail("network", f"be at least as wide as the task has modes, {modes}", f"{node!r} has {width} units")

@@ -2,12 +2,15 @@
 
 from racedyn.tasks.builders import from_arrays, random
 from racedyn.tasks.modes import Modes
+from racedyn.tasks.routing import RoutingTask, routing
 from racedyn.tasks.structures import clusters, cross_cutting, grid, hierarchy, order, ring
 from racedyn.tasks.tables import from_csv
 from racedyn.tasks.task import Task
+from racedyn.tasks.xor import xor
 
 __all__ = [
     "Modes",
+    "RoutingTask",
     "Task",
     "clusters",
     "cross_cutting",
@@ -18,4 +21,6 @@ __all__ = [
     "order",
     "random",
     "ring",
+    "routing",
+    "xor",
 ]

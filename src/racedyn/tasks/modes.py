@@ -80,7 +80,7 @@ def modes_from_correlations(
     """
     sigma_yx = as_matrix("sigma_yx", sigma_yx)
     if bases is None:
-        U, S, V = _canonical_svd(sigma_yx)
+        U, S, V = canonical_svd(sigma_yx)
     else:
         U, V = (as_matrix(name, basis) for name, basis in zip(("U", "V"), bases, strict=True))
         S = np.einsum("ia,ij,ja->a", U, sigma_yx, V)
@@ -123,7 +123,7 @@ def _equal_groups(S: np.ndarray) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(group) for group in groups)
 
 
-def _canonical_svd(sigma_yx: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def canonical_svd(sigma_yx: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compact SVD whose basis depends on the matrix alone.
 
     Inside a group of equal values the right basis is taken from the group's projector: its columns are orthogonalised

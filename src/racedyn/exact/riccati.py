@@ -1,0 +1,126 @@
+"""A two-layer linear network from any balanced weights, whitened inputs: the whole map in closed form.
+
+With Q = [W1^T; W2] and F = [[0, Sigma_yx^T], [Sigma_yx, 0]], balanced weights (W1 W1^T = W2^T W2) and Sigma_x = d I make
+the gradient flow a matrix Riccati equation ([Fukumizu98]; [Braun22] theorem 3.1),
+
+    tau (Q Q^T)' = F Q Q^T + Q Q^T F - d (Q Q^T)^2,
+    Q Q^T(t) = e^(Ft) Q0 [I + d Q0^T Phi(t) Q0]^-1 Q0^T e^(Ft),    Phi(t) = int_0^t e^(2Fs) ds.
+
+Phi has eigenvalues (e^(2 lambda t) - 1) / (2 lambda), or t where lambda = 0, so that neither F nor the weights need full rank.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.linalg import solve_triangular
+
+from racedyn._checks import check_positive, fail
+from racedyn._types import Array, ArrayLike
+from racedyn.exact.two_layer import phi
+
+
+class RiccatiSolution(NamedTuple):
+    """`map` = W2 W1 (time, n_out, n_in); `inner` = W1^T W1 (time, n_in, n_in), the Gram matrix of what one-hot inputs are
+    represented by in the hidden layer; `outer` = W2 W2^T (time, n_out, n_out)."""
+
+    map: Array
+    inner: Array
+    outer: Array
+
+
+def riccati(
+    first: ArrayLike, second: ArrayLike, sigma_yx: ArrayLike, ts: ArrayLike, *, variance: float = 1.0
+) -> RiccatiSolution:
+    """The map and both Gram matrices of a two-layer linear network from balanced weights, at `ts`.
+
+    **Arguments:**
+
+    - `first` W1 (n_hidden, n_in), `second` W2 (n_out, n_hidden): weights at time 0, W1 W1^T = W2^T W2; any width and rank.
+    - `sigma_yx`: Sigma_yx (n_out, n_in), of any rank.
+    - `ts`: (time,) flow times in units of tau, rising from 0 or later; any size.
+    - `variance`: d, where Sigma_x = d I. One-hot inputs of P items have 1/P.
+
+    Raises `ValueError` for shapes that do not fit, weights that are not balanced, and times that fall or are negative (the
+    last two unless they are traced). Works under `jit`, `vmap` and `jvp`; derivatives in `sigma_yx` need singular values
+    that differ, as those of an eigenbasis do.
+    """
+    first, second, sigma_yx, ts = (jnp.asarray(x) for x in (first, second, sigma_yx, ts))
+    _check(first, second, sigma_yx, ts)
+    variance = check_positive("variance", variance)
+    return _solution(*(jnp.asarray(x, float) for x in (first, second, sigma_yx, ts, variance)))
+
+
+@jax.jit
+def _solution(first: Array, second: Array, sigma_yx: Array, ts: Array, variance: Array) -> RiccatiSolution:
+    n_in = first.shape[1]
+    rates, basis = jnp.linalg.eigh(
+        jnp.block([[jnp.zeros((n_in, n_in)), sigma_yx.T], [sigma_yx, jnp.zeros((len(sigma_yx),) * 2)]])
+    )
+    start = _narrowed(basis.T @ jnp.concatenate([first.T, second]))
+
+    def to_next_time(Q: Array, duration: Array) -> tuple[Array, Array]:
+        Q = _advanced(Q, rates, variance, duration)
+        return Q, Q
+
+    _, rows = jax.lax.scan(to_next_time, start, jnp.diff(ts, prepend=0.0))
+    Q = basis @ rows
+    gram = Q @ Q.mT
+    return RiccatiSolution(gram[:, n_in:, :n_in], gram[:, :n_in, :n_in], gram[:, n_in:, n_in:])
+
+
+def _advanced(Q: Array, rates: Array, variance: Array, duration: Array) -> Array:
+    """Q, in the eigenbasis of F, after `duration`.
+
+    The formula in one shot loses all digits once e^(2 lambda t) passes 1/eps. Its steps are exact too, and none is badly
+    conditioned while lambda dt <= 1.
+    """
+    count = jnp.maximum(jnp.ceil(jnp.max(rates) * duration), 1)
+    dt = duration / count
+    growth = jnp.exp(rates * dt)[:, None]
+    root_phi = jnp.sqrt(variance * dt * phi(-2 * rates * dt))[:, None]
+
+    def step(_: int, Q: Array) -> Array:
+        # R^T R = I + d Q^T Phi Q without forming it.
+        R = jnp.linalg.qr(jnp.concatenate([root_phi * Q, jnp.eye(Q.shape[1])]), mode="r")
+        return growth * solve_triangular(R, Q.T, trans=1).T
+
+    # A duration of 0, as at ts[0] = 0, leaves Q as it is; its square root has no derivative.
+    return jnp.where(duration > 0, jax.lax.fori_loop(0, count.astype(int), step, Q), Q)
+
+
+def _narrowed(Q: Array) -> Array:
+    """Q times a rotation of the hidden units, which leaves Q Q^T: as few columns as it has rows, at most.
+
+    Columns beyond the rank are 0 and stay 0: rounding in them would grow as e^(lambda t).
+    """
+    _, sizes, rotation = jnp.linalg.svd(jax.lax.stop_gradient(Q), full_matrices=False)
+    turned = Q @ rotation.T
+    noise = jnp.finfo(Q.dtype).eps * max(Q.shape) * sizes[0]
+    return turned - jax.lax.stop_gradient(jnp.where(sizes <= noise, turned, 0.0))
+
+
+def _check(first: Array, second: Array, sigma_yx: Array, ts: Array) -> None:
+    for name, matrix in (("first", first), ("second", second), ("sigma_yx", sigma_yx)):
+        if matrix.ndim != 2 or 0 in matrix.shape:
+            fail(name, "be a matrix", f"its shape is {matrix.shape}")
+    if second.shape[1] != len(first) or sigma_yx.shape != (len(second), first.shape[1]):
+        fail("first, second, sigma_yx", "have shapes (n_hidden, n_in), (n_out, n_hidden) and (n_out, n_in)",
+             f"they have {first.shape}, {second.shape} and {sigma_yx.shape}")  # fmt: skip
+    if ts.ndim != 1:
+        fail("ts", "be the times, (time,)", f"its shape is {ts.shape}")
+    if not isinstance(ts, jax.core.Tracer):
+        rising = np.diff(np.asarray(ts, float), prepend=0.0) >= 0
+        if not rising.all():
+            at = int(np.argmin(rising))
+            fail("ts", "rise from 0 or later", f"ts[{at}] = {ts[at]:g} is below {ts[at - 1] if at else 0:g}",
+                 "Sort them.")  # fmt: skip
+    if not isinstance(first, jax.core.Tracer) and not isinstance(second, jax.core.Tracer):
+        into, out = first @ first.T, second.T @ second
+        size = float(jnp.linalg.norm(into) + jnp.linalg.norm(out))
+        off = float(jnp.linalg.norm(into - out)) / size if size else 0.0
+        # Entries are sums over units, which rounding reaches with this factor to spare.
+        if not off <= 1e3 * float(jnp.finfo(into.dtype).eps):
+            fail("first, second", "be balanced, W1 W1^T = W2^T W2", f"they differ by {off:.2e} of their norms",
+                 'Draw them from init.Balanced, or integrate reduce(..., level="matrix").')  # fmt: skip
