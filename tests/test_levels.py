@@ -101,6 +101,21 @@ def test_matrix_is_full_for_correlated_inputs():
     assert "Sigma_x" in refused_modes(network, task, weights)
 
 
+def test_matrix_leaves_a_pathway_of_zero_weights_as_it_is():
+    task = rd.tasks.hierarchy(4)
+    network = rd.networks.parallel(task, (2, 2), width=8)
+    weights = dict(network.init(rd.init.Gaussian(0.05), key=0))
+    weights |= {edge: 0 * weights[edge] for edge in ("w2_1", "w2_2")}
+    flow = rd.reduce(network, task, weights, level="matrix")
+    run = rd.simulate(flow, jnp.linspace(0, 40, 5))
+    assert (np.asarray(run.observables["strength"])[:, 1] == 0).all()
+    alone = rd.networks.chain(task, 2, 8)
+    only = rd.reduce(alone, task, {"w1": weights["w1_1"], "w2": weights["w1_2"]}, level="matrix")
+    np.testing.assert_allclose(
+        run.observables["strength"][:, 0], rd.simulate(only, run.ts).observables["strength"][:, 0], atol=1e-6
+    )
+
+
 @pytest.mark.slow
 def test_matrix_is_full_for_pathways_with_different_output_bases():
     """Two pathways, each open in a context of its own, whose targets have different singular vectors."""

@@ -1,7 +1,7 @@
 """A two-layer linear network from any balanced weights, whitened inputs: the whole map in closed form.
 
 With Q = [W1^T; W2] and F = [[0, Sigma_yx^T], [Sigma_yx, 0]], balanced weights (W1 W1^T = W2^T W2) and Sigma_x = d I make
-the gradient flow a matrix Riccati equation ([Fukumizu98]; [Braun22] theorem 3.1),
+the gradient flow a matrix Riccati equation ([Fukumizu98]; [Braun22]),
 
     tau (Q Q^T)' = F Q Q^T + Q Q^T F - d (Q Q^T)^2,
     Q Q^T(t) = e^(Ft) Q0 [I + d Q0^T Phi(t) Q0]^-1 Q0^T e^(Ft),    Phi(t) = int_0^t e^(2Fs) ds.

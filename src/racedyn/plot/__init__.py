@@ -4,6 +4,7 @@ matplotlib is imported when a function runs; the package's style holds while it 
 """
 
 from racedyn.plot.graphs import network
+from racedyn.plot.images import matrix
 from racedyn.plot.losses import loss
 from racedyn.plot.maps import strength_maps
 from racedyn.plot.phases import phase_plane
@@ -15,6 +16,7 @@ __all__ = [
     "close",
     "learning_times",
     "loss",
+    "matrix",
     "network",
     "phase_plane",
     "race",

@@ -46,6 +46,9 @@ def closed_bases(network: Network, weights: Matrices, tolerance: float, *, sweep
         sizes.append([bases[node].shape[1] for node in inner])
         if len(sizes) > 1 and sizes[-1] == sizes[-2]:
             break
+    for node in inner:
+        if bases[node].shape[1] == 0:  # all its weights are zero and stay so: any direction will do
+            bases[node] = np.eye(len(bases[node]))[:, :1]
     residual = 0.0
     for edge, (source, target) in network.edges.items():
         for matrix, start, end in ((weights[edge], source, target), (weights[edge].T, target, source)):

@@ -9,6 +9,10 @@ REFERENCES = {
     "linear neural networks. International Conference on Learning Representations, 2014.",
     "Saxe19": "A. M. Saxe, J. L. McClelland, S. Ganguli. A mathematical theory of semantic development in deep neural "
     "networks. Proceedings of the National Academy of Sciences 116(23), 2019.",
+    "Fukumizu98": "K. Fukumizu. Effect of batch learning in multilayer neural networks. International Conference on Neural "
+    "Information Processing, 1998.",
+    "Braun22": "L. Braun, C. Dominé, J. Fitzgerald, A. Saxe. Exact learning dynamics of deep linear networks with prior "
+    "knowledge. Advances in Neural Information Processing Systems 35, 2022.",
     "Saxe22": "A. M. Saxe, S. Sodhani, S. J. Lewallen. The neural race reduction: dynamics of abstraction in gated "
     "networks. International Conference on Machine Learning, PMLR 162, 2022.",
     "Jarvis25": "D. Jarvis et al. Make haste slowly: a theory of emergent structured mixed selectivity in feature "
