@@ -6,11 +6,13 @@
 from typing import Any
 
 from racedyn._checks import check_name
-from racedyn.studies import jarvis2025, saxe2019, shi2022
+from racedyn.studies import jarvis2025, saxe2019, saxe2022, shi2022
 from racedyn.studies.references import REFERENCES, cite
 from racedyn.studies.study import Finding, Job, Reproduced, Study, run_study
 
-STUDIES: dict[str, Study] = {study.name: study for study in (*shi2022.STUDIES, *jarvis2025.STUDIES)}
+STUDIES: dict[str, Study] = {
+    study.name: study for study in (*shi2022.STUDIES, *saxe2019.STUDIES, *saxe2022.STUDIES, *jarvis2025.STUDIES)
+}
 
 
 def reproduce(name: str, **options: Any) -> Reproduced:

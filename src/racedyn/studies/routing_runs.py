@@ -1,0 +1,67 @@
+"""Runs of routing networks, and what is read from them: shared by the figures of Saxe et al. 2022."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from racedyn.networks import Network, forward, routing
+from racedyn.representations import domain_activity, similarity
+from racedyn.studies.study import Job
+from racedyn.tasks import RoutingTask
+from racedyn.training import train
+from racedyn.trajectory import Trajectory
+
+
+def trained_routing(job: Job, task: RoutingTask, law: Any, seed: int, lr: float, tag: str = "") -> Trajectory:
+    """The shared network as trained on [Saxe22]'s loss, with weights of every saved row and untrained routes as a probe."""
+    network = routing(task, job.settings["width"])
+    probes = {} if task.routes.all() else {"untrained": task.untrained()}
+    steps = job.settings["steps"]
+    return job.keep(
+        f"{type(law).__name__.lower()}_scale{law.scale:g}{tag}_seed{seed}",
+        lambda: train(
+            network,
+            task,
+            network.init(law, task=task, key=seed),
+            lr=lr,
+            steps=steps,
+            save_every=max(1, steps // job.settings["rows"]),
+            loss="routes",
+            probes=probes,
+            save_weights=True,
+            progress=job.progress,
+        ),
+    )
+
+
+def blank_loss(task: RoutingTask) -> float:
+    """The loss of answering 0 on any route."""
+    return float(0.5 * np.sum(task.features**2) / task.features.shape[1])
+
+
+def weights_of(run: Trajectory, row: int) -> dict[str, Any]:
+    return {edge: jnp.asarray(values[row]) for edge, values in run.ys.items()}
+
+
+def similarity_of_domains(network: Network, task: RoutingTask, run: Trajectory, row: int = -1) -> np.ndarray:
+    """Cosines between the first hidden layer's responses to all items of all domains, (M items, M items)."""
+    return np.asarray(similarity(domain_activity(network, weights_of(run, row), task, "h1")))
+
+
+def outputs(network: Network, task: RoutingTask, run: Trajectory) -> np.ndarray:
+    """Answers of all M^2 routes: (output domain x feature, input domain x item)."""
+    domains, items = task.domains, task.items.shape[1]
+    weights = weights_of(run, -1)
+    answers = np.zeros((domains, len(task.features), domains, items))
+    contexts = np.arange(domains**2)
+    for i in range(domains):
+        # All routes that start at domain i: its items in M contexts.
+        inputs = {
+            f"x{k + 1}": jnp.asarray(np.tile(task.items if k == i else 0 * task.items, domains)) for k in range(domains)
+        }
+        context = jnp.asarray(np.repeat(contexts[i * domains : (i + 1) * domains], items))
+        activity = forward(network, weights, inputs, context)
+        for j in range(domains):
+            answers[j, :, i] = activity[f"y{j + 1}"][:, j * items : (j + 1) * items]
+    return answers.reshape(domains * len(task.features), domains * items)
