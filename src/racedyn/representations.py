@@ -4,7 +4,7 @@ Small initial weights make the race of [Saxe22]: hidden layers align and input d
 ones make the lazy regime, whose tangent kernel [Jacot et al. 2018] stays as it was drawn (fig. 6).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -86,7 +86,7 @@ class Sharing(NamedTuple):
     within: Array
 
     @property
-    def index(self) -> Array:
+    def shared(self) -> Array:
         """(same - other) / (1 - within): 1 where groups hold their items alike, 0 where they have nothing to do with each
         other; NaN where no two items of a group differ.
 
@@ -98,7 +98,7 @@ class Sharing(NamedTuple):
 
 
 def sharing(similarities: ArrayLike, size: int) -> Sharing:
-    """How far groups share one representation of their items: [Saxe22] figs. 4g, 6c as one number, `.index`.
+    """How far groups share one representation of their items: [Saxe22] figs. 4g, 6c as one number, `.shared`.
 
     `similarities` (columns, columns) from `similarity`, where each `size` columns in turn are one group (a domain), with
     the same items in the same order. Silent columns (NaN) are left out. Raises `ValueError` where there are not two
@@ -112,7 +112,9 @@ def sharing(similarities: ArrayLike, size: int) -> Sharing:
         fail("size", f"divide {columns} columns into two groups of two items at least", f"it is {size}")
     group, item = np.divmod(np.arange(columns), size)
     alike, together = item[:, None] == item, group[:, None] == group
-    return Sharing(*(jnp.nanmean(similarities[at]) for at in (alike & ~together, ~alike & ~together, ~alike & together)))
+    return Sharing(
+        *(jnp.nanmean(similarities[at]) for at in (alike & ~together, ~alike & ~together, ~alike & together))
+    )
 
 
 def open_outputs(network: Network, task: Task) -> dict[str, np.ndarray]:
@@ -126,7 +128,7 @@ def open_outputs(network: Network, task: Task) -> dict[str, np.ndarray]:
     }
 
 
-def tangent_kernel(network: Network, weights: Mapping[str, Any], task: Task) -> Array:
+def tangent_kernel(network: Network, weights: Mapping[str, Any], task: Task) -> np.ndarray:
     """The neural tangent kernel Theta = sum_e J_e J_e^T, J_e = d yhat / d W_e, on the examples of a task: (row, row).
 
     A row is an output unit in an example, node after node, example after example, unit after unit: those of `open_outputs`,
@@ -134,61 +136,69 @@ def tangent_kernel(network: Network, weights: Mapping[str, Any], task: Task) -> 
 
         tau d yhat / dt = Theta r / P,   tau dL / dt = -r^T Theta r / P^2,   L = |r|^2 / (2 P) + what gates close.
 
-    From forward signals h and backward signals delta = d yhat / d (W_e h), for linear and nonlinear networks alike:
-    J_e of a row is delta h^T, so that no Jacobian is formed: memory goes with rows^2 + rows x units. Raises `ValueError` for a
-    task or weights that do not fit.
+    From forward signals h and backward signals delta = d yhat / d (W_e h), for linear and nonlinear networks alike: J_e of a
+    row is delta h^T, so that no Jacobian is formed, and memory goes with rows^2 + rows x units. On the host. Raises
+    `ValueError` for a task or weights that do not fit.
     """
-    rows = open_outputs(network, task)
+    seeds, examples = _rows(network, task)
     weights = check_weights(network, weights)
     inputs, context = _on_device(task, weights)
-    examples, seeds = [], {}
-    counts = {node: len(at) * network.nodes[node].width for node, at in rows.items()}
-    starts = dict(zip(counts, np.cumsum([0, *counts.values()]), strict=False))
-    for node, at in rows.items():
-        width = network.nodes[node].width
-        examples.append(np.repeat(at, width))
-        seeds[node] = np.zeros((sum(counts.values()), width))
-        seeds[node][starts[node] : starts[node] + counts[node]] = np.tile(np.eye(width), (len(at), 1))
-    dtype = jnp.result_type(*weights.values())
-    backward = {node: jnp.asarray(seed, dtype) for node, seed in seeds.items()}
-    return _kernel(network, weights, inputs, context, jnp.asarray(np.concatenate(examples)), backward)
+    seeds = jax.tree.map(lambda seed: jnp.asarray(seed, jnp.result_type(*weights.values())), seeds)
+    h, deltas = jax.tree.map(np.asarray, _signals(network, weights, inputs, context, seeds, jnp.asarray(examples)))
+    kernel = np.zeros((len(examples), len(examples)), np.result_type(*deltas.values()))
+    for edge, delta in deltas.items():
+        source = h[network.edges[edge][0]]
+        # Gates and silent inputs leave most rows of most edges zero.
+        live = np.flatnonzero(delta.any(axis=1) & source.any(axis=0)[examples])
+        at = np.ix_(live, live)
+        kernel[at] += (delta[live] @ delta[live].T) * (source.T @ source)[np.ix_(examples[live], examples[live])]
+    return kernel
+
+
+def _rows(network: Network, task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """d yhat / d h of each output node, (row, unit), and the example of each row, (row,)."""
+    rows = [
+        (node, example, unit)
+        for node, at in open_outputs(network, task).items()
+        for example in at
+        for unit in range(network.nodes[node].width)
+    ]
+    seeds = {node: np.zeros((len(rows), network.nodes[node].width)) for node in network.outputs}
+    for row, (node, _, unit) in enumerate(rows):
+        seeds[node][row, unit] = 1
+    return seeds, np.array([example for _, example, _ in rows], int)
 
 
 @eqx.filter_jit
-def _kernel(
+def _signals(
     network: Network,
     weights: Weights,
     inputs: Mapping[str, Array],
     context: Array,
+    seeds: Mapping[str, Array],
     examples: Array,
-    backward: Mapping[str, Array],
-) -> Array:
-    """Theta of rows in these `examples` (row,) from `backward`, output node -> d yhat / d h (row, unit)."""
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Node -> h (unit, example), and edge -> delta = d yhat / d (W_e h) (row, unit), back from `seeds`."""
     h = forward(network, weights, inputs, context)
-    backward = dict(backward)
 
-    def gate(tables: Mapping[str, Any], name: str) -> Array:
-        return jnp.asarray(tables[name], examples_dtype)[context] if name in tables else jnp.ones((), examples_dtype)
+    def gated(tables: Mapping[str, Any], name: str, columns: Array) -> Array:
+        return columns * jnp.asarray(tables[name], columns.dtype)[context] if name in tables else columns
 
-    examples_dtype = next(iter(h.values())).dtype
-    kernel = jnp.zeros((len(examples), len(examples)), examples_dtype)
+    backward, deltas = dict(seeds), {}
     for node in reversed(network.order):
-        edges = network.edges_into(node)
-        if not edges:
-            continue
         carried, slopes = {}, {}
-        for edge in edges:
-            arriving = weights[edge] @ h[network.edges[edge][0]]
-            value, slope = _with_slope(network.edge_kinds.get(edge, "linear"), arriving)
-            carried[edge], slopes[edge] = (gate(network.edge_gates, edge) * array for array in (value, slope))
-        slope = gate(network.node_gates, node) * _with_slope(network.nodes[node].kind, sum(carried.values()))[1]
-        at_node = backward[node] * slope.T[examples]
-        for edge in edges:
+        for edge in network.edges_into(node):
+            kind = network.edge_kinds.get(edge, "linear")
+            value, slope = _with_slope(kind, weights[edge] @ h[network.edges[edge][0]])
+            carried[edge], slopes[edge] = (gated(network.edge_gates, edge, part) for part in (value, slope))
+        if not carried:
+            continue
+        slope = gated(network.node_gates, node, _with_slope(network.nodes[node].kind, _total(carried.values()))[1])
+        for edge in slopes:
             source = network.edges[edge][0]
-            delta = at_node * slopes[edge].T[examples]
-            backward[source] = backward.get(source, 0) + delta @ weights[edge]
-            kernel += (delta @ delta.T) * (h[source].T @ h[source])[examples][:, examples]
-    return kernel
+            deltas[edge] = backward[node] * (slope * slopes[edge]).T[examples]
+            backward[source] = backward.get(source, 0) + deltas[edge] @ weights[edge]
+    return h, deltas
 
 
 def _with_slope(kind: str, z: Array) -> tuple[Array, Array]:
@@ -228,8 +238,8 @@ def alignment(network: Network, weights: Mapping[str, Any]) -> dict[str, Array]:
         into, out = network.edges_into(node), network.edges_from(node)
         if into and out:
             found[node] = _cosine(
-                sum(weights[edge] @ weights[edge].T for edge in into),
-                sum(weights[edge].T @ weights[edge] for edge in out),
+                _total(weights[edge] @ weights[edge].T for edge in into),
+                _total(weights[edge].T @ weights[edge] for edge in out),
             )
     return found
 
@@ -237,6 +247,11 @@ def alignment(network: Network, weights: Mapping[str, Any]) -> dict[str, Array]:
 def singular_values(weights: Mapping[str, Any]) -> dict[str, Array]:
     """Edge -> its falling singular values, (..., k), of weights (..., n_target, n_source), as `ys` of a run are too."""
     return {edge: jnp.linalg.svd(jnp.asarray(matrix), compute_uv=False) for edge, matrix in weights.items()}
+
+
+def _total(parts: Iterable[Array]) -> Array:
+    first, *rest = parts
+    return sum(rest, start=first)
 
 
 def _cosine(a: Array, b: Array) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from racedyn import plot
 from racedyn.networks import Network, init, routing
 from racedyn.plot.style import cycle, new_figure
-from racedyn.representations import alignment, between_groups, kernel_movement, tangent_kernel
+from racedyn.representations import alignment, kernel_movement, sharing, singular_values, tangent_kernel
 from racedyn.studies.routing_runs import blank_loss, similarity_of_domains, trained_routing, weights_of
 from racedyn.studies.study import Finding, Job, Study
 from racedyn.tasks import RoutingTask
@@ -38,10 +38,10 @@ def _measured(network: Network, task: RoutingTask, run: Trajectory) -> Measured:
     return Measured(
         float(np.asarray(run.observables["loss"])[-1]) / blank,
         float(np.asarray(run.observables["probe_loss"])[-1, 0]) / blank,
-        float(kernel_movement(*kernels).relative),
-        float(between_groups(similarity_of_domains(network, task, run), task.items.shape[1])),
+        float(kernel_movement(*kernels).change),
+        float(sharing(similarity_of_domains(network, task, run), task.items.shape[1]).index),
         np.array([np.mean(list(alignment(network, weights_of(run, row)).values())) for row in rows]),
-        np.array([np.linalg.svd(np.asarray(run.ys["hidden"])[row], compute_uv=False)[0] for row in rows]),
+        np.asarray(singular_values(run.ys)["hidden"])[list(rows), 0],
     )
 
 
@@ -56,7 +56,7 @@ def fig6(job: Job) -> Finding:
     measured = {scale: [_measured(network, task, run) for run in each] for scale, each in runs.items()}
     panels = new_figure(3, 3, height=6.6)
     losses, errors, movement, aligned, values, spare, *kernels = panels
-    spare.remove()
+    spare.set_axis_off()
     colours = cycle()
     for scale, colour in zip(scales, colours, strict=False):
         run = runs[scale][0]
@@ -67,7 +67,7 @@ def fig6(job: Job) -> Finding:
         values.plot(part, measured[scale][0].largest, color=colour)
     time = r"flow time ($\tau$)"
     losses.set(xlabel=time, ylabel="loss, of its start")
-    losses.legend(title=r"scale $\sigma_0$", loc="upper left", bbox_to_anchor=(2.75, -0.35))
+    spare.legend(*losses.get_legend_handles_labels(), title=r"initial scale $\sigma_0$", loc="center")
     aligned.set(xlabel=time, ylabel="alignment of layers", ylim=(0, 1.02))
     values.set(xlabel=time, ylabel="hidden matrix, largest $s$")
     for name, colour in zip(("trained", "untrained"), colours, strict=False):
@@ -76,15 +76,15 @@ def fig6(job: Job) -> Finding:
     errors.legend(title="routes")
     for name, label, colour in (
         ("moved", "tangent kernel moved", colours[2]),
-        ("shared", "similarity of domains", colours[3]),
+        ("shared", "domains share", colours[3]),
     ):
         _errorbar(movement, scales, [[getattr(m, name) for m in measured[s]] for s in scales], colour, label)
     movement.set(xlabel=r"initial scale $\sigma_0$", yscale="log")
     movement.legend()
     for ax, scale in zip(kernels, (scales[0], scales[len(scales) // 2], scales[-1]), strict=True):
-        plot.matrix(similarity_of_domains(network, task, runs[scale][0]), ax=ax)
+        plot.matrix(similarity_of_domains(network, task, runs[scale][0]), ax=ax, signed=True)
         ax.set_title(rf"similarity, $\sigma_0$ = {scale:.2f}")
-    return Finding(panels[:5] + kernels, _table(scales, measured))
+    return Finding(panels, _table(scales, measured))
 
 
 def _errorbar(ax: Any, scales: Sequence[float], values: Sequence[Sequence[float]], colour: Any, label: str) -> None:
@@ -96,7 +96,7 @@ def _errorbar(ax: Any, scales: Sequence[float], values: Sequence[Sequence[float]
 def _table(scales: Sequence[float], measured: Mapping[float, Sequence[Measured]]) -> tuple[str, ...]:
     lines = [
         "initial scale; error on trained, untrained routes over that of answering 0; change of the tangent kernel over its",
-        "start; similarity of one item between domains; alignment of layers, start and end (means over seeds)",
+        "start; how far domains share their representation (0 to 1); alignment of layers, start and end (means over seeds)",
     ]
     for scale in scales:
         each = measured[scale]

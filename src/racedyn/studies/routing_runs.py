@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn.networks import Network, forward, routing
-from racedyn.representations import domain_activity, similarity
+from racedyn.representations import responses, similarity
 from racedyn.studies.study import Job
 from racedyn.tasks import RoutingTask
 from racedyn.training import train
@@ -46,7 +46,8 @@ def weights_of(run: Trajectory, row: int) -> dict[str, Any]:
 
 def similarity_of_domains(network: Network, task: RoutingTask, run: Trajectory, row: int = -1) -> np.ndarray:
     """Cosines between the first hidden layer's responses to all items of all domains, (M items, M items)."""
-    return np.asarray(similarity(domain_activity(network, weights_of(run, row), task, "h1")))
+    items = dict.fromkeys(task.inputs, task.items)
+    return np.asarray(similarity(responses(network, weights_of(run, row), items, "h1")))
 
 
 def outputs(network: Network, task: RoutingTask, run: Trajectory) -> np.ndarray:

@@ -18,7 +18,15 @@ from racedyn.simulation import simulate
 from racedyn.studies import regimes
 from racedyn.studies.routing_runs import blank_loss, outputs, similarity_of_domains, trained_routing
 from racedyn.studies.study import Finding, Job, Study
-from racedyn.studies.xor_runs import half_loss_time, relu, strengths, twin_loss, twin_time, types_at_the_end
+from racedyn.studies.xor_runs import (
+    active_at_the_end,
+    half_loss_time,
+    relu,
+    strengths,
+    twin_loss,
+    twin_time,
+    types_at_the_end,
+)
 from racedyn.tasks import routing as routing_task
 
 # --- figure 3 --------------------------------------------------------------------------------------------------------
@@ -33,12 +41,11 @@ def fig3(job: Job) -> Finding:
     for k, (x, y) in enumerate(zip(shown.task.X.T, shown.task.Y[0], strict=True)):
         weights.plot(*x[:2], "P" if y > 0 else "X", color=colours[k], ms=9, label=f"example {shown.task.item_names[k]}")  # type: ignore[index]
     w1 = np.asarray(shown.trained.ys["w1"])[-1]
-    active = np.asarray(shown.trained.observables["activity_h1"])[-1] > 0
-    for w, on in zip(w1 / np.abs(w1).max(), active, strict=True):
+    for w, on in zip(w1 / np.abs(w1).max(), active_at_the_end(shown), strict=True):
         colour = colours[int(np.argmax(on))] if on.sum() == 1 else GREY
         weights.plot([0, w[0]], [0, w[1]], color=colour, lw=0.8)
     weights.set(xlabel="weight from $x_1$", ylabel="weight from $x_2$", aspect="equal")
-    weights.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
+    weights.legend(fontsize="x-small", markerscale=0.6, loc="center")
     ratios, table = [], []
     for k, (seed, each) in enumerate(zip(job.settings["seeds"], runs, strict=True)):
         ts, loss = np.asarray(each.trained.ts), np.asarray(each.trained.observables["loss"])
@@ -53,7 +60,7 @@ def fig3(job: Job) -> Finding:
             f"{a0.min():.2e} to {a0.max():.2e}"
         )
     losses.set(xlabel=r"flow time ($\tau$)", ylabel="loss")
-    losses.legend()
+    losses.legend(fontsize="x-small", loc="lower left")
     lines = [f"ReLU over gated network, half-loss time: {np.mean(ratios):.4f} +- {np.std(ratios):.4f}", *table]
     lines.append(
         "neurons at the end, by the examples they are active on (seed of the first run): number, part of sum |w||a|"
@@ -97,7 +104,7 @@ def fig4(job: Job) -> Finding:
     values.set(xlabel=r"flow time ($\tau$)", ylabel="singular value")
     values.legend(fontsize="x-small")
     similar = similarity_of_domains(network, task, random[0])
-    plot.matrix(similar, ax=kernel, label="cosine")
+    plot.matrix(similar, ax=kernel, label="cosine", signed=True)
     kernel.set_title("similarity of items, by domain")
     answers = outputs(network, task, random[0])
     for ax, (matrix, title) in zip(
@@ -108,7 +115,7 @@ def fig4(job: Job) -> Finding:
         ),
         strict=True,
     ):
-        plot.matrix(matrix, ax=ax)
+        plot.matrix(matrix, ax=ax, signed=True)
         ax.set(xlabel="item of input domain", ylabel="feature of output domain", title=title)
     plot.matrix(task.routes.astype(float), ax=untrained)
     untrained.set(xlabel="output domain", ylabel="input domain", title="trained routes (dark)")
@@ -228,8 +235,7 @@ def _generalisation(job: Job, ax: Any) -> list[str]:
         mean = np.array([row[:, column].mean() for row in rows.values()])
         spread = np.array([row[:, column].std() for row in rows.values()])
         ax.errorbar(K, mean, spread, fmt="o-", color=colour, ms=3, label=name)
-    ax.set(xlabel="trained share of outputs, $K/M$", ylabel="error, of answering 0", yscale="symlog")
-    ax.set_yscale("linear")
+    ax.set(xlabel="trained share of outputs, $K/M$", ylabel="error, of answering 0")
     ax.legend(title="routes")
     lines = [f"error over that of answering 0, shared network, mean +- spread over {len(setting['seeds'])} seeds"]
     lines += [

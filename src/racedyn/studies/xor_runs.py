@@ -99,10 +99,16 @@ def half_loss_time(ts: np.ndarray, loss: np.ndarray) -> float:
     return float(np.interp(-HALF, -loss, ts)) if loss[-1] <= HALF else float("nan")
 
 
+def active_at_the_end(found: Relu) -> np.ndarray:
+    """(neuron, example): activity above a hundredth of the neuron's largest; at a kink it slides on it is all but 0."""
+    activity = np.asarray(found.trained.observables["activity_h1"])[-1]
+    return activity > 0.01 * np.maximum(activity.max(axis=1, keepdims=True), np.finfo(float).tiny)
+
+
 def types_at_the_end(found: Relu) -> dict[str, tuple[int, float]]:
     """Examples a neuron is active on -> number of neurons, and their part of sum |w| |a|."""
     w, a = (np.asarray(found.trained.ys[edge])[-1] for edge in ("w1", "w2"))
-    active = np.asarray(found.trained.observables["activity_h1"])[-1] > 0
+    active = active_at_the_end(found)
     size = np.linalg.norm(w, axis=1) * np.abs(a[0])
     kinds: dict[str, tuple[int, float]] = {}
     for row, part in zip(active, size / size.sum(), strict=True):
