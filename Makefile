@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help install run figure concentration test test-slow test-all check constraints
+.PHONY: help install run figure concentration routing test test-slow test-all check constraints
 
 help:
 	@echo "make run       train, solve and compare data/runs/hierarchy.toml; results in runs/"
@@ -35,6 +35,11 @@ figure: run
 concentration: $(STAMP)
 	$(BIN)/racedyn reproduce shi2022.fig5 --out runs --force
 	cp runs/shi2022.fig5.png docs/concentration.png
+
+# The README's third figure: routing at published settings, a minute.
+routing: $(STAMP)
+	$(BIN)/racedyn reproduce saxe2022.fig4 --out runs --force
+	cp runs/saxe2022.fig4.png docs/routing.png
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)

@@ -79,6 +79,17 @@ def test_races_and_systems_of_ones_own(ran):
     np.testing.assert_allclose(decay.observables["y"][-1], np.exp(-1.5), rtol=1e-6)
 
 
+def test_routing_is_its_closed_form(ran):
+    names, _ = ran
+    shared, closed = names["shared"], names["closed"]
+    assert shared.observables["edge_strength"].shape == (200, 15, 4)
+    np.testing.assert_allclose(shared.observables["loss"], closed.loss, atol=1e-6)
+    hidden = np.asarray(shared.observables["edge_strength"])[:, shared.labels["edge"].index("hidden")]
+    np.testing.assert_allclose(hidden, closed.hidden, atol=1e-6)
+    blank = 0.5 * np.sum(names["routes"].features ** 2) / 4
+    assert names["by_descent"].observables["probe_loss"][-1, 0] < 1e-3 * blank, "untrained routes are learned too"
+
+
 def test_the_slope_is_that_of_finite_differences(ran):
     names, _ = ran
     step = np.array([[1e-5, 0.0], [0.0, 0.0]])

@@ -17,7 +17,7 @@ class Broadcast(NamedTuple):
 def two_layer(s: ArrayLike, d: ArrayLike, a0: ArrayLike, ts: ArrayLike) -> Array:
     """Strength a(t) of a mode in a balanced two-layer linear network: tau a' = 2 a (s - d a).
 
-    `s`, `d`, `a0`: singular value, input variance and strength u^T W2 W1 v at the start, numbers or (mode,); `ts` (time,),
+    `s`, `d`, `a0`: singular value, input variance and strength u^T W2 W1 v >= 0 at the start, numbers or (mode,); `ts` (time,),
     flow time in units of tau. Returns (time,) or (time, mode). a(t) = (s/d) / (1 - (1 - s/(d a0)) e^(-2 s t)), and
     a0 / (1 + 2 a0 d t) where s = 0; s < 0 unlearns ([Saxe14] eq. 8; [Jarvis25] eq. 7).
     """
@@ -41,7 +41,7 @@ def shallow(s: ArrayLike, d: ArrayLike, b0: ArrayLike, ts: ArrayLike) -> Array:
 def two_layer_time(s: ArrayLike, d: ArrayLike, a0: ArrayLike, fraction: ArrayLike = 0.5) -> Array:
     """Flow time at which a mode of a balanced two-layer network reaches `fraction` of S/d, s > 0 (inverse of `two_layer`).
 
-    Negative where it starts beyond it; infinite where it starts at 0.
+    Negative where it starts beyond it, NaN beyond S/d; infinite where it starts at 0.
     """
     s, d, a0, fraction = (jnp.asarray(x, float) for x in (s, d, a0, fraction))
     start = d * a0 / s

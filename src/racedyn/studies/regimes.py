@@ -39,7 +39,7 @@ def _measured(network: Network, task: RoutingTask, run: Trajectory) -> Measured:
         float(np.asarray(run.observables["loss"])[-1]) / blank,
         float(np.asarray(run.observables["probe_loss"])[-1, 0]) / blank,
         float(kernel_movement(*kernels).change),
-        float(sharing(similarity_of_domains(network, task, run), task.items.shape[1]).index),
+        float(sharing(similarity_of_domains(network, task, run), task.items.shape[1]).shared),
         np.array([np.mean(list(alignment(network, weights_of(run, row)).values())) for row in rows]),
         np.asarray(singular_values(run.ys)["hidden"])[list(rows), 0],
     )
