@@ -15,6 +15,10 @@ import numpy as np
 from racedyn._checks import as_matrix, fail
 
 
+_ROUNDING = 1e4 * np.finfo(float).eps
+_EVENTS = 100  # per example; a neuron of a small data set settles after a few
+
+
 class EarlyPathways(NamedTuple):
     """Which pathway each neuron joins.
 
@@ -38,7 +42,7 @@ def early_pathways(first: np.ndarray, second: np.ndarray, X: np.ndarray, Y: np.n
     """The pathways that neurons of a two-layer ReLU network join from small weights.
 
     `first` (n, n_in), `second` (1, n): weights; `X` (n_in, P), `Y` (1, P): one example per column. Raises `ValueError` for
-    shapes that don't fit.
+    shapes that don't fit, and `RuntimeError` for a neuron that does not settle.
     """
     first, second, X, Y = (as_matrix(name, a) for name, a in (("first", first), ("second", second), ("X", X), ("Y", Y)))
     if second.shape != (1, len(first)) or first.shape[1] != len(X) or Y.shape != (1, X.shape[1]):
@@ -52,10 +56,10 @@ def _followed(w: np.ndarray, a: float, X: np.ndarray, y: np.ndarray) -> tuple[np
     """One neuron: the examples it stays active on, its rate, its share of the strength at time 0, and whether that is all."""
     active, sliding = w @ X > 0, np.zeros(len(y), bool)
     elapsed, unique = 0.0, True
-    while True:
+    for _ in range(_EVENTS * len(y)):
         g = _pull(X, y, active, sliding)
         s = float(np.linalg.norm(g))
-        if s <= _ROUNDING * np.abs(X).max():
+        if s <= _ROUNDING * np.abs(X * y).max():
             return np.zeros_like(active), 0.0, 0.0, unique
         e = g / s
         along = float(w @ e)
@@ -74,9 +78,7 @@ def _followed(w: np.ndarray, a: float, X: np.ndarray, y: np.ndarray) -> tuple[np
         size = np.linalg.norm(rest) + abs(up) * z + abs(down) / z
         touching = np.abs(w @ X) <= _ROUNDING * size * np.linalg.norm(X, axis=0)
         active, sliding = _gates(X, y, up * z + down / z if turns else a, active & ~touching, touching)
-
-
-_ROUNDING = 1e4 * np.finfo(float).eps
+    raise RuntimeError(f"The gates of a neuron went on opening and closing, {_EVENTS} times per example.")
 
 
 def _pull(X: np.ndarray, y: np.ndarray, active: np.ndarray, sliding: np.ndarray) -> np.ndarray:
@@ -97,7 +99,7 @@ def _gates(
     `a` has the sign that the outgoing weight is about to have.
     """
     sliding = touching.copy()
-    while True:
+    for _ in range(2 ** int(touching.sum())):  # until each is in keeping with the others
         before = active.copy(), sliding.copy()
         for k in np.flatnonzero(touching):
             active[k] = sliding[k] = False
@@ -107,7 +109,8 @@ def _gates(
             scale = _ROUNDING * abs(a) * (X[:, k] @ X[:, k])
             active[k], sliding[k] = closed > scale and opened > -scale, closed > scale and opened <= -scale
         if np.array_equal(before[0], active) and np.array_equal(before[1], sliding):
-            return active, sliding
+            break
+    return active, sliding
 
 
 def _root(rest: float, slope: float, up: float, down: float, active: bool) -> float:
