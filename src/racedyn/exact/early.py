@@ -14,7 +14,6 @@ import numpy as np
 
 from racedyn._checks import as_matrix, fail
 
-
 _ROUNDING = 1e4 * np.finfo(float).eps
 _EVENTS = 100  # per example; a neuron of a small data set settles after a few
 

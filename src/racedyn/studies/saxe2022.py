@@ -162,15 +162,15 @@ def fig5(job: Job) -> Finding:
     alone, race, errors = panels
     colours = cycle()
     full = routing_task(domains)
-    ts = np.linspace(0, setting["time"], 400)
+    ts = np.geomspace(setting["time"] / 1000, setting["time"], 400)
     lines = ["time to half of the first mode, each scheme alone (closed form, all routes trained):"]
     for group, colour in zip(groups, colours, strict=False):
         closed = exact.routing(full, setting["scale"], ts, group=group)
         strength = np.asarray(closed.first**2 * closed.hidden)[:, 0]
         alone.plot(ts, strength / strength[-1], color=colour, label=f"{group**2}")
         lines.append(f"  {group**2:>4} routes share a pathway: {np.interp(0.5, strength / strength[-1], ts):8.2f} tau")
-    alone.set(xlabel=r"flow time ($\tau$)", ylabel="strength of mode 1, of its end")
-    alone.legend(title="routes per pathway")
+    alone.set(xlabel=r"flow time ($\tau$)", ylabel="strength of mode 1, of its end", xscale="log")
+    alone.legend(title="routes per pathway", loc="upper left", fontsize="x-small")
     lines.append(
         f"share of the final map in one network with all schemes (modes level, start {setting['scale']:g}), mean over modes"
     )
@@ -186,7 +186,7 @@ def fig5(job: Job) -> Finding:
     for column, (group, colour) in enumerate(zip(groups, colours, strict=False)):
         race.plot(np.array(counts) / domains, [known[column] for known, _ in shares.values()], "o-", color=colour, ms=3,
                   label=f"{group**2}")  # fmt: skip
-    race.set(xlabel="trained share of outputs, $K/M$", ylabel="share of the map", ylim=(0, 1))
+    race.set(xlabel="trained share of outputs, $K/M$", ylabel="share of the map", yscale="log", ylim=(None, 1.2))
     lines += _generalisation(job, errors)
     return Finding(panels, tuple(lines))
 
