@@ -43,6 +43,9 @@ CHAIN = {"kind": "chain", "depth": 2, "width": 3, "activation": "relu"}
 
 CSV = {"kind": "csv", "path": "a.csv", "inputs": ["x"], "delimiter": ";"}
 RANDOM = {"kind": "random", "singular_values": [3, 1.5], "items": 4, "features": 3, "key": 7}
+ROUTING = {"kind": "routing", "domains": 4, "trained": 2, "pattern": "regular", "key": 1}
+RACE = {"kind": "routing", "width": 8, "sharing": ["shared", 2]}
+ALONG_PATHS = {"kind": "aligned", "scale": 0.1, "bases": "paths"}
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,8 @@ RANDOM = {"kind": "random", "singular_values": [3, 1.5], "items": 4, "features":
         given(task=CSV),
         given(task=RANDOM),
         given(task={"kind": "clusters", "sizes": [3, 1]}),
+        given(task=ROUTING, network=RACE),
+        given(task={"kind": "xor", "margin": 1}, network={"kind": "xor", "gating": "both"}, init=ALONG_PATHS),
     ],
 )
 def test_resolved_configurations_read_back(data):
@@ -90,7 +95,15 @@ def test_frozen():
         ({"network": {"kind": "parallel", "depths": [2, 0], "width": 1}}, r"`network.depths\[1\]` must be at least 1"),
         ({"network": {"kind": "parallel", "depths": 2, "width": 1}}, r"`network.depths` must be a list, but it is 2"),
         ({"network": {"kind": "parallel", "depths": [], "width": 1}}, r"`network.depths` must have at least 1 entry"),
-        ({"network": {"kind": "ring"}}, r"`network.kind` must be one of 'parallel', 'chain', but it is 'ring'\."),
+        ({"network": {"kind": "ring"}}, r"`network.kind` must be one of 'parallel', 'chain', .*, but it is 'ring'\."),
+        ({"network": RACE | {"sharing": "all"}}, r"^1 problem.*\n  `network.sharing` must be a whole number or 'shared' or "
+         r"'dedicated' or a list, but it is 'all' \(text\)\.$"),
+        ({"network": RACE | {"sharing": 0}}, r"`network.sharing` must be at least 1 or 'shared' or"),
+        ({"network": RACE | {"sharing": ["shared", 1.5]}}, r"^1 problem.*\n  `network.sharing\[1\]` must be a whole number or "
+         r"'shared' or 'dedicated', but it is 1.5 \(a number\)\.$"),
+        ({"task": ROUTING | {"pattern": "ring"}}, r"`task.pattern` must be 'circulant' or 'regular', but it is 'ring'"),
+        ({"task": {"kind": "xor", "margin": -1}}, r"`task.margin` must be at least 0.*, but it is -1"),
+        ({"init": ALONG_PATHS | {"bases": "path"}}, r"`init.bases` must be 'nodes' or 'paths', but it is 'path'"),
         ({"init": {"std": 1}}, r"`init.kind` must be one of 'gaussian', 'orthogonal', .*, but it is missing\."),
         ({"task": {"kind": "rign"}}, r"`task.kind` must be one of 'hierarchy', 'order', 'ring', .*, but it is 'rign'\."),
         ({"task": {"kind": "ring", "itms": 2}}, r"`task.itms` is not known\. Did you mean `task.items`\?"),
@@ -154,21 +167,35 @@ def test_words_are_those_of_the_code():
     assert get_args(types["level"]) == LEVELS
 
 
+def check_arguments(cls, builder, left_out=()):
+    """A kind's fields are its builder's arguments, defaults included, so that they can be passed on as they are."""
+    parameters = {name: p for name, p in inspect.signature(builder).parameters.items() if name not in left_out}
+    own = {field.name: field for field in dataclasses.fields(cls) if field.name != "kind"}
+    assert list(own) == list(parameters)
+    for name, field in own.items():
+        required = parameters[name].default is inspect.Parameter.empty
+        assert field.default == (dataclasses.MISSING if required else parameters[name].default)
+
+
 def test_kinds_of_tasks_are_the_builders():
-    """Same names, arguments and defaults, so that a kind's fields can be passed on as they are."""
     from racedyn import tasks
 
     kinds = {cls.kind: cls for cls in get_args(config.TaskSection)}
     names = {"arrays": None, "csv": "from_csv"}
+    data = {"routing": ("inputs", "targets")}  # arrays, which a table of configuration does not hold
     for kind, cls in kinds.items():
         if builder := names.get(kind, kind):
-            parameters = inspect.signature(getattr(tasks, builder)).parameters
-            own = {field.name: field for field in dataclasses.fields(cls) if field.name != "kind"}
-            assert list(own) == list(parameters)
-            for name, field in own.items():
-                required = parameters[name].default is inspect.Parameter.empty
-                assert field.default == (dataclasses.MISSING if required else parameters[name].default)
-    assert set(kinds) - set(names) == set(tasks.__all__) - {"Modes", "Task", "from_arrays", "from_csv"}
+            check_arguments(cls, getattr(tasks, builder), data.get(kind, ()))
+    assert set(kinds) - set(names) == set(tasks.__all__) - {"Modes", "RoutingTask", "Task", "from_arrays", "from_csv"}
+
+
+def test_kinds_of_networks_and_laws_are_the_builders():
+    from racedyn import networks
+
+    for cls in get_args(config.NetworkSection):
+        check_arguments(cls, getattr(networks, cls.kind), ("task",))
+    for cls in get_args(config.InitSection):
+        check_arguments(cls, getattr(networks.init, cls.kind.capitalize()))
 
 
 def test_keys_follow_the_kinds():

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from racedyn import config, pipeline, store, tasks, training
+from racedyn import config, networks, pipeline, store, tasks, training
 from racedyn.simulation import SolveError
 from racedyn.store.files import partial_path
 
@@ -105,6 +105,36 @@ def test_every_kind_runs(changes, tmp_path):
     assert result.comparison is not None and not result.trained.failed
 
 
+XOR = {"network": {"kind": "xor", "width": 3}, "init": {"kind": "aligned", "scale": 0.3, "bases": "paths"}}
+ROUTING = {
+    "network": {"kind": "routing", "width": 5, "sharing": ["shared", 1]},
+    "init": {"kind": "aligned", "scale": 0.3},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "observed"),
+    [
+        (XOR | {"task": {"kind": "xor", "margin": 1}}, "matrix", (4, 1)),
+        (XOR | {"task": {"kind": "xor"}}, "matrix", None),
+        (ROUTING | {"task": {"kind": "routing", "domains": 2, "trained": 1}}, "modes", (8, 4)),
+    ],
+    ids=["xor", "pure xor", "routing"],
+)
+def test_gated_kinds_run(changes, level, observed, tmp_path):
+    """Steps are small enough that theory and training are one; without modes the losses are compared and drawn."""
+    train = {"lr": 0.002, "steps": 200, "save_every": 50}
+    result = run(small(**changes, theory={"level": level}, train=train), tmp_path)
+    assert result.theory.provenance.validity["exact"]
+    off = {name: error.relative_l2 for name, error in result.comparison.errors.items()}
+    assert ("strength" in off) == (observed is not None) and off["loss"] < 1e-3, off
+    if observed:
+        assert result.trained.observables["strength"].shape == (5, *observed) and off["strength"] < 2e-3, off
+    axes = np.ravel(pipeline.draw(*store.load(result.path).values()))
+    assert axes[0].get_ylabel() == ("strength $K_a$" if observed else "loss $L$")
+    assert all(figure.exists() for figure in result.figures)
+
+
 def test_every_setting_arrives(finished, tmp_path):
     train = {"lr": 0.01, "steps": 30, "save_every": 15, "dtype": "float32", "loss": "sum"}
     result = run(small(train=train, theory={"rtol": 1e-6}, seed=1), tmp_path)
@@ -122,7 +152,7 @@ def test_a_nonlinear_network_is_trained_without_a_theory(tmp_path):
     network = {"kind": "parallel", "depths": [2, 3], "width": 6, "activation": "relu", "activate_last": True}
     result = run(small(network=network), tmp_path)
     assert (result.theory, result.comparison) == (None, None)
-    assert result.notes[0] == "a relu network has no reduction: it was only trained"
+    assert result.notes[0] == "a nonlinear network has no reduction: it was only trained"
     assert set(store.load(result.path)) == {"trained"}
     assert all(figure.exists() for figure in result.figures)
 
@@ -314,6 +344,31 @@ def test_every_kind_of_task(section, same):
     task = pipeline.build_task(section)
     assert task.name == same.name and task.modes == same.modes
     np.testing.assert_array_equal(task.Y, same.Y)
+
+
+def test_gated_kinds_are_their_builders():
+    task = pipeline.build_task(config.Routing(domains=4, trained=2, pattern="regular", key=3))
+    same = tasks.routing(4, 2, pattern="regular", key=3)
+    np.testing.assert_array_equal(task.routes, same.routes)
+    network = pipeline.build_network(config.RoutingPathways(width=5, hidden_layers=2, sharing=("shared", 2)), task)
+    assert network.edges == networks.routing(same, 5, 2, ("shared", 2)).edges
+    xor = pipeline.build_task(config.Xor(margin=0.5))
+    assert xor.name == tasks.xor(0.5).name
+    both = pipeline.build_network(config.XorPathways(gating="both", width=3), xor)
+    assert both.nodes == networks.xor(xor, "both", 3).nodes
+    with pytest.raises(TypeError, match=r"`task` must be one of tasks\.routing, but it is XoR"):
+        pipeline.build_network(config.RoutingPathways(), xor)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "off"), [("routing", 0.1), ("xor", 0.01)])
+def test_the_shipped_gated_runs(name, off, tmp_path):
+    result = run(config.read(Path(__file__).parents[1] / "data" / "runs" / f"{name}.toml"), tmp_path)
+    loss = result.trained.observables["loss"]
+    print(name, {key: error.relative_l2 for key, error in result.comparison.errors.items()}, loss[[0, -1]])
+    assert loss[-1] < 1e-3 * loss[0]
+    assert result.theory.provenance.validity["exact"]
+    assert result.comparison.errors["strength"].relative_l2 < off
 
 
 def test_a_table_from_the_file_to_the_results(tmp_path):

@@ -193,11 +193,11 @@ def _info(arguments: argparse.Namespace, _: list[str]) -> int:
 
 def _plot(arguments: argparse.Namespace, _: list[str]) -> int:
     _start_jax()
-    from racedyn import plot, store
+    from racedyn import pipeline, plot, store
 
     file = store.load(arguments.file, partial=True)
     runs = [file[name] for name in ("theory", "trained") if name in file] or list(file.values())[:1]
-    print(plot.save_figure(plot.race(*runs), arguments.out or arguments.file.with_suffix(".png")))
+    print(plot.save_figure(pipeline.draw(*runs), arguments.out or arguments.file.with_suffix(".png")))
     return 0
 
 

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn import config as configuration
-from racedyn import plot, store, tasks
+from racedyn import networks, plot, store, tasks
 from racedyn._types import Weights
 from racedyn.comparison import Comparison, compare
 from racedyn.config import Config
-from racedyn.networks import Network, chain, init, parallel
+from racedyn.networks import Network
 from racedyn.reduction import reduce
 from racedyn.simulation import SolveError, simulate
 from racedyn.store.files import partial_path
@@ -105,13 +105,16 @@ def run(
 
 def build_task(section: configuration.TaskSection) -> tasks.Task:
     """The task of a configuration. Raises `OSError` or `ValueError` for data that can't be read."""
-    settings = {field.name: getattr(section, field.name) for field in dataclasses.fields(section)}
-    kind = settings.pop("kind")
     if isinstance(section, configuration.Arrays):
         return _arrays(section.path)
     if isinstance(section, configuration.Csv):
-        return tasks.from_csv(**settings)
-    return getattr(tasks, kind)(**settings)  # a kind has the name and the arguments of its builder
+        return tasks.from_csv(**_settings(section))
+    return getattr(tasks, section.kind)(**_settings(section))
+
+
+def _settings(section: Any) -> dict[str, Any]:
+    """The fields of a section but its kind: a kind has the name and the arguments of its builder."""
+    return {field.name: getattr(section, field.name) for field in dataclasses.fields(section) if field.name != "kind"}
 
 
 def _arrays(path: str) -> tasks.Task:
@@ -128,20 +131,21 @@ def _arrays(path: str) -> tasks.Task:
 
 
 def build_network(section: configuration.NetworkSection, task: tasks.Task) -> Network:
-    """The network of a configuration, with the task's inputs and outputs."""
-    if isinstance(section, configuration.Chain):
-        return chain(task, section.depth, section.width, activation=section.activation)
-    return parallel(
-        task, section.depths, section.width, activation=section.activation, activate_last=section.activate_last
-    )
+    """The network of a configuration, with the task's inputs and outputs. Raises `TypeError` for a task of another kind."""
+    return getattr(networks, section.kind)(task, **_settings(section))
 
 
-def build_law(section: configuration.InitSection) -> init.AbstractLaw:
+def build_law(section: configuration.InitSection) -> networks.init.AbstractLaw:
     """The law of the initial weights of a configuration."""
-    if isinstance(section, configuration.Gaussian):
-        return init.Gaussian(section.std)
-    laws: dict[str, Any] = {"orthogonal": init.Orthogonal, "aligned": init.Aligned, "balanced": init.Balanced}
-    return laws[section.kind](section.scale)
+    return getattr(networks.init, section.kind.capitalize())(**_settings(section))
+
+
+def draw(*runs: Trajectory) -> Any:
+    """The race between a theory and training, or in one run alone; the losses where no strengths were saved. Its axes.
+
+    There are none where no inputs and targets are correlated but behind gates (pure XoR), or where paths are too many.
+    """
+    return plot.race(*runs) if all("strength" in run.observables for run in runs) else plot.loss(*runs)
 
 
 def _check_target(target: Path, force: bool, resume: bool) -> None:
@@ -204,7 +208,7 @@ def _theory(
 ) -> tuple[Trajectory | None, tuple[str, ...]]:
     """The theory at the training's times, or None and why there is none: what was trained is kept in any case."""
     if system is None:
-        return None, (f"a {config.network.activation} network has no reduction: it was only trained",)
+        return None, ("a nonlinear network has no reduction: it was only trained",)
     if trained.failed:
         return None, ("the training did not end well: there is nothing to compare a theory with",)
     try:
@@ -239,7 +243,7 @@ def _save(result: RunResult, force: bool) -> RunResult:
 
 def _save_figures(result: RunResult) -> RunResult:
     """Draw the race beside the results."""
-    axes = plot.race(result.trained) if result.theory is None else plot.race(result.theory, result.trained)
+    axes = draw(*([] if result.theory is None else [result.theory]), result.trained)
     try:
         figures = tuple(plot.save_figure(axes, result.path.with_suffix(ending)) for ending in FIGURES)
     except OSError as error:

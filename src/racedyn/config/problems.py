@@ -57,21 +57,29 @@ _NEEDED = {
 
 def problems(error: ValidationError, known: Iterable[str], kinds: Kinds) -> Iterator[str]:
     """One line per problem: the dotted key, what was needed, what was given. `known` are the keys that could be."""
+    lines: dict[str, str] = {}
+    needs: dict[str, str] = {}
     for item in error.errors(include_url=False):
         code, context = item["type"], item.get("ctx", {})
-        # Inside a section with kinds, pydantic's path names the kind too.
+        unknown = code == "unexpected_keyword_argument"
+        # pydantic's path also names the kind of a section with kinds, and which of a field's types refused it.
         loc = [part for i, part in enumerate(item["loc"]) if not (i == 1 and item["loc"][0] in kinds)]
+        loc = [part for part in loc if unknown or isinstance(part, int) or part.isidentifier()]
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-        if code == "unexpected_keyword_argument":
-            yield f"`{key}` is not known.{suggest(key, known)}"
+        if unknown:
+            lines[key] = f"`{key}` is not known.{suggest(key, known)}"
         elif code == "missing":
-            yield f"`{key}` is missing."
+            lines[key] = f"`{key}` is missing."
         elif code in ("union_tag_not_found", "union_tag_invalid"):
             given = f"it is {context['tag']!r}" if "tag" in context else "it is missing"
-            yield f"`{key}.kind` must be one of {', '.join(map(repr, kinds[key]))}, but {given}."
+            lines[key] = f"`{key}.kind` must be one of {', '.join(map(repr, kinds[key]))}, but {given}."
         else:
             needed = _NEEDED.get(code, item["msg"].removeprefix("Input should ")).format(**context)
-            yield f"`{key}` must {needed}, but it is {item['input']!r} ({_word(item['input'])})."
+            needs[key] = f"{needs[key]} or {needed.removeprefix('be ')}" if key in needs else needed
+            given = f"it is {item['input']!r} ({_word(item['input'])})"
+            lines[key] = f"`{key}` must {needs[key]}, but {given}."
+    # A list that might have been a single value: what is wrong inside it says more.
+    yield from (line for key, line in lines.items() if not any(other.startswith(f"{key}[") for other in lines))
 
 
 def _word(value: Any) -> str:

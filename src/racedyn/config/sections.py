@@ -14,6 +14,7 @@ WholePositive: TypeAlias = Annotated[int, Field(ge=1)]
 NotNegative: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Activation: TypeAlias = Literal["linear", "relu", "tanh"]
+Sharing: TypeAlias = WholePositive | Literal["shared", "dedicated"]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -112,6 +113,30 @@ class Random:
 
 
 @as_section
+class Xor:
+    """`racedyn.tasks.xor`."""
+
+    kind: Literal["xor"] = "xor"
+    margin: NotNegative = 0.0
+    """By which the third coordinate separates the labels; 0 is pure XoR."""
+
+
+@as_section
+class Routing:
+    """`racedyn.tasks.routing`."""
+
+    kind: Literal["routing"] = "routing"
+    domains: WholePositive
+    """Input domains, and as many output domains."""
+    trained: WholePositive | None = None
+    """Outputs that each input domain is trained with; all if left out."""
+    pattern: Literal["circulant", "regular"] = "circulant"
+    """Which: the next ones, or drawn."""
+    key: int | None = None
+    """From which a regular pattern is drawn; the initial weights have a seed of their own."""
+
+
+@as_section
 class Arrays:
     """`racedyn.tasks.from_arrays`."""
 
@@ -162,6 +187,30 @@ class Chain:
 
 
 @as_section
+class XorPathways:
+    """`racedyn.networks.xor`, for the task "xor"."""
+
+    kind: Literal["xor"] = "xor"
+    gating: Literal["linear", "xor", "both"] = "xor"
+    """A pathway for each label, for each example, or both kinds."""
+    width: WholePositive = 128
+    """Hidden units of each pathway."""
+
+
+@as_section
+class RoutingPathways:
+    """`racedyn.networks.routing`, for the task "routing"."""
+
+    kind: Literal["routing"] = "routing"
+    width: WholePositive = 64
+    """Units of every hidden layer."""
+    hidden_layers: WholePositive = 1
+    """Matrices between the first and the last of a pathway."""
+    sharing: Sharing | Annotated[tuple[Sharing, ...], Field(min_length=1)] = "shared"
+    """"shared", "dedicated" or a group size: domains that share a pathway; several of them race in one network."""
+
+
+@as_section
 class Gaussian:
     """`racedyn.init.Gaussian`."""
 
@@ -185,7 +234,9 @@ class Aligned:
 
     kind: Literal["aligned"] = "aligned"
     scale: Positive
-    """Strength of every weight matrix in each of the task's modes."""
+    """Strength of every weight matrix in each mode."""
+    bases: Literal["nodes", "paths"] = "nodes"
+    """Whose modes: the task's, or each path's own, for paths that share no edge (as in "xor")."""
 
 
 @as_section
@@ -227,6 +278,8 @@ class Theory:
     """Relative tolerance of the solver."""
 
 
-TaskSection: TypeAlias = Hierarchy | Order | Ring | Grid | Clusters | CrossCutting | Random | Arrays | Csv
-NetworkSection: TypeAlias = Parallel | Chain
+TaskSection: TypeAlias = (
+    Hierarchy | Order | Ring | Grid | Clusters | CrossCutting | Random | Xor | Routing | Arrays | Csv
+)
+NetworkSection: TypeAlias = Parallel | Chain | XorPathways | RoutingPathways
 InitSection: TypeAlias = Gaussian | Orthogonal | Aligned | Balanced
