@@ -204,6 +204,7 @@ def test_alignment_sums_over_all_edges_of_a_node():
     assert np.isnan(reps.alignment(network, weights | {"in": np.zeros((2, 2))})["h"])
 
 
+@pytest.mark.slow
 def test_small_weights_come_to_share_what_large_ones_do_not():
     """[Saxe22] figs. 4g, 6c on the scale of a test, M = 5, K = 3."""
     task = rd.tasks.routing(5, 3)

@@ -13,6 +13,7 @@ from racedyn.studies.study import run_study
 (STUDY,) = saxe2019.STUDIES
 
 
+@pytest.mark.slow
 def test_structures(tmp_path, monkeypatch):
     """Two of the structures in a narrow network: stages in the order of S where it is deep, none where it is shallow."""
     few = {name: saxe2019.STRUCTURES[name] for name in ("clusters", "cross-cutting")}

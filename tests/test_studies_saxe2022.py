@@ -27,7 +27,7 @@ ROUTING = {"domains": 3, "trained": 2, "width": 16, "steps": 60, "rows": 20, "se
             r"modes level against the quadrature: loss \d\.\de-(0[7-9]|1)",
             marks=pytest.mark.slow,
         ),
-        (tiny("saxe2022.fig6", **ROUTING, scales=[0.3, 2.0]), 2, r"2\.00 .*->"),
+        pytest.param(tiny("saxe2022.fig6", **ROUTING, scales=[0.3, 2.0]), 2, r"2\.00 .*->", marks=pytest.mark.slow),
         pytest.param(
             tiny("saxe2022.fig5", **ROUTING | {"domains": 2, "trained": [1, 2]}, groups=[1, 2], time=20.0, end=40.0),
             4,
