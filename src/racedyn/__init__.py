@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from racedyn import exact as exact
+    from racedyn import gates as gates
     from racedyn import networks as networks
     from racedyn import plot as plot
     from racedyn import systems as systems
@@ -54,7 +55,7 @@ _HOMES = {
     "to_xarray": "racedyn.store",
     "train": "racedyn.training",
 }
-_MODULES = ("exact", "networks", "plot", "systems", "tasks")
+_MODULES = ("exact", "gates", "networks", "plot", "systems", "tasks")
 
 __all__ = [*sorted([*_HOMES, *_MODULES]), "__version__"]
 

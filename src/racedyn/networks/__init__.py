@@ -4,7 +4,7 @@ from racedyn.networks import init
 from racedyn.networks.builders import chain, parallel
 from racedyn.networks.fit import check_task, check_weights, from_layers
 from racedyn.networks.forward import forward
-from racedyn.networks.gated import routing, xor
+from racedyn.networks.gated import contextual, routing, xor
 from racedyn.networks.network import Network, Node
 from racedyn.networks.pathmaps import observe_paths, path_maps
 
@@ -14,6 +14,7 @@ __all__ = [
     "chain",
     "check_task",
     "check_weights",
+    "contextual",
     "forward",
     "from_layers",
     "init",

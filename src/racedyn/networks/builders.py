@@ -10,7 +10,8 @@ from racedyn.tasks.task import Task
 def chain(task: Task, depth: int, width: int | Sequence[int], *, activation: str = "linear") -> Network:
     """One pathway of `depth` weight matrices: edges "w1", "w2", ...; hidden nodes "h1", "h2", ...
 
-    `width`: hidden units, one number or one per hidden layer (depth - 1).
+    `width`: hidden units, one number or one per hidden layer (depth - 1). Where the task has several inputs each has a
+    first matrix of its own into the first hidden layer, "w1_<input>".
     """
     check_positive_int("depth", depth, _DEPTH)
     return _pathways(task, [depth], [_layer_widths("width", width, depth)], activation, False, lambda a, l: f"{l}")
@@ -57,19 +58,21 @@ def _layer_widths(argument: str, width: int | Sequence[int], depth: int) -> list
 
 def _pathways(task, depths, widths, activation, activate_last, suffix) -> Network:  # type: ignore[no-untyped-def]
     check_name("activation", activation, KINDS)
-    if len(task.inputs) != 1 or len(task.targets) != 1:
-        fail("task", "have one input and one output node", f"it has {list(task.inputs)} and {list(task.targets)}",
-             "Build a networks.Network for it.")  # fmt: skip
-    ((source, X),) = task.inputs.items()
+    if len(task.targets) != 1:
+        fail("task", "have one output node", f"it has {list(task.targets)}", "Build a networks.Network for it.")
     ((sink, Y),) = task.targets.items()
-    nodes: dict[str, Node] = {source: Node(X.shape[0])}
+    nodes = {source: Node(X.shape[0]) for source, X in task.inputs.items()}
+    # Each input has a first matrix of its own: together they are one on all inputs joined.
+    mark = {source: f"_{source}" if len(nodes) > 1 else "" for source in nodes}
     edges: dict[str, tuple[str, str]] = {}
     edge_kinds: dict[str, str] = {}
     for a, (depth, hidden) in enumerate(zip(depths, widths, strict=True), start=1):
-        names = [source, *(f"h{suffix(a, layer)}" for layer in range(1, depth)), sink]
-        nodes.update({name: Node(units, activation) for name, units in zip(names[1:-1], hidden, strict=True)})
-        edges.update({f"w{suffix(a, l)}": (names[l - 1], names[l]) for l in range(1, depth + 1)})
+        names = [*(f"h{suffix(a, layer)}" for layer in range(1, depth)), sink]
+        nodes.update({name: Node(units, activation) for name, units in zip(names[:-1], hidden, strict=True)})
+        edges.update({f"w{suffix(a, 1)}{mark[source]}": (source, names[0]) for source in mark})
+        edges.update({f"w{suffix(a, l)}": (names[l - 2], names[l - 1]) for l in range(2, depth + 1)})
         if activate_last and activation != "linear":
-            edge_kinds[f"w{suffix(a, depth)}"] = activation
+            last = [f"w{suffix(a, depth)}"] if depth > 1 else [f"w{suffix(a, 1)}{mark[source]}" for source in mark]
+            edge_kinds.update(dict.fromkeys(last, activation))
     nodes[sink] = Node(Y.shape[0])
     return Network(nodes, edges, edge_kinds=edge_kinds)

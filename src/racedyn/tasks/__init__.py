@@ -1,6 +1,7 @@
 """Tasks: inputs, targets, contexts, and the modes in which strengths are read."""
 
 from racedyn.tasks.builders import from_arrays, random
+from racedyn.tasks.contextual import ContextualTask, contextual
 from racedyn.tasks.modes import Modes
 from racedyn.tasks.routing import RoutingTask, routing
 from racedyn.tasks.structures import clusters, cross_cutting, grid, hierarchy, order, ring
@@ -9,10 +10,12 @@ from racedyn.tasks.task import Task
 from racedyn.tasks.xor import xor
 
 __all__ = [
+    "ContextualTask",
     "Modes",
     "RoutingTask",
     "Task",
     "clusters",
+    "contextual",
     "cross_cutting",
     "from_arrays",
     "from_csv",

@@ -1,0 +1,51 @@
+"""Which neurons are on in which contexts, and how consistently over a context's examples ([Jarvis25] App. B)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from racedyn._checks import fail
+from racedyn.tasks.task import Task
+from racedyn.trajectory import Trajectory
+
+
+class Patterns(NamedTuple):
+    """Gating patterns of a layer over training.
+
+    `share` (time, unit, context): part of a context's examples that a neuron is on in. `on` (time, unit, context): whether
+    in more than half. `consistency` (time, unit): part of all examples in which a neuron is as its pattern says, 1 where its
+    gate depends on the context alone. `alive` (time, unit): whether it is on in any example.
+    """
+
+    share: np.ndarray
+    on: np.ndarray
+    consistency: np.ndarray
+    alive: np.ndarray
+
+    def counts(self, row: int = -1) -> dict[tuple[bool, ...], int]:
+        """Pattern over contexts -> number of live neurons that have it at a saved row, the commonest first."""
+        live = self.on[row][self.alive[row]]
+        kinds, counts = np.unique(live, axis=0, return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        return {tuple(map(bool, kinds[k])): int(counts[k]) for k in order}
+
+
+def patterns(run: Trajectory, task: Task, node: str = "h1") -> Patterns:
+    """The gating patterns of the neurons of `node` at every saved row of a run.
+
+    `run`: of `train(..., record=[node])` on `task`. Raises `ValueError` where the activity of the node was not recorded, or is
+    that of another task.
+    """
+    name = f"activity_{node}"
+    if name not in run.observables:
+        recorded = [key.removeprefix("activity_") for key in run.observables if key.startswith("activity_")]
+        fail("run", f"have the activity of {node!r}", f"it has that of {recorded or 'no node'}",
+             f"train(..., record=[{node!r}]).")  # fmt: skip
+    active = np.asarray(run.observables[name]) > 0
+    if active.shape[-1] != task.num_examples:
+        fail("task", "be the one of the run", f"it has {task.num_examples} examples, the run {active.shape[-1]}")
+    members = np.equal(task.context[:, None], np.arange(task.num_contexts)).astype(float)  # (example, context)
+    share = active @ members / np.maximum(members.sum(axis=0), 1)
+    on = share > 0.5
+    consistency = (active == on[..., task.context]).mean(axis=-1)
+    return Patterns(share, on, consistency, np.any(active, axis=-1))

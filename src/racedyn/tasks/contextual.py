@@ -1,0 +1,72 @@
+"""The contextual task: items have properties in every context, and others in one context alone ([Jarvis25] sections 4, 5)."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from racedyn._checks import check_name, check_positive_int, fail
+from racedyn.tasks.structures import cross_cutting, hierarchy, order, ring
+from racedyn.tasks.task import Task
+
+STRUCTURES: Mapping[str, Callable[[int], Task]] = {
+    "tree": hierarchy,
+    "ring": ring,
+    "order": order,
+    "cross_cutting": lambda items: cross_cutting(items // 2, 2),
+}
+MOST_CONTEXTS = 8
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ContextualTask(Task):
+    """A `Task` of items in contexts, with nodes "item", "context" and "output"; made by `tasks.contextual`.
+
+    **Fields** besides those of `Task`: `blocks`, the rows of the target that are active in every context (the first) and in
+    each context alone.
+    """
+
+    blocks: tuple[slice, ...] = ()
+
+    @property
+    def items(self) -> int:
+        return self.inputs["item"].shape[0]
+
+
+def contextual(items: int = 8, contexts: int = 3, structures: str | Sequence[str] = "tree") -> ContextualTask:
+    """Every item in every context: P = C n examples, context by context.
+
+    Inputs: "item" one-hot (n, P), "context" one-hot (C, P); gates depend on the context. Targets (rows, P): a block of
+    properties that items have in every context, and one for each context that they have in it alone. `structures`: that of
+    all blocks, or of each (C + 1, the common one first): "tree", "ring", "order", "cross_cutting" (two classes across a
+    tree of pairs). Raises `ValueError` for fewer than 2 or more than 8 contexts, or as many structures as do not fit.
+    """
+    items, contexts = check_positive_int("items", items), check_positive_int("contexts", contexts)
+    if not 2 <= contexts <= MOST_CONTEXTS:
+        fail("contexts", f"be from 2 to {MOST_CONTEXTS}", f"it is {contexts}")
+    names = [structures] * (contexts + 1) if isinstance(structures, str) else list(structures)
+    if len(names) != contexts + 1:
+        fail("structures", f"name one structure, or {contexts + 1}: the common one, then one per context",
+             f"it names {len(names)}")  # fmt: skip
+    made = [STRUCTURES[check_name("structures", name, STRUCTURES)](items) for name in names]
+    ends = np.cumsum([0, *(len(each.Y) for each in made)])
+    blocks = tuple(slice(int(start), int(stop)) for start, stop in pairwise(ends))
+    Y = np.zeros((ends[-1], contexts * items))
+    Y[blocks[0]] = np.tile(made[0].Y, contexts)
+    for c in range(contexts):
+        Y[blocks[c + 1], c * items : (c + 1) * items] = made[c + 1].Y
+    where = ["in every context", *(f"in context {c + 1}" for c in range(contexts))]
+    return ContextualTask(
+        {"item": np.tile(np.eye(items), contexts), "context": np.repeat(np.eye(contexts), items, axis=1)},
+        {"output": Y},
+        np.repeat(np.arange(contexts), items),
+        name=f"{items} items in {contexts} contexts",
+        item_names=tuple(f"item {i + 1}, context {c + 1}" for c in range(contexts) for i in range(items)),
+        feature_names=tuple(
+            f"{name}, {place}"
+            for each, place in zip(made, where, strict=True)
+            for name in each.feature_names  # type: ignore[union-attr]
+        ),
+        blocks=blocks,
+    )
