@@ -92,8 +92,10 @@ def routing(
     Per mode b1 (first, last) and b2 (hidden) with s, d of one route; G routes flow through an outer matrix of a pathway and
     G^2 through a hidden one: tau b1' = (G/M^2) b1 b2^L r, tau b2' = (G/M)^2 b1^2 b2^(L-1) r, r = s - d b1^2 b2^L.
     G b1^2 - b2^2 is conserved, so that t is a quadrature over one strength: 96 Gauss panels of order 10, inverted by Newton
-    steps. Raises `ValueError` for a task that isn't regular, or a start that is not positive.
+    steps. `ts` of at least 0, in any order. Raises `ValueError` for a task that isn't regular, or a start that is not positive.
     """
+    if not isinstance(task, RoutingTask):
+        fail("task", "be one of tasks.routing", f"it is {task}", error=TypeError)
     if not task.regular:
         per_input, per_output = task.routes.sum(axis=1), task.routes.sum(axis=0)
         fail("task", "be regular to have a closed form: as many trained routes at every domain",
@@ -106,7 +108,7 @@ def routing(
     if group < domains and not task.routes.all():
         fail("task", "have all routes trained where groups share pathways", f"{int((~task.routes).sum())} are not",
              'reduce(level="modes") takes any pattern.')  # fmt: skip
-    outer, hidden = (check_positive("start", b) for b in np.broadcast_to(np.asarray(start, float), 2))
+    outer, hidden = (check_positive("start", float(b)) for b in np.broadcast_to(np.asarray(start, float), 2))
     layers = check_positive_int("hidden_layers", hidden_layers)
     # Means over the trained routes: of the K M a domain has K; of the M^2 where all are trained a group's outer matrix has G.
     X, Y = task.items, task.features
