@@ -11,6 +11,16 @@ import numpy as np
 
 from racedyn._checks import check_positive, fail
 from racedyn._types import MODE, PATH, TIME
+from racedyn.comparison.comparable import (
+    STRENGTH_DIMS,
+    check_comparable,
+    modes_of,
+    num_pairs_of,
+    rules_of,
+    text_of,
+    times_of,
+    unit_of,
+)
 from racedyn.comparison.result import Comparison, Error, OffDiagonal, Outcome
 from racedyn.concentration import largest_share, participation, shares
 from racedyn.tasks.modes import Modes
@@ -18,7 +28,6 @@ from racedyn.trajectory import Status, Trajectory
 
 SUM, GROUPS = "strength, sum over paths", "group_strength"
 MISALIGNED = 1e-9  # far above rounding: a smaller off-diagonal of V^T Sigma_x V is none
-_STRENGTH_DIMS = (TIME, PATH, MODE)
 
 
 def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
@@ -33,9 +42,9 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
     of time, no common time, no common observable.
     """
     checked = check_comparable(theory, trained)
-    own_ts = _times("theory", theory), _times("trained", trained)
+    own_ts = times_of("theory", theory), times_of("trained", trained)
     ts, rows = _common_times(*own_ts)
-    modes = _modes(trained) or _modes(theory)
+    modes = modes_of(trained) or modes_of(theory)
     labels = {**theory.labels, **trained.labels} | ({} if modes is None else {MODE: modes.names})
     a = _resampled(theory, own_ts[0], ts)
     b = {name: _float(value)[rows] for name, value in trained.observables.items()}
@@ -48,12 +57,12 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
              "Record the same observables in both.")  # fmt: skip
     comparison = Comparison(
         ts=ts,
-        time_unit=_unit(theory),
+        time_unit=unit_of(theory),
         errors={name: _error(a[name], b[name], ts, dims[name][1:], labels) for name in shared},
         notes=tuple(_notes(theory, trained, checked, 0 if np.array_equal(*own_ts) else len(ts))),
         off_diagonal=_off_diagonal(b.get("off_diagonal"), ts, labels),
     )
-    if "strength" not in shared or _num_pairs(trained) > 1:
+    if "strength" not in shared or num_pairs_of(trained) > 1:
         return comparison
 
     a_strength, b_strength = a["strength"], b["strength"]
@@ -94,51 +103,14 @@ def learning_times(trajectory: Trajectory, fraction: float = 0.5) -> np.ndarray:
     never reached, or already is at the first save. Raises `ValueError` where the trajectory has no strengths.
     """
     fraction = check_positive("fraction", fraction)
-    if trajectory.dims.get("strength") != _STRENGTH_DIMS:
-        fail("trajectory", f"have an observable 'strength' with axes {_STRENGTH_DIMS}",
+    if trajectory.dims.get("strength") != STRENGTH_DIMS:
+        fail("trajectory", f"have an observable 'strength' with axes {STRENGTH_DIMS}",
              f"its axes are {trajectory.dims.get('strength')}", "Pick one member of an ensemble first.")  # fmt: skip
     strength = _float(trajectory.observables["strength"])
     total = _fill(strength, _padding(strength)).sum(axis=1)
-    modes = _modes(trajectory)
+    modes = modes_of(trajectory)
     target = total[-1] if modes is None else modes.S / modes.variances
-    return _first_reached(_times("trajectory", trajectory), total, fraction * target)
-
-
-def check_comparable(theory: Trajectory, trained: Trajectory) -> bool:
-    """Refuse runs whose strengths or times are not the same quantities; return whether their bases could be checked."""
-    for name, run, other in (("theory", theory, "simulate"), ("trained", trained, "train")):
-        if not isinstance(run, Trajectory):
-            fail(name, "be a Trajectory", f"it is {type(run).__name__}", f"racedyn.{other} returns one.", TypeError)
-    kinds = [None if run.provenance is None else run.provenance.kind for run in (theory, trained)]
-    if kinds == ["train", "simulate"]:
-        fail(
-            "theory", "be the theory", "it is the trained run, and `trained` is the theory", "compare(theory, trained)"
-        )
-    if _unit(theory) != _unit(trained):
-        fail("theory", "have the unit of time of `trained`", f"they are in {_unit(theory)!r} and {_unit(trained)!r}",
-             "An optimiser other than plain gradient descent has no flow time.")  # fmt: skip
-    sizes = []
-    for name, trajectory in (("theory", theory), ("trained", trained)):
-        if (dims := trajectory.dims.get("strength")) not in (None, _STRENGTH_DIMS):
-            fail(name, f"have strengths with axes {_STRENGTH_DIMS}", f"they are {dims}", "Pick one member first.")
-        if dims is not None:
-            sizes.append(np.shape(trajectory.observables["strength"])[1:])
-    named = [[_text(x) for x in t.labels[PATH]] for t in (theory, trained) if PATH in t.labels]
-    for axis, counts in zip((PATH, MODE), zip(*sizes, strict=True), strict=False):
-        if len(set(counts)) > 1:
-            fail("theory", f"have the {axis}s of `trained`", f"they have {counts[0]} and {counts[1]} of them",
-                 "Reduce the network that was trained, on the same task.")  # fmt: skip
-    if len(named) == 2 and named[0] != named[1]:
-        fail("theory", "have the paths of `trained`, in the same order", f"they are {named[0]} and {named[1]}",
-             "Reduce the network that was trained.")  # fmt: skip
-    bases = _modes(theory), _modes(trained)
-    if bases[0] is None or bases[1] is None:
-        return False
-    if not bases[0].same_as(bases[1]):
-        fail("theory", "be read in the modes of `trained`", "their bases differ, and strengths depend on the basis: "
-             "inside a degenerate group (equal singular values) every rotation is a basis, with other K_a(t)",
-             "Give both the same task.")  # fmt: skip
-    return True
+    return _first_reached(times_of("trajectory", trajectory), total, fraction * target)
 
 
 # Trajectories as host arrays
@@ -148,50 +120,10 @@ def _float(array: Any) -> np.ndarray:
     return np.asarray(array, dtype=np.float64)
 
 
-def _text(label: Any) -> str:
-    return label if isinstance(label, str) else ".".join(map(str, label)) if isinstance(label, Sequence) else str(label)
-
-
 def _names(labels: Mapping[str, Any], axis: str, size: int) -> tuple[str, ...]:
     """Names along an axis: its labels where there is one for each place, else counted from 1."""
     given = labels.get(axis, ())
-    return tuple(map(_text, given)) if len(given) == size else tuple(f"{axis} {i + 1}" for i in range(size))
-
-
-def _unit(trajectory: Trajectory) -> str:
-    source = trajectory.provenance
-    return "tau" if source is None else str(source.settings.get("time_unit", "tau"))
-
-
-def _num_pairs(trained: Trajectory) -> int:
-    """How many pairs of input and output the observed paths join: each has modes of its own."""
-    return 1 if trained.provenance is None else len(trained.provenance.settings.get("pairs", [None]))
-
-
-def _rules(trajectory: Trajectory) -> dict[str, Any]:
-    """Weight decay and stages of a run, where it has any."""
-    source = trajectory.provenance
-    said = {} if source is None else {**source.settings, **source.validity}
-    return {name: said[name] for name in ("weight_decay", "stages") if said.get(name)}
-
-
-def _modes(trajectory: Trajectory) -> Modes | None:
-    """The modes in which strengths were read, if known; refused where they are not as many."""
-    modes = None if trajectory.provenance is None else trajectory.provenance.modes
-    if modes is not None and "strength" in trajectory.observables:
-        num = np.shape(trajectory.observables["strength"])[-1]
-        if num != modes.num:
-            fail("trajectory", "have one strength per mode of its provenance", f"it has {num} and {modes.num}")
-    return modes
-
-
-def _times(argument: str, trajectory: Trajectory) -> np.ndarray:
-    ts = _float(trajectory.ts)
-    if ts.ndim != 1 or not ts.size or not np.all(np.diff(ts) >= 0) or not np.isfinite(ts).all():
-        fail(argument, "be one run at rising, finite flow times", f"its times have shape {ts.shape}"
-             + ("" if ts.ndim != 1 else f" and go from {ts[:1]} to {ts[-1:]}"),
-             "Pick one member of an ensemble first.")  # fmt: skip
-    return ts
+    return tuple(map(text_of, given)) if len(given) == size else tuple(f"{axis} {i + 1}" for i in range(size))
 
 
 def _common_times(theory_ts: np.ndarray, ts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -301,21 +233,22 @@ def _group_name(group: Sequence[int], modes: Modes) -> str:
 
 def _notes(theory: Trajectory, trained: Trajectory, checked: bool, interpolated: int) -> list[str]:
     notes = []
-    if not checked and "strength" in theory.observables and "strength" in trained.observables:
-        lacking = " and ".join(n for n, t in (("theory", theory), ("trained", trained)) if _modes(t) is None)
+    pairs = num_pairs_of(trained)
+    if not checked and pairs == 1 and "strength" in theory.observables and "strength" in trained.observables:
+        lacking = " and ".join(n for n, t in (("theory", theory), ("trained", trained)) if modes_of(t) is None)
         notes.append(f"bases NOT checked ({lacking} without modes): strengths can agree only if read in the same one")
-    if (pairs := _num_pairs(trained)) > 1:
+    if pairs > 1:
         notes.append(
-            f"the paths join {pairs} pairs of input and output, each with modes of its own: no sums over paths, learning "
-            "times or winners"
+            f"the paths join {pairs} pairs of input and output, each with modes of its own, which are not checked to be the "
+            "same: no sums over paths, learning times or winners"
         )
-    if _rules(theory) != _rules(trained):
+    if rules_of(theory) != rules_of(trained):
         notes.append(
-            f"theory and training follow different rules: {_rules(theory) or 'none'} and {_rules(trained) or 'none'}"
+            f"theory and training follow different rules: {rules_of(theory) or 'none'} and {rules_of(trained) or 'none'}"
         )
     if interpolated:
         notes.append(f"save times differ: theory interpolated linearly onto {interpolated} trained times")
-    modes = _modes(theory)
+    modes = modes_of(theory)
     if modes is not None and modes.misalignment > MISALIGNED:
         notes.append(
             f"the inputs' correlation is not diagonal in these modes (off-diagonal {modes.misalignment:.2g} of its norm): "

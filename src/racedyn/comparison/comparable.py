@@ -1,0 +1,90 @@
+"""What two runs say of themselves, and whether they can be compared."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from racedyn._checks import fail
+from racedyn._types import MODE, PATH, TIME
+from racedyn.tasks.modes import Modes
+from racedyn.trajectory import Trajectory
+
+STRENGTH_DIMS = (TIME, PATH, MODE)
+
+
+def check_comparable(theory: Trajectory, trained: Trajectory) -> bool:
+    """Refuse runs whose strengths or times are not the same quantities; return whether their bases could be checked."""
+    for name, run, other in (("theory", theory, "simulate"), ("trained", trained, "train")):
+        if not isinstance(run, Trajectory):
+            fail(name, "be a Trajectory", f"it is {type(run).__name__}", f"racedyn.{other} returns one.", TypeError)
+    kinds = [None if run.provenance is None else run.provenance.kind for run in (theory, trained)]
+    if kinds == ["train", "simulate"]:
+        fail(
+            "theory", "be the theory", "it is the trained run, and `trained` is the theory", "compare(theory, trained)"
+        )
+    if unit_of(theory) != unit_of(trained):
+        fail("theory", "have the unit of time of `trained`", f"they are in {unit_of(theory)!r} and {unit_of(trained)!r}",
+             "An optimiser other than plain gradient descent has no flow time.")  # fmt: skip
+    sizes = []
+    for name, trajectory in (("theory", theory), ("trained", trained)):
+        if (dims := trajectory.dims.get("strength")) not in (None, STRENGTH_DIMS):
+            fail(name, f"have strengths with axes {STRENGTH_DIMS}", f"they are {dims}", "Pick one member first.")
+        if dims is not None:
+            sizes.append(np.shape(trajectory.observables["strength"])[1:])
+    named = [[text_of(x) for x in t.labels[PATH]] for t in (theory, trained) if PATH in t.labels]
+    for axis, counts in zip((PATH, MODE), zip(*sizes, strict=True), strict=False):
+        if len(set(counts)) > 1:
+            fail("theory", f"have the {axis}s of `trained`", f"they have {counts[0]} and {counts[1]} of them",
+                 "Reduce the network that was trained, on the same task.")  # fmt: skip
+    if len(named) == 2 and named[0] != named[1]:
+        fail("theory", "have the paths of `trained`, in the same order", f"they are {named[0]} and {named[1]}",
+             "Reduce the network that was trained.")  # fmt: skip
+    bases = modes_of(theory), modes_of(trained)
+    if bases[0] is None or bases[1] is None:
+        return False
+    if not bases[0].same_as(bases[1]):
+        fail("theory", "be read in the modes of `trained`", "their bases differ, and strengths depend on the basis: "
+             "inside a degenerate group (equal singular values) every rotation is a basis, with other K_a(t)",
+             "Give both the same task.")  # fmt: skip
+    return True
+
+
+def text_of(label: Any) -> str:
+    return label if isinstance(label, str) else ".".join(map(str, label)) if isinstance(label, Sequence) else str(label)
+
+
+def unit_of(trajectory: Trajectory) -> str:
+    source = trajectory.provenance
+    return "tau" if source is None else str(source.settings.get("time_unit", "tau"))
+
+
+def num_pairs_of(trained: Trajectory) -> int:
+    """How many pairs of input and output the observed paths join: each has modes of its own."""
+    return 1 if trained.provenance is None else len(trained.provenance.settings.get("pairs", [None]))
+
+
+def rules_of(trajectory: Trajectory) -> dict[str, Any]:
+    """Weight decay and stages of a run, where it has any."""
+    source = trajectory.provenance
+    said = {} if source is None else {**source.settings, **source.validity}
+    return {name: said[name] for name in ("weight_decay", "stages") if said.get(name)}
+
+
+def modes_of(trajectory: Trajectory) -> Modes | None:
+    """The modes in which strengths were read, if known; refused where they are not as many."""
+    modes = None if trajectory.provenance is None else trajectory.provenance.modes
+    if modes is not None and "strength" in trajectory.observables:
+        num = np.shape(trajectory.observables["strength"])[-1]
+        if num != modes.num:
+            fail("trajectory", "have one strength per mode of its provenance", f"it has {num} and {modes.num}")
+    return modes
+
+
+def times_of(argument: str, trajectory: Trajectory) -> np.ndarray:
+    ts = np.asarray(trajectory.ts, dtype=np.float64)
+    if ts.ndim != 1 or not ts.size or not np.all(np.diff(ts) >= 0) or not np.isfinite(ts).all():
+        fail(argument, "be one run at rising, finite flow times", f"its times have shape {ts.shape}"
+             + ("" if ts.ndim != 1 else f" and go from {ts[:1]} to {ts[-1:]}"),
+             "Pick one member of an ensemble first.")  # fmt: skip
+    return ts
