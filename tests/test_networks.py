@@ -230,3 +230,11 @@ def test_too_many_paths_are_counted_not_listed():
     assert net.count_paths()["e0a"] == 2 ** (layers - 1)
     with pytest.raises(ValueError, match=r"262144 paths, more than the 100000"):
         net.paths()
+
+
+def test_the_end_of_a_run_is_not_its_weights():
+    network = rd.networks.chain(TASK, 2, 3)
+    run = rd.train(network, TASK, network.init(rd.init.Gaussian(0.1), key=0), lr=0.1, steps=2, progress=False)
+    with pytest.raises(ValueError, match=r'run\.end\["weights"\]'):
+        rd.networks.check_weights(network, run.end)
+    assert set(rd.networks.check_weights(network, run.end["weights"])) == {"w1", "w2"}

@@ -228,6 +228,8 @@ def test_bad_input():
         exact.routing(task, 0.1, [0.0, 1.0], group=2)
     with pytest.raises(ValueError, match="`start` must be a positive number"):
         exact.routing(task, 0.0, [0.0, 1.0])
+    with pytest.raises(ValueError, match="`ts` must be of at least 0, where the start is, but its smallest is -1"):
+        exact.routing(task, 0.1, [0.0, -1.0])
     with pytest.raises(TypeError, match=r"`task` must be one of tasks\.routing"):
         exact.routing(rd.tasks.hierarchy(4), 0.1, [0.0, 1.0])
     with pytest.warns(UserWarning, match="can learn 2 of the 4"):

@@ -15,6 +15,7 @@ NotNegative: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Activation: TypeAlias = Literal["linear", "relu", "tanh"]
 Sharing: TypeAlias = WholePositive | Literal["shared", "dedicated"]
+Structure: TypeAlias = Literal["tree", "ring", "order", "cross_cutting"]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -137,6 +138,17 @@ class Routing:
 
 
 @as_section
+class Contextual:
+    """`racedyn.tasks.contextual`."""
+
+    kind: Literal["contextual"] = "contextual"
+    items: WholePositive = 8
+    contexts: WholePositive = 3
+    structures: Structure | Annotated[tuple[Structure, ...], Field(min_length=1)] = "tree"
+    """That of all blocks, or of each: the common one, then one per context."""
+
+
+@as_section
 class Arrays:
     """`racedyn.tasks.from_arrays`."""
 
@@ -211,6 +223,17 @@ class RoutingPathways:
 
 
 @as_section
+class ContextualPathways:
+    """`racedyn.networks.contextual`, for the task "contextual"."""
+
+    kind: Literal["contextual"] = "contextual"
+    active: WholePositive | Annotated[tuple[WholePositive, ...], Field(min_length=1)] | None = None
+    """Contexts that open a context pathway, all but one if left out; several numbers race in one network."""
+    width: WholePositive = 100
+    """Hidden units of each pathway."""
+
+
+@as_section
 class Gaussian:
     """`racedyn.init.Gaussian`."""
 
@@ -279,7 +302,7 @@ class Theory:
 
 
 TaskSection: TypeAlias = (
-    Hierarchy | Order | Ring | Grid | Clusters | CrossCutting | Random | Xor | Routing | Arrays | Csv
+    Hierarchy | Order | Ring | Grid | Clusters | CrossCutting | Random | Xor | Routing | Contextual | Arrays | Csv
 )
-NetworkSection: TypeAlias = Parallel | Chain | XorPathways | RoutingPathways
+NetworkSection: TypeAlias = Parallel | Chain | XorPathways | RoutingPathways | ContextualPathways
 InitSection: TypeAlias = Gaussian | Orthogonal | Aligned | Balanced

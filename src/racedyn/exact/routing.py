@@ -118,6 +118,8 @@ def routing(
     alpha, beta = group / domains**2, (group / domains) ** 2
     c = outer**2 * beta / alpha - hidden**2
     t = jnp.asarray(ts, float)
+    if not isinstance(t, jax.core.Tracer) and t.size and t.min() < 0:
+        fail("ts", "be of at least 0, where the start is", f"its smallest is {float(t.min()):g}")
 
     def one_mode(s: Array, d: Array) -> tuple[Array, Array]:
         race = _Race(s, d, alpha, beta, c, layers)

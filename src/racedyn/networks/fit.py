@@ -77,6 +77,13 @@ def check_weights(network: Network, weights: Mapping[str, Any]) -> Weights:
     if not isinstance(weights, Mapping):
         fail("weights", "be a dict edge -> array", f"it is {type(weights).__name__}",
              "networks.from_layers(network, layers) makes one of a list of matrices.", TypeError)  # fmt: skip
+    if set(weights) == {"weights", "optimiser"}:
+        fail(
+            "weights",
+            "be a dict edge -> array",
+            "it is the `end` of a training run",
+            'Those are in run.end["weights"].',
+        )
     for edge in weights:
         check_name("weights", edge, network.edges)
     checked = {}

@@ -51,9 +51,10 @@ def reduce(
       then those of one sweep.
     - `weight_decay`: rate, in units of 1/tau, at which all weights decay besides; it keeps every reduction as exact.
     - `stages`: groups of edges trained one upon the other as in `racedyn.train`; not at "pathway".
-    - `bases`: of the level "modes": "nodes", one at each node, that of the task; or "paths", each path's own with measured
-      overlaps ([Jarvis25] App. F), for paths whose first and last edge are theirs alone. `racedyn.statistics` has the
-      residual task of paths that learn what others leave.
+    - `bases`: of the level "modes": "nodes", one at each node, that of the task; or "paths", at outputs each path's own with
+      measured overlaps, at the input one that all paths share ([Jarvis25] App. F), for paths whose first and last edge are
+      theirs alone. Paths that read different directions of the input, as with XoR gating, have the level "matrix".
+      `racedyn.statistics` has the residual task of paths that learn what others leave.
     - `paths`: whose strengths are observed; all by default, none where there are more than 1,000.
 
     Raises `ValueError` where a level isn't exact (with the measured reason, and the level that is), for a nonlinear
