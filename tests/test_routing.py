@@ -228,6 +228,9 @@ def test_bad_input():
         exact.routing(task, 0.1, [0.0, 1.0], group=2)
     with pytest.raises(ValueError, match="`start` must be a positive number"):
         exact.routing(task, 0.0, [0.0, 1.0])
+    correlated = rd.tasks.routing(3, 2, np.eye(4) + 0.2 * np.outer(np.ones(4), [1, 0.5, 0, 0.2]), task.features)
+    with pytest.raises(ValueError, match=r"inputs whose correlation is diagonal in the modes.*0\.\d+ of Sigma_x V"):
+        exact.routing(correlated, 0.1, [0.0, 1.0])
     with pytest.raises(ValueError, match="`ts` must be of at least 0, where the start is, but its smallest is -1"):
         exact.routing(task, 0.1, [0.0, -1.0])
     with pytest.raises(TypeError, match=r"`task` must be one of tasks\.routing"):

@@ -149,6 +149,15 @@ def test_a_neuron_that_serves_no_example_dies():
     assert found.strength([True, False, False, False]) == 0
 
 
+def test_strengths_by_number_and_by_mask():
+    task, _, weights = small_relu(0.5, width=40)
+    joined = early(task, weights)
+    for group, mask in (([0], [True, False, False, False]), ([2, 3], [False, False, True, True])):
+        assert joined.strength(group) == joined.strength(mask) > 0
+    with pytest.raises(IndexError):
+        joined.strength([4])
+
+
 def relu_and_twins(margin, key=0):
     """Half-loss time of the ReLU network, and of both gatings from the strengths that its neurons bring them."""
     task, network, weights = small_relu(margin, key=key)
@@ -159,7 +168,7 @@ def relu_and_twins(margin, key=0):
     for gating, groups in (("linear", ([0, 1], [2, 3])), ("xor", ([0], [1], [2], [3]))):
         s, d = exact.xor_statistics(margin, gating)
         if s > 0:
-            a = [exact.two_layer(s, d, joined.strength(np.isin(np.arange(4), g)), ts) for g in groups]
+            a = [exact.two_layer(s, d, joined.strength(g), ts) for g in groups]
             times[gating] = np.interp(-0.25, -np.mean([0.5 * (1 - each * d / s) ** 2 for each in a], axis=0), ts)
     return times, joined, trained
 
@@ -195,6 +204,10 @@ def test_bad_input():
         rd.networks.xor(rd.tasks.hierarchy(4))
     with pytest.raises(ValueError, match="a context for each example"):
         rd.networks.xor(rd.tasks.from_arrays(np.eye(2), np.array([[1.0, -1.0]])))
+    with pytest.raises(ValueError, match="`margin` must be of at least 0, but its smallest is -1"):
+        exact.xor(-1.0, "xor", 0.1, [0.0])
+    with pytest.raises(ValueError, match="`a0` must be of at least 0"):
+        exact.xor(1.0, "xor", -0.1, [0.0])
     with pytest.raises(ValueError, match="`a0` must be small"):
         exact.xor_crossing(0.9)
     with pytest.raises(ValueError, match="be 'nodes' where paths share edges"):

@@ -8,7 +8,7 @@ from then on grows as c e^(s t) along e: it brings c^2 e^(2 s t) to that pathway
 as if it had been there with c^2 = (c at the settling time)^2 e^(-2 s t).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,9 +32,14 @@ class EarlyPathways(NamedTuple):
     start: np.ndarray
     unique: np.ndarray
 
-    def strength(self, examples: np.ndarray) -> float:
-        """The a0 of the pathway that is open for `examples` (P,) and no others."""
-        return float(self.start[(self.active == np.asarray(examples, bool)).all(axis=1)].sum())
+    def strength(self, examples: Any) -> float:
+        """The a0 of the pathway that is open for these examples and no others: whole numbers from 0, or a mask (P,).
+
+        Raises `IndexError` for an example that there is not.
+        """
+        wanted = np.zeros(self.active.shape[1], bool)
+        wanted[np.asarray(examples)] = True
+        return float(self.start[(self.active == wanted).all(axis=1)].sum())
 
 
 def early_pathways(first: np.ndarray, second: np.ndarray, X: np.ndarray, Y: np.ndarray) -> EarlyPathways:

@@ -83,7 +83,7 @@ def routing(
 
     **Arguments:**
 
-    - `task`: regular: each input is trained with K outputs and each output with K inputs.
+    - `task`: regular: each input is trained with K outputs and each output with K inputs; Sigma_x diagonal in the modes.
     - `start`: strength of all matrices at the start, or (first and last, hidden); `ts` in units of tau.
     - `group`: G, where G input and G output domains share a pathway (`networks.routing(sharing=G)`); all M by default.
       Below M all routes must be trained, so that all pathways are alike.
@@ -92,7 +92,8 @@ def routing(
     Per mode b1 (first, last) and b2 (hidden) with s, d of one route; G routes flow through an outer matrix of a pathway and
     G^2 through a hidden one: tau b1' = (G/M^2) b1 b2^L r, tau b2' = (G/M)^2 b1^2 b2^(L-1) r, r = s - d b1^2 b2^L.
     G b1^2 - b2^2 is conserved, so that t is a quadrature over one strength: 96 Gauss panels of order 10, inverted by Newton
-    steps. `ts` of at least 0, in any order. Raises `ValueError` for a task that isn't regular, or a start that is not positive.
+    steps. `ts` of at least 0, in any order. Raises `ValueError` for a task that is not such a one, or a start
+    that is not positive.
     """
     if not isinstance(task, RoutingTask):
         fail("task", "be one of tasks.routing", f"it is {task}", error=TypeError)
@@ -114,7 +115,12 @@ def routing(
     X, Y = task.items, task.features
     modes = task.pair_modes(*_some_route(task))
     s = np.einsum("ia,ij,ja->a", modes.U, Y @ X.T, modes.V) / X.shape[1]
-    d = np.einsum("ia,ij,ja->a", modes.V, X @ X.T, modes.V) / X.shape[1]
+    sigma_v = X @ (X.T @ modes.V) / X.shape[1]
+    d = np.einsum("ia,ia->a", modes.V, sigma_v)
+    off = np.linalg.norm(sigma_v - modes.V * d) / np.linalg.norm(sigma_v)
+    if off > 1e3 * np.finfo(float).eps * len(X):
+        fail("task", "have inputs whose correlation is diagonal in the modes, as one-hot or whitened ones",
+             f"{off:.2g} of Sigma_x V is off the diagonal", 'reduce(level="matrix") takes any inputs.')  # fmt: skip
     alpha, beta = group / domains**2, (group / domains) ** 2
     c = outer**2 * beta / alpha - hidden**2
     t = jnp.asarray(ts, float)

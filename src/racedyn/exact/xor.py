@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
@@ -17,12 +18,19 @@ def xor_statistics(margin: ArrayLike, gating: str) -> tuple[Array, Array]:
     """Singular value s and input variance d of every pathway, of the shape of `margin`.
 
     "linear", a pathway for each label: s = Delta / 2, d = Delta^2 / 2. "xor", one for each example:
-    s = sqrt(2 + Delta^2) / 4, d = (2 + Delta^2) / 4. Their rates s are equal at Delta = sqrt(2/3).
+    s = sqrt(2 + Delta^2) / 4, d = (2 + Delta^2) / 4. Their rates s are equal at Delta = sqrt(2/3). Raises `ValueError` for
+    a margin below 0.
     """
     margin = jnp.asarray(margin, float)
+    _not_negative("margin", margin)
     if check_name("gating", gating, GATINGS) == "linear":
         return margin / 2, margin**2 / 2
     return jnp.sqrt(2 + margin**2) / 4, (2 + margin**2) / 4
+
+
+def _not_negative(argument: str, array: Array) -> None:
+    if not isinstance(array, jax.core.Tracer) and array.size and array.min() < 0:
+        fail(argument, "be of at least 0", f"its smallest is {float(array.min()):g}")
 
 
 def xor(margin: ArrayLike, gating: str, a0: ArrayLike, ts: ArrayLike) -> Array:
@@ -32,6 +40,7 @@ def xor(margin: ArrayLike, gating: str, a0: ArrayLike, ts: ArrayLike) -> Array:
     nothing is learned and the loss stays 1/2.
     """
     s, d = xor_statistics(margin, gating)
+    _not_negative("a0", jnp.asarray(a0))
     a = two_layer(s, d, a0, ts)
     return 0.5 * (1 - a * jnp.where(s == 0, 0.0, d / jnp.where(s == 0, 1.0, s))) ** 2
 

@@ -68,6 +68,7 @@ def _table(margins: list[float], times: dict[str, list[list[float]]]) -> tuple[s
             f"  {margin:>6g}{linear.mean():>10.2f}{xor.mean():>10.2f}{raced:>11}"
             f"{f'{relu_times.mean():.2f} +- {relu_times.std():.2f}':>16}   {ratio.mean():.3f} +- {ratio.std():.3f}"
         )
+    lines.append("  (inf: in some seed no neuron joins one of that gating's pathways, which then starts at 0)")
     crossings = [f"{exact.xor_crossing(a0):.4f} (a0 = {a0:g})" for a0 in (1e-2, 1e-3, 1e-6)]
     lines.append(f"  gatings take equally long at margin {', '.join(crossings)}; equal rates at sqrt(2/3) = 0.8165")
     return tuple(lines)

@@ -61,7 +61,7 @@ def relu(job: Job, margin: float, seed: int) -> Relu:
 
 def strengths(gating: str, joined: exact.EarlyPathways) -> np.ndarray:
     """The a0 of every pathway of a gating."""
-    return np.array([joined.strength(np.isin(np.arange(4), group)) for group in PATHWAYS[gating]])
+    return np.array([joined.strength(group) for group in PATHWAYS[gating]])
 
 
 def twin_loss(margin: float, gating: str, joined: exact.EarlyPathways, ts: np.ndarray) -> np.ndarray:
@@ -86,7 +86,7 @@ def race_of_both(job: Job, found: Relu, margin: float, seed: int) -> Trajectory:
     weights = dict(network.init(init.Aligned(1.0, bases="paths"), task=found.task, key=0))
     for group in (*PATHWAYS["linear"], *PATHWAYS["xor"]):
         name = "_".join(str(c + 1) for c in group)
-        a0 = found.joined.strength(np.isin(np.arange(4), group))
+        a0 = found.joined.strength(group)
         for edge in (f"in_{name}", f"out_{name}"):
             weights[edge] = weights[edge] * a0**0.5
     system = reduce(network, found.task, weights, level="matrix")
