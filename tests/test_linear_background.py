@@ -81,6 +81,7 @@ def test_time_is_the_inverse():
     assert two_layer_time(1.0, 0.4, 0.0) == np.inf
 
 
+@pytest.mark.slow
 def test_sigmoids_are_the_level_modes():
     """[Saxe14] eq. 8 on the hierarchical task, whose inputs have variance d = 1/P."""
     task = rd.tasks.hierarchy(4)
@@ -148,6 +149,7 @@ def test_riccati_is_the_level_matrix(name):
     assert flow.observables["loss"][-1] < 0.8 * flow.observables["loss"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["more outputs", "both"])
 def test_riccati_is_the_whole_flow(name):
     """The map and both Gram matrices, entry by entry, from the matrices of the level "full"."""

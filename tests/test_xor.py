@@ -114,7 +114,7 @@ def early(task, weights):
     return exact.early_pathways(np.asarray(weights["w1"]), np.asarray(weights["w2"]), task.X, task.Y)
 
 
-@pytest.mark.parametrize("margin", [0.0, pytest.param(0.5, marks=pytest.mark.slow), 1.0])
+@pytest.mark.parametrize("margin", [0.0, *(pytest.param(m, marks=pytest.mark.slow) for m in (0.5, 1.0))])
 def test_neurons_while_weights_are_small(margin):
     """Against the flow of the neurons themselves, each alone, run until its growth is exponential."""
     task, _, weights = small_relu(margin, width=40)
