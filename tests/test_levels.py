@@ -101,6 +101,7 @@ def test_matrix_is_full_for_correlated_inputs():
     assert "Sigma_x" in refused_modes(network, task, weights)
 
 
+@pytest.mark.slow
 def test_matrix_leaves_a_pathway_of_zero_weights_as_it_is():
     task = rd.tasks.hierarchy(4)
     network = rd.networks.parallel(task, (2, 2), width=8)

@@ -156,6 +156,7 @@ def test_activity_is_that_of_training():
         np.testing.assert_allclose(found, run.observables[f"activity_{node}"][0], atol=1e-14)
 
 
+@pytest.mark.slow
 def test_similarity_and_sharing():
     rng = np.random.default_rng(0)
     H = rng.standard_normal((2000, 4)) + 1.5 * rng.standard_normal((2000, 1))  # what all items have in common

@@ -104,6 +104,7 @@ def test_the_quadrature_is_the_equations(domains, trained, start, group, layers)
     np.testing.assert_allclose(found.loss, (missing**2 / (2 * d)).sum(axis=1), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_quadrature_is_the_modes_level():
     """M = 7, K = 4: loss and singular values of all layers."""
     task = rd.tasks.routing(7, 4)

@@ -28,7 +28,7 @@ def few_epochs(monkeypatch):
     [
         (tiny("shi2022.fig3", starts=3, depths=[2, 8]), 4, "K(0) < 0.01"),
         (tiny("shi2022.fig4", epochs=20, columns=3, depth=3), 1, "off-diagonal norm"),
-        (tiny("shi2022.fig5", seeds=[0], depths=[2, 3]), 4, "linear theory"),
+        pytest.param(tiny("shi2022.fig5", seeds=[0], depths=[2, 3]), 4, "linear theory", marks=pytest.mark.slow),
         pytest.param(tiny("shi2022.fig6", depth=3), 4, "winners of modes 1-8", marks=pytest.mark.slow),
         pytest.param(
             tiny("shi2022.fig7", seeds=[0], depths=[2, 3]), 4, "participation of learned modes", marks=pytest.mark.slow

@@ -55,6 +55,7 @@ def test_loss_is_the_closed_form_at_eight_margins():
             assert off < 1e-8 and found.observables["loss"][-1] < 0.05
 
 
+@pytest.mark.slow
 def test_loss_is_the_closed_form():
     ts, found = run(0.6, "xor", 1e-3)
     np.testing.assert_allclose(found.observables["loss"], exact.xor(0.6, "xor", 1e-3, ts), atol=1e-8)
@@ -114,6 +115,7 @@ def early(task, weights):
     return exact.early_pathways(np.asarray(weights["w1"]), np.asarray(weights["w2"]), task.X, task.Y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("margin", [0.0, *(pytest.param(m, marks=pytest.mark.slow) for m in (0.5, 1.0))])
 def test_neurons_while_weights_are_small(margin):
     """Against the flow of the neurons themselves, each alone, run until its growth is exponential."""
