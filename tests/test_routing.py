@@ -194,6 +194,7 @@ def test_the_shared_pathway_wins_the_race():
         total = np.array([K.sum(axis=0) for K in maps.values()])
         task = rd.tasks.routing(4, trained)
         learned = np.array([task.routes[int(x[1:]) - 1, int(y[1:]) - 1] for x, y in maps])
+        # Weak pathways take over the last of it slowly: the loss is 7e-7 at t = 100 and 5e-7 at 2000, whatever rtol.
         np.testing.assert_allclose(
             total[learned], np.broadcast_to(np.linalg.svd(task.features)[1], (4 * trained, 4)), rtol=1e-3
         )

@@ -41,7 +41,8 @@ class OwnBases(NamedTuple):
 
 
 def own_bases(network: Network, measured: Statistics, weights: Matrices) -> OwnBases:
-    """Raises `ValueError` where a first or last edge belongs to several paths, or paths start at different nodes."""
+    """Raises `ValueError` where a first or last edge belongs to several paths, or paths start at different nodes or read
+    different directions of their input."""
     counts = network.count_paths()
     for path in measured.paths:
         shared = [edge for edge in (path[0], path[-1]) if counts[edge] > 1]
@@ -50,6 +51,12 @@ def own_bases(network: Network, measured: Statistics, weights: Matrices) -> OwnB
                 "bases", "be 'nodes' where paths share their first or last edge", f"{shared[0]!r} lies on several paths"
             )
     U, s, V = measured.path_bases(measured.paths)
+    for path, own in zip(measured.paths, s, strict=True):
+        rank = int(np.linalg.matrix_rank(measured.sigma_yx(path)))
+        if np.count_nonzero(own > 1e3 * np.finfo(float).eps * s.max()) > rank:
+            # Dependent directions U_p would count what they share several times, in the loss too.
+            fail("bases", "be 'nodes' where paths read different directions of the input",
+                 f"{path} has rank {rank} but a part in {V.shape[1]} common modes", "level='matrix' is exact.")  # fmt: skip
     mode = np.arange(V.shape[1])
     ends = {path: network.edges[path[-1]][1] for path in measured.paths}
     frames = carried_frames(network, weights, {measured.classes[0].source: V})
