@@ -11,6 +11,7 @@ import pytest
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "training.py"
 
 
+@pytest.mark.slow
 def test_training_against_pytorch(tmp_path):
     """Without PyTorch too: then its place in the table says so."""
     out = tmp_path / "training.json"

@@ -181,6 +181,7 @@ def final_strength(p0, adjoint=None):
     return rd.solve(system, jnp.linspace(0, 4.0, 9), rtol=1e-11, adjoint=adjoint).observables["strength"][-1, 0, 0]
 
 
+@pytest.mark.slow
 def test_derivatives_agree_with_finite_differences():
     p0 = jnp.array([[0.05, 0.02], [0.03, 0.1]])
     reverse = jax.jit(jax.grad(final_strength))(p0)

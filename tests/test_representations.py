@@ -260,3 +260,42 @@ def test_bad_input():
         reps.sharing(np.ones((4, 3)), 2)
     with pytest.raises(ValueError, match=r"`last` must have the shape of `first`, \(2, 2\), but its shape is \(3, 3\)"):
         reps.kernel_movement(np.eye(2), np.eye(3))
+
+
+def test_scaling_puts_turned_copies_on_one_another():
+    """Distances are all that counts: a turned, shifted copy in more units has the same coordinates."""
+    rng = np.random.default_rng(0)
+    H = rng.standard_normal((3, 7))
+    turned = np.linalg.qr(rng.standard_normal((9, 3)))[0] @ H + rng.standard_normal((9, 1))
+    scaled = reps.mds([H, turned], dimensions=3)
+    np.testing.assert_allclose(scaled.coordinates[1], scaled.coordinates[0], atol=1e-12)
+    np.testing.assert_allclose(scaled.kept, 1, rtol=1e-12)
+    assert scaled.apart[0] == 0 and scaled.apart[1] < 1e-12
+    distances = [np.linalg.norm(A[:, None] - A[None], axis=-1) for A in (scaled.coordinates[0], H.T)]
+    np.testing.assert_allclose(*distances, atol=1e-12)
+    few = reps.mds([H], dimensions=2)
+    values = np.linalg.svd(H - H.mean(axis=1, keepdims=True), compute_uv=False)
+    assert few.kept[0] == pytest.approx(np.sum(values[:2] ** 2) / np.sum(values**2))
+
+
+def test_scaling_says_how_far_apart_configurations_are():
+    """Against the best of many rotations by hand, in the plane."""
+    rng = np.random.default_rng(0)
+    A, B = (rng.standard_normal((2, 6)) for _ in range(2))
+    A, B = (each - each.mean(axis=1, keepdims=True) for each in (A, B))
+    angles = np.linspace(0, 2 * np.pi, 20001)
+    turns = np.array([[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]])
+    left = [np.linalg.norm(np.einsum("ijk,jn->kin", turns, each) - A, axis=(1, 2)).min() for each in (B, B[::-1])]
+    assert reps.mds([A, B]).apart[1] == pytest.approx(min(left) / np.linalg.norm(A), abs=1e-6)
+
+
+def test_scaling_of_bad_input():
+    H = np.random.default_rng(0).standard_normal((3, 4))
+    with pytest.raises(ValueError, match="hold at least one activity"):
+        reps.mds([])
+    with pytest.raises(ValueError, match="have 4 columns, as the first has, but it has 3"):
+        reps.mds([H, H[:, :3]])
+    with pytest.raises(ValueError, match="differ between columns"):
+        reps.mds([np.ones((2, 4))])
+    with pytest.raises(ValueError, match="at most the number of columns, 4, but it is 5"):
+        reps.mds([H], dimensions=5)

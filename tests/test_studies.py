@@ -26,7 +26,7 @@ def few_epochs(monkeypatch):
 @pytest.mark.parametrize(
     ("study", "runs", "says"),
     [
-        (tiny("shi2022.fig3", starts=3, depths=[2, 8]), 4, "K(0) < 0.01"),
+        pytest.param(tiny("shi2022.fig3", starts=3, depths=[2, 8]), 4, "K(0) < 0.01", marks=pytest.mark.slow),
         (tiny("shi2022.fig4", epochs=20, columns=3, depth=3), 1, "off-diagonal norm"),
         pytest.param(tiny("shi2022.fig5", seeds=[0], depths=[2, 3]), 4, "linear theory", marks=pytest.mark.slow),
         pytest.param(tiny("shi2022.fig6", depth=3), 4, "winners of modes 1-8", marks=pytest.mark.slow),

@@ -7,6 +7,7 @@ from racedyn.networks.forward import forward
 from racedyn.networks.gated import contextual, routing, xor
 from racedyn.networks.network import Network, Node
 from racedyn.networks.pathmaps import observe_paths, path_maps
+from racedyn.networks.units import split_units
 
 __all__ = [
     "Network",
@@ -22,5 +23,6 @@ __all__ = [
     "parallel",
     "path_maps",
     "routing",
+    "split_units",
     "xor",
 ]

@@ -51,7 +51,8 @@ def warn_of_closed_gates(network: Network, task: Task) -> None:
                 for edge in network.edges_into(node)
             ]
             come = np.logical_or.reduce(parts)
-        reached[node] = come & (network.node_gates.get(node, always) != 0)
+        gate = network.node_gates.get(node, always)
+        reached[node] = come & (gate.reshape(network.num_contexts, -1) != 0).any(axis=1)
     for node in network.outputs:
         if not reached[node].any():
             warnings.warn(

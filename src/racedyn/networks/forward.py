@@ -25,7 +25,8 @@ def forward(
         if name not in tables:
             return rows
         table = jnp.asarray(tables[name], dtype=some.dtype)
-        return rows * table[jnp.zeros(some.shape[-1], int) if context is None else context][:, None]
+        factors = table[jnp.zeros(some.shape[-1], int) if context is None else context]
+        return rows * (factors if factors.ndim == 2 else factors[:, None])
 
     # One example per row: the error then goes back as `rows @ W`. With one per column it is W^T @ columns, three times
     # as slow in XLA's products on a CPU in float32 (width 1000: 0.80 ms against 0.26 ms, a whole step 1.3 times).

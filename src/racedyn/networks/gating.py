@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from racedyn._checks import fail
 from racedyn._types import Path
 from racedyn.networks.network import Network
 
@@ -59,8 +60,16 @@ def distinct_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(first, np.int64), which
 
 
+def refuse_unit_gates(network: Network) -> None:
+    """Raises `ValueError` where units of a node have gates of their own: paths of matrices are then not gated as a whole."""
+    if network.unit_gated:
+        fail("network", "have one gate for all units of a node here", f"those of {network.unit_gated[0]!r} have their own",
+             "networks.split_units makes a node of each set of units with equal gates.")  # fmt: skip
+
+
 def gate_groups(network: Network, num_contexts: int) -> Gating:
     """Group the contexts of a network. `num_contexts` of the task, which without gates may exceed the network's."""
+    refuse_unit_gates(network)
     tables = {**{("node", n): t for n, t in network.node_gates.items()},
               **{("edge", e): t for e, t in network.edge_gates.items()}}  # fmt: skip
     if not tables:

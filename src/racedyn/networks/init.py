@@ -13,6 +13,7 @@ import numpy as np
 
 from racedyn._checks import as_key, check_name, check_positive, fail
 from racedyn._types import Array, Weights
+from racedyn.networks.gating import refuse_unit_gates
 from racedyn.networks.network import Network
 from racedyn.tasks.modes import canonical_svd
 from racedyn.tasks.task import Task
@@ -141,6 +142,7 @@ def _frames_along_paths(network: Network, task: Task, key: Any) -> Iterator[tupl
     paths = network.paths()
     if sum(map(len, paths)) != len(network.edges):
         fail("bases", "be 'nodes' where paths share edges", "it is 'paths'")
+    refuse_unit_gates(network)
     for path in paths:
         source, target = network.ends(path)
         # Sigma_yx(p) = < g_p y x^T >, g_p the product of all gates on the path.

@@ -29,7 +29,9 @@ class Network(eqx.Module):
 
     - `nodes`: name -> width or (width, kind). Input nodes have no incoming edge, output nodes no outgoing one.
     - `edges`: name -> (source, target); the weights of an edge have shape (width of target, width of source).
-    - `node_gates`, `edge_gates`: name -> table (num_contexts,) of factors, 0/1 or real; 1 where left out.
+    - `node_gates`, `edge_gates`: name -> table (num_contexts,) of factors, 0/1 or real; 1 where left out. A node may also
+      have one per unit, (num_contexts, width): such a network trains, and reduces once `split_units` has made nodes of units
+      with equal gates.
     - `num_contexts`: the length of the tables.
     - `edge_kinds`: name -> kind, an activation on what the edge carries, before the sum ([Shi22]'s last layer).
 
@@ -67,8 +69,9 @@ class Network(eqx.Module):
         self.edges = FrozenDict({name: (str(source), str(target)) for name, (source, target) in edges.items()})
         self.order = _topological_order(self.nodes, self.edges)
         self.num_contexts = check_positive_int("num_contexts", num_contexts)
-        self.node_gates = _as_tables("node_gates", node_gates, self.nodes, self.num_contexts)
-        self.edge_gates = _as_tables("edge_gates", edge_gates, self.edges, self.num_contexts)
+        widths = {name: node.width for name, node in self.nodes.items()}
+        self.node_gates = _as_tables("node_gates", node_gates, widths, self.num_contexts)
+        self.edge_gates = _as_tables("edge_gates", edge_gates, dict.fromkeys(self.edges, None), self.num_contexts)
         for edge, kind in (edge_kinds or {}).items():
             check_name("edge_kinds", edge, self.edges)
             check_name(f"edge_kinds[{edge!r}]", kind, KINDS)
@@ -92,6 +95,11 @@ class Network(eqx.Module):
         return all(node.kind == "linear" for node in self.nodes.values()) and all(
             kind == "linear" for kind in self.edge_kinds.values()
         )
+
+    @property
+    def unit_gated(self) -> tuple[str, ...]:
+        """Nodes whose units have gates of their own."""
+        return tuple(node for node, table in self.node_gates.items() if table.ndim == 2)
 
     def edges_into(self, node: str) -> list[str]:
         return [edge for edge, (_, target) in self.edges.items() if target == node]
@@ -193,10 +201,13 @@ def _as_node(name: str, given: Any) -> Node:
     return Node(check_positive_int(f"nodes[{name!r}]", width), check_name(f"nodes[{name!r}]", kind, KINDS))
 
 
-def _as_tables(argument: str, tables: Mapping[str, Any] | None, known: Any, num_contexts: int) -> dict[str, np.ndarray]:
+def _as_tables(
+    argument: str, tables: Mapping[str, Any] | None, widths: Mapping[str, int | None], num_contexts: int
+) -> dict[str, np.ndarray]:
+    """Checked tables. `widths`: of everything that has a name, None where units have no gates of their own."""
     result = {}
     for name, table in (tables or {}).items():
-        check_name(argument, name, known)
+        check_name(argument, name, widths)
         try:
             array = np.asarray(table, dtype=np.float64)
         except (TypeError, ValueError):
@@ -206,9 +217,9 @@ def _as_tables(argument: str, tables: Mapping[str, Any] | None, known: Any, num_
                 f"it is {table!r}",
                 "1 is open, 0 is closed.",
             )
-        if array.shape != (num_contexts,):
+        if array.shape != (num_contexts,) and (widths[name] is None or array.shape != (num_contexts, widths[name])):
             fail(f"{argument}[{name!r}]", f"have one factor per context, {num_contexts}", f"its shape is {array.shape}",
-                 "Pass num_contexts= if there are more.")  # fmt: skip
+                 "Pass num_contexts= if there are more; a node may have a factor per context and unit.")  # fmt: skip
         check_finite(f"{argument}[{name!r}]", array)
         result[name] = array
     return result

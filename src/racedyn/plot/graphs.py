@@ -105,7 +105,7 @@ def _open_edges(network: Network, context: int | None) -> set[str]:
     """Edges on a path that no gate closes: reached from an open input, and leading to an open output."""
 
     def gate(tables: dict[str, np.ndarray], name: str) -> bool:
-        return context is None or name not in tables or bool(tables[name][context] != 0)
+        return context is None or name not in tables or bool(np.any(tables[name][context] != 0))
 
     passing = {edge for edge in network.edges if gate(network.edge_gates, edge)}
     nodes = {node for node in network.nodes if gate(network.node_gates, node)}

@@ -9,6 +9,7 @@ import numpy as np
 from racedyn._checks import as_matrix, check_name, fail
 from racedyn._types import Weights
 from racedyn.networks.fit import check_task, check_weights
+from racedyn.networks.gating import refuse_unit_gates
 from racedyn.networks.network import Network, Node
 from racedyn.tasks.modes import Modes
 from racedyn.tasks.task import Task
@@ -36,6 +37,7 @@ def project(
             f"it is a {network}",
             "A nonlinear layer does not commute with bases.",
         )
+    refuse_unit_gates(network)
     for node in bases:
         check_name("bases", node, network.nodes)
     R = {}

@@ -1,0 +1,196 @@
+"""Contextual tasks whose blocks all have one structure: common and context pathways in closed form ([Jarvis25] App. F, G).
+
+The common pathway is a two-layer linear network of its own. The context pathways, open in k of C contexts each, learn what it
+leaves; they are alike, so that in each mode all have one strength a, which obeys tau a' = 2 a (s - d a) with
+d = sum_j (u_p . u_j) (v . Sigma_x(j,p) v), overlaps as measured: (C-1)/(C n) / (C-1) where k = C-1. Any k has this form.
+
+From random weights the a0 of all modes follow from the weights. A mode of a small two-layer network grows as
+g = (W1 v + W2^T u) / 2, and a0 = |g|^2. A context pathway sees two targets in its item mode v: until the common pathway has
+learned this mode, at its half-loss time, also what that pathway is still to learn, in another output direction. It gains
+a head start, many times its own a0: the growth of (W1 v, W2^T u_common, W2^T u) under the two, one after the other.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from racedyn._checks import check_positive, fail
+from racedyn._types import Array, ArrayLike, Path
+from racedyn.exact.two_layer import two_layer, two_layer_time
+from racedyn.networks.fit import check_weights
+from racedyn.networks.network import Network
+from racedyn.path_statistics import statistics
+from racedyn.tasks.contextual import ContextualTask
+
+_ROUNDING = 1e4 * np.finfo(float).eps
+_COMMON = ("item_common", "context_common", "common_output")
+
+
+class ContextualModes(NamedTuple):
+    """What the closed form depends on.
+
+    Of the common pathway: `s`, `d` (mode,), `U` (n_out, mode), `V` (n + C, mode), items first. Of the context pathways
+    `paths`, on what it leaves when it has converged: `residual_s`, `residual_d` (residual mode,), d as it acts on all together;
+    `residual_U` (path, n_out, residual mode), `residual_V` (n, residual mode); `overlaps` (path, path, residual mode),
+    u_p . u_j.
+    `ahead` (path, mode, residual mode): v^T Sigma_x(common, p) v_p times s/d, what a context pathway sees of each mode that
+    the common pathway has yet to learn.
+    """
+
+    s: np.ndarray
+    d: np.ndarray
+    U: np.ndarray
+    V: np.ndarray
+    paths: tuple[Path, ...]
+    residual_s: np.ndarray
+    residual_d: np.ndarray
+    residual_U: np.ndarray
+    residual_V: np.ndarray
+    overlaps: np.ndarray
+    ahead: np.ndarray
+
+
+class ContextualSolution(NamedTuple):
+    """`loss` (time,); strengths u^T W2 W1 v of the common pathway, `common` (time, mode), and of each context pathway,
+    `context` (time, residual mode); `start`: their a0, (mode,) and (residual mode,)."""
+
+    loss: Array
+    common: Array
+    context: Array
+    start: tuple[np.ndarray, np.ndarray]
+
+
+def contextual_modes(network: Network, task: ContextualTask) -> ContextualModes:
+    """Modes of a contextual network and their overlaps, measured.
+
+    `network`: of `networks.contextual(task, active=k)`, one k. Raises `ValueError` for another network, for several kinds of
+    context pathways, and for blocks whose structures differ or whose mean over items is not a mode ("order"): the pathways
+    are not alike then, and `reduce(level="matrix")` is exact.
+    """
+    if not isinstance(task, ContextualTask):
+        fail("task", "be one of tasks.contextual", f"it is {task}", error=TypeError)
+    if not set(_COMMON) <= network.edges.keys() or set(network.inputs) != {"item", "context"}:
+        fail("network", "be one of networks.contextual", f"it is a {network}")
+    common = [(edge, _COMMON[2]) for edge in _COMMON[:2]]
+    paths = tuple(path for path in network.paths() if path not in common)
+    kinds = {int(np.sum(network.node_gates[network.edges[path[0]][1]])) for path in paths}
+    if len(kinds) != 1:
+        fail("network", "have context pathways of one kind", f"they are open in {sorted(kinds)} contexts",
+             'reduce(level="matrix") takes them all.')  # fmt: skip
+    X = np.concatenate([task.inputs["item"], task.inputs["context"]])
+    sigma_yx, sigma_x = task.Y @ X.T / task.num_examples, X @ X.T / task.num_examples
+    d, V = _shared_eigenvectors(sigma_x, sigma_yx.T @ sigma_yx)
+    s = np.linalg.norm(sigma_yx @ V, axis=0)
+    U = sigma_yx @ V / s
+    found = statistics(
+        network,
+        task,
+        given={path: W for path, W in zip(common, _split((U * s / d) @ V.T, task), strict=True)},
+        paths=paths,
+    )
+    bases, residual, residual_V = found.path_bases(paths)
+    residual_U = np.stack([bases[path] for path in paths])
+    blocks = np.array([[residual_V.T @ found.sigma_x(j, p) @ residual_V for p in paths] for j in paths])
+    overlaps = np.einsum("pna,jna->pja", residual_U, residual_U)
+    acting = np.einsum("pja,jpaa->pa", overlaps, blocks)
+    brought = np.einsum("jna,jpab->pnb", residual_U, blocks) - residual_U * acting[:, None]
+    unlike = max(np.ptp(residual, axis=0).max() / residual.max(), np.ptp(acting, axis=0).max() / acting.max(),
+                 np.linalg.norm(brought) / np.linalg.norm(acting))  # fmt: skip
+    if unlike > _ROUNDING:
+        fail("task", "have blocks of one structure, so that context pathways are alike", f"they differ by {unlike:.2g}",
+             'reduce(level="matrix") takes any.')  # fmt: skip
+    gates = np.stack([network.node_gates[network.edges[path[0]][1]][task.context] for path in paths])
+    seen = np.einsum("ik,pk,jk->pij", X, gates, task.inputs["item"]) / task.num_examples
+    ahead = np.einsum("ik,pij,ja->pka", V * (s / d), seen, residual_V)
+    s_left, d_left = residual.mean(axis=0), acting.mean(axis=0)
+    return ContextualModes(s, d, U, V, paths, s_left, d_left, residual_U, residual_V, overlaps, ahead)
+
+
+def contextual(
+    network: Network, task: ContextualTask, start: Mapping[str, Any] | tuple[ArrayLike, ArrayLike], ts: ArrayLike
+) -> ContextualSolution:
+    """Loss and strengths of a contextual network in closed form.
+
+    **Arguments:**
+
+    - `network`, `task`: as in `contextual_modes`.
+    - `start`: weights of the network, small and random, from which the a0 are derived; or (common, context): strengths
+      u^T W2 W1 v of both kinds of pathway at the start, numbers or one per mode, positive, that of the context pathways as
+      if the common one had converged already.
+    - `ts`: flow times in units of tau.
+
+    It is that of training in stages, the common pathway first (`stages=`), for small starts and with each mode on its own.
+    What it leaves out: the overlap of modes and pathways at the start, differences between context pathways, that the common
+    pathway takes a while to learn a mode, and what the context pathways have of it by then (the more, the more contexts
+    there are).
+    Raises `ValueError` as `contextual_modes` does.
+    """
+    modes = contextual_modes(network, task)
+    if isinstance(start, Mapping):
+        common_start, context_start = contextual_start(modes, check_weights(network, start))
+    else:
+        common_start, context_start = (
+            np.broadcast_to(np.asarray(a0, float), s.shape)
+            for a0, s in zip(start, (modes.s, modes.residual_s), strict=True)
+        )
+        for a0 in (common_start, context_start):
+            check_positive("start", float(a0.min()))
+    t = jnp.asarray(ts, float)
+    if not isinstance(t, jax.core.Tracer) and t.size and t.min() < 0:
+        fail("ts", "be of at least 0, where the start is", f"its smallest is {float(t.min()):g}")
+    a, b = two_layer(modes.s, modes.d, common_start, t), two_layer(modes.residual_s, modes.residual_d, context_start, t)
+    unlearned = 0.5 * np.sum(task.Y**2) / task.num_examples
+    learned = jnp.sum(modes.s * a - 0.5 * modes.d * a**2, axis=-1)
+    learned += len(modes.paths) * jnp.sum(modes.residual_s * b - 0.5 * modes.residual_d * b**2, axis=-1)
+    return ContextualSolution(unlearned - learned, a, b, (common_start, context_start))
+
+
+def contextual_start(modes: ContextualModes, weights: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The a0 that small random weights of a contextual network amount to: (mode,) and (residual mode,), see the module."""
+    first, last = np.concatenate([weights[edge] for edge in _COMMON[:2]], axis=1), np.asarray(weights[_COMMON[2]])
+    common = np.sum(((first @ modes.V + last.T @ modes.U) / 2) ** 2, axis=0)
+    learned_at = np.asarray(two_layer_time(modes.s, modes.d, common))
+    starts = np.empty((len(modes.paths), len(modes.residual_s)))
+    for p, (into, out) in enumerate(modes.paths):
+        for a, s in enumerate(modes.residual_s.tolist()):
+            share = modes.ahead[p, :, a]
+            seen = float(np.linalg.norm(share))  # U is orthonormal
+            until = float(np.sum(share**2 * learned_at)) / seen**2
+            grown = _growth(seen, s, until) @ np.stack(
+                [
+                    np.asarray(weights[into]) @ modes.residual_V[:, a],
+                    np.asarray(weights[out]).T @ (modes.U @ share) / seen,
+                    np.asarray(weights[out]).T @ modes.residual_U[p, :, a],
+                ]
+            )
+            starts[p, a] = np.sum(((grown[0] + grown[2]) / 2) ** 2)
+    return common, np.exp(np.log(starts).mean(axis=0))
+
+
+def _growth(seen: float, s: float, until: float) -> np.ndarray:
+    """How (W1 v, W2^T u_common, W2^T u) grow until then, over e^(s t), as if only s had been there: (3, 3)."""
+    drive = np.array([[0, seen, s], [seen, 0, 0], [s, 0, 0]])
+    rates, vectors = np.linalg.eigh(drive)
+    return (vectors * np.exp((rates - s) * until)) @ vectors.T
+
+
+def _shared_eigenvectors(sigma_x: np.ndarray, driven: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues of Sigma_x and eigenvectors that Sigma_yx^T Sigma_yx has too, where it is not 0; largest S first."""
+    d, V = np.linalg.eigh(sigma_x)
+    ends = np.flatnonzero(np.diff(d) > _ROUNDING * d[-1]) + 1
+    for group in np.split(np.arange(len(d)), ends):
+        V[:, group] = V[:, group] @ np.linalg.eigh(V[:, group].T @ driven @ V[:, group])[1]
+    found = V.T @ driven @ V
+    off = np.linalg.norm(found - np.diag(np.diagonal(found))) / np.linalg.norm(found)
+    if off > _ROUNDING:
+        fail("task", "have modes that the inputs share, as where blocks have one structure, a tree or a ring",
+             f"{off:.2g} of them is off the diagonal", 'reduce(level="matrix") takes any.')  # fmt: skip
+    order = [a for a in np.argsort(-np.diagonal(found), kind="stable") if found[a, a] > _ROUNDING * found.max()]
+    return d[order], V[:, order]
+
+
+def _split(matrix: np.ndarray, task: ContextualTask) -> tuple[np.ndarray, np.ndarray]:
+    return matrix[:, : task.items], matrix[:, task.items :]
