@@ -17,6 +17,10 @@ def tiny(name, **settings):
 ROUTING = {"domains": 3, "trained": 2, "width": 16, "steps": 60, "rows": 20, "seeds": [0]}
 
 
+SMALL = {"items": 4, "contexts": 2, "width": 40, "pathway_width": 20, "std": 1e-3, "context_std": 2e-3, "lr": 0.01,
+         "epochs": 200, "rows": 40, "weight_rows": 20, "seeds": [0]}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("study", "runs", "says"),
     [
@@ -38,6 +42,18 @@ ROUTING = {"domains": 3, "trained": 2, "width": 16, "steps": 60, "rows": 20, "se
             tiny("jarvis2025.fig2", lr=0.05, margins=[0.0, 0.8], shown=[0.8], seeds=[0]),
             3,
             r"  0\.8 .* 0\.9\d\d \+-",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            tiny("jarvis2025.fig4", **SMALL, structures=["tree", "ring", "tree"], hand_overs=[0, 60]),
+            11,
+            r"by example, epoch 0: 0\.000 ",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            tiny("jarvis2025.fig5", **SMALL | {"contexts": [3]}, finer=[1, 2]),
+            12,
+            r"ratios (1\.9|2\.0)",
             marks=pytest.mark.slow,
         ),
     ],

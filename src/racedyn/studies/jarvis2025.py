@@ -7,6 +7,7 @@ import numpy as np
 
 from racedyn import exact
 from racedyn.plot.style import GREY, cycle, new_figure, share_legend
+from racedyn.studies import contexts, twins
 from racedyn.studies.study import Finding, Job, Study
 from racedyn.studies.xor_runs import PATHWAYS, half_loss_time, race_of_both, relu, twin_loss, twin_time
 
@@ -92,4 +93,6 @@ STUDIES = (
         {"width": 128, "std": 2e-4, "lr": 0.02, "margins": _MARGINS, "shown": [0.4, 0.8, 1.5], "seeds": [0, 1]},
         fig2,
     ),
+    twins.STUDY,
+    contexts.STUDY,
 )
