@@ -1,5 +1,6 @@
 """Contextual tasks and their networks; gates of ReLU networks and the gated twins that take them over."""
 
+import dataclasses
 from math import comb
 
 import jax.numpy as jnp
@@ -172,5 +173,10 @@ def test_bad_input():
         gates.twin(network, task, off)
     with pytest.raises(ValueError, match="have the activity of 'h2', but it has that of"):
         gates.patterns(run, task, "h2")
+    dead = dataclasses.replace(run, observables={"activity_h1": 0 * np.asarray(run.observables["activity_h1"])})
+    with pytest.raises(
+        ValueError, match="units of 'h1' that are on in some example, but all are off at every saved row"
+    ):
+        gates.patterns(dead, task)
     with pytest.raises(ValueError, match="be the one of the run, but it has 8 examples, the run 12"):
         gates.patterns(run, rd.tasks.contextual(4, 2))

@@ -33,8 +33,8 @@ class Patterns(NamedTuple):
 def patterns(run: Trajectory, task: Task, node: str = "h1") -> Patterns:
     """The gating patterns of the neurons of `node` at every saved row of a run.
 
-    `run`: of `train(..., record=[node])` on `task`. Raises `ValueError` where the activity of the node was not recorded, or is
-    that of another task.
+    `run`: of `train(..., record=[node])` on `task`. Raises `ValueError` where the activity of the node was not recorded, is
+    that of another task, or has dead neurons only.
     """
     name = f"activity_{node}"
     if name not in run.observables:
@@ -44,6 +44,9 @@ def patterns(run: Trajectory, task: Task, node: str = "h1") -> Patterns:
     active = np.asarray(run.observables[name]) > 0
     if active.shape[-1] != task.num_examples:
         fail("task", "be the one of the run", f"it has {task.num_examples} examples, the run {active.shape[-1]}")
+    if not active.any():
+        fail("run", f"have units of {node!r} that are on in some example", "all are off at every saved row",
+             "Look at the initial weights and the step size.")  # fmt: skip
     members = np.equal(task.context[:, None], np.arange(task.num_contexts)).astype(float)  # (example, context)
     share = active @ members / np.maximum(members.sum(axis=0), 1)
     on = share > 0.5
