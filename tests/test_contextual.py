@@ -164,8 +164,9 @@ def test_bad_input():
         gates.twin(network, task, run, at=3)
     with pytest.raises(ValueError, match="`gates_at` must be a step that was saved, but it is 3"):
         gates.twin(network, task, run, gates_at=3)
-    with pytest.raises(ValueError, match="`gates_at` must be left out where weights are given"):
-        gates.twin(network, task, run.end["weights"], gates_at=3)
+    for argument in ("at", "gates_at"):
+        with pytest.raises(ValueError, match=f"`{argument}` must be left out where weights are given"):
+            gates.twin(network, task, run.end["weights"], **{argument: 3})
     with pytest.raises(ValueError, match="have one hidden node, of ReLU units"):
         gates.twin(rd.networks.chain(task, 2, 5), task, run)
     off = {edge: -jnp.abs(w[-1]) for edge, w in run.ys.items()}
@@ -173,6 +174,14 @@ def test_bad_input():
         gates.twin(network, task, off)
     with pytest.raises(ValueError, match="have the activity of 'h2', but it has that of"):
         gates.patterns(run, task, "h2")
+    with pytest.raises(ValueError, match="be the one of the run, but example 4 of the run is 'item 1, context 2'"):
+        gates.patterns(run, rd.tasks.contextual(6, 2, "ring"))
+    with pytest.raises(ValueError, match="be even, for pairs"):
+        rd.tasks.contextual(7, 3, "cross_cutting")
+    with pytest.raises(ValueError, match=r"be a list of nodes, but it is 'h1'\. \['h1'\] records one"):
+        rd.train(network, task, run.end["weights"], lr=0.1, steps=1, record="h1", progress=False)
+    with pytest.raises(ValueError, match="say the context of every example"):
+        rd.networks.forward(rd.networks.contextual(task), {}, task.inputs)
     dead = dataclasses.replace(run, observables={"activity_h1": 0 * np.asarray(run.observables["activity_h1"])})
     with pytest.raises(
         ValueError, match="units of 'h1' that are on in some example, but all are off at every saved row"

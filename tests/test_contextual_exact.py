@@ -139,6 +139,16 @@ def test_bad_input():
         rd.exact.contextual(network, task, (1e-3, 0.0), [0.0, 1.0])
     with pytest.raises(ValueError, match="of at least 0, where the start is, but its smallest is -1"):
         rd.exact.contextual(network, task, (1e-3, 1e-3), [-1.0, 1.0])
+    for start in (1e-3, (1e-3, 1e-3, 1e-3)):
+        with pytest.raises(ValueError, match=r"be weights, or \(common, context\)"):
+            rd.exact.contextual(network, task, start, [0.0, 1.0])
+    with pytest.raises(ValueError, match="one for each of 6 common and 3 residual modes"):
+        rd.exact.contextual(network, task, (np.ones(2), 1e-3), [0.0, 1.0])
+    with pytest.raises(ValueError, match="its smallest is nan"):
+        rd.exact.contextual(network, task, (1e-3, 1e-3), [0.0, np.nan])
+    for std in (1.0, 1e-200):
+        with pytest.raises(ValueError, match="be small random weights: the head start"):
+            rd.exact.contextual(network, task, network.init(rd.init.Gaussian(std), key=0), [0.0, 1.0])
     with pytest.raises(ValueError, match="item_common"):
         rd.exact.contextual(network, task, {"w": jnp.ones((2, 2))}, [0.0, 1.0])
 

@@ -281,7 +281,7 @@ def test_public_names():
         importlib.import_module(module)
     assert dir(racedyn) == sorted(racedyn.__all__)
     modules = {name for name in racedyn.__all__ if isinstance(getattr(racedyn, name), ModuleType)}
-    assert modules == {"exact", "gates", "init", "networks", "plot", "systems", "tasks"}
+    assert modules == {"exact", "gates", "init", "networks", "plot", "representations", "systems", "tasks"}
     assert racedyn.init is importlib.import_module("racedyn.networks.init")
     assert racedyn.__version__[0].isdigit()
     with pytest.raises(AttributeError, match="module 'racedyn' has no attribute 'nothing'"):

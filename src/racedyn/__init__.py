@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from racedyn import gates as gates
     from racedyn import networks as networks
     from racedyn import plot as plot
+    from racedyn import representations as representations
     from racedyn import systems as systems
     from racedyn import tasks as tasks
     from racedyn.comparison import compare as compare
@@ -55,7 +56,7 @@ _HOMES = {
     "to_xarray": "racedyn.store",
     "train": "racedyn.training",
 }
-_MODULES = ("exact", "gates", "networks", "plot", "systems", "tasks")
+_MODULES = ("exact", "gates", "networks", "plot", "representations", "systems", "tasks")
 
 __all__ = [*sorted([*_HOMES, *_MODULES]), "__version__"]
 

@@ -76,7 +76,12 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
     info.add_argument("file", metavar="FILE.h5", type=Path)
     plot = add("plot", _plot, "draw the race in a file of results")
     plot.add_argument("file", metavar="FILE.h5", type=Path)
-    plot.add_argument("--out", metavar="FIGURE", type=Path, help="its ending picks the format (default: FILE.png)")
+    plot.add_argument(
+        "--out",
+        metavar="FIGURE",
+        type=Path,
+        help="its ending picks the format (default: FILE.png, FILE.race.png of a study)",
+    )
     text = "reproduce a published figure, from scratch"
     reproduce = add("reproduce", _reproduce, text, epilog="For example: racedyn reproduce shi2022.fig5 --quick")
     reproduce.add_argument("name", metavar="NAME", nargs="?", help="which study; --list names them")
@@ -197,7 +202,9 @@ def _plot(arguments: argparse.Namespace, _: list[str]) -> int:
 
     file = store.load(arguments.file, partial=True)
     runs = [file[name] for name in ("theory", "trained") if name in file] or list(file.values())[:1]
-    print(plot.save_figure(pipeline.draw(*runs), arguments.out or arguments.file.with_suffix(".png")))
+    # A study has drawn its own figure under its own name.
+    ending = ".race.png" if "study" in (file.config or {}) else ".png"
+    print(plot.save_figure(pipeline.draw(*runs), arguments.out or arguments.file.with_suffix(ending)))
     return 0
 
 

@@ -90,6 +90,8 @@ def train(
             check_task(network, probe)
         except ValueError as error:
             raise ValueError(f"Probe {name!r}: {error}") from error
+    if isinstance(record, str):
+        fail("record", "be a list of nodes", f"it is {record!r}", f"[{record!r}] records one.")
     for node in record:
         check_name("record", node, network.nodes)
     steps = check_positive_int("steps", steps)

@@ -26,6 +26,7 @@ from racedyn.path_statistics import statistics
 from racedyn.tasks.contextual import ContextualTask
 
 _ROUNDING = 1e4 * np.finfo(float).eps
+_SMALL = 0.1
 _COMMON = ("item_common", "context_common", "common_output")
 
 
@@ -67,8 +68,8 @@ def contextual_modes(network: Network, task: ContextualTask) -> ContextualModes:
     """Modes of a contextual network and their overlaps, measured.
 
     `network`: of `networks.contextual(task, active=k)`, one k. Raises `ValueError` for another network, for several kinds of
-    context pathways, and for blocks whose structures differ or whose mean over items is not a mode ("order"): the pathways
-    are not alike then, and `reduce(level="matrix")` is exact.
+    context pathways, and for structures that make the pathways differ (contexts of different ones, or "order", whose mean
+    over items is not a mode): `reduce(level="matrix")` is exact there.
     """
     if not isinstance(task, ContextualTask):
         fail("task", "be one of tasks.contextual", f"it is {task}", error=TypeError)
@@ -122,24 +123,20 @@ def contextual(
       if the common one had converged already.
     - `ts`: flow times in units of tau.
 
-    It is that of training in stages, the common pathway first (`stages=`), for small starts and with each mode on its own.
-    What it leaves out: the overlap of modes and pathways at the start, differences between context pathways, that the common
-    pathway takes a while to learn a mode, and what the context pathways have of it by then (the more, the more contexts
-    there are).
-    Raises `ValueError` as `contextual_modes` does.
+    From aligned weights it is exact for the common pathway, and for the others once that has converged. From random weights
+    it is an approximation, the better, the smaller they are: of training in stages, the common pathway first, and of joint
+    training, to which it is mostly closer. It leaves out the overlap of modes and pathways at the start, differences between
+    context pathways, that the common pathway takes a while to learn a mode, and what the context pathways have of it by then
+    (the more, the more contexts there are); the head start is there from time 0 on. Raises `ValueError` as `contextual_modes`
+    and `contextual_start` do, and for a start or times that do not fit.
     """
     modes = contextual_modes(network, task)
     if isinstance(start, Mapping):
         common_start, context_start = contextual_start(modes, check_weights(network, start))
     else:
-        common_start, context_start = (
-            np.broadcast_to(np.asarray(a0, float), s.shape)
-            for a0, s in zip(start, (modes.s, modes.residual_s), strict=True)
-        )
-        for a0 in (common_start, context_start):
-            check_positive("start", float(a0.min()))
+        common_start, context_start = _given_start(start, modes)
     t = jnp.asarray(ts, float)
-    if not isinstance(t, jax.core.Tracer) and t.size and t.min() < 0:
+    if not isinstance(t, jax.core.Tracer) and t.size and not t.min() >= 0:
         fail("ts", "be of at least 0, where the start is", f"its smallest is {float(t.min()):g}")
     a, b = two_layer(modes.s, modes.d, common_start, t), two_layer(modes.residual_s, modes.residual_d, context_start, t)
     unlearned = 0.5 * np.sum(task.Y**2) / task.num_examples
@@ -148,10 +145,31 @@ def contextual(
     return ContextualSolution(unlearned - learned, a, b, (common_start, context_start))
 
 
+def _given_start(start: Any, modes: ContextualModes) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(start, tuple | list) or len(start) != 2:
+        fail("start", "be weights, or (common, context)", f"it is {type(start).__name__}", "For example (1e-9, 1e-4).")
+    found = []
+    for a0, s in zip(start, (modes.s, modes.residual_s), strict=True):
+        try:
+            found.append(np.broadcast_to(np.asarray(a0, float), s.shape))
+        except (TypeError, ValueError):
+            fail("start", f"have a number, or one for each of {modes.s.size} common and {modes.residual_s.size} residual modes",
+                 f"one is {a0!r}")  # fmt: skip
+        check_positive("start", float(found[-1].min()))
+    return found[0], found[1]
+
+
 def contextual_start(modes: ContextualModes, weights: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """The a0 that small random weights of a contextual network amount to: (mode,) and (residual mode,), see the module."""
+    """The a0 that small random weights of a contextual network amount to: (mode,) and (residual mode,), see the module.
+
+    Raises `ValueError` where weights are not small, with a tenth of some common mode or all of a residual one, or zero.
+    """
     first, last = np.concatenate([weights[edge] for edge in _COMMON[:2]], axis=1), np.asarray(weights[_COMMON[2]])
     common = np.sum(((first @ modes.V + last.T @ modes.U) / 2) ** 2, axis=0)
+    part = common * modes.d / modes.s
+    if not (part.min() > 0 and part.max() < _SMALL):
+        fail("start", "be small random weights: the head start is what they gain before they learn",
+             f"they amount to {part.min():.2g} to {part.max():.2g} of a mode", 'reduce(level="matrix") takes any.')  # fmt: skip
     learned_at = np.asarray(two_layer_time(modes.s, modes.d, common))
     starts = np.empty((len(modes.paths), len(modes.residual_s)))
     for p, (into, out) in enumerate(modes.paths):
@@ -167,6 +185,10 @@ def contextual_start(modes: ContextualModes, weights: Mapping[str, Any]) -> tupl
                 ]
             )
             starts[p, a] = np.sum(((grown[0] + grown[2]) / 2) ** 2)
+    ahead = starts * modes.residual_d / modes.residual_s
+    if not (ahead.min() > 0 and ahead.max() < 1):
+        fail("start", "be small random weights", f"context pathways amount to {ahead.max():.2g} of a mode by the time that the "
+             "common pathway has learned it", 'reduce(level="matrix") takes any.')  # fmt: skip
     return common, np.exp(np.log(starts).mean(axis=0))
 
 

@@ -44,6 +44,10 @@ def patterns(run: Trajectory, task: Task, node: str = "h1") -> Patterns:
     active = np.asarray(run.observables[name]) > 0
     if active.shape[-1] != task.num_examples:
         fail("task", "be the one of the run", f"it has {task.num_examples} examples, the run {active.shape[-1]}")
+    names = run.labels.get("example", task.item_names)
+    if task.item_names is not None and names is not None and tuple(names) != tuple(task.item_names):
+        k = next(k for k, (one, other) in enumerate(zip(names, task.item_names, strict=False)) if one != other)
+        fail("task", "be the one of the run", f"example {k} of the run is {names[k]!r} and its {task.item_names[k]!r}")
     if not active.any():
         fail("run", f"have units of {node!r} that are on in some example", "all are off at every saved row",
              "Look at the initial weights and the step size.")  # fmt: skip

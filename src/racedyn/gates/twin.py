@@ -22,8 +22,9 @@ BY = ("example", "context")
 class Twin(NamedTuple):
     """A gated network, the task with the contexts that its gates depend on, and its weights: it trains like any other.
 
-    `dead`: neurons that are on in no example, left out. `disagreement`: part of live neurons' gates that are not what the ReLU
-    network's are at the step whose weights it takes over.
+    `dead`: neurons left out, as they are on in no example, or by context in most examples of no context. `disagreement`: part
+    of the others' gates that are not what the ReLU network's are at the step whose weights it takes over. Gates are read by
+    the contexts of this `task`, not of the one it was made from.
     """
 
     network: Network
@@ -31,6 +32,9 @@ class Twin(NamedTuple):
     weights: Weights
     dead: int
     disagreement: float
+
+    def __str__(self) -> str:
+        return f"Twin: {self.network}; {self.dead} neurons left out, {self.disagreement:.1%} of gates differ"
 
 
 def twin(
@@ -58,6 +62,10 @@ def twin(
     and where no neuron is on.
     """
     check_task(network, task)
+    if not isinstance(run, Trajectory):
+        for argument, step in (("at", at), ("gates_at", gates_at)):
+            if step is not None:
+                fail(argument, "be left out where weights are given", f"it is {step}", "Pass the run itself.")
     inner = [node for node in network.nodes if node not in (*network.inputs, *network.outputs)]
     if len(inner) != 1 or network.nodes[inner[0]].kind != "relu" or network.edge_kinds or network.node_gates:
         fail("network", "have one hidden node, of ReLU units, and no gates of its own", f"it is a {network}",
@@ -65,9 +73,7 @@ def twin(
     hidden = inner[0]
     weights = check_weights(network, _weights_at(run, "at", at) if isinstance(run, Trajectory) else run)
     active = gates = _active(network, task, weights, hidden)
-    if gates_at is not None:
-        if not isinstance(run, Trajectory):
-            fail("gates_at", "be left out where weights are given", f"it is {gates_at}", "Pass the run itself.")
+    if gates_at is not None and isinstance(run, Trajectory):
         gates = _active(network, task, check_weights(network, _weights_at(run, "gates_at", gates_at)), hidden)
     contexts = np.arange(task.num_examples)
     if check_name("by", by, BY) == "context":

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from racedyn._checks import fail
 from racedyn._types import Array, Weights
 from racedyn.networks.network import Network
 
@@ -18,14 +19,22 @@ def forward(
     """The activity of every node: name -> (n, P); the outputs' entries are the prediction.
 
     `inputs`: input node -> (n, P); `context` (P,), whole numbers, needed only where there are gates ([Saxe22] eq. 1).
+    Raises `ValueError` where it is missing then.
     """
     some = next(iter(inputs.values()))
+    if context is None and (network.node_gates or network.edge_gates):
+        fail(
+            "context",
+            "say the context of every example, as the network has gates",
+            "it is None",
+            "For example task.context.",
+        )
 
     def gated(tables: Mapping[str, Any], name: str, rows: Array) -> Array:
         if name not in tables:
             return rows
         table = jnp.asarray(tables[name], dtype=some.dtype)
-        factors = table[jnp.zeros(some.shape[-1], int) if context is None else context]
+        factors = table[context]
         return rows * (factors if factors.ndim == 2 else factors[:, None])
 
     # One example per row: the error then goes back as `rows @ W`. With one per column it is W^T @ columns, three times

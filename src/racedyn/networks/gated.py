@@ -66,7 +66,9 @@ def contextual(task: ContextualTask, active: int | Sequence[int] | None = None, 
     if not isinstance(task, ContextualTask):
         fail("task", "be one of tasks.contextual", f"it is {task}", error=TypeError)
     width, contexts = check_positive_int("width", width), task.num_contexts
-    sizes = [contexts - 1] if active is None else [active] if isinstance(active, int) else list(active)
+    sizes: list[int] = [contexts - 1]
+    if active is not None:
+        sizes = list(active) if isinstance(active, list | tuple) else [active]  # type: ignore[list-item]
     for size in sizes:
         if check_positive_int("active", size) >= contexts:
             fail("active", f"be below the number of contexts, {contexts}", f"it holds {size}",

@@ -27,6 +27,8 @@ def mds(activities: Sequence[ArrayLike], dimensions: int = 2) -> Scaled:
     together, the widest first, the first activity's largest entry on each positive. Raises `ValueError` for none, for
     activities of different columns or without a difference between them, and for more dimensions than columns.
     """
+    if hasattr(activities, "ndim") and activities.ndim == 2:
+        fail("activities", "be a list of matrices", "it is one matrix", "[H] scales one alone.")
     arrays = [as_matrix(f"activities[{k}]", activity) for k, activity in enumerate(activities)]
     if not arrays:
         fail("activities", "hold at least one activity", "it is empty")

@@ -125,7 +125,11 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
     """
     path = Path(path)
     if path.is_dir() or (path.exists() and not overwrite):
-        remedy = "Choose another name." if path.is_dir() else "Choose another name, or pass overwrite=True."
+        remedy = (
+            "Choose another name."
+            if path.is_dir()
+            else "Choose another name, or pass overwrite=True (--force on the command line)."
+        )
         fail("path", "be free", f"{str(path)!r} exists", remedy, FileExistsError)
     return path
 

@@ -58,7 +58,7 @@ def _one(job: Job, task: ContextualTask, loss_panel: Any, strength_panel: Any) -
     overlap = modes.overlaps[off].mean()
     lines = [f"C = {contexts}. Overlaps u_p . u_j as measured: {overlap:.6f}, off -1/(C-1) by {deviation:.0e}"]
     relus = [relu(job, task, s, settings["rows"]) for s in settings["seeds"]]
-    lines.append("  ReLU, epochs at which the loss falls below " + ", ".join(map(str, LEVELS)) + ":")
+    lines.append("  ReLU, epochs at which the half sum of squares falls below " + ", ".join(map(str, LEVELS)) + ":")
     for s, run in zip(settings["seeds"], relus, strict=True):
         loss = half_sum(run, task)
         loss_panel.plot(_epochs(run), loss, color=GREY, lw=2.5, alpha=0.5, label="ReLU" if s == seed else None)
@@ -76,7 +76,7 @@ def _one(job: Job, task: ContextualTask, loss_panel: Any, strength_panel: Any) -
         lines.append(f"  gated, {rule}: from the matrix level, relative L2 of the loss at {steps}: "
                      f"{' '.join(f'{x:.2e}' for x in apart)} (ratios {ratios}); from the closed form: "
                      f"{distance(closed, loss):.3f}; from the ReLU network: {distance(loss, reference):.3f}")  # fmt: skip
-        loss_panel.plot(_epochs(run), loss, color=colours[number], label=f"gated, {rule}")
+        loss_panel.plot(_epochs(run), loss, color=colours[number], lw=2 - number, label=f"gated, {rule}")
         loss_panel.plot(_epochs(run), solved, color="k", ls=":", lw=1, label="matrix level" if number == 0 else None)
     loss_panel.plot(_epochs(run), closed, color=colours[2], ls="--", label="closed form")
     loss_panel.set(xlabel="epoch / 1000", ylabel="half sum of squares", title=f"{contexts} contexts")
@@ -90,7 +90,7 @@ def _epochs(run: Any) -> np.ndarray:
 
 def _first_below(steps: np.ndarray, loss: np.ndarray, level: float) -> str:
     below = np.flatnonzero(loss < level)
-    return str(int(steps[below[0]])) if len(below) else "-"
+    return str(int(steps[below[0]])) if len(below) and below[0] else "-"
 
 
 def _strengths(job: Job, task: ContextualTask, modes: exact.ContextualModes, ax: Any, colours: list[Any]) -> list[str]:
@@ -110,11 +110,11 @@ def _strengths(job: Job, task: ContextualTask, modes: exact.ContextualModes, ax:
         astray.append(np.linalg.norm(parts[active] @ linear_part(task)) / np.linalg.norm(task.Y @ linear_part(task)))
     closed = exact.contextual(network, task, weights, np.linspace(0, float(np.asarray(run.ts)[-1]), 400))
     epochs = np.linspace(0, float(_epochs(run)[-1]), 400)
-    for values, curve, colour, name in ((common, closed.common, colours[0], "common"),
-                                        (context, closed.context, colours[1], "each context pathway")):  # fmt: skip
+    for values, curve, colour, name in ((common, closed.common, colours[3], "common"),
+                                        (context, closed.context, colours[4], "each context pathway")):  # fmt: skip
         ax.plot(epochs, curve, color=colour, ls="--", lw=1)
         ax.plot(_epochs(run), values, ".", ms=2.5, color=colour)
-        ax.plot([], [], ".-", color=colour, label=name)
+        ax.plot([], [], "s", color=colour, label=name)
     ax.set(xlabel="epoch / 1000", ylabel=r"strength $u^T W v$", ylim=(0, 1.5 * ax.get_ylim()[1]))
     ax.legend(
         title="dots: trained in stages; dashes: closed form", fontsize="small", title_fontsize="small", loc="upper left"
