@@ -1,0 +1,174 @@
+"""Where a race ends, without an ODE: against DOP853 over the drive, against the equations, and by symmetry."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import quad, solve_ivp
+
+import racedyn as rd
+from racedyn.exact import Ending, converged
+from racedyn.exact.drive import course, gap, position
+
+
+def by_ode(target, depths, q, p):
+    """K at sum K = target by DOP853, over a drive that the fastest pathway sets, so that no pole is in the way."""
+    D, paths = np.array(depths), len(depths)
+
+    def strengths(y):
+        return y[paths:] * np.where(D == 1, 1, y[:paths] ** (D - 1.0))
+
+    def field(_, y):
+        dq = np.where(D == 1, 0, y[:paths] ** np.maximum(D - 2.0, 0) * y[paths:])
+        dp = np.where(D == 1, 1, y[:paths] ** (D - 1.0))
+        pace = np.max(np.abs(dq) + np.abs(dp)) / (1 + np.max(np.abs(y)))
+        return sense * np.concatenate([dq, dp]) / max(pace, 1e-300)
+
+    def arrived(_, y):
+        return target - strengths(y).sum()
+
+    arrived.terminal = True
+    start = np.concatenate([q, p])
+    sense = np.sign(target - strengths(start).sum())
+    solved = solve_ivp(field, (0, 80), start, method="DOP853", rtol=1e-13, atol=1e-15, events=arrived)
+    return strengths(solved.y_events[0][0])
+
+
+def random_modes(rng, num_modes):
+    """Depths 1 to 20, equal or not, 1 to 8 pathways, c from -1 to 2, p of either sign, q away from 0, S of either sign."""
+    paths = int(rng.integers(1, 9))
+    depths = rng.integers(1, 21, paths) if rng.random() < 0.5 else np.full(paths, rng.integers(1, 21))
+    c, p = rng.uniform(-1, 2, (paths, num_modes)), rng.standard_normal((paths, num_modes))
+    p *= 10 ** rng.uniform(-2, 0, p.shape)
+    p = np.where(c + p**2 < 0.01, np.sign(p) * np.sqrt(np.abs(c) + 0.01 + p**2), p)
+    S = 10 ** rng.uniform(-1, 1, num_modes) * np.where(rng.random(num_modes) < 0.85, 1, -1)
+    return S, tuple(int(depth) for depth in depths), np.sqrt(c + p**2), p
+
+
+def worst_error(rng, sets, num_modes):
+    """Largest error over |S| where no pathway starts above 100 |S|, and over the larger of |S| and the largest |K| at the
+    start, of all; how many modes were compared, and how many had no end."""
+    worst, overall, compared, never = 0.0, 0.0, 0, 0
+    for _ in range(sets):
+        S, depths, q, p = random_modes(rng, num_modes)
+        found = converged(S, depths, q, p)
+        for a in range(num_modes):
+            if found.status[a] == Ending.NEVER:
+                # Without a pathway that grows for ever the sum stays below 0.
+                flip = 1 if S[a] >= np.sum(p[:, a] * q[:, a] ** (np.array(depths) - 1.0)) else -1
+                assert all(D > 2 and q[b, a] ** 2 <= p[b, a] ** 2 and flip * p[b, a] < 0 for b, D in enumerate(depths))
+                assert flip * S[a] >= 0
+                never += 1
+                continue
+            assert found.status[a] == Ending.LEARNED
+            expected = by_ode(S[a], depths, q[:, a], p[:, a])
+            error = np.abs(np.asarray(found.strength)[:, a] - expected).max()
+            scale = max(abs(S[a]), np.abs(p[:, a] * q[:, a] ** (np.array(depths) - 1.0)).max())
+            overall = max(overall, error / scale)
+            if scale <= 100 * abs(S[a]):
+                worst = max(worst, error / abs(S[a]))
+            compared += 1
+        jax.clear_caches()
+    return worst, overall, compared, never
+
+
+def test_against_an_ode():
+    worst, overall, compared, _ = worst_error(np.random.default_rng(3), 3, 6)
+    assert worst <= 1e-10 and overall <= 1e-11 and compared >= 12
+
+
+@pytest.mark.slow
+def test_a_thousand_random_modes_against_an_ode():
+    worst, overall, compared, never = worst_error(np.random.default_rng(0), 50, 20)
+    print(f"\n{compared} modes: error of K <= {worst:.1e} of S where no pathway starts above 100 S, <= {overall:.1e} of the "
+          f"larger of S and the start; {never} more are never learned")  # fmt: skip
+    assert worst <= 1e-10 and overall <= 1e-11 and compared + never == 1000 and compared > 900
+
+
+@pytest.mark.parametrize("depth", [3, 4, 5, 8, 13, 20])
+@pytest.mark.parametrize(
+    ("c", "p"), [(1.0, 0.3), (1.0, 5.0), (1.0, -0.4), (0.0, 0.7), (-0.5, 0.72), (-0.5, 3.0), (-0.5, -0.8)]
+)
+def test_gap_to_the_pole(depth, c, p):
+    q = np.sqrt(p * p + c)
+    way, kappa = course(jnp.array(q), jnp.array(p))
+    np.testing.assert_allclose(np.array(position(way, kappa)), [q, p], rtol=1e-14)
+
+    def beyond(x):  # p = |p| + q x / (1 - x), from there to infinity
+        return q / (1 - x) ** 2 * ((abs(p) + q * x / (1 - x)) ** 2 + c) ** (-(depth - 1) / 2)
+
+    expected = quad(beyond, 0, 1, epsabs=0, epsrel=1e-12, limit=200)[0]
+    if p < 0 < c:
+        expected += 2 * quad(lambda u: (u * u + c) ** (-(depth - 1) / 2), 0, -p, epsabs=0, epsrel=1e-12)[0]
+    np.testing.assert_allclose(gap(way, jnp.array(q), jnp.array(p), np.array(depth)), expected, rtol=1e-11)
+
+
+def test_it_is_where_the_equations_end():
+    system = rd.systems.Pathways([3.0, 1.0, 0.5], (3, 5), 1.0, [[0.02, 0.01, -0.1], [0.01, 0.03, 0.1]], [1.0, 2.0, 0.5])
+    run = rd.simulate(system, [0.0, 200.0], rtol=1e-11)
+    end = converged(system.singular_values, system.depths, system.q, system.p, system.variances)
+    for name in ("strength", "q", "p"):
+        np.testing.assert_allclose(getattr(end, name), run.observables[name][-1], rtol=1e-8, atol=1e-10)
+    # sum K = S / d, and c is conserved.
+    np.testing.assert_allclose(end.strength.sum(axis=0), [3.0, 0.5, 1.0], rtol=1e-14)
+    np.testing.assert_allclose(end.q**2 - end.p**2, system.q**2 - system.p**2, atol=1e-13)
+
+
+def test_signs_batches_and_company_do_not_matter():
+    rng = np.random.default_rng(1)
+    S, depths, q, p = np.array([2.0, 0.7]), (4, 3, 2, 1), rng.uniform(0.5, 1, (5, 4, 2)), rng.standard_normal((5, 4, 2))
+    together = converged(S, depths, q, p)
+    for k in range(5):
+        np.testing.assert_array_equal(converged(S, depths, q[k], p[k]).strength, together.strength[k])
+    signs = np.array([-1.0, 1.0, -1.0, 1.0])[:, None]  # q < 0 with p of sign(q)^(D-1) times its own: the same K
+    turned = converged(S, depths, signs * q, np.array([-1.0, 1.0, -1.0, 1.0])[:, None] * p)
+    np.testing.assert_allclose(turned.strength, together.strength, rtol=1e-12)
+    np.testing.assert_allclose(turned.q, signs * together.q, rtol=1e-12)
+    mirrored = converged(-S, depths, q, -p)
+    np.testing.assert_allclose(mirrored.strength, -together.strength, rtol=1e-12)
+    mapped = jax.vmap(lambda q, p: converged(S, depths, q, p).strength)(q, p)
+    np.testing.assert_allclose(mapped, together.strength, rtol=1e-13)
+
+
+@pytest.mark.parametrize("depths", [(2, 2), (3, 5), pytest.param((8, 8, 1), marks=pytest.mark.slow)])
+def test_derivatives_are_those_of_the_end(depths):
+    rng = np.random.default_rng(2)
+    given = (jnp.array([2.0]), jnp.array(rng.uniform(0.5, 1.2, (len(depths), 1))),
+             jnp.array(0.3 * rng.standard_normal((len(depths), 1))), jnp.array([1.3]))  # fmt: skip
+
+    @jax.jit
+    def measure(S, q, p, d):
+        end = converged(S, depths, q, p, d)
+        return jnp.sum(jnp.sin(3 * end.strength)) + end.q[0, 0]
+
+    reverse, forward = (make(measure, argnums=(0, 1, 2, 3)) for make in (jax.grad, jax.jacfwd))
+    for which, (back, ahead) in enumerate(zip(reverse(*given), forward(*given), strict=True)):
+        np.testing.assert_allclose(back, ahead, atol=1e-12)
+        for place in np.ndindex(back.shape):
+            h = 1e-4
+
+            def at(step, which=which, place=place):
+                moved = list(given)
+                moved[which] = moved[which].at[place].add(step)
+                return float(measure(*moved))
+
+            slope = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
+            assert float(back[place]) == pytest.approx(slope, rel=1e-7, abs=1e-8)
+
+
+def test_endings():
+    nan = np.nan
+    q = np.array([[1.0, 0.5, 0.0, 1.0, nan, 0.5], [1.0, 0.5, 0.0, 1.0, 1.0, 0.5]])
+    p = np.array([[0.1, -0.6, 0.1, 0.1, 0.1, 0.4], [0.1, -0.6, 0.2, 0.2, 0.2, 0.1]])
+    found = converged([1.0, 1.0, 1.0, -1.0, 1.0, 0.0], (4, 4), q, p)
+    expected = [Ending.SYMMETRIC, Ending.NEVER, Ending.NEVER, Ending.LEARNED, Ending.FAILED, Ending.LEARNED]
+    assert [Ending(int(status)) for status in found.status] == expected
+    np.testing.assert_allclose(found.strength[:, 0], 0.5, rtol=1e-14)
+    assert np.isnan(np.asarray(found.strength)[:, [1, 2, 4]]).all()
+    np.testing.assert_allclose(found.strength[:, [3, 5]].sum(axis=0), [-1, 0], atol=1e-14)
+    # q = 0 at D > 2 stays: the other pathway does it all. At its end from the start: nothing moves.
+    np.testing.assert_allclose(converged(1.0, (4, 4), [[0.0], [1.0]], 0.1).strength[:, 0], [0, 1], atol=1e-14)
+    still = converged(0.2, (2, 2), 1.0, 0.1)
+    np.testing.assert_allclose(still.p, 0.1, rtol=1e-14)
+    with pytest.raises(ValueError, match=r"whole number of at least 1, but it is 2\.5"):
+        converged(1.0, (2.5,), 1.0, 0.1)

@@ -1,0 +1,146 @@
+"""Trajectories of a race by quadrature: against DOP853, closed forms of one pathway, and the end."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import quad, solve_ivp
+
+import racedyn as rd
+from racedyn.exact import Ending, converged, shallow, trajectory, two_layer
+
+
+def by_ode(S, depths, q, p, d, ts):
+    """K (time, path) of one mode by DOP853 in time."""
+    D, paths = np.array(depths), len(depths)
+
+    def field(_, y):
+        q, p = y[:paths], y[paths:]
+        r = S - d * np.sum(p * np.where(D == 1, 1, q ** (D - 1.0)))
+        dq = np.where(D == 1, 0, q ** np.maximum(D - 2.0, 0) * p)
+        return r * np.concatenate([dq, np.where(D == 1, 1, q ** (D - 1.0))])
+
+    start = np.concatenate([q, p])
+    solved = solve_ivp(field, (0, ts[-1]), start, method="DOP853", t_eval=ts, rtol=1e-13, atol=1e-16)
+    return solved.y[paths:].T * np.where(D == 1, 1, solved.y[:paths].T ** (D - 1.0))
+
+
+def starts(kind, paths, rng):
+    """q and p (path,): wide (c = 1), balanced (c = 0), learning against negative p, and c of all signs."""
+    if kind == "balanced":
+        q = 0.3 * np.abs(1 + 0.1 * rng.standard_normal(paths))
+        return q, q
+    if kind == "mixed":
+        return np.array([0.6, 0.9, 0.5])[:paths], np.array([0.8, -0.4, 0.1])[:paths]
+    p = -0.3 * np.abs(rng.standard_normal(paths)) if kind == "against" else 0.01 * rng.standard_normal(paths)
+    return np.ones(paths), p
+
+
+SLOW = [(1, 4), (8, 3), (13, 13, 2), (3, 3, 3), (20, 20)]
+
+
+@pytest.mark.parametrize("depths", [(2, 2), (5, 5), *(pytest.param(depths, marks=pytest.mark.slow) for depths in SLOW)])
+def test_against_an_ode(depths):
+    rng = np.random.default_rng(0)
+    S, d = 2.0, 1.3
+    for kind in ("wide", "balanced", "against", "mixed"):
+        q, p = starts(kind, len(depths), rng)
+        end = 60 if kind != "balanced" or max(depths) < 8 else 1e5
+        ts = np.linspace(0, end, 60)
+        found = trajectory(S, depths, q[:, None], p[:, None], d, ts=ts)
+        assert found.status[0] == Ending.LEARNED
+        if kind == "balanced" and max(depths) > 8:
+            continue  # a plateau of 0.3^(2 - D): an explicit solver takes for ever
+        error = np.abs(np.asarray(found.strength)[:, :, 0] - by_ode(S, depths, q, p, d, ts)).max() / S
+        print(f"\n{depths}, {kind}: {error:.1e} of S")
+        assert error <= 1e-8
+
+
+def test_one_pathway_has_a_closed_form():
+    ts = np.linspace(0, 12, 50)
+    S, d = np.array([2.0, 0.5]), np.array([1.0, 0.7])
+    root = np.sqrt(0.01)
+    deep = trajectory(S, (2,), root, root, d, ts=ts)
+    np.testing.assert_allclose(deep.strength[:, 0], two_layer(S, d, 0.01, ts), rtol=1e-9)
+    flat = trajectory(S, (1,), 1.0, 0.2, d, ts=ts)
+    np.testing.assert_allclose(flat.strength[:, 0], shallow(S, d, 0.2, ts), rtol=1e-9)
+
+
+def test_a_plateau_of_any_length():
+    """Balanced at D = 8 from 0.01: t(K) = int dp / (p^7 (S - p^8)), in which the plateau is 1e12 long."""
+    S, D, p0 = 1.5, 8, 0.01
+    plateau = p0 ** (2 - D) / (D - 2) / S
+    # dt/dp = p^(1-D) / (S - p^D) = p^(1-D) / S + p / (S (S - p^D)): the first part is the plateau.
+
+    def arrival(K):
+        p1 = K ** (1 / D)
+        rest = quad(lambda u: u / (S * (S - u**D)), p0, p1, epsabs=0, epsrel=1e-13, limit=500)[0]
+        return plateau - p1 ** (2 - D) / (D - 2) / S + rest
+
+    for part in (0.1, 0.5, 0.9, 0.999):
+        late = arrival(part * S)
+        found = float(trajectory(S, (D,), p0, p0, ts=[late]).strength[0, 0, 0])
+        # The clock is right to a few roundings of the time that has passed, 1e11.
+        assert arrival(found) == pytest.approx(late, rel=1e-14)
+    assert float(trajectory(S, (D,), p0, p0, ts=[1e300]).strength[0, 0, 0]) == pytest.approx(S, rel=1e-14)
+
+
+def test_it_starts_at_the_start_and_ends_at_the_end():
+    rng = np.random.default_rng(1)
+    S, depths = np.array([3.0, 0.4, -1.0]), (4, 3, 2)
+    q, p = rng.uniform(0.6, 1.1, (5, 3, 3)), 0.5 * rng.standard_normal((5, 3, 3))
+    ts = np.array([1e9, 0.0, 1e3, 3.0])
+    found = trajectory(S, depths, q, p, ts=ts)
+    end = converged(S, depths, q, p)
+    assert found.strength.shape == (5, 4, 3, 3)
+    for name, begun in (("q", q), ("p", p)):
+        np.testing.assert_allclose(getattr(found, name)[:, 1], begun, atol=1e-12)
+        for row in (0, 2):
+            np.testing.assert_allclose(getattr(found, name)[:, row], getattr(end, name), rtol=1e-12)
+    np.testing.assert_allclose(
+        found.q**2 - found.p**2, np.broadcast_to((q**2 - p**2)[:, None], found.q.shape), atol=1e-12
+    )
+    # At its end from the start: nothing moves.
+    still = trajectory(0.2, (2, 2), 1.0, 0.1, ts=[0.0, 5.0])
+    np.testing.assert_allclose(still.p, 0.1, rtol=1e-14)
+
+
+@pytest.mark.slow
+def test_derivatives():
+    ts = jnp.array([0.5, 2.0, 40.0])
+    given = (jnp.array([2.0]), jnp.array([[1.0], [0.8]]), jnp.array([[0.1], [-0.05]]), jnp.array([1.3]))
+
+    @jax.jit
+    def measure(S, q, p, d):
+        return jnp.sum(jnp.sin(trajectory(S, (3, 4), q, p, d, ts=ts).strength))
+
+    reverse, forward = (make(measure, argnums=(0, 1, 2, 3))(*given) for make in (jax.grad, jax.jacfwd))
+    for which, (back, ahead) in enumerate(zip(reverse, forward, strict=True)):
+        np.testing.assert_allclose(back, ahead, rtol=1e-9)
+        for place in np.ndindex(back.shape):
+            h = 1e-4
+
+            def at(step, which=which, place=place):
+                moved = list(given)
+                moved[which] = moved[which].at[place].add(step)
+                return float(measure(*moved))
+
+            slope = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
+            assert float(back[place]) == pytest.approx(slope, rel=1e-6, abs=1e-8)
+
+
+def test_modes_without_an_end_and_bad_input():
+    found = trajectory([1.0, 1.0, 1.0], (4, 4), [[1.0, 0.5, np.nan], [1.0, 0.5, 1.0]], [[0.2, -0.6, 0.1], [0.1, -0.6, 0.1]],
+                       ts=[0.0, 1.0])  # fmt: skip
+    assert [Ending(int(status)) for status in found.status] == [Ending.LEARNED, Ending.NEVER, Ending.FAILED]
+    assert np.isfinite(np.asarray(found.strength)[..., 0]).all() and np.isnan(np.asarray(found.strength)[..., 1:]).all()
+    with pytest.raises(ValueError, match="of at least 0, where the start is, but its smallest is -1"):
+        trajectory(1.0, (2,), 1.0, 0.1, ts=[-1.0])
+
+
+def test_it_is_what_simulate_finds():
+    system = rd.systems.Pathways([3.0, 1.0], (3, 5), 1.0, [[0.02, 0.01], [0.01, 0.03]], [1.0, 2.0])
+    run = rd.simulate(system, np.linspace(0, 10, 50), rtol=1e-11)
+    found = trajectory(system.singular_values, system.depths, system.q, system.p, system.variances, ts=run.ts)
+    for name in ("strength", "q", "p"):
+        np.testing.assert_allclose(getattr(found, name), run.observables[name], atol=1e-8)
