@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
 
-import racedyn as rd
 from racedyn.exact import Ending, converged, shallow, trajectory, two_layer
 
 
@@ -136,11 +135,3 @@ def test_modes_without_an_end_and_bad_input():
     assert np.isfinite(np.asarray(found.strength)[..., 0]).all() and np.isnan(np.asarray(found.strength)[..., 1:]).all()
     with pytest.raises(ValueError, match="of at least 0, where the start is, but its smallest is -1"):
         trajectory(1.0, (2,), 1.0, 0.1, ts=[-1.0])
-
-
-def test_it_is_what_simulate_finds():
-    system = rd.systems.Pathways([3.0, 1.0], (3, 5), 1.0, [[0.02, 0.01], [0.01, 0.03]], [1.0, 2.0])
-    run = rd.simulate(system, np.linspace(0, 10, 50), rtol=1e-11)
-    found = trajectory(system.singular_values, system.depths, system.q, system.p, system.variances, ts=run.ts)
-    for name in ("strength", "q", "p"):
-        np.testing.assert_allclose(getattr(found, name), run.observables[name], atol=1e-8)

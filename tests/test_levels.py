@@ -94,6 +94,7 @@ def test_matrix_is_full_for_any_two_layer_weights():
     assert "weights" in refused_modes(network, task, weights)
 
 
+@pytest.mark.slow
 def test_matrix_is_full_for_correlated_inputs():
     task = correlated_task(0)
     network = rd.networks.parallel(task, (2, 1), width=20)

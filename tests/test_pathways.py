@@ -79,6 +79,7 @@ def test_against_an_independent_solver_all_depths(depths, start):
     assert error <= 1e-7 and drift <= 1e-8
 
 
+@pytest.mark.slow
 def test_closed_forms_of_one_pathway():
     """Two-layer balanced and shallow networks [Saxe14]: a(t) and b(t)."""
     a0, ts = 0.01, np.linspace(0, 12, 60)

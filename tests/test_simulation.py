@@ -237,3 +237,39 @@ def test_single_precision_is_refused_with_the_line_to_add():
     with jax.enable_x64(False):
         run = rd.simulate(Decay(0.3), TS, rtol=1e-5)
     assert run.observables["y"].dtype == jnp.float32
+
+
+def test_the_exact_method_gives_the_same_trajectory():
+    """Also with a mode that is never learned, which an ODE then follows; in any order of modes."""
+    q, p = [[1.0, 0.5, 0.3], [1.0, 0.5, 0.3]], [[0.2, -0.6, -0.4], [0.1, -0.6, 0.01]]
+    system = rd.systems.Pathways([1.0, 1.0, 2.0], (4, 4), q, p, loss_floor=0.3, path_names=["a", "b"])
+    ts = np.linspace(3, 50, 40)
+    ode, exact, auto = (
+        rd.simulate(system, ts, t0=3.0, rtol=1e-10, method=method) for method in ("ode", "exact", "auto")
+    )
+    assert exact.provenance.solver == auto.provenance.solver == "exact; 1 of 3 lanes by Tsit5, rtol 1e-10"
+    assert ode.observables.keys() == exact.observables.keys() and ode.dims == exact.dims and ode.labels == exact.labels
+    for name, values in ode.observables.items():
+        np.testing.assert_allclose(exact.observables[name], values, atol=1e-8)
+        np.testing.assert_array_equal(auto.observables[name], exact.observables[name])
+    assert all(rd.Status(int(status)).ok for status in exact.status) and float(exact.stats["drift"]) < 1e-9
+    whole = rd.systems.Pathways([2.0, 1.0], (3, 2), 1.0, [[0.1, 0.2], [0.3, 0.1]])
+    assert rd.simulate(whole, [0.0, 1e9], method="auto").provenance.solver == "exact"
+    kept = rd.simulate(whole, [0.0, 2.0], method="exact", save_ys=True)
+    np.testing.assert_array_equal(kept.ys[0][0], whole.q)
+
+
+def test_methods_that_do_not_fit():
+    decaying = rd.systems.Pathways([1.0], (3,), 1.0, 0.1, weight_decay=0.1)
+    assert rd.simulate(decaying, [0.0, 1.0], method="auto").provenance.solver == "Tsit5, rtol 1e-08"
+    for system in (decaying, rd.from_function(lambda t, y, args: -y, 1.0)):
+        with pytest.raises(ValueError, match="be 'ode' or 'auto' for a system without a solution of its own"):
+            rd.simulate(system, [0.0, 1.0], method="exact")
+    with pytest.raises(ValueError, match="`method` must be one of 'ode', 'exact', 'auto'"):
+        rd.simulate(decaying, [0.0, 1.0], method="exakt")
+    pathways = rd.systems.Pathways([1.0], (3,), 1.0, 0.1)
+    with pytest.raises(
+        ValueError, match=r"be 'ode' where options of a solver are given, but it is 'exact' beside \['solver'\]"
+    ):
+        rd.simulate(pathways, [0.0, 1.0], method="exact", solver=dfx.Dopri5())
+    assert "Dopri5" in rd.simulate(pathways, [0.0, 1.0], method="auto", solver=dfx.Dopri5()).provenance.solver

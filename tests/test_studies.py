@@ -54,6 +54,7 @@ def test_quick_and_published_settings_have_the_same_names():
         assert set(study.quick) == set(study.published) and study.source in studies.REFERENCES
 
 
+@pytest.mark.slow
 def test_an_interrupted_study_goes_on(tmp_path, monkeypatch):
     study = tiny("shi2022.fig5", seeds=[0], depths=[2, 3])
     real, calls = shi2022.train, []

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_positive_int, fail
+from racedyn._checks import check_name, check_positive_int, fail
 from racedyn._types import Array, ArrayLike
 from racedyn.integration import (
     Settings,
@@ -27,6 +27,9 @@ from racedyn.integration import (
 from racedyn.provenance import now, versions
 from racedyn.systems.base import AbstractSystem
 from racedyn.trajectory import Provenance, Status, Trajectory
+
+
+METHODS = ("ode", "exact", "auto")
 
 
 class SolveError(RuntimeError):
@@ -48,15 +51,21 @@ def simulate(
     max_steps: int = 2**16,
     retry: dfx.AbstractSolver | None = None,
     throw: bool = True,
+    method: str = "ode",
     **options: Any,
 ) -> Trajectory:
     """Integrate `system` and observe it at `ts`, on the host; arguments and options as in `racedyn.solve`.
 
+    `method`: "ode"; "exact": without a solver, by `system.exact`, as `systems.Pathways` without weight decay has it, to 1e-8
+    of S whatever the end time and `rtol`, with modes that are never learned left to the solver; "auto": exact where the
+    system has it and no option of the solver is given.
+
     Beyond `solve` it refuses times and tolerances that can't be met, sorts lanes by their predicted rate, tries lanes
     that used up their steps once more with the implicit solver `retry` (Kvaerno5 by default), and attaches provenance.
 
-    Raises `ValueError` for bad times or tolerances; `SolveError`, with the trajectory, where nothing succeeded (not
-    with `throw=False`); warns where some lanes failed: they are NaN from there on and listed in `trajectory.failed`.
+    Raises `ValueError` for bad times or tolerances, and for the method "exact" of a system that has none; `SolveError`, with
+    the trajectory, where nothing succeeded (not with `throw=False`); warns where some lanes failed: they are NaN from there
+    on and listed in `trajectory.failed`.
     """
     start = time.perf_counter()
     if not isinstance(system, AbstractSystem):
@@ -72,15 +81,22 @@ def simulate(
     options.setdefault("adjoint", dfx.ForwardMode())
     settings = settings_for(system, rtol=rtol, atol=atol, max_steps=max_steps, **options)
     solve_once = partial(integrate, ts=ts, t0=as_times(system, t0), args=args)
-    retried = 0
-    if system.lanes is None:
+    retried, solver = 0, f"{type(settings.solver).__name__}, rtol {rtol:g}"
+    exact = _exactly(system, ts - t0, method, [name for name in options if name not in ("adjoint", "save_ys")])
+    if exact is not None:
+        solved, missing = exact
+        solver = "exact" if not len(missing) else f"exact; {len(missing)} of {system.lanes} lanes by {solver}"
+        if len(missing):
+            rest, retried = _solve_lanes(take_lanes(system, missing), solve_once, settings, retry or dfx.Kvaerno5())
+            solved = jax.tree.map(lambda first, new: first.at[missing].set(new), solved, rest)
+    elif system.lanes is None:
         solved = solve_once(system, settings=settings)
     else:
         solved, retried = _solve_lanes(system, solve_once, settings, retry or dfx.Kvaerno5())
     provenance = Provenance(
         kind="simulate",
         system=system.describe(),
-        solver=f"{type(settings.solver).__name__}, rtol {rtol:g}" + (f", {retried} lanes retried" if retried else ""),
+        solver=solver + (f", {retried} lanes retried" if retried else ""),
         settings={"t0": float(t0), "rtol": rtol, "atol": atol, "max_steps": max_steps, "time_unit": "tau"},
         modes=getattr(system, "modes", None),
         validity=getattr(system, "validity", {}),
@@ -89,6 +105,27 @@ def simulate(
         created=now(),
     )
     return _judge(dataclasses.replace(package(system, ts, solved, settings), provenance=provenance), throw)
+
+
+def _exactly(system: Any, since: Array, method: str, options: list[str]) -> tuple[Solved, np.ndarray] | None:
+    """What `system.exact` finds, lanes first, and the lanes that it does not; None where an ODE is to be solved."""
+    if check_name("method", method, METHODS) == "ode" or (method == "auto" and options):
+        return None
+    if options:
+        fail("method", "be 'ode' where options of a solver are given", f"it is 'exact' beside {options}")
+    found = system.exact(since) if system.lanes is not None else None
+    if found is None:
+        if method == "exact":
+            fail("method", "be 'ode' or 'auto' for a system without a solution of its own", "it is 'exact'",
+                 "systems.Pathways has one, in float64 and without weight decay.")  # fmt: skip
+        return None
+    states, holds = found
+    saved = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), states)
+    steps = jnp.zeros(system.lanes, int)
+    stats = {name: steps for name in ("num_steps", "num_accepted_steps", "num_rejected_steps")}
+    end = jax.tree.map(lambda leaf: leaf[:, -1], saved)
+    t_end = jnp.full(system.lanes, since[-1])
+    return Solved(saved, end, steps + int(Status.DONE), {**stats, "t_end": t_end}), np.flatnonzero(~np.asarray(holds))
 
 
 def _solve_lanes(

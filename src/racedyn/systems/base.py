@@ -73,6 +73,13 @@ class AbstractSystem(eqx.Module):
         """
         return jnp.asarray(False)
 
+    def exact(self, ts: Array) -> tuple[PyTree, Array] | None:
+        """States at `ts` (time,), counted from the start and of at least 0, without a solver, where the system has them.
+
+        Leaves are (time, ...), and a laned system says of which lanes they hold, (lanes,); by default there are none.
+        """
+        return None
+
     def drift(self, y: PyTree, y0: PyTree) -> Array:
         """Largest change of a conserved quantity since y0, relative to its scale; NaN where nothing is conserved."""
         return jnp.asarray(jnp.nan)

@@ -10,6 +10,8 @@ import numpy as np
 
 from racedyn._checks import check_positive_int, fail
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
+from racedyn.exact.race import Ending
+from racedyn.exact.trajectory import trajectory
 from racedyn.systems.base import AbstractSystem
 
 State = tuple[Array, Array]
@@ -152,6 +154,13 @@ class Pathways(AbstractSystem):
     def settled(self, t: Array, y: State, tolerance: ArrayLike) -> Array:
         fitted = self.variances * jnp.sum(jnp.abs(self.strength(y)), axis=0)
         return jnp.abs(self.residual(y)) <= tolerance * (jnp.abs(self.singular_values) + fitted)
+
+    def exact(self, ts: Array) -> tuple[State, Array] | None:
+        """`racedyn.exact.trajectory`, without weight decay and in float64; not of modes that are never learned."""
+        if isinstance(self.weight_decay, jax.core.Tracer) or self.weight_decay != 0 or self.q.dtype != jnp.float64:
+            return None
+        found = trajectory(self.singular_values, self.depths, self.q, self.p, self.variances, ts=ts)
+        return (found.q, found.p), found.status < Ending.NEVER
 
     def drift(self, y: State, y0: State) -> Array:
         """Largest |c - c0| over q0^2 + p0^2, c = q^2 - p^2; shallow pathways conserve nothing, decay lets nothing stand."""
