@@ -28,7 +28,6 @@ from racedyn.provenance import now, versions
 from racedyn.systems.base import AbstractSystem
 from racedyn.trajectory import Provenance, Status, Trajectory
 
-
 METHODS = ("ode", "exact", "auto")
 
 
