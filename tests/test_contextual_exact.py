@@ -66,7 +66,8 @@ def test_the_loss_is_that_of_the_strengths(contexts, active):
         assert float(loss) == pytest.approx(0.5 * np.sum(miss**2) / task.num_examples, abs=1e-12)
 
 
-@pytest.mark.parametrize(("contexts", "active"), [(4, 2), pytest.param(5, 4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("contexts", "active"), [(4, 2), (5, 4)])
+@pytest.mark.slow
 def test_strengths_are_those_of_the_full_flow_from_aligned_weights(contexts, active):
     """The common pathway alone, and the context pathways on what it leaves, aligned and balanced: exact."""
     network, task = problem(contexts, active, width=8)

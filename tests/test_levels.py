@@ -138,7 +138,7 @@ def test_matrix_is_full_for_pathways_with_different_output_bases():
 
 @pytest.mark.parametrize(
     ("law", "width", "dimension"),
-    [(rd.init.Balanced(0.5), 12, 4), (rd.init.Orthogonal(0.6), 12, 11)],
+    [pytest.param(rd.init.Balanced(0.5), 12, 4, marks=pytest.mark.slow), (rd.init.Orthogonal(0.6), 12, 11)],
     ids=["balanced", "orthogonal"],
 )
 def test_matrix_is_full_for_deep_chains(law, width, dimension):

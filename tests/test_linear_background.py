@@ -252,6 +252,7 @@ def test_riccati_is_what_descent_tends_to():
     assert losses[-1][-1] < 0.2 * losses[-1][0] and off[-1] > 1e-5
 
 
+@pytest.mark.slow
 def test_riccati_inside_jax():
     task, _, weights = problem(4, 9, 3)
     W1, W2, sigma = jnp.asarray(weights["w1"]), jnp.asarray(weights["w2"]), jnp.asarray(task.Y / 4)

@@ -145,6 +145,7 @@ def relative_errors(depth, seed, steps, *, width=300, lr=0.04):
     ]
 
 
+@pytest.mark.slow
 def test_matching_follows_training_at_depth_2():
     matched, unmatched = relative_errors(2, seed=0, steps=3000)
     assert matched <= 0.01 < 10 * matched < unmatched

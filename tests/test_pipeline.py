@@ -117,7 +117,9 @@ ROUTING = {
     [
         (XOR | {"task": {"kind": "xor", "margin": 1}}, "matrix", (4, 1)),
         (XOR | {"task": {"kind": "xor"}}, "matrix", None),
-        (ROUTING | {"task": {"kind": "routing", "domains": 2, "trained": 1}}, "modes", (8, 4)),
+        pytest.param(
+            ROUTING | {"task": {"kind": "routing", "domains": 2, "trained": 1}}, "modes", (8, 4), marks=pytest.mark.slow
+        ),
     ],
     ids=["xor", "pure xor", "routing"],
 )

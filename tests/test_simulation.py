@@ -155,6 +155,7 @@ def followers_at(t, k):
     return (k**2 * np.cos(t) + k * np.sin(t) - k**2 * np.exp(-k * t)) / (k**2 + 1)
 
 
+@pytest.mark.slow
 def test_lanes_that_use_up_their_steps_are_tried_once_more():
     k = np.array([1e5, 1.0])
     run = rd.simulate(Followers(jnp.asarray(k)), TS, rtol=1e-7, max_steps=2000)
@@ -245,7 +246,7 @@ def test_the_exact_method_gives_the_same_trajectory():
     system = rd.systems.Pathways([1.0, 1.0, 2.0], (4, 4), q, p, loss_floor=0.3, path_names=["a", "b"])
     ts = np.linspace(3, 50, 40)
     ode, exact, auto = (
-        rd.simulate(system, ts, t0=3.0, rtol=1e-10, method=method) for method in ("ode", "exact", "auto")
+        rd.simulate(system, ts, t0=3.0, rtol=1e-10, save_ys=True, method=method) for method in ("ode", "exact", "auto")
     )
     assert exact.provenance.solver == auto.provenance.solver == "exact; 1 of 3 lanes by Tsit5, rtol 1e-10"
     assert ode.observables.keys() == exact.observables.keys() and ode.dims == exact.dims and ode.labels == exact.labels
@@ -253,10 +254,7 @@ def test_the_exact_method_gives_the_same_trajectory():
         np.testing.assert_allclose(exact.observables[name], values, atol=1e-8)
         np.testing.assert_array_equal(auto.observables[name], exact.observables[name])
     assert all(rd.Status(int(status)).ok for status in exact.status) and float(exact.stats["drift"]) < 1e-9
-    whole = rd.systems.Pathways([2.0, 1.0], (3, 2), 1.0, [[0.1, 0.2], [0.3, 0.1]])
-    assert rd.simulate(whole, [0.0, 1e9], method="auto").provenance.solver == "exact"
-    kept = rd.simulate(whole, [0.0, 2.0], method="exact", save_ys=True)
-    np.testing.assert_array_equal(kept.ys[0][0], whole.q)
+    np.testing.assert_allclose(exact.ys[0][0], q, atol=1e-12)
 
 
 def test_methods_that_do_not_fit():

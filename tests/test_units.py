@@ -42,6 +42,7 @@ def test_both_forms_answer_and_learn_alike(kind):
     assert runs[0].observables["loss"][-1] < runs[0].observables["loss"][0]
 
 
+@pytest.mark.slow
 def test_split_units_reduce():
     network, task, weights = problem()
     split, parts = rd.networks.split_units(network, weights)

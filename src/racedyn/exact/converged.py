@@ -54,7 +54,7 @@ def _ends(target: Array, q: Array, p: Array, depths: tuple[int, ...]) -> tuple[A
     """K, q, p (path, ...) and status (...) at sum K = target."""
     turned = set_out(target, q, p, depths)
     state = solve(turned.race)
-    end = turned.race.polished(state.s, state.y, state.kappa)
+    *_, end = turned.race.arrived(state.s, state.y, state.kappa)
     status = judged(turned.race, state, end)
     none = status >= Ending.NEVER
     K, q, p = (jnp.where(none, jnp.nan, x)
@@ -81,7 +81,7 @@ class State(NamedTuple):
 
 
 def solve(race: Race) -> State:
-    """The drive at which the sum of K is the goal. It has no derivatives: `Race.polished` gives the solution its own."""
+    """The drive at which the sum of K is the goal. It has no derivatives: `Race.arrived` gives the solution its own."""
     race = jax.lax.stop_gradient(race)
     goal = race.goal
     first = race.first_gap

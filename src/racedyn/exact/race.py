@@ -66,9 +66,10 @@ def column(values: np.ndarray, like: Array) -> np.ndarray:
 class Race(eqx.Module):
     """All pathways of a batch of modes, so turned that q >= 0 and the sum of K has to rise to `goal`.
 
-    `q`, `p` (path, ...) at the start. `way`, `start` and `gap` are those of pathways deeper than two, `deep`; the others' are
-    filled in. `stuck`: deep with q = 0. `start_behind`: where p < 0 < c, the drive since the pole on that side: a pathway near
-    to that one is measured from there, as next to the whole way between the poles nothing would be left of its motion.
+    `q`, `p` (path, ...) at the start. `way`, `start_kappa` and `start_gap` are those of pathways deeper than two; the others'
+    are filled in. `stuck`: deeper than two with q = 0. `start_behind`: where p < 0 < c, the drive since the pole on that
+    side; a pathway near to that one is measured from there, as next to the whole way between the poles nothing would be
+    left of its motion.
     """
 
     goal: Array
@@ -175,8 +176,8 @@ class Race(eqx.Module):
         wanted = jnp.where((self.way.c > 0) & (place.p < 0), self.start_behind + s, wanted)
         return place.lever * jnp.log(place.now / jnp.where(self.moving, wanted, place.now))
 
-    def polished(self, s: Array, y: Array, kappa: Array) -> "Place":
-        """One more step from the solution, which alone has the derivatives: those of the implicit function theorem."""
+    def arrived(self, s: Array, y: Array, kappa: Array) -> tuple[Array, Array, "Place"]:
+        """One more step from the solution: s, y, the place. It alone has derivatives, by the implicit function theorem."""
         first = self.first_gap
         moved = jnp.where(jnp.isfinite(first), first - jax.lax.stop_gradient(first), 0.0)
         place = self.at(s + moved, y, kappa)
@@ -184,7 +185,7 @@ class Race(eqx.Module):
         step = (self.goal - jnp.sum(place.K, axis=0) - place.ahead) / jnp.where(slope > 0, slope, 1.0)
         step = jnp.where(self.goal == self.begun, 0.0, step)
         s, y = s + moved + step, y - step
-        return self.at(s, y, kappa + self.error(place, s, y))
+        return s, y, self.at(s, y, kappa + self.error(place, s, y))
 
     def ending(self, K: Array) -> Array:
         """LEARNED, or SYMMETRIC where pathways deeper than two that are equal to the foremost one are in front with it."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from racedyn._checks import fail
 from racedyn._types import Array, ArrayLike
-from racedyn.exact.converged import State, judged, solve
+from racedyn.exact.converged import judged, solve
 from racedyn.exact.drive import power
 from racedyn.exact.race import Ending, Place, Race, given_arrays, set_out
 
@@ -72,9 +72,9 @@ def _unfold(
     turned = set_out(target, q, p, depths)
     race = turned.race
     state = solve(race)
-    last = race.polished(state.s, state.y, state.kappa)
+    s, y, last = race.arrived(state.s, state.y, state.kappa)
     status = judged(race, state, last)
-    end = _End.of(race, state, last)
+    end = _End.of(race, s, y, state.kappa, last)
     slopes = _slopes(race, end, d)
     place = _places(race, end, _inverted(end, d, slopes, t))
     still = end.s == 0
@@ -98,13 +98,9 @@ class _End(NamedTuple):
     last: Array
 
     @classmethod
-    def of(cls, race: Race, state: State, last: Place) -> "_End":
+    def of(cls, race: Race, s: Array, y: Array, kappa: Array, last: Place) -> "_End":
         slope = jnp.sum(last.k, axis=0)
-        first = race.first_gap
-        moved = jnp.where(jnp.isfinite(first), first - jax.lax.stop_gradient(first), 0.0)
-        place = race.at(state.s + moved, state.y, state.kappa)
-        step = (race.goal - jnp.sum(place.K, axis=0) - place.ahead) / jnp.where(slope > 0, slope, 1.0)
-        s = jnp.where(race.goal == race.begun, 0.0, state.s + moved + step)
+        s = jnp.where(race.goal == race.begun, 0.0, s)
         behind = jax.lax.stop_gradient(jnp.where(s > 0, s, 1.0))
         pole = jnp.where(race.way.c > 0, race.start_behind, race.start_gap)
         behind = jnp.minimum(behind, jnp.min(jnp.where(race.moving & (race.p < 0), pole, jnp.inf), axis=0))
@@ -113,7 +109,7 @@ class _End(NamedTuple):
         # What is left of K is about the slope times s* - s: _LEFT of what the mode learns.
         rest = _LEFT * (jnp.abs(race.goal) + jnp.abs(race.begun))
         left = jnp.minimum(rest / jnp.where(slope > 0, slope, 1.0), s / 2)
-        end = cls(s, state.y - step, slope, state.kappa, jax.lax.stop_gradient(behind), s)
+        end = cls(s, y, slope, kappa, jax.lax.stop_gradient(behind), s)
         return end._replace(last=jax.lax.stop_gradient(end.when(jnp.where(left > 0, left, 1.0))))
 
     @property

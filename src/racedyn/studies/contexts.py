@@ -111,13 +111,13 @@ def _strengths(job: Job, task: ContextualTask, modes: exact.ContextualModes, ax:
     closed = exact.contextual(network, task, weights, np.linspace(0, float(np.asarray(run.ts)[-1]), 400))
     epochs = np.linspace(0, float(_epochs(run)[-1]), 400)
     for values, curve, colour, name in ((common, closed.common, colours[3], "common"),
-                                        (context, closed.context, colours[4], "each context pathway")):  # fmt: skip
+                                        (context, closed.context, colours[4], "each context")):  # fmt: skip
         ax.plot(epochs, curve, color=colour, ls="--", lw=1)
         ax.plot(_epochs(run), values, ".", ms=2.5, color=colour)
         ax.plot([], [], "s", color=colour, label=name)
-    ax.set(xlabel="epoch / 1000", ylabel=r"strength $u^T W v$", ylim=(0, 1.5 * ax.get_ylim()[1]))
+    ax.set(xlabel="epoch / 1000", ylabel=r"strength $u^T W v$", ylim=(0, 1.7 * ax.get_ylim()[1]))
     ax.legend(
-        title="dots: trained in stages; dashes: closed form", fontsize="small", title_fontsize="small", loc="upper left"
+        title="dots: trained in stages\ndashes: closed form", fontsize="small", title_fontsize="small", loc="upper left"
     )
     return [f"  what the context pathways answer of the common pathway's part, over that part: {max(astray):.3f} at most "
             f"(epoch {int(steps[int(np.argmax(astray))])}), which the closed form leaves out; it starts context modes at "
