@@ -20,7 +20,7 @@ from racedyn.exact.converged import judged, solve
 from racedyn.exact.drive import power
 from racedyn.exact.race import Ending, Place, Race, given_arrays, set_out
 
-_PANELS, _ORDER = 48, 10
+_PANELS, _ORDER = 24, 10
 _LEFT = (
     1e-9  # of the drive, beyond the last panel: there r is straight in it, and its rounding not yet larger than that
 )
