@@ -21,14 +21,12 @@ from racedyn.exact.drive import power
 from racedyn.exact.race import Ending, Place, Race, given_arrays, set_out
 
 _PANELS, _ORDER = 24, 10
-_LEFT = (
-    1e-9  # of the drive, beyond the last panel: there r is straight in it, and its rounding not yet larger than that
-)
+_LEFT = 1e-9  # of what a mode learns, beyond the last panel: there r is straight, and its rounding no larger than this
 _STEPS, _INVERSIONS = 40, 12
 _TURN = 1.0  # kappa moves at most so far in a step
 _CLOSE = 1e-11  # the next step is at rounding
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(_ORDER)
+_NODES = np.polynomial.legendre.leggauss(_ORDER)[0]
 
 
 class Unfolded(NamedTuple):

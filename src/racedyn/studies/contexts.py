@@ -15,6 +15,7 @@ from racedyn.plot.style import GREY, cycle, new_figure, share_legend
 from racedyn.studies.contextual_runs import (
     RULES,
     distance,
+    epochs_of,
     gated,
     gated_problem,
     half_sum,
@@ -23,9 +24,8 @@ from racedyn.studies.contextual_runs import (
     relu,
     shares,
     theory,
-    weights_of,
 )
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.study import Finding, Job, Study, weights_of
 from racedyn.tasks import contextual
 from racedyn.tasks.contextual import ContextualTask
 
@@ -61,7 +61,7 @@ def _one(job: Job, task: ContextualTask, loss_panel: Any, strength_panel: Any) -
     lines.append("  ReLU, epochs at which the half sum of squares falls below " + ", ".join(map(str, LEVELS)) + ":")
     for s, run in zip(settings["seeds"], relus, strict=True):
         loss = half_sum(run, task)
-        loss_panel.plot(_epochs(run), loss, color=GREY, lw=2.5, alpha=0.5, label="ReLU" if s == seed else None)
+        loss_panel.plot(epochs_of(run), loss, color=GREY, lw=2.5, alpha=0.5, label="ReLU" if s == seed else None)
         lines.append(f"    seed {s}: " + " ".join(_first_below(np.asarray(run.step), loss, level) for level in LEVELS))
     reference = half_sum(relus[0], task)
     for number, rule in enumerate(RULES):
@@ -76,16 +76,12 @@ def _one(job: Job, task: ContextualTask, loss_panel: Any, strength_panel: Any) -
         lines.append(f"  gated, {rule}: from the matrix level, relative L2 of the loss at {steps}: "
                      f"{' '.join(f'{x:.2e}' for x in apart)} (ratios {ratios}); from the closed form: "
                      f"{distance(closed, loss):.3f}; from the ReLU network: {distance(loss, reference):.3f}")  # fmt: skip
-        loss_panel.plot(_epochs(run), loss, color=colours[number], lw=2 - number, label=f"gated, {rule}")
-        loss_panel.plot(_epochs(run), solved, color="k", ls=":", lw=1, label="matrix level" if number == 0 else None)
-    loss_panel.plot(_epochs(run), closed, color=colours[2], ls="--", label="closed form")
+        loss_panel.plot(epochs_of(run), loss, color=colours[number], lw=2 - number, label=f"gated, {rule}")
+        loss_panel.plot(epochs_of(run), solved, color="k", ls=":", lw=1, label="matrix level" if number == 0 else None)
+    loss_panel.plot(epochs_of(run), closed, color=colours[2], ls="--", label="closed form")
     loss_panel.set(xlabel="epoch / 1000", ylabel="half sum of squares", title=f"{contexts} contexts")
     lines += _strengths(job, task, modes, strength_panel, colours) + _race(job, task)
     return lines
-
-
-def _epochs(run: Any) -> np.ndarray:
-    return np.asarray(run.step) / 1000
 
 
 def _first_below(steps: np.ndarray, loss: np.ndarray, level: float) -> str:
@@ -109,11 +105,11 @@ def _strengths(job: Job, task: ContextualTask, modes: exact.ContextualModes, ax:
         parts = maps_by_kind(network, task, W)
         astray.append(np.linalg.norm(parts[active] @ linear_part(task)) / np.linalg.norm(task.Y @ linear_part(task)))
     closed = exact.contextual(network, task, weights, np.linspace(0, float(np.asarray(run.ts)[-1]), 400))
-    epochs = np.linspace(0, float(_epochs(run)[-1]), 400)
+    epochs = np.linspace(0, float(epochs_of(run)[-1]), 400)
     for values, curve, colour, name in ((common, closed.common, colours[3], "common"),
                                         (context, closed.context, colours[4], "each context")):  # fmt: skip
         ax.plot(epochs, curve, color=colour, ls="--", lw=1)
-        ax.plot(_epochs(run), values, ".", ms=2.5, color=colour)
+        ax.plot(epochs_of(run), values, ".", ms=2.5, color=colour)
         ax.plot([], [], "s", color=colour, label=name)
     ax.set(xlabel="epoch / 1000", ylabel=r"strength $u^T W v$", ylim=(0, 1.7 * ax.get_ylim()[1]))
     ax.legend(

@@ -10,7 +10,7 @@ from racedyn._types import Weights
 from racedyn.networks import Network, chain, contextual, forward, init
 from racedyn.reduction import reduce
 from racedyn.simulation import simulate
-from racedyn.studies.study import Job
+from racedyn.studies.study import Job, weights_of
 from racedyn.tasks import Task
 from racedyn.tasks.contextual import ContextualTask
 from racedyn.training import train
@@ -105,8 +105,9 @@ def distance(values: np.ndarray, reference: np.ndarray) -> float:
     return float(np.linalg.norm(values - reference) / np.linalg.norm(reference))
 
 
-def weights_of(run: Trajectory, row: int) -> Weights:
-    return {edge: jnp.asarray(matrices[row]) for edge, matrices in run.ys.items()}
+def epochs_of(run: Trajectory) -> np.ndarray:
+    """Of the saved rows, in thousands, (time,)."""
+    return np.asarray(run.step) / 1000
 
 
 def answers(network: Network, task: Task, run: Trajectory) -> np.ndarray:

@@ -13,8 +13,8 @@ from racedyn import plot
 from racedyn.networks import Network, init, routing
 from racedyn.plot.style import cycle, new_figure
 from racedyn.representations import alignment, kernel_movement, sharing, singular_values, tangent_kernel
-from racedyn.studies.routing_runs import blank_loss, similarity_of_domains, trained_routing, weights_of
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.routing_runs import blank_loss, similarity_of_domains, trained_routing
+from racedyn.studies.study import Finding, Job, Study, weights_of
 from racedyn.tasks import RoutingTask
 from racedyn.tasks import routing as routing_task
 from racedyn.trajectory import Trajectory

@@ -7,7 +7,7 @@ import numpy as np
 
 from racedyn.networks import Network, forward, routing
 from racedyn.representations import responses, similarity
-from racedyn.studies.study import Job
+from racedyn.studies.study import Job, weights_of
 from racedyn.tasks import RoutingTask
 from racedyn.training import train
 from racedyn.trajectory import Trajectory
@@ -38,10 +38,6 @@ def trained_routing(job: Job, task: RoutingTask, law: Any, seed: int, lr: float,
 def blank_loss(task: RoutingTask) -> float:
     """The loss of answering 0 on any route."""
     return float(0.5 * np.sum(task.features**2) / task.features.shape[1])
-
-
-def weights_of(run: Trajectory, row: int) -> dict[str, Any]:
-    return {edge: jnp.asarray(values[row]) for edge, values in run.ys.items()}
 
 
 def similarity_of_domains(network: Network, task: RoutingTask, run: Trajectory, row: int = -1) -> np.ndarray:

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
+
 from racedyn import plot, store
+from racedyn._types import Weights
 from racedyn.plot.style import context
 from racedyn.trajectory import Trajectory
 
@@ -37,6 +40,11 @@ class Job:
             self.runs[name] = dataclasses.replace(make(), end=None)
             store.checkpoint(self.path, config=dict(self.settings), **self.runs)
         return self.runs[name]
+
+
+def weights_of(run: Trajectory, row: int) -> Weights:
+    """The weights of a saved row of a run with `save_weights`: edge -> (n_target, n_source)."""
+    return {edge: jnp.asarray(matrices[row]) for edge, matrices in run.ys.items()}
 
 
 @dataclasses.dataclass(frozen=True)

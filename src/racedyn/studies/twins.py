@@ -19,6 +19,7 @@ from racedyn.studies.contextual_runs import (
     answers,
     descend,
     distance,
+    epochs_of,
     gated,
     gated_problem,
     half_sum,
@@ -26,9 +27,8 @@ from racedyn.studies.contextual_runs import (
     relu,
     relu_network,
     theory,
-    weights_of,
 )
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.study import Finding, Job, Study, weights_of
 from racedyn.tasks import contextual
 from racedyn.tasks.contextual import ContextualTask
 from racedyn.trajectory import Trajectory
@@ -63,13 +63,13 @@ def fig4(job: Job) -> Finding:
     for seed in seeds:
         run = relu(job, task, seed, settings["rows"])
         name = "ReLU" if seed == seeds[0] else None
-        losses.plot(_epochs(run), half_sum(run, task), color=GREY, lw=2.5, alpha=0.5, label=name)
+        losses.plot(epochs_of(run), half_sum(run, task), color=GREY, lw=2.5, alpha=0.5, label=name)
     for rule, colour in zip(RULES, colours, strict=False):
         run = gated(job, task, task.num_contexts - 1, seeds[0], rule, settings["rows"])
         solved = theory(job, task, task.num_contexts - 1, seeds[0], rule, np.asarray(run.ts))
         loss, level = half_sum(run, task), half_sum(solved, task)
-        losses.plot(_epochs(run), loss, color=colour, label=f"gated, {rule}")
-        losses.plot(_epochs(run), level, "k:", lw=1, label="matrix level" if rule == RULES[-1] else None)
+        losses.plot(epochs_of(run), loss, color=colour, label=f"gated, {rule}")
+        losses.plot(epochs_of(run), level, "k:", lw=1, label="matrix level" if rule == RULES[-1] else None)
         reference = half_sum(relu(job, task, seeds[0], settings["rows"]), task)
         lines.append(f"gated, {rule}: relative L2 of the loss from the matrix level {distance(loss, level):.2e}, from the ReLU "
                      f"network {distance(loss, reference):.3f}")  # fmt: skip
@@ -82,25 +82,22 @@ def fig4(job: Job) -> Finding:
     return Finding(panels, tuple(lines))
 
 
-def _epochs(run: Trajectory) -> np.ndarray:
-    return np.asarray(run.step) / 1000
-
-
 def _singular_values(job: Job, task: ContextualTask, ax: Any, colours: list[Any]) -> None:
     """Of every pathway's map, trained jointly and at the level "matrix", where both layers have the same singular vectors."""
     seed, active = job.settings["seeds"][0], task.num_contexts - 1
     network, _, _ = gated_problem(job, task, active, seed)
     trained = gated(job, task, active, seed, "joint", job.settings["weight_rows"], save_weights=True)
-    solved = job.runs[f"theory_contexts{task.num_contexts}_active{active}_joint_seed{seed}"]
+    ts = np.asarray(gated(job, task, active, seed, "joint", job.settings["rows"]).ts)
+    solved = theory(job, task, active, seed, "joint", ts)
     strength, names = np.asarray(solved.observables["edge_strength"]), list(solved.labels["edge"])
-    epochs = np.asarray(solved.ts) / np.asarray(trained.ts)[-1] * _epochs(trained)[-1]
+    epochs = np.asarray(solved.ts) / np.asarray(trained.ts)[-1] * epochs_of(trained)[-1]
     hidden = [node for node in network.nodes if node not in (*network.inputs, *network.outputs)]
     for node, colour in zip(hidden, colours, strict=False):
         into, (out,) = network.edges_into(node), network.edges_from(node)
         first = np.concatenate([np.asarray(trained.ys[edge]) for edge in into], axis=2)
         found = np.linalg.svd(np.asarray(trained.ys[out]) @ first, compute_uv=False)
         rank = int(np.sum(found[-1] > 1e-3 * found[-1].max()))
-        ax.plot(_epochs(trained), found[:, :rank], ".", ms=2, color=colour)
+        ax.plot(epochs_of(trained), found[:, :rank], ".", ms=2, color=colour)
         # The level's last matrix alone: from small weights it is balanced with all that comes in, so that s = its square.
         ax.plot(epochs, strength[:, names.index(out), :rank] ** 2, color=colour, lw=0.8)
         ax.plot(
@@ -117,7 +114,7 @@ def _patterns(job: Job, task: ContextualTask, ax: Any, colours: list[Any]) -> li
     live = found.alive.sum(axis=1)
     open_in = found.on.sum(axis=2)
     for k, colour in zip(range(task.num_contexts + 1), colours, strict=False):
-        ax.plot(_epochs(run), ((open_in == k) & found.alive).sum(axis=1) / live, color=colour, label=f"on in {k}")
+        ax.plot(epochs_of(run), ((open_in == k) & found.alive).sum(axis=1) / live, color=colour, label=f"on in {k}")
     ax.set(xlabel="epoch / 1000", ylabel="part of live neurons", ylim=(0, 1.02))
     ax.legend(fontsize="small")
     lines = ["epoch: live neurons by the number of contexts they are on in, 0 to C; consistency over a context's items"]
@@ -176,7 +173,7 @@ def _compare(
     if seed == job.settings["seeds"][0]:
         hand_overs = job.settings["hand_overs"]
         if at == hand_overs[0] and by == "example":
-            ax.plot(_epochs(run), half_sum(run, task), color=GREY, lw=2.5, alpha=0.5, label="ReLU")
+            ax.plot(epochs_of(run), half_sum(run, task), color=GREY, lw=2.5, alpha=0.5, label="ReLU")
         later = (np.asarray(twins.step) + at) / 1000
         ax.plot(
             later, loss, color=colours[hand_overs.index(at) % len(colours)], ls="-" if by == "example" else "--", lw=0.9
