@@ -40,9 +40,12 @@ def test_singular_values_variances_and_overlaps(contexts, active):
 def test_any_structure_whose_mean_is_a_mode(structure):
     """The end of the closed form is the targets: all blocks in all contexts."""
     network, task = problem(3, items=8, structures=structure)
-    end = rd.exact.contextual(network, task, (1e-6, 1e-6), [0.0, 1e4])
+    end = rd.exact.contextual(network, task, (1e-6, 1e-6), [0.0, 1e4, 1e9, np.inf])
     assert float(end.loss[0]) == pytest.approx(0.5 * np.sum(task.Y**2) / task.num_examples, rel=1e-4)
-    assert abs(float(end.loss[-1])) < 1e-12
+    np.testing.assert_allclose(end.loss[1:], 0, atol=1e-12)
+    found = rd.exact.contextual_modes(network, task)
+    np.testing.assert_allclose(end.common[-1], found.s / found.d, rtol=1e-14)
+    np.testing.assert_allclose(end.context[-1], found.residual_s / found.residual_d, rtol=1e-14)
 
 
 def answers(network, task, found, solution, row):
@@ -66,17 +69,18 @@ def test_the_loss_is_that_of_the_strengths(contexts, active):
         assert float(loss) == pytest.approx(0.5 * np.sum(miss**2) / task.num_examples, abs=1e-12)
 
 
-@pytest.mark.parametrize(("contexts", "active"), [(4, 2), (5, 4)])
+@pytest.mark.parametrize(("contexts", "active", "ratio"), [(4, 2, 1.0), (5, 4, 1.0), (4, 2, 3.0)])
 @pytest.mark.slow
-def test_strengths_are_those_of_the_full_flow_from_aligned_weights(contexts, active):
-    """The common pathway alone, and the context pathways on what it leaves, aligned and balanced: exact."""
+def test_strengths_are_those_of_the_full_flow_from_aligned_weights(contexts, active, ratio):
+    """The common pathway alone, and the context pathways on what it leaves, aligned: exact. From layers of
+    unequal scale each is a chain of two."""
     network, task = problem(contexts, active, width=8)
     found = rd.exact.contextual_modes(network, task)
     rng = np.random.default_rng(0)
 
     def aligned(U, V, a0):
         frame = np.linalg.qr(rng.standard_normal((8, V.shape[1])))[0]
-        return a0**0.5 * frame @ V.T, a0**0.5 * U @ frame.T
+        return ratio * a0**0.5 * frame @ V.T, a0**0.5 / ratio * U @ frame.T
 
     a0, b0, ts = 1e-3, 1e-4, np.linspace(0, 150, 40)
     first, last = aligned(found.U, found.V, a0)
@@ -95,12 +99,16 @@ def test_strengths_are_those_of_the_full_flow_from_aligned_weights(contexts, act
     )
     runs = [rd.simulate(rd.reduce(n, t, w, level="full", paths=[]), ts, rtol=1e-10)
             for n, t, w in ((common_net, task, weights), (rest, rest_task, begun))]  # fmt: skip
-    expected = rd.exact.contextual(network, task, (a0, b0), ts)
+    scales = np.array([ratio, 1 / ratio])
+    a = rd.exact.chain(found.s, scales * a0**0.5, found.d, ts=ts).strength
+    b = rd.exact.chain(found.residual_s, scales * b0**0.5, found.residual_d, ts=ts).strength
+    expected = 0.5 * np.sum(task.Y**2) / task.num_examples - np.sum(found.s * a - found.d * a**2 / 2, axis=1)
+    expected -= len(found.paths) * np.sum(found.residual_s * b - found.residual_d * b**2 / 2, axis=1)
     floor = 0.5 * np.sum(left**2) / task.num_examples
-    np.testing.assert_allclose(
-        expected.loss, runs[0].observables["loss"] + runs[1].observables["loss"] - floor, atol=1e-8
-    )
-    assert float(expected.loss[-1]) < 0.2 * float(expected.loss[0])
+    np.testing.assert_allclose(expected, runs[0].observables["loss"] + runs[1].observables["loss"] - floor, atol=1e-8)
+    if ratio == 1:
+        np.testing.assert_allclose(rd.exact.contextual(network, task, (a0, b0), ts).loss, expected, atol=1e-11)
+    assert float(expected[-1]) < 0.2 * float(expected[0])
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from scipy.integrate import quad, solve_ivp
 import racedyn as rd
 from derivatives import assert_derivatives
 from racedyn.exact import Ending, converged
-from racedyn.exact.drive import course, gap, position
+from racedyn.exact.drive import gap, half_way, reach
 
 
 def by_ode(target, depths, q, p):
@@ -92,16 +92,18 @@ def test_a_thousand_random_modes_against_an_ode():
 )
 def test_gap_to_the_pole(depth, c, p):
     q = np.sqrt(p * p + c)
-    way, kappa = course(jnp.array(q), jnp.array(p))
-    np.testing.assert_allclose(np.array(position(way, kappa)), [q, p], rtol=1e-14)
+    c, depths = (q - p) * (q + p), (depth,)
+    found = gap(*(jnp.array([x]) for x in (c, q, p)), depths)
 
     def beyond(x):  # p = |p| + q x / (1 - x), from there to infinity
         return q / (1 - x) ** 2 * ((abs(p) + q * x / (1 - x)) ** 2 + c) ** (-(depth - 1) / 2)
 
     expected = quad(beyond, 0, 1, epsabs=0, epsrel=1e-12, limit=200)[0]
-    if p < 0 < c:
-        expected += 2 * quad(lambda u: (u * u + c) ** (-(depth - 1) / 2), 0, -p, epsabs=0, epsrel=1e-12)[0]
-    np.testing.assert_allclose(gap(way, jnp.array(q), jnp.array(p), np.array(depth)), expected, rtol=1e-11)
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
+    np.testing.assert_allclose(np.array(reach(jnp.array([c]), found, depths))[:, 0], [q, abs(p)], rtol=1e-13)
+    if c > 0:
+        half = quad(lambda u: (u * u + c) ** (-(depth - 1) / 2), 0, abs(p), epsabs=0, epsrel=1e-12)[0]
+        np.testing.assert_allclose(half_way(jnp.array([c]), depths), expected + half, rtol=1e-11)
 
 
 @pytest.mark.slow

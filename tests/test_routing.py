@@ -104,6 +104,20 @@ def test_the_quadrature_is_the_equations(domains, trained, start, group, layers)
     np.testing.assert_allclose(found.loss, (missing**2 / (2 * d)).sum(axis=1), atol=1e-9)
 
 
+@pytest.mark.parametrize(("start", "layers"), [(1e-5, 1), pytest.param((2.0, 1e-3), 2, marks=pytest.mark.slow)])
+def test_plateaus_and_the_end_without_their_cost(start, layers):
+    """Starts so small that an ODE takes long or so unequal that it is stiff: times to 1e9 and the end are as cheap as any."""
+    task = rd.tasks.routing(7, 4)
+    ts = np.array([1e3, 1e6, 1e9, 1e200, np.inf])
+    found = exact.routing(task, start, ts, hidden_layers=layers)
+    s, d = np.linalg.svd(task.features)[1] / 4, 0.25
+    assert np.isfinite(found.hidden).all() and (np.diff(found.loss) <= 1e-15).all()
+    for row in (-2, -1):
+        np.testing.assert_allclose(found.first[row] ** 2 * found.hidden[row] ** layers, s / d, rtol=1e-13)
+    outer, hidden = np.broadcast_to(start, 2)
+    np.testing.assert_allclose(7 * found.first**2 - found.hidden**2, 7 * outer**2 - hidden**2, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.slow
 def test_the_quadrature_is_the_modes_level():
     """M = 7, K = 4: loss and singular values of all layers."""
@@ -119,6 +133,19 @@ def test_the_quadrature_is_the_modes_level():
         off.append(np.abs(np.asarray(run.observables["edge_strength"])[:, at] - strength).max())
     print(f"modes level against the quadrature, loss and layers: {', '.join(f'{x:.1e}' for x in off)}")
     assert max(off) < 1e-6 and run.observables["loss"][-1] < 1e-3 * run.observables["loss"][0]
+
+
+@pytest.mark.slow
+def test_the_quadrature_is_the_modes_level_over_plateaus():
+    task = rd.tasks.routing(7, 4)
+    network = rd.networks.routing(task, 16)
+    weights = network.init(rd.init.Aligned(0.005), task=task, key=0)
+    ts = jnp.array([0.0, *range(100, 1000, 100), 1e3, 1e6, 1e9])
+    run = rd.simulate(rd.reduce(network, task, weights, level="modes"), ts, rtol=1e-11)
+    found = exact.routing(task, 0.005, ts)
+    hidden = run.observables["edge_strength"][:, run.labels["edge"].index("hidden")]
+    print(f"modes level against the quadrature: {np.abs(hidden - found.hidden).max():.1e}\n{np.asarray(found.hidden)}")
+    np.testing.assert_allclose(hidden, found.hidden, rtol=1e-7)
 
 
 @pytest.mark.slow

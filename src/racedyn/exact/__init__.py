@@ -1,5 +1,6 @@
 """Closed forms and quadratures of learning dynamics: the flow without a solver."""
 
+from racedyn.exact.chain import ChainSolution, chain
 from racedyn.exact.contextual import (
     ContextualModes,
     ContextualSolution,
@@ -17,6 +18,7 @@ from racedyn.exact.two_layer import shallow, two_layer, two_layer_time
 from racedyn.exact.xor import xor, xor_crossing, xor_statistics, xor_time
 
 __all__ = [
+    "ChainSolution",
     "ContextualModes",
     "ContextualSolution",
     "Converged",
@@ -25,6 +27,7 @@ __all__ = [
     "RiccatiSolution",
     "RoutingSolution",
     "Unfolded",
+    "chain",
     "contextual",
     "contextual_modes",
     "contextual_start",

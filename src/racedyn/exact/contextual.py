@@ -121,7 +121,7 @@ def contextual(
     - `start`: weights of the network, small and random, from which the a0 are derived; or (common, context): strengths
       u^T W2 W1 v of both kinds of pathway at the start, numbers or one per mode, positive, that of the context pathways as
       if the common one had converged already.
-    - `ts`: flow times in units of tau.
+    - `ts`: flow times in units of tau. Infinity is the end.
 
     From aligned weights it is exact for the common pathway, and for the others once that has converged. From random weights
     it is an approximation, the better, the smaller they are: of training in stages, the common pathway first, and of joint

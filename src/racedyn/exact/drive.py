@@ -1,23 +1,29 @@
 """Pathways that compete for a mode as functions of one scalar: the drive s, ds/dt = r = S - d sum_a K_a (theory of [Shi22]).
 
-Each pathway moves alone under s: dp/ds = q^(D-1), dq/ds = q^(D-2) p, with c = q^2 - p^2 conserved. For D > 2 it is followed in
-kappa: log(q + p) where c > 0, so that q = (e^kappa + c e^-kappa) / 2, and log q elsewhere. It runs to infinity at a finite s:
-what counts is the gap to this pole, measured without cancellation (`gap`). A pathway with c <= 0 and p < 0 never gets there:
-it falls asleep, q -> 0, as s grows.
+Each pathway moves alone under s: dp/ds = q^(D-1), dq/ds = q^(D-2) p, with c = q^2 - p^2 conserved. For D > 2 it runs to
+infinity at a finite s, its pole. With E = 1 / (q + |p|) and w = c E^2, so that q = (1 + w) / 2E and |p| = (1 - w) / 2E, the
+gap to the pole is Phi(w) q^(2-D), where Phi is smooth for all w > -1 and needs a dozen terms of a polynomial; the way back,
+from the gap to E, is a quotient of small polynomials and one step of third order (`reach`). Neither has cancellation. Next
+to w = -1, where c < 0 and q is small, the gap is elementary. A pathway with c <= 0 and p < 0 never gets to a pole: it falls
+asleep, q -> 0, as s grows, and its gap grows with s.
 """
 
-from collections.abc import Callable
-from functools import partial
-from math import comb, prod
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.polynomial import chebyshev
 
 from racedyn._types import Array
 
-_TERMS, _CHUNK = 48, 8  # of series in at most 1/2: to rounding
+_LOWEST = -0.2  # of w, for polynomials
+_ROUGH = 1e-5  # of the logarithm of the gap: a step of third order from there is at rounding
+_FAR_STEPS = 8
+
+Depths = tuple[int, ...]
+Whole = int | np.ndarray
 
 
 class Course(NamedTuple):
@@ -27,31 +33,23 @@ class Course(NamedTuple):
     forward: Array
 
 
-def course(q: Array, p: Array) -> tuple[Course, Array]:
-    """The course of a pathway that is at (q, p), q > 0, and its kappa there."""
+def course(q: Array, p: Array) -> Course:
+    """The course of a pathway that is at (q, p), q > 0."""
     c = (q - p) * (q + p)
-    larger = q + jnp.abs(p)
-    # The smaller of q + p and q - p is c over the larger one, without cancellation.
-    spread = jnp.where(p >= 0, jnp.log(larger), jnp.log(jnp.where(c > 0, c, 1.0)) - jnp.log(larger))
-    return Course(c, jnp.where((c > 0) | (p > 0), 1.0, -1.0)), jnp.where(c > 0, spread, jnp.log(q))
+    return Course(c, jnp.where((c > 0) | (p > 0), 1.0, -1.0))
 
 
-def position(way: Course, kappa: Array) -> tuple[Array, Array]:
-    """(q, p) at kappa."""
-    rise = jnp.exp(kappa)
-    fall = way.c / rise
-    inside = way.c > 0
-    apart = jnp.sqrt(rise**2 - jnp.where(inside, 0.0, way.c))
-    return jnp.where(inside, (rise + fall) / 2, rise), jnp.where(inside, (rise - fall) / 2, way.forward * apart)
+def column(values: Depths, like: Array) -> Whole:
+    """One whole number for all pathways, or one for each, along the first axis of `like` (path, ...)."""
+    if len(set(values)) == 1:
+        return values[0]
+    return np.array(values).reshape((-1,) + (1,) * (like.ndim - 1))
 
 
-def turn(way: Course, q: Array, p: Array, depths: np.ndarray) -> Array:
-    """dkappa/ds; `depths` D > 2, whole numbers, of the shape of q or such that they broadcast to it."""
-    return power(q, depths - 3) * jnp.where(way.c > 0, q, p)
-
-
-def power(q: Array, exponents: np.ndarray) -> Array:
+def power(q: Array, exponents: Whole) -> Array:
     """q^n, n >= 0 whole: by squaring, so that signs and zeros are kept and rounding is that of a few products."""
+    if isinstance(exponents, int):
+        return q**exponents
     total, square = jnp.ones_like(q), q
     for bit in range(max(int(exponents.max()), 0).bit_length()):
         total = total * jnp.where(exponents >> bit & 1, square, 1.0)
@@ -59,62 +57,206 @@ def power(q: Array, exponents: np.ndarray) -> Array:
     return total
 
 
-def gap(way: Course, q: Array, p: Array, depths: np.ndarray) -> Array:
-    """Drive between (q, p) and the pole, D > 2: int_q^inf du / (u^(D-2) sqrt(u^2 - c)), of both branches where p < 0 < c.
-
-    Where `forward` is -1 the same integral: it grows as the pathway falls asleep. With z = c / q^2, q^(2-D) times
-    2F1(1/2, (D-2)/2; D/2; z) / (D-2): a series near the pole, elsewhere elementary by recursion over D.
-    """
-    n, c = depths - 3, way.c
-    z = c / q**2
-    near_power = power(1 / q, depths - 2)
-    inside = _series(jnp.clip(z, 0.0, 0.5), depths, _direct)
-    below = jnp.clip(z, -1.0, 0.0)
-    outside = _series(below / (below - 1), depths, _pfaff) / (depths - 2.0) / jnp.sqrt(1 - below)
-    near = near_power * jnp.where(z >= 0, inside, outside)
-    # c > 0: p = sqrt(c) tan(phi), sin(phi) = p / q, and the gap is c^(-(D-2)/2) times the rest of int cos^(D-3) up to pi/2.
-    root = jnp.sqrt(jnp.where(c == 0, 1.0, jnp.abs(c)))
-    flat = power(1 / root, depths - 2)
-    circular = _cosines(np.full(n.shape, np.pi / 2), 1.0, 0.0, n) - _cosines(jnp.arctan2(p, root), p / q, root / q, n)
-    hyperbolic = _hyperbolic(root / q, n)  # c < 0, far from the pole
-    return jnp.where((c > 0) & ((z > 0.5) | (p < 0)), flat * circular, jnp.where(z < -1, flat * hyperbolic, near))
+def gap(c: Array, q: Array, p: Array, depths: Depths) -> Array:
+    """Drive between (q, |p|) and the pole (path, ...), D > 2: int_q^inf du / (u^(D-2) sqrt(u^2 - c))."""
+    far = c / (q + jnp.abs(p)) ** 2 < _LOWEST
+    return _unless_far(far, lambda: _far_gap(c, q, depths), near_gap(c, q, p, depths))
 
 
-def _series(x: Array, depths: np.ndarray, coefficient: Callable[[int, int], float]) -> Array:
-    """Horner's rule in a loop of chunks: written out in full it takes long to compile, term by term long to run."""
-    table = np.stack([np.vectorize(partial(coefficient, k), otypes=[float])(depths) for k in reversed(range(_TERMS))])
-
-    def chunk(total: Array, some: Array) -> tuple[Array, None]:
-        for a in some:
-            total = total * x + a
-        return total, None
-
-    return jax.lax.scan(chunk, jnp.zeros_like(x), jnp.asarray(table.reshape(-1, _CHUNK, *depths.shape), x.dtype))[0]
+def near_gap(c: Array, q: Array, p: Array, depths: Depths) -> Array:
+    """The same, right only for w of at least _LOWEST."""
+    return _phi(c / (q + jnp.abs(p)) ** 2, depths) * power(1 / q, _less_two(depths, q))
 
 
-def _direct(k: int, depth: int) -> float:
-    """2F1(1/2, (D-2)/2; D/2; z) / (D-2)."""
-    return comb(2 * k, k) / 4**k / (depth - 2 + 2 * k)
+def half_way(c: Array, depths: Depths) -> Array:
+    """The gap where p = 0 (c > 0; 1 elsewhere)."""
+    root = jnp.sqrt(jnp.where(c > 0, c, 1.0))
+    phi = constants([_table(depth).phi.sum() for depth in depths], c)
+    return jnp.where(c > 0, phi * power(1 / root, _less_two(depths, c)), 1.0)
 
 
-def _pfaff(k: int, depth: int) -> float:
-    """2F1(1/2, 1; D/2; z / (z - 1)), the same over (1 - z)^(-1/2)."""
-    return prod((0.5 + i) / (depth / 2 + i) for i in range(k))
+def reach(c: Array, y: Array, depths: Depths, rough: bool = False) -> tuple[Array, Array]:
+    """(q, |p|) where the gap is y > 0, of at most that at p = 0; `rough`: to about five digits, without derivatives."""
+    # Without a barrier XLA computes E anew for everything that is made of it.
+    E = jax.lax.optimization_barrier(_rough(c, y, depths) if rough else _place(c, y, depths))
+    back = 1 / E
+    return (back + c * E) / 2, (back - c * E) / 2
 
 
-def _cosines(angle: Any, sine: Any, cosine: Any, n: np.ndarray) -> Any:
-    """int_0^angle cos^n, all terms of one sign."""
-    xp = np if isinstance(angle, np.ndarray) else jnp
-    total = xp.where(n % 2, sine, angle)
-    for k in range(2, int(n.max()) + 1):
-        total = xp.where((k <= n) & (k % 2 == n % 2), sine * cosine ** (k - 1) / k + (k - 1) / k * total, total)
+def _rough(c: Array, y: Array, depths: Depths) -> Array:
+    """E to about five digits."""
+    tables = [_table(depth) for depth in depths]
+    n = _less_two(depths, c)
+    z = y if np.all(n == 1) else jnp.sqrt(y) if np.all(n == 2) else jnp.exp(jnp.log(y) * (1 / np.asarray(n)))
+    low, high = (constants([t.ends[k] for t in tables], c) for k in (0, 1))
+    scaled = c * z**2
+    x = jnp.clip((2 * scaled - (low + high)) / (high - low), -1.0, 1.0)
+    E = z * _horner([t.above for t in tables], x) / _horner([t.below for t in tables], x)
+    return _unless_far(scaled < low, lambda: _far_place(c, y, depths), E)
+
+
+def _refined(c: Array, y: Array, E: Array, depths: Depths) -> Array:
+    """One step of third order in the logarithm of the gap, in which log E is nearly straight."""
+    n, real = _less_two(depths, c), constants([depth - 2.0 for depth in depths], c)
+    w = c * E**2
+    q, p = (1 + w) / (2 * E), (1 - w) / (2 * E)
+    phi = _phi(w, depths)
+    x = y * power(q, n) / phi - 1
+    u = x * (1 - x * (0.5 - x / 3))  # log1p(x)
+    step = phi * u * (1 + (1 - real * phi * p / q) * u / 2)
+    better = E * (1 + step * (1 + step * (0.5 + step / 6)))
+    return jnp.where(w < _LOWEST, E, better)
+
+
+def _place(c: Array, y: Array, depths: Depths) -> Array:
+    """E at the gap y, with derivatives by the implicit function theorem."""
+
+    @jax.custom_jvp
+    def place(c: Array, y: Array) -> Array:
+        return _refined(c, y, jax.lax.optimization_barrier(_rough(c, y, depths)), depths)
+
+    @place.defjvp
+    def _(given: tuple[Array, Array], moved: tuple[Array, Array]) -> tuple[Array, Array]:
+        (c, y), (dc, dy) = given, moved
+        E = place(c, y)
+        n, real = _less_two(depths, c), constants([depth - 2.0 for depth in depths], c)
+        w = c * E**2
+        far = w < _LOWEST
+        q = (1 + w) / (2 * E)
+        phi = jnp.where(far, y * power(q, n), _phi(w, depths))
+        # d log(gap) / dc at fixed E; far from c = 0 by homogeneity of the gap.
+        bent = E**2 * _phi(w, depths, derivative=True) / phi - real * E / (2 * q)
+        bent = jnp.where(far, (1 / phi - real) / (2 * jnp.where(far, c, 1.0)), bent)
+        return E, E * phi * (dy / y - bent * dc)
+
+    return place(c, y)
+
+
+def _phi(w: Array, depths: Depths, derivative: bool = False) -> Array:
+    """Phi(w), or its derivative, for w of at least _LOWEST."""
+    x = jnp.clip((2 * w - (1 + _LOWEST)) / (1 - _LOWEST), -1.0, 1.0)
+    rows = [_table(depth).phi for depth in depths]
+    if derivative:
+        rows = [np.arange(1, len(row)) * row[1:] * 2 / (1 - _LOWEST) for row in rows]
+    return _horner(rows, x)
+
+
+class _Table(NamedTuple):
+    """Polynomials of one depth, coefficients from the constant on, in variables that run from -1 to 1: Phi over w from
+    _LOWEST to 1; E / y^(1/(D-2)) = above / below over c y^(2/(D-2)) between `ends`."""
+
+    phi: np.ndarray
+    ends: tuple[float, float]
+    above: np.ndarray
+    below: np.ndarray
+
+
+@lru_cache
+def _table(depth: int) -> _Table:
+    """Fitted to Phi(w) = int_0^1 x^(D-3) ((1 + w) / (1 + w x^2))^(D-2) dx, by Gauss quadrature."""
+    n = depth - 2
+    x, weights = np.polynomial.legendre.leggauss(100)
+    x, weights = (x[:, None] + 1) / 2, weights / 2
+
+    def phi(w: np.ndarray) -> np.ndarray:
+        return weights @ (x ** (n - 1) * ((1 + w) / (1 + w * x**2)) ** n)
+
+    def ratio(w: np.ndarray) -> np.ndarray:  # E / y^(1/(D-2))
+        return (1 + w) / 2 * phi(w) ** (-1 / n)
+
+    def in_range(x: np.ndarray) -> np.ndarray:
+        return (1 + _LOWEST) / 2 + (1 - _LOWEST) / 2 * x
+
+    points = chebyshev.chebpts1(41)
+    series = chebyshev.chebfit(points, phi(in_range(points)), 40)
+    kept = np.flatnonzero(np.abs(series) > 3e-15 * np.abs(series).max())[-1] + 1
+    w = in_range(chebyshev.chebpts2(400))
+    scaled = w / ratio(w) ** 2
+    ends = float(scaled[0]), float(scaled[-1])
+    at = (2 * scaled - sum(ends)) / (ends[1] - ends[0])
+    for degree in range(2, 16):
+        above, below, error = _quotient(at, ratio(w), degree)
+        if n * error < _ROUGH:
+            break
+    return _Table(_monomials(series[:kept]), ends, above, below)
+
+
+def _quotient(x: np.ndarray, values: np.ndarray, degree: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Polynomials whose quotient is nearest to the values, by least squares of the linear problem, weighted anew."""
+    basis = chebyshev.chebvander(x, degree)
+    below = np.ones_like(x)
+    for _ in range(8):
+        rows = np.hstack([basis / values[:, None], -basis[:, 1:]]) / below[:, None]
+        found = np.linalg.lstsq(rows, 1 / below, rcond=None)[0]
+        top, bottom = found[: degree + 1], np.concatenate([[1.0], found[degree + 1 :]])
+        below = basis @ bottom
+    error = np.max(np.abs(basis @ top / below / values - 1)) if np.all(below > 0) else np.inf
+    return _monomials(top), _monomials(bottom), float(error)
+
+
+def _monomials(series: np.ndarray) -> np.ndarray:
+    return np.asarray(chebyshev.cheb2poly(series))
+
+
+def _horner(rows: list[np.ndarray], x: Array) -> Array:
+    """Polynomials at x (path, ...): one row of coefficients for each pathway."""
+    longest = max(len(row) for row in rows)
+    table = np.array([np.pad(row, (0, longest - len(row))) for row in rows]).T
+    total = constants(table[-1], x) + jnp.zeros_like(x)
+    for some in table[-2::-1]:
+        total = total * x + constants(some, x)
     return total
 
 
-def _hyperbolic(rho: Array, n: np.ndarray) -> Array:
-    """int_0^rho u^n / sqrt(1 + u^2), for rho of 1 or more."""
-    hypotenuse = jnp.sqrt(1 + rho**2)
+def constants(values: Any, like: Array) -> Any:
+    """One number, or one for each pathway."""
+    values = np.asarray(values)
+    return (
+        float(values[0])
+        if (values == values[0]).all()
+        else values.astype(like.dtype).reshape((-1,) + (1,) * (like.ndim - 1))
+    )
+
+
+def _less_two(depths: Depths, like: Array) -> Whole:
+    return column(tuple(depth - 2 for depth in depths), like)
+
+
+def _unless_far(far: Array, value: Any, near: Array) -> Array:
+    """`value()` where `far`: computed if there is such a place at all."""
+    return jnp.where(far, jax.lax.cond(jnp.any(far), value, lambda: jnp.zeros_like(near)), near)
+
+
+def _far_gap(c: Array, q: Array, depths: Depths) -> Array:
+    """c < 0: |c|^(-(D-2)/2) int_0^rho u^(D-3) / sqrt(1 + u^2) du, rho = sqrt(|c|) / q."""
+    root = jnp.sqrt(jnp.where(c < 0, -c, 1.0))
+    return _hyperbolic(root / q, depths)[0] * power(1 / root, _less_two(depths, c))
+
+
+def _far_place(c: Array, y: Array, depths: Depths) -> Array:
+    """E at the gap y, c < 0: Newton's method for log(rho) against log of the integral."""
+    root = jnp.sqrt(jnp.where(c < 0, -c, 1.0))
+    n = np.asarray(_less_two(depths, c)) - 1.0
+    wanted = y * power(root, _less_two(depths, c))
+    # The integral is asinh(rho) at n = D - 3 = 0, else below rho^n / n, which it nears.
+    large = (np.maximum(n, 1) * wanted) ** (1 / np.maximum(n, 1)) + 0.5
+    rho = jnp.where(n == 0, jnp.sinh(jnp.minimum(wanted, 700.0)), large)
+
+    def step(_: int, rho: Array) -> Array:
+        value, slope = _hyperbolic(rho, depths)
+        return rho * jnp.exp(jnp.clip(jnp.log(wanted / value) * value / (rho * slope), -1.0, 1.0))
+
+    rho = jax.lax.fori_loop(0, _FAR_STEPS, step, rho)
+    return rho / root / (1 + jnp.sqrt(1 + rho**2))
+
+
+def _hyperbolic(rho: Array, depths: Depths) -> tuple[Array, Array]:
+    """int_0^rho u^(D-3) / sqrt(1 + u^2), and its derivative, for rho of 1/2 or more."""
+    whole = column(tuple(depth - 3 for depth in depths), rho)
+    n, hypotenuse = np.asarray(whole), jnp.sqrt(1 + rho**2)
     total = jnp.where(n % 2, rho**2 / (hypotenuse + 1), jnp.arcsinh(rho))
     for k in range(2, int(n.max()) + 1):
-        total = jnp.where((k <= n) & (k % 2 == n % 2), (rho ** (k - 1) * hypotenuse - (k - 1) * total) / k, total)
-    return total
+        total = jnp.where(
+            (k <= n) & (k % 2 == n % 2), (rho ** (k - 1) * hypotenuse - (k - 1.0) * total) / float(k), total
+        )
+    return total, power(rho, whole) / hypotenuse

@@ -1,7 +1,7 @@
 """Pathways racing for modes, in terms of their drive: where they start, how far poles are, where all are at a given s."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import equinox as eqx
@@ -11,7 +11,7 @@ import numpy as np
 
 from racedyn._checks import check_positive_int
 from racedyn._types import Array, ArrayLike
-from racedyn.exact.drive import Course, course, gap, position, power, turn
+from racedyn.exact.drive import Course, Whole, column, constants, course, gap, half_way, power, reach
 
 
 class Ending(enum.IntEnum):
@@ -46,12 +46,25 @@ def given_arrays(
     return S / d, d, q, p, depths
 
 
+def by_lanes(solve: Callable[..., tuple[Array, ...]], size: int, *given: Array) -> tuple[Array, ...]:
+    """`solve` on `size` modes at a time, which stay in the cache; the last ones padded, so that no result depends on how many
+    there are. `given` and what it returns have the modes' axes (...) last; the first of those given has no others."""
+    shape = given[0].shape
+    count = given[0].size
+    blocks = -(-count // size)
+    lanes = np.minimum(np.arange(blocks * size), count - 1).reshape(blocks, size)
+    flat = [x.reshape(*x.shape[: x.ndim - len(shape)], count) for x in given]
+    found = jax.lax.map(lambda at: solve(*(x[..., at] for x in flat)), jnp.asarray(lanes))
+    joined = (jnp.moveaxis(x, 0, -2) for x in found)
+    return tuple(x.reshape(*x.shape[:-2], -1)[..., :count].reshape(*x.shape[:-2], *shape) for x in joined)
+
+
 def set_out(target: Array, q: Array, p: Array, depths: tuple[int, ...]) -> Turned:
     """The race to sum K = `target` (...) from `q`, `p` (path, ...) of any signs.
 
     q of either sign is q > 0 with p of sign(q)^(D-1) times its own; a mode that unlearns is one that learns, mirrored.
     """
-    D = column(np.array(depths), target)
+    D = column(depths, q)
     below = jnp.asarray(D > 1) & (q < 0)
     mirror, sign = jnp.where(below, -1.0, 1.0), jnp.where(below & (D % 2 == 0), -1.0, 1.0)
     begun = jnp.sum(p * power(q, D - 1), axis=0)
@@ -59,17 +72,14 @@ def set_out(target: Array, q: Array, p: Array, depths: tuple[int, ...]) -> Turne
     return Turned(Race.start(sense * target, mirror * q, sense * sign * p, depths), sense, mirror, sense * sign)
 
 
-def column(values: np.ndarray, like: Array) -> np.ndarray:
-    return values.reshape((-1,) + (1,) * like.ndim)
-
-
 class Race(eqx.Module):
     """All pathways of a batch of modes, so turned that q >= 0 and the sum of K has to rise to `goal`.
 
-    `q`, `p` (path, ...) at the start. `way`, `start_kappa` and `start_gap` are those of pathways deeper than two; the others'
-    are filled in. `stuck`: deeper than two with q = 0. `start_behind`: where p < 0 < c, the drive since the pole on that
-    side; a pathway near to that one is measured from there, as next to the whole way between the poles nothing would be
-    left of its motion.
+    `q`, `p` (path, ...) at the start. `stuck`: deeper than two with q = 0. `first`: the drive at which the first pathway
+    reaches its pole, infinite where none does. The others are of pathways deeper than two, filled in elsewhere. `way`: their
+    constants. `ahead`: the gap to the pole at the start less `first`, or all of it where a pathway falls asleep. Where
+    p < 0 < c, `since` is the drive since the pole on that side, and `half` the gap at p = 0: until then a pathway is measured
+    from there, as next to the whole way between the poles nothing would be left of its motion.
     """
 
     goal: Array
@@ -77,36 +87,46 @@ class Race(eqx.Module):
     p: Array
     stuck: Array
     way: Course
-    start_kappa: Array
-    start_gap: Array
-    start_behind: Array
+    first: Array
+    ahead: Array
+    since: Array
+    half: Array
     depths: tuple[int, ...] = eqx.field(static=True)
 
     @classmethod
     def start(cls, goal: Array, q: Array, p: Array, depths: tuple[int, ...]) -> "Race":
-        D = column(np.array(depths), goal)
-        stuck = jnp.asarray(D > 2) & (q == 0)
-        moving = (D > 2) & ~stuck
-        way, kappa = course(jnp.where(moving, q, 1.0), jnp.where(moving, p, 0.0))
-        start_gap = start_behind = jnp.ones_like(q)
+        deep = _deep(depths)
+        stuck = jnp.asarray(column(depths, q) > 2) & (q == 0)
+        moving = jnp.asarray(column(depths, q) > 2) & ~stuck
+        at_q, at_p = jnp.where(moving, q, 1.0), jnp.where(moving, p, 0.0)
+        way = course(at_q, at_p)
+        since = half = ahead = jnp.ones_like(q)
+        first = jnp.full_like(goal, jnp.inf)
         if max(depths) > 2:
-            at_q, at_p = position(way, kappa)
-            start_gap, start_behind = (gap(way, at_q, side, np.maximum(D, 3)) for side in (at_p, jnp.abs(at_p)))
-        return cls(goal, q, p, stuck, way, kappa, start_gap, start_behind, depths)
+            since, half = gap(way.c, at_q, at_p, deep), half_way(way.c, deep)
+            ahead = jnp.where((at_p < 0) & (way.c > 0), 2 * half - since, since)
+            racing = moving & (way.forward > 0)
+            first = jnp.min(jnp.where(racing, ahead, jnp.inf), axis=0)
+            ahead = jnp.where(racing, ahead - jnp.where(jnp.isfinite(first), first, 0.0), ahead)
+        return cls(goal, q, p, stuck, way, first, ahead, since, half, depths)
 
     @property
-    def D(self) -> np.ndarray:
-        return column(np.array(self.depths), self.goal)
+    def D(self) -> Whole:
+        return column(self.depths, self.q)
+
+    @property
+    def along(self) -> "Race":
+        """The same with an axis in front of the modes, for many places of each."""
+        path = {"q", "p", "stuck", "way", "ahead", "since", "half"}
+        return Race(**{
+            name: jax.tree.map(lambda x, name=name: x[:, None] if name in path else x[None], value)
+            for name, value in self.__dict__.items() if name != "depths"
+        }, depths=self.depths)  # fmt: skip
 
     @property
     def moving(self) -> Array:
         """Pathways deeper than two that move at all."""
         return jnp.asarray(self.D > 2) & ~self.stuck
-
-    @property
-    def first_gap(self) -> Array:
-        """Drive at which the first pathway reaches its pole; infinite where none does."""
-        return jnp.min(jnp.where(self.moving & (self.way.forward > 0), self.start_gap, jnp.inf), axis=0)
 
     @property
     def begun(self) -> Array:
@@ -116,7 +136,7 @@ class Race(eqx.Module):
     def reachable(self) -> Array:
         """Whether the sum of K gets to the goal: without a pathway that grows for ever it stays below 0."""
         grows = jnp.any(jnp.asarray(self.D == 1) | (jnp.asarray(self.D == 2) & (self.q + self.p != 0)), axis=0)
-        grows |= jnp.isfinite(self.first_gap)
+        grows |= jnp.isfinite(self.first)
         return grows | (self.goal < 0) | (self.goal == self.begun)
 
     @property
@@ -133,13 +153,13 @@ class Race(eqx.Module):
                 bound = jnp.minimum(bound, jnp.where(moves, grown, jnp.inf))
         return bound
 
-    def at(self, s: Array, y: Array, kappa: Array) -> "Place":
-        """Where all pathways are at the drive s, `y` before the first pole, if deep ones are at `kappa`."""
+    def at(self, s: Array, y: Array, rough: bool = False) -> "Place":
+        """Where all pathways are at the drive s, `y` before the first pole; `rough`: to about five digits, no derivatives."""
         zeros = jnp.zeros_like(self.q)
-        place = Place(zeros, zeros, zeros, self.q, self.p, zeros, zeros + 1, zeros)
+        place = Place(zeros, zeros, zeros, self.q, self.p)
         if max(self.depths) > 2:
-            place = self._deep(s, y, kappa)
-        K, k, q, p = place.K, place.k, place.q, place.p
+            place = self._deep(s, y, rough)
+        K, k, bend, q, p = place
         if 2 in self.depths:
             two = self.D == 2
             up, down = (
@@ -147,69 +167,72 @@ class Race(eqx.Module):
             )
             q, p = jnp.where(two, (up + down) / 2, q), jnp.where(two, (up - down) / 2, p)
             K, k = jnp.where(two, (up**2 - down**2) / 4, K), jnp.where(two, (up**2 + down**2) / 2, k)
+            bend = jnp.where(two, up**2 - down**2, bend)
         if 1 in self.depths:
             one = self.D == 1
             p, k = jnp.where(one, self.p + s, p), jnp.where(one, 1.0, k)
             K = jnp.where(one, p, K)
-        return place._replace(K=K, k=k, q=q, p=p)
+        return Place(K, k, bend, q, p)
 
-    def _deep(self, s: Array, y: Array, kappa: Array) -> "Place":
-        deep = np.maximum(self.D, 3)
-        q, p = position(self.way, kappa)
-        # Or XLA computes it anew for everything that is made of it.
-        q, p, now = jax.lax.optimization_barrier((q, p, gap(self.way, q, jnp.abs(p), deep)))
-        speed = turn(self.way, q, p, deep)
-        slope = power(q, 2 * deep - 4) * (q**2 + (deep - 1.0) * p**2)
-        K, k, speed = (jnp.where(self.moving, x, 0.0) for x in (p * power(q, deep - 1), slope, speed))
-        q, p = jnp.where(self.moving, q, self.q), jnp.where(self.moving, p, self.p)
-        side = jnp.where((self.way.c > 0) & (p < 0), -1.0, 1.0)
-        place = Place(
-            K, k, speed, q, p, jnp.where(self.moving, side * jnp.abs(speed) * now, 0.0), now, jnp.zeros_like(K)
-        )
-        return jax.lax.optimization_barrier(place._replace(error=self.error(place, s, y)))
+    def _deep(self, s: Array, y: Array, rough: bool) -> "Place":
+        deep, c = _deep(self.depths), self.way.c
+        since = self.since + s
+        behind = (c > 0) & (self.p < 0) & (since < self.half)
+        left = jnp.where(self.way.forward > 0, y, s) + self.ahead
+        left = jnp.where(behind, since, left)
+        q, p = reach(c, jnp.where(self.moving, left, 1.0), deep, rough)
+        p = jnp.where(behind, -p, self.way.forward * p)
+        # d(q^n) = n q^(n-1) q^(D-2) p ds
+        D = constants([float(depth) for depth in deep], q)
+        rise = power(q, column(tuple(depth - 2 for depth in deep), q))
+        k = rise**2 * (q**2 + (D - 1) * p**2)
+        bend = rise * p / q * (2 * (D - 2) * k + 2 * D * (rise * q) ** 2)
+        K, k, bend = (jnp.where(self.moving, x, 0.0) for x in (p * q * rise, k, bend))
+        return Place(K, k, bend, jnp.where(self.moving, q, self.q), jnp.where(self.moving, p, self.p))
 
-    def error(self, place: "Place", s: Array, y: Array) -> Array:
-        """How far kappa is from where it should be at s, to first order in the logarithm of the gap."""
-        first = self.first_gap
-        behind = jnp.where(jnp.isfinite(first), self.start_gap - first, 0.0)
-        wanted = jnp.where(self.way.forward > 0, y + behind, self.start_gap + s)
-        wanted = jnp.where((self.way.c > 0) & (place.p < 0), self.start_behind + s, wanted)
-        return place.lever * jnp.log(place.now / jnp.where(self.moving, wanted, place.now))
+    def step(self, place: "Place") -> Array:
+        """Step of s towards the goal, by Halley's method: of third order."""
+        total, slope, bend = (jnp.sum(x, axis=0) for x in (place.K, place.k, place.bend))
+        slope = jnp.maximum(slope, jnp.finfo(total.dtype).tiny)
+        newton = (self.goal - total) / slope
+        return newton / jnp.maximum(1 + newton * bend / (2 * slope), 0.1)
 
-    def arrived(self, s: Array, y: Array, kappa: Array) -> tuple[Array, Array, "Place"]:
-        """One more step from the solution: s, y, the place. It alone has derivatives, by the implicit function theorem."""
-        first = self.first_gap
-        moved = jnp.where(jnp.isfinite(first), first - jax.lax.stop_gradient(first), 0.0)
-        place = self.at(s + moved, y, kappa)
-        slope = jnp.sum(place.k, axis=0)
-        step = (self.goal - jnp.sum(place.K, axis=0) - place.ahead) / jnp.where(slope > 0, slope, 1.0)
-        step = jnp.where(self.goal == self.begun, 0.0, step)
-        s, y = s + moved + step, y - step
-        return s, y, self.at(s, y, kappa + self.error(place, s, y))
+    def arrived(self, s: Array, y: Array) -> tuple[Array, Array, "Place"]:
+        """Last step to the solution: s, y, the place. It alone has derivatives, by the implicit function theorem."""
+        moved = jnp.where(jnp.isfinite(self.first), self.first - jax.lax.stop_gradient(self.first), 0.0)
+        place = self.at(s + moved, y)
+        step = jnp.where(self.goal == self.begun, 0.0, self.step(place))
+        return s + moved + step, y - step, self.further(place, step)
+
+    def further(self, place: "Place", step: Array) -> "Place":
+        """The place after a small step, to third order; c is kept."""
+        _, k, bend, q, p = place
+        deep = power(q, column(tuple(max(depth - 2, 0) for depth in self.depths), q))
+        ratio = p / jnp.where(q == 0, 1.0, q)
+        real = constants([depth - 2.0 for depth in self.depths], q)
+        turn = deep * step * (1 + real * deep * ratio * step / 2)  # of log(q + p)
+        up, down = turn * (1 + turn**2 / 6), turn**2 / 2 * (1 + turn**2 / 12)
+        new_q, new_p = q + q * down + p * up, p + p * down + q * up
+        frozen = jnp.asarray(self.D == 1) | self.stuck
+        new_q, new_p = jnp.where(frozen, q, new_q), jnp.where(frozen, p + jnp.where(self.D == 1, step, 0.0), new_p)
+        return Place(new_p * power(new_q, self.D - 1), k + bend * step, bend, new_q, new_p)
 
     def ending(self, K: Array) -> Array:
-        """LEARNED, or SYMMETRIC where pathways deeper than two that are equal to the foremost one are in front with it."""
-        front = jnp.argmax(jnp.abs(K), axis=0)[None]
-        alike = jnp.broadcast_to(self.moving, K.shape)
-        for values in (jnp.broadcast_to(self.D, K.shape), self.q, self.p):
-            alike &= values == jnp.take_along_axis(values, front, axis=0)
-        return jnp.where(jnp.sum(alike, axis=0) > 1, Ending.SYMMETRIC, Ending.LEARNED)
+        """LEARNED, or SYMMETRIC where several pathways deeper than two are in front, equal to the last digit."""
+        size = jnp.abs(K)
+        front = (size == jnp.max(size, axis=0)) & self.moving
+        return jnp.where(jnp.sum(front, axis=0) > 1, Ending.SYMMETRIC, Ending.LEARNED)
+
+
+def _deep(depths: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(max(depth, 3) for depth in depths)
 
 
 class Place(NamedTuple):
-    """K, k = dK/ds, speed = dkappa/ds, q, p (path, ...); the gap `now`, `lever` dkappa/dlog(wanted gap), `error` of kappa."""
+    """K, k = dK/ds, bend = dk/ds, q, p (path, ...)."""
 
     K: Array
     k: Array
-    speed: Array
+    bend: Array
     q: Array
     p: Array
-    lever: Array
-    now: Array
-    error: Array
-
-    @property
-    def ahead(self) -> Array:
-        """What the errors, mended, add to the sum of K."""
-        per_kappa = jnp.where(self.speed == 0, 0.0, self.k / jnp.where(self.speed == 0, 1.0, self.speed))
-        return jnp.sum(per_kappa * self.error, axis=0)

@@ -18,13 +18,13 @@ from racedyn._checks import fail
 from racedyn._types import Array, ArrayLike
 from racedyn.exact.converged import judged, solve
 from racedyn.exact.drive import power
-from racedyn.exact.race import Ending, Place, Race, given_arrays, set_out
+from racedyn.exact.race import Ending, Place, Race, by_lanes, given_arrays, set_out
 
-_PANELS, _ORDER = 24, 10
+_LANES = 32  # modes at a time
+_PANELS, _ORDER = 20, 10
+_MORE, _AGAINST = 48, 0.3  # panels where pathways that start against the goal carry more than this part of it
 _LEFT = 1e-9  # of what a mode learns, beyond the last panel: there r is straight, and its rounding no larger than this
-_STEPS, _INVERSIONS = 40, 12
-_TURN = 1.0  # kappa moves at most so far in a step
-_CLOSE = 1e-11  # the next step is at rounding
+_INVERSIONS = 5  # of a panel, by Newton's method
 
 _NODES = np.polynomial.legendre.leggauss(_ORDER)[0]
 
@@ -57,8 +57,8 @@ def trajectory(
         fail("ts", "be of at least 0, where the start is", f"its smallest is {float(t.min()):g}")
     target, d, q, p, depths = given_arrays(singular_values, depths, q, p, variances)
     *values, status = _unfold(target, d, q, p, depths, t)
-    # From (time, path, ..., mode) to (..., time, path, mode).
-    strength, q, p = (jnp.moveaxis(x, (0, 1), (-3, -2)) for x in values)
+    # From (path, time, ..., mode) to (..., time, path, mode).
+    strength, q, p = (jnp.moveaxis(x, (1, 0), (-3, -2)) for x in values)
     return Unfolded(strength, q, p, status)
 
 
@@ -66,48 +66,58 @@ def trajectory(
 def _unfold(
     target: Array, d: Array, q: Array, p: Array, depths: tuple[int, ...], t: Array
 ) -> tuple[Array, Array, Array, Array]:
-    """K, q, p (time, path, ...) and status (...)."""
-    turned = set_out(target, q, p, depths)
-    race = turned.race
-    state = solve(race)
-    s, y, last = race.arrived(state.s, state.y, state.kappa)
-    status = judged(race, state, last)
-    end = _End.of(race, s, y, state.kappa, last)
-    slopes = _slopes(race, end, d)
-    place = _places(race, end, _inverted(end, d, slopes, t))
-    still = end.s == 0
-    none = status >= Ending.NEVER
-    values = []
-    for signs, at_t, at_start in ((turned.strength, place.K, race.p * power(race.q, race.D - 1)), (turned.q, place.q, race.q),
-                                  (turned.p, place.p, race.p)):  # fmt: skip
-        values.append(jnp.where(none, jnp.nan, signs * jnp.where(still, at_start, at_t)))
-    return values[0], values[1], values[2], status
+    """K, q, p (path, time, ...) and status (...)."""
+
+    def unfold(target: Array, d: Array, q: Array, p: Array) -> tuple[Array, ...]:
+        turned = set_out(target, q, p, depths)
+        race = turned.race
+        s, y, last = race.arrived(*solve(race))
+        status = judged(race, last)
+        end = _End.of(race, s, y, last)
+        v = _inverted(end, d, _slopes(race, end, d, _PANELS), t)
+        # Zeros of r at complex s come near to the way that a pathway with K < 0 goes back to 0.
+        begun = race.p * power(race.q, race.D - 1)
+        hard = jnp.sum(jnp.maximum(-begun, 0.0), axis=0) > _AGAINST * jnp.abs(race.goal)
+        v = jnp.where(
+            hard, jax.lax.cond(jnp.any(hard), lambda: _inverted(end, d, _slopes(race, end, d, _MORE), t), lambda: v), v
+        )
+        place = _places(race, end, v)
+        still, none = end.s == 0, status >= Ending.NEVER
+        values = []
+        for sign, at_t, at_start in (
+            (turned.strength[None], place.K, begun),
+            (turned.q, place.q, race.q),
+            (turned.p, place.p, race.p),
+        ):
+            moved = jnp.where(still, at_start[:, None], at_t)
+            values.append(jnp.where(none, jnp.nan, sign[:, None] * moved))
+        return *values, status
+
+    return by_lanes(unfold, _LANES, target, d, q, p)  # type: ignore[return-value]
 
 
 class _End(NamedTuple):
-    """Drive s and gap y at the end, with derivatives, and dK/ds there (...); kappa (path, ...); `behind`, the e of v (...), and
-    where panels end in v, from the start on."""
+    """Drive s and gap y at the end, with derivatives, and dK/ds there; `behind`, the e of v, and where panels end in v, from
+    the start on: all (...)."""
 
     s: Array
     y: Array
     slope: Array
-    kappa: Array
     behind: Array
     last: Array
 
     @classmethod
-    def of(cls, race: Race, s: Array, y: Array, kappa: Array, last: Place) -> "_End":
+    def of(cls, race: Race, s: Array, y: Array, last: Place) -> "_End":
         slope = jnp.sum(last.k, axis=0)
         s = jnp.where(race.goal == race.begun, 0.0, s)
         behind = jax.lax.stop_gradient(jnp.where(s > 0, s, 1.0))
-        pole = jnp.where(race.way.c > 0, race.start_behind, race.start_gap)
-        behind = jnp.minimum(behind, jnp.min(jnp.where(race.moving & (race.p < 0), pole, jnp.inf), axis=0))
+        behind = jnp.minimum(behind, jnp.min(jnp.where(race.moving & (race.p < 0), race.since, jnp.inf), axis=0))
         if 2 in race.depths:
             behind = jnp.minimum(behind, 1.0)
         # What is left of K is about the slope times s* - s: _LEFT of what the mode learns.
         rest = _LEFT * (jnp.abs(race.goal) + jnp.abs(race.begun))
         left = jnp.minimum(rest / jnp.where(slope > 0, slope, 1.0), s / 2)
-        end = cls(s, y, slope, kappa, jax.lax.stop_gradient(behind), s)
+        end = cls(s, y, slope, jax.lax.stop_gradient(behind), s)
         return end._replace(last=jax.lax.stop_gradient(end.when(jnp.where(left > 0, left, 1.0))))
 
     @property
@@ -129,92 +139,51 @@ class _End(NamedTuple):
 
 
 def _places(race: Race, end: _End, v: Array) -> Place:
-    """Where all pathways are at v (k, ...): (k, path, ...). Found by Newton steps, the last of which has the derivatives."""
-    s, y = end.at(v)
-    everywhere = jax.vmap(race.at)
-    if max(race.depths) <= 2:
-        return everywhere(s, y, jnp.broadcast_to(race.start_kappa, (len(v), *race.q.shape)))
-    fixed, there = jax.lax.stop_gradient((race, (s, y)))
-    frozen = jax.vmap(fixed.at)
-
-    def move(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        kappa, _, step = carry
-        error = jnp.clip(frozen(*there, kappa).error, -_TURN, _TURN)
-        return kappa + error, jnp.max(jnp.abs(jnp.where(jnp.isfinite(error), error, 0.0))), step + 1
-
-    kappa = _guess(fixed, jax.lax.stop_gradient(end), *there)
-    kappa, _, _ = jax.lax.while_loop(
-        lambda carry: (carry[1] > _CLOSE) & (carry[2] < _STEPS),
-        move,
-        (kappa, jnp.asarray(jnp.inf, kappa.dtype), jnp.asarray(0)),
-    )
-    return everywhere(s, y, kappa + everywhere(s, y, kappa).error)
+    """Where all pathways are at v (k, ...): (path, k, ...)."""
+    return race.along.at(*jax.lax.optimization_barrier(end.at(v)))
 
 
-def _guess(race: Race, end: _End, s: Array, y: Array) -> Array:
-    """kappa (k, path, ...) as near to a pole, between its values at the start and at the end."""
-    deep = np.maximum(race.D, 3)
-    first = race.first_gap
-    behind = jnp.where(jnp.isfinite(first), race.start_gap - first, 0.0)
-    c = race.way.c
-    since = (c > 0) & (race.p < 0)
-    pole = jnp.where(race.way.forward > 0, y[:, None] + behind, race.start_gap + s[:, None])
-    ahead = ((deep - 2.0) * pole) ** (-1.0 / (deep - 2))
-    past = ((deep - 2.0) * (race.start_behind + s[:, None])) ** (-1.0 / (deep - 2))
-    spread = jnp.log(ahead + jnp.sqrt(jnp.maximum(ahead**2 - c, 0.0)))
-    lower = jnp.log(jnp.where(c > 0, c, 1.0)) - jnp.log(past + jnp.sqrt(jnp.maximum(past**2 - c, 0.0)))
-    near = jnp.where(c > 0, jnp.where(since, jnp.maximum(lower, spread), spread), jnp.log(ahead))
-    bounds = (f(race.start_kappa, end.kappa) for f in (jnp.minimum, jnp.maximum))
-    return jnp.clip(near, *bounds)
-
-
-def _slopes(race: Race, end: _End, d: Array) -> Array:
+def _slopes(race: Race, end: _End, d: Array, panels: int) -> Array:
     """dt/dv at all nodes: (panel, node, ...)."""
-    inside = (np.arange(_PANELS)[:, None] + (1 + _NODES) / 2).reshape((-1,) + (1,) * end.s.ndim)
-    v = end.last / _PANELS * inside
+    inside = (np.arange(panels)[:, None] + (1 + _NODES) / 2).reshape((-1,) + (1,) * end.s.ndim)
+    v = end.last / panels * inside
     left = end.left(v)
     pace = left * (1 - left / (end.s + end.behind))  # ds/dv
-    r = d * (race.goal - jnp.sum(_places(race, end, v).K, axis=1))
+    r = d * (race.goal - jnp.sum(_places(race, end, v).K, axis=0))
     slopes = jnp.where(r > 0, pace / jnp.where(r > 0, r, 1.0), 1 / (d * end.slope))
-    return slopes.reshape(_PANELS, _ORDER, *race.goal.shape)
+    return slopes.reshape(panels, _ORDER, *race.goal.shape)
 
 
-# From values at the Gauss nodes of [-1, 1] to Legendre coefficients, and of these to those of the integral from -1.
-_TO_LEGENDRE = np.linalg.inv(np.polynomial.legendre.legvander(_NODES, _ORDER - 1))
-_INTEGRAL = np.stack(
-    [np.polynomial.legendre.legint(row, lbnd=-1) for row in np.eye(_ORDER)], axis=1
-)  # (order + 1, order)
+# From values at the Gauss nodes of [-1, 1] to the coefficients of their polynomial.
+_TO_POLYNOMIAL = np.linalg.inv(np.vander(_NODES, increasing=True))
 
 
 def _inverted(end: _End, d: Array, slopes: Array, t: Array) -> Array:
     """v (time, ...) at the times t."""
-    width = end.last / _PANELS
-    coefficients = jnp.einsum("ij,pj...->pi...", _TO_LEGENDRE, slopes)
-    rising = jnp.einsum("ki,pi...->pk...", _INTEGRAL, coefficients) * width / 2
-    arrival = jnp.concatenate([jnp.zeros_like(rising[:1, 0]), jnp.cumsum(jnp.sum(rising, axis=1), axis=0)])
+    width = end.last / len(slopes)
+    rates = jnp.einsum("ij,pj...->ip...", _TO_POLYNOMIAL, slopes) * width / 2
+    parts = [rates[k] / (k + 1.0) for k in range(_ORDER)]
+    even, odd = (jnp.sum(jnp.stack(parts[k::2]), axis=0) for k in (0, 1))
+    first, second = even - odd, even + odd  # time that the halves of a panel take
+    arrival = jnp.cumsum(jnp.concatenate([jnp.zeros_like(first[:1]), first + second]), axis=0)
     times = t.reshape((-1,) + (1,) * end.s.ndim)
-    panel = jnp.clip(jnp.sum(times[:, None] >= arrival[None], axis=1) - 1, 0, _PANELS - 1)
-    own = jnp.take_along_axis(rising[None], panel[:, None, None], axis=1)[:, 0]  # (time, order + 1, ...)
-    slope = jnp.take_along_axis(coefficients[None], panel[:, None, None], axis=1)[:, 0] * width / 2
-    since = times - jnp.take_along_axis(arrival[None], panel[:, None], axis=1)[:, 0]
+    panel = jnp.clip(jnp.sum(times[:, None] >= arrival[None], axis=1) - 1, 0, len(slopes) - 1)
+    since = times - jnp.take_along_axis(arrival[:-1] + first, panel, axis=0)  # the middle
+    own = jnp.take_along_axis(rates, panel[None], axis=1)  # (order, time, ...)
 
-    def step(x: Array, own: Array, slope: Array, since: Array) -> Array:
-        return jnp.clip(x + (since - _legendre(own, x)) / _legendre(slope, x), -1.0, 1.0)
+    def step(x: Array, own: Array, since: Array) -> Array:
+        rate, passed = own[-1], own[-1] / _ORDER
+        for k in reversed(range(_ORDER - 1)):
+            rate, passed = rate * x + own[k], passed * x + own[k] / (k + 1.0)
+        return jnp.clip(x + (since - passed * x) / rate, -1.0, 1.0)
 
-    fixed = jax.lax.stop_gradient((own, slope, since))
-    x = jax.lax.fori_loop(0, _INVERSIONS, lambda _, x: step(x, *fixed), jnp.zeros_like(since))
-    x = step(jax.lax.stop_gradient(x), own, slope, since)
+    fixed = jax.lax.stop_gradient((own, since))
+    x = jnp.clip(fixed[1] / fixed[0][0], -1.0, 1.0)
+    x = jax.lax.fori_loop(0, _INVERSIONS, lambda _, x: step(x, *fixed), x)
+    x = step(x, own, since)
     inside = width * (panel.astype(x.dtype) + (x + 1) / 2)
     # Beyond the panels r is d dK/ds (s* - s).
     over = jnp.maximum(times - arrival[-1], 0.0) * d * end.slope
     whole = (end.s + end.behind) / end.left(end.last)
     later = over + jnp.log((whole - jnp.exp(-over)) / end.begin)
     return jnp.where(over > 0, later, inside)
-
-
-def _legendre(coefficients: Array, x: Array) -> Array:
-    """Sum of Legendre polynomials at x (time, ...); coefficients (time, order, ...). By Clenshaw's recurrence."""
-    one, two = jnp.zeros_like(x), jnp.zeros_like(x)
-    for n in reversed(range(1, coefficients.shape[1])):
-        one, two = coefficients[:, n] + (2 * n + 1) / (n + 1) * x * one - (n + 1) / (n + 2) * two, one
-    return coefficients[:, 0] + x * one - two / 2

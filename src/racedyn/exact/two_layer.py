@@ -19,7 +19,7 @@ def two_layer(s: ArrayLike, d: ArrayLike, a0: ArrayLike, ts: ArrayLike) -> Array
 
     `s`, `d`, `a0`: singular value, input variance and strength u^T W2 W1 v >= 0 at the start, numbers or (mode,); `ts` (time,),
     flow time in units of tau. Returns (time,) or (time, mode). a(t) = (s/d) / (1 - (1 - s/(d a0)) e^(-2 s t)), and
-    a0 / (1 + 2 a0 d t) where s = 0; s < 0 unlearns ([Saxe14] eq. 8; [Jarvis25] eq. 7).
+    a0 / (1 + 2 a0 d t) where s = 0; s < 0 unlearns ([Saxe14] eq. 8; [Jarvis25] eq. 7). Infinity among `ts` is the end.
     """
     t, (s, d, a0) = _over_time(ts, s, d, a0)
     # One formula for every s: a0 / (e^(-2st) + 2 d a0 t phi(2st)), written with exponents that only decay.
@@ -51,6 +51,8 @@ def two_layer_time(s: ArrayLike, d: ArrayLike, a0: ArrayLike, fraction: ArrayLik
 def _over_time(ts: ArrayLike, *per_mode: ArrayLike) -> Broadcast:
     arrays = jnp.broadcast_arrays(*(jnp.asarray(x, float) for x in per_mode))
     t = jnp.asarray(ts, float)
+    # Infinity times what has decayed is not a number: the end is where all has decayed, and products are still finite.
+    t = jnp.where(jnp.isinf(t), jnp.finfo(t.dtype).max ** 0.25, t)
     return Broadcast(t.reshape(t.shape + (1,) * arrays[0].ndim), tuple(arrays))
 
 
