@@ -32,7 +32,7 @@ PyTree: TypeAlias = Any
 Weights: TypeAlias = dict[str, jax.Array]  # edge -> (n_target, n_source)
 Path: TypeAlias = tuple[str, ...]  # edge names from an input node to an output node
 
-TIME, PATH, EDGE, MODE = "time", "path", "edge", "mode"
+TIME, PATH, EDGE, MODE, MEMBER = "time", "path", "edge", "mode", "member"
 
 
 class FrozenDict(dict[str, Any]):

@@ -151,6 +151,52 @@ def _integrate_lanes(system: Any, ts: Array, t0: Array, args: Any, settings: Set
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), solved)
 
 
+def integrate_members(arrays: Any, static: Any, ts: Array, t0: Array, args: Any, settings: Settings) -> Solved:
+    """Lanes of many systems at once: the arrays of `arrays` have an axis of lanes in front.
+
+    The state of each is taken apart into numbers, so that what the solver keeps are flat arrays: two to six times faster than
+    with an axis of a few pathways behind that of lanes.
+    """
+
+    def one(own: Any) -> Solved:
+        system = _Apart(eqx.combine(own, static))
+        return _integrate_one(system, ts, t0, args, settings, lambda t, y, _: system.together(y))
+
+    return jax.vmap(one)(arrays)
+
+
+def can_spread(settings: Settings) -> bool:
+    """Whether lanes may be solved on several devices at once: linear solves inside `shard_map` are refused by their library."""
+    return not isinstance(settings.solver, dfx.AbstractImplicitSolver)
+
+
+class _Apart(eqx.Module):
+    """A system whose state is a tuple of numbers."""
+
+    system: Any
+
+    def y0(self) -> tuple[Array, ...]:
+        return self._apart(self.system.y0())
+
+    def _apart(self, y: PyTree) -> tuple[Array, ...]:
+        return tuple(number for leaf in jax.tree.leaves(y) for number in leaf.ravel())
+
+    def together(self, numbers: tuple[Array, ...]) -> PyTree:
+        shape, left = jax.eval_shape(self.system.y0), list(numbers)
+        leaves, kind = jax.tree.flatten(shape)
+        made = [jnp.stack([left.pop(0) for _ in range(leaf.size)]).reshape(leaf.shape) for leaf in leaves]
+        return jax.tree.unflatten(kind, made)
+
+    def vector_field(self, t: Array, y: tuple[Array, ...], args: Any) -> tuple[Array, ...]:
+        return self._apart(self.system.vector_field(t, self.together(y), args))
+
+    def settled(self, t: Array, y: tuple[Array, ...], tolerance: ArrayLike) -> Array:
+        return self.system.settled(t, self.together(y), tolerance)  # type: ignore[no-any-return]
+
+    def amplification(self) -> ArrayLike:
+        return self.system.amplification()  # type: ignore[no-any-return]
+
+
 def _integrate_one(
     system: Any, ts: Array, t0: Array, args: Any, settings: Settings, save: Callable[..., PyTree]
 ) -> Solved:

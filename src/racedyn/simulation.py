@@ -13,6 +13,7 @@ import numpy as np
 
 from racedyn._checks import check_name, check_positive_int, fail
 from racedyn._types import Array, ArrayLike
+from racedyn.exact import Ending
 from racedyn.integration import (
     Settings,
     Solved,
@@ -73,9 +74,9 @@ def simulate(
         )
     check_positive_int("max_steps", max_steps)
     system = arrays_at_the_door(system)
-    _check_field(system, args)
-    ts = _check_times(system, ts, t0)
-    _check_tolerances(system, rtol, atol)
+    check_field(system, args)
+    ts = check_times(system, ts, t0)
+    check_tolerances(system, rtol, atol)
     # Nobody differentiates what runs on the host, and loops made for reverse mode compile slower.
     options.setdefault("adjoint", dfx.ForwardMode())
     settings = settings_for(system, rtol=rtol, atol=atol, max_steps=max_steps, **options)
@@ -112,19 +113,20 @@ def _exactly(system: Any, since: Array, method: str, options: list[str]) -> tupl
         return None
     if options:
         fail("method", "be 'ode' where options of a solver are given", f"it is 'exact' beside {options}")
-    found = system.exact(since) if system.lanes is not None else None
-    if found is None:
+    if not system.has_exact:
         if method == "exact":
             fail("method", "be 'ode' or 'auto' for a system without a solution of its own", "it is 'exact'",
                  "systems.Pathways has one, in float64 and without weight decay.")  # fmt: skip
         return None
-    states, holds = found
+    states, endings = system.exact(since)
     saved = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), states)
     steps = jnp.zeros(system.lanes, int)
     stats = {name: steps for name in ("num_steps", "num_accepted_steps", "num_rejected_steps")}
     end = jax.tree.map(lambda leaf: leaf[:, -1], saved)
     t_end = jnp.full(system.lanes, since[-1])
-    return Solved(saved, end, steps + int(Status.DONE), {**stats, "t_end": t_end}), np.flatnonzero(~np.asarray(holds))
+    return Solved(saved, end, steps + int(Status.DONE), {**stats, "t_end": t_end}), np.flatnonzero(
+        np.asarray(endings) >= Ending.NEVER
+    )
 
 
 def _solve_lanes(
@@ -144,7 +146,7 @@ def _solve_lanes(
     return solved, len(again)
 
 
-def _check_field(system: Any, args: Any) -> None:
+def check_field(system: Any, args: Any) -> None:
     """Refuse a state that is not real, and a vector field whose shapes are not the state's."""
     y0 = jax.eval_shape(system.y0)
     if not jax.tree.leaves(y0) or not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(y0)):
@@ -155,7 +157,7 @@ def _check_field(system: Any, args: Any) -> None:
         fail("system", f"have a vector field of the state's shape, {shapes[0]}", f"its shape is {shapes[1]}")
 
 
-def _check_times(system: Any, ts: ArrayLike, t0: float) -> Array:
+def check_times(system: Any, ts: ArrayLike, t0: float) -> Array:
     times = np.asarray(ts, dtype=np.float64)
     if times.ndim != 1 or len(times) == 0 or not np.all(np.isfinite(times)):
         fail(
@@ -167,7 +169,7 @@ def _check_times(system: Any, ts: ArrayLike, t0: float) -> Array:
     return as_times(system, times)
 
 
-def _check_tolerances(system: Any, rtol: float, atol: float | None) -> None:
+def check_tolerances(system: Any, rtol: float, atol: float | None) -> None:
     for name, value in (("rtol", rtol), ("atol", atol)):
         if value is not None and not value > 0:
             fail(name, "be positive", f"it is {value!r}")

@@ -9,7 +9,8 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from racedyn._types import MODE, PATH, TIME, ArrayLike, FrozenDict, PyTree
+from racedyn._checks import fail
+from racedyn._types import MEMBER, MODE, PATH, TIME, ArrayLike, FrozenDict, PyTree
 from racedyn.tasks.modes import Modes
 
 
@@ -23,6 +24,7 @@ class Status(IntEnum):
     NOT_FINITE = 4
     FAILED = 5
     INTERRUPTED = 6
+    UNLEARNED = 7
 
     @property
     def message(self) -> str:
@@ -41,6 +43,7 @@ _MESSAGES = {
     Status.NOT_FINITE: "became infinite or NaN: lower lr (training), or look at the vector field (a solve)",
     Status.FAILED: "was given up by the solver: tighten rtol or pass another one",
     Status.INTERRUPTED: "was interrupted: the rows up to then are kept",
+    Status.UNLEARNED: "has modes that no pathway can learn, so that there is no end; pass ts= to follow them",
 }
 
 
@@ -73,8 +76,8 @@ class Trajectory(eqx.Module):
       `provenance.settings["time_unit"]`).
     - `step`: number of descent steps at each save, (time,), or None for a flow.
     - `ys`: states at the save times if asked for, a pytree with a leading time axis, or None.
-    - `observables`: name -> array with a leading time axis.
-    - `dims`: name -> axis names of that observable, the first being "time".
+    - `observables`: name -> array with a leading time axis; in an ensemble that of members stands before it.
+    - `dims`: name -> axis names of that observable, the first being "time" (or "member").
     - `labels`: axis name -> names along it.
     - `status`: `Status` as integers: () or one per lane or member.
     - `stats`: name -> number, or one per lane.
@@ -96,7 +99,21 @@ class Trajectory(eqx.Module):
     @property
     def failed(self) -> list[int]:
         """Indices of lanes (or members) whose status is a failure; [0] for a single run that failed."""
-        return [i for i, s in enumerate(np.atleast_1d(np.asarray(self.status)).ravel()) if not Status(int(s)).ok]
+        good = [int(item) for item in Status if item.ok]
+        return [int(i) for i in np.flatnonzero(~np.isin(np.asarray(self.status), good))]
+
+    def member(self, index: int) -> "Trajectory":
+        """One member of an ensemble. Raises `ValueError` for a trajectory of one run, `IndexError` beyond the last member."""
+        if not any(MEMBER in axes for axes in self.dims.values()):
+            fail("trajectory", "be one of an ensemble", "no observable has an axis of members")
+        observables = {
+            name: value[index] if MEMBER in self.dims[name] else value  # type: ignore[index]
+            for name, value in self.observables.items()
+        }
+        dims = {name: tuple(axis for axis in axes if axis != MEMBER) for name, axes in self.dims.items()}
+        stats = {name: np.asarray(value)[index] for name, value in self.stats.items()}
+        status = np.asarray(self.status)[index]
+        return dataclasses.replace(self, observables=observables, dims=dims, stats=stats, status=status)
 
     def __str__(self) -> str:
         return "\n".join(_describe(self))

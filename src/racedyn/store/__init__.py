@@ -15,7 +15,19 @@ Behind the HDF5 bytes stands a checksum of them, which readers of HDF5 ignore. L
 unreadable.
 """
 
+from racedyn.store.blocks import BlockFile
 from racedyn.store.files import File, StoreError, check_target, checkpoint, load, partial_path, save
 from racedyn.store.report import info, to_xarray
 
-__all__ = ["File", "StoreError", "check_target", "checkpoint", "info", "load", "partial_path", "save", "to_xarray"]
+__all__ = [
+    "BlockFile",
+    "File",
+    "StoreError",
+    "check_target",
+    "checkpoint",
+    "info",
+    "load",
+    "partial_path",
+    "save",
+    "to_xarray",
+]

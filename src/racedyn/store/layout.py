@@ -96,8 +96,13 @@ def make_group(parent: h5py.Group, name: str) -> h5py.Group:
 
 
 def write(group: h5py.Group, name: str, array: np.ndarray) -> h5py.Dataset:
-    """A dataset of the array's own dtype; bool as int8 with a note, which is how xarray knows it again."""
+    """A dataset of the array's own dtype; bool as int8 with a note, which is how xarray knows it again.
+
+    One number repeated (`numpy.broadcast_to`, without memory of its own) is room for what comes later, and filled with it.
+    """
     options: dict[str, Any] = {"track_order": True}
+    if array.size > 1 and not any(array.strides):
+        return group.create_dataset(name, array.shape, array.dtype, fillvalue=array.flat[0], **options)
     if array.dtype == object:
         options["dtype"] = STRING
     elif array.size and array.ndim:  # scalars, strings and empty arrays take no filters

@@ -79,10 +79,16 @@ def _write_trajectory(group: h5py.Group, trajectory: Trajectory) -> None:
     for leaf in leaves.get("end", []):
         attach(group, leaf, _state_axes(leaf, edges), taken)
     if source is not None:
-        fields = {f.name: getattr(source, f.name) for f in dataclasses.fields(Provenance) if f.name != "modes"}
-        group.attrs["provenance"] = json.dumps(plain(fields))
+        group.attrs["provenance"] = provenance_text(source)
         if source.modes is not None:
             _write_modes(group, source.modes, taken)
+
+
+def provenance_text(source: Provenance) -> str:
+    """JSON of all but its modes, which are arrays of the file."""
+    return json.dumps(
+        plain({f.name: getattr(source, f.name) for f in dataclasses.fields(Provenance) if f.name != "modes"})
+    )
 
 
 def _write_modes(run: h5py.Group, modes: Modes, taken: Collection[str]) -> None:

@@ -73,12 +73,18 @@ class AbstractSystem(eqx.Module):
         """
         return jnp.asarray(False)
 
-    def exact(self, ts: Array) -> tuple[PyTree, Array] | None:
-        """States at `ts` (time,), counted from the start and of at least 0, without a solver, where the system has them.
+    @property
+    def has_exact(self) -> bool:
+        """Whether `exact` knows the states; asked on the host, of one system or of a stack of them. By default not."""
+        return False
 
-        Leaves are (time, ...), and a laned system says of which lanes they hold, (lanes,); by default there are none.
+    def exact(self, ts: Array | None) -> tuple[PyTree, Array]:
+        """States without a solver at `ts` (time,), counted from the start and of at least 0; None: the end, as one row.
+
+        Leaves are (time, ...), with the `racedyn.exact.Ending` of each lane, (lanes,), NaN where it is not a state. Parameters
+        of a stack have an axis of members in front; so then have states and endings.
         """
-        return None
+        raise NotImplementedError(f"{type(self).__name__} has no solution of its own")
 
     def drift(self, y: PyTree, y0: PyTree) -> Array:
         """Largest change of a conserved quantity since y0, relative to its scale; NaN where nothing is conserved."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from racedyn._checks import check_positive_int, fail
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
+from racedyn.exact.converged import converged
 from racedyn.exact.race import Ending
 from racedyn.exact.trajectory import trajectory
 from racedyn.systems.base import AbstractSystem
@@ -155,12 +156,21 @@ class Pathways(AbstractSystem):
         fitted = self.variances * jnp.sum(jnp.abs(self.strength(y)), axis=0)
         return jnp.abs(self.residual(y)) <= tolerance * (jnp.abs(self.singular_values) + fitted)
 
-    def exact(self, ts: Array) -> tuple[State, Array] | None:
-        """`racedyn.exact.trajectory`, without weight decay and in float64; not of modes that are never learned."""
-        if isinstance(self.weight_decay, jax.core.Tracer) or self.weight_decay != 0 or self.q.dtype != jnp.float64:
-            return None
-        found = trajectory(self.singular_values, self.depths, self.q, self.p, self.variances, ts=ts)
-        return (found.q, found.p), found.status < Ending.NEVER
+    @property
+    def has_exact(self) -> bool:
+        """In float64 and without weight decay; of a stack, if some have none."""
+        decay = self.weight_decay
+        return self.q.dtype == jnp.float64 and not isinstance(decay, jax.core.Tracer) and not np.all(np.asarray(decay))
+
+    def exact(self, ts: Array | None) -> tuple[State, Array]:
+        """`racedyn.exact.trajectory`, or `converged` where `ts` is None; FAILED with weight decay."""
+        given = self.singular_values, self.depths, self.q, self.p, self.variances
+        decays = jnp.asarray(self.weight_decay)[..., None] != 0
+        if ts is None:
+            end = converged(*given)
+            return (end.q[..., None, :, :], end.p[..., None, :, :]), jnp.where(decays, Ending.FAILED, end.status)
+        found = trajectory(*given, ts=ts)
+        return (found.q, found.p), jnp.where(decays, Ending.FAILED, found.status)
 
     def drift(self, y: State, y0: State) -> Array:
         """Largest |c - c0| over q0^2 + p0^2, c = q^2 - p^2; shallow pathways conserve nothing, decay lets nothing stand."""

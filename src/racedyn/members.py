@@ -1,0 +1,133 @@
+"""Many systems of one kind as one: a stack, whose arrays have an axis of members in front."""
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from racedyn._checks import check_positive_int, fail
+from racedyn._types import PyTree
+from racedyn.integration import arrays_at_the_door
+from racedyn.systems.base import AbstractSystem
+
+# Members are built so many at a time whatever is asked for, because the size of a batch changes the last bits of a result.
+CHUNK = 64
+
+_HOST_ONLY = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
+
+
+class Builder:
+    """Stacks of any members, by number.
+
+    `build`: a function of one entry of `members`, or a system whose fields named in the dict `members` are replaced. `sample`:
+    a chunk of members from the first to the last.
+    """
+
+    def __init__(self, build: AbstractSystem | Callable[[Any], AbstractSystem], members: int | PyTree):
+        self.members = _as_members(members)
+        self.count = len(jax.tree.leaves(self.members)[0])
+        if isinstance(build, AbstractSystem):
+            self._stack = _replacing(arrays_at_the_door(build), self.members)
+        elif callable(build):
+            self._stack = _building(build, self.members)
+        else:
+            fail("build", "be a system or a function of a member", f"it is {type(build).__name__}", error=TypeError)
+        self.sample = self(np.linspace(0, self.count - 1, CHUNK).astype(int))
+
+    def __call__(self, numbers: np.ndarray) -> Any:
+        """The stack of these members, of which there are whole chunks."""
+        return self._stack(jax.tree.map(lambda leaf: leaf[numbers], self.members))
+
+    def first(self) -> Any:
+        """The first member."""
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf[0]) if eqx.is_array(leaf) else leaf, self.sample)
+
+    def fingerprint(self) -> str:
+        """What tells this ensemble from others: a checksum of the sample."""
+        checksum = 0
+        for leaf in jax.tree.leaves(eqx.filter(self.sample, eqx.is_array)):
+            checksum = zlib.crc32(np.ascontiguousarray(leaf).tobytes(), checksum)
+        return f"{checksum:08x}"
+
+
+def _building(build: Callable[[Any], AbstractSystem], members: PyTree) -> Callable[[PyTree], Any]:
+    """Stacks of the systems that a function returns."""
+
+    def one(member: Any) -> Any:
+        system = arrays_at_the_door(build(member))
+        if not isinstance(system, AbstractSystem):
+            fail(
+                "build",
+                "return a system",
+                f"it returns {type(system).__name__}",
+                "See racedyn.AbstractSystem.",
+                TypeError,
+            )
+        return system
+
+    def arrays(members: PyTree) -> PyTree:
+        return jax.lax.map(lambda member: eqx.filter(one(member), eqx.is_array), members, batch_size=CHUNK)
+
+    try:
+        shape = eqx.filter_eval_shape(one, jax.tree.map(lambda leaf: leaf[0], members))
+    except _HOST_ONLY:
+        return lambda members: _stacked([one(_entry(members, i)) for i in range(len(jax.tree.leaves(members)[0]))])
+    static = eqx.filter(shape, lambda leaf: not isinstance(leaf, jax.ShapeDtypeStruct))
+    traced = jax.jit(arrays)
+    return lambda members: eqx.combine(traced(members), static)
+
+
+def _entry(members: PyTree, i: int) -> Any:
+    return jax.tree.map(lambda leaf: leaf[i], members)
+
+
+def _stacked(systems: list[Any]) -> Any:
+    arrays = [eqx.filter(system, eqx.is_array) for system in systems]
+    kinds = {(jax.tree.structure(a), tuple(leaf.shape for leaf in jax.tree.leaves(a))) for a in arrays}
+    if len(kinds) > 1:
+        fail("build", "return systems of one kind and size", f"there are {len(kinds)} among its members",
+             "Run one ensemble for each.")  # fmt: skip
+    stack = jax.tree.map(lambda *leaves: np.stack(leaves), *arrays)
+    return eqx.combine(stack, eqx.filter(systems[0], eqx.is_array, inverse=True))
+
+
+def _replacing(system: Any, members: PyTree) -> Callable[[PyTree], Any]:
+    """Stacks of `system` with other values of its fields."""
+    if not isinstance(members, dict):
+        fail("members", "be a dict of fields beside a system", f"it is {type(members).__name__}",
+             "For example {'p': p} with p of (member, path, mode); or pass a function of a member.", TypeError)  # fmt: skip
+    for name, values in members.items():
+        field: Any = getattr(system, name, None)
+        if not eqx.is_array(field):
+            known = [key for key, value in vars(system).items() if eqx.is_array(value)]
+            fail("members", f"name fields of the system that are arrays ({', '.join(known)})", f"{name!r} is none")
+        if np.shape(values)[1:] != field.shape:
+            fail(f"members[{name!r}]", f"have the shape {('member', *field.shape)}", f"it has {np.shape(values)}")
+
+    def stack(members: dict[str, Any]) -> Any:
+        count = len(next(iter(members.values())))
+        whole = jax.tree.map(
+            lambda leaf: np.broadcast_to(leaf, (count, *leaf.shape)) if eqx.is_array(leaf) else leaf, system
+        )
+        new = [np.asarray(values, getattr(system, name).dtype) for name, values in members.items()]
+        return eqx.tree_at(lambda s: [getattr(s, name) for name in members], whole, new)
+
+    return stack
+
+
+def _as_members(members: int | PyTree) -> PyTree:
+    if isinstance(members, int | np.integer) and not isinstance(members, bool):
+        return np.arange(check_positive_int("members", members))
+    leaves = [np.shape(leaf) for leaf in jax.tree.leaves(members)]
+    if not leaves or any(not shape for shape in leaves) or len({shape[0] for shape in leaves}) != 1 or not leaves[0][0]:
+        fail("members", "be a number, or arrays whose first axis is that of members, all as long",
+             f"their shapes are {leaves}", "For example {'p': p} with p of (member, path, mode).")  # fmt: skip
+    return jax.tree.map(lambda leaf: leaf if isinstance(leaf, jax.Array) else np.asarray(leaf), members)

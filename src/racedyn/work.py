@@ -1,0 +1,219 @@
+"""How one block of members of an ensemble is computed: exactly or by the solver, over all devices."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from racedyn._checks import check_name, check_positive_int, fail
+from racedyn._types import MEMBER, Array, PyTree
+from racedyn.integration import Settings, can_spread, integrate_members
+from racedyn.members import CHUNK, Builder
+from racedyn.simulation import METHODS
+from racedyn.trajectory import Status
+
+BATCH = 256  # lanes that a solver steps together on one device
+BLOCK_BYTES = 2**26  # of states of one block of members
+LARGEST_BLOCK = 2**16  # members
+
+# By `Ending`.
+_OF_ENDING = np.array([Status.DONE, Status.DONE, Status.UNLEARNED, Status.FAILED], int)
+
+Rows = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What is done with each block. `like`: one member; `times` (time,), or None for the end; `names` of observables."""
+
+    like: Any
+    times: Array | None
+    exact: bool
+    settings: Settings
+    retry: Any
+    args: Any
+    names: tuple[str, ...]
+    mesh: Mesh
+
+    @classmethod
+    def of(
+        cls,
+        builder: Builder,
+        times: Array | None,
+        method: str,
+        observe: Sequence[str] | None,
+        args: Any,
+        settings: Settings,
+        retry: Any,
+        devices: Sequence[Any] | None,
+    ) -> "Work":
+        like = builder.first()
+        exact = check_name("method", method, METHODS) != "ode" and like.lanes is not None and builder.sample.has_exact
+        if method == "exact" and not exact:
+            fail("method", "be 'ode' or 'auto' for a system without a solution of its own", "it is 'exact'",
+                 "systems.Pathways has one, in float64 and without weight decay.")  # fmt: skip
+        if times is None and not exact:
+            fail("ts", "be given where a solver is to find the states", "it is left out, which means the end",
+                 "For example jnp.linspace(0, 10, 200).")  # fmt: skip
+        mesh = Mesh(np.array(jax.devices() if devices is None else list(devices)), (MEMBER,))
+        return cls(like, times, exact, settings, retry, args, _observed(like, observe), mesh)
+
+    @property
+    def rows(self) -> int:
+        return 1 if self.times is None else len(self.times)
+
+    def block_size(self, asked: int | None, count: int) -> int:
+        """Members of a block: whole chunks on every device, and blocks of one size, so that only one is compiled for."""
+        if asked is None:
+            state = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(self.like.y0)))
+            asked = max(1, min(LARGEST_BLOCK, BLOCK_BYTES // max(1, state * self.rows)))
+        whole = CHUNK * self.mesh.size
+        largest = max(1, check_positive_int("block", asked) // whole) * whole
+        blocks = -(-count // largest)
+        return -(-count // (blocks * whole)) * whole
+
+    def __call__(self, builder: Builder, numbers: np.ndarray, size: int) -> tuple[Rows, np.ndarray, Rows]:
+        """Observables, status and stats of these members, of which there are at most `size`."""
+        count = len(numbers)
+        stack = _spread(builder(np.resize(numbers, size)), self.mesh)
+        states, status, steps = self._states(stack)
+        times = jnp.asarray([jnp.inf]) if self.times is None else self.times
+        observables = _observe(stack, states, times, self.names, self.mesh)
+        kept = {name: np.asarray(values)[:count] for name, values in observables.items()}
+        return kept, _worst(status)[:count], {"num_steps": steps.sum(axis=1)[:count]}
+
+    def _states(self, stack: Any) -> tuple[PyTree, np.ndarray, np.ndarray]:
+        """States (member, time, ..., lane), status and number of steps (member, lane)."""
+        count = len(jax.tree.leaves(eqx.filter(stack, eqx.is_array))[0])
+        lanes = self.like.lanes or 1
+        steps = np.zeros((count, lanes), int)
+        if not self.exact:
+            shape = jax.eval_shape(self.like.y0)
+            states = jax.tree.map(lambda leaf: np.empty((count, self.rows, *leaf.shape), leaf.dtype), shape)
+            status = np.full((count, lanes), int(Status.DONE))
+            left = np.ones((count, lanes), bool)
+        else:
+            found, endings = _exact(stack, self.times, self.mesh)
+            status = _OF_ENDING[np.asarray(endings)]
+            finite = _finite(stack)
+            status[~finite] = int(Status.NOT_FINITE)
+            left = (status != Status.DONE) & finite
+            if self.times is None or not left.any():
+                return found, status, steps
+            states = jax.tree.map(np.array, found)
+        host = jax.tree.map(lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, stack)
+        self._solve(host, states, status, steps, left, self.settings)
+        again = left & (status == Status.STEPS_EXHAUSTED)
+        if again.any():
+            settings = dataclasses.replace(self.settings, solver=self.retry, step_to_ts=True)
+            self._solve(host, states, status, steps, again, settings)
+        return _spread(states, self.mesh), status, steps
+
+    def _solve(
+        self, host: Any, states: PyTree, status: np.ndarray, steps: np.ndarray, left: np.ndarray, settings: Settings
+    ) -> None:
+        """Solve the lanes that are `left` and put what is found in its place; lanes of like speed step together."""
+        members, lanes = np.nonzero(left)
+        laned = self.like.lanes is not None
+
+        def own(leaf: Any, at: tuple[np.ndarray, np.ndarray]) -> Any:
+            if not eqx.is_array(leaf):
+                return leaf
+            return np.moveaxis(leaf, -1, 1)[at] if laned and leaf.ndim > 1 else leaf[at[0]]
+
+        rates = _rates(_spread(host, self.mesh))
+        order = (
+            np.arange(len(members)) if rates is None else np.argsort(-np.asarray(rates)[members, lanes], kind="stable")
+        )
+        mesh = self.mesh if can_spread(settings) else Mesh(self.mesh.devices[:1], (MEMBER,))
+        size = BATCH * mesh.size
+        for k in range(0, len(order), size):
+            batch = order[k : k + size]
+            at = members[batch], lanes[batch]
+            padded = np.resize(batch, size)
+            some = jax.tree.map(lambda leaf: own(leaf, (members[padded], lanes[padded])), host)  # noqa: B023
+            solved = _integrate(_spread(some, mesh), self.times, self.args, settings, mesh)
+            count = len(batch)
+            status[at] = np.asarray(solved.status)[:count]
+            steps[at] += np.asarray(solved.stats["num_steps"])[:count]
+
+            def put(place: np.ndarray, values: Array) -> None:
+                (np.moveaxis(place, -1, 1) if laned else place[:, None])[at] = np.asarray(values)[:count]  # noqa: B023
+
+            jax.tree.map(put, states, solved.saved)
+
+
+def _spread(tree: PyTree, mesh: Mesh) -> PyTree:
+    place = NamedSharding(mesh, PartitionSpec(MEMBER))
+    return jax.tree.map(lambda leaf: jax.device_put(leaf, place) if eqx.is_array(leaf) else leaf, tree)
+
+
+def _over_devices(function: Any, mesh: Mesh, *members: PyTree) -> Any:
+    """`function` of stacks, each device with its own members."""
+    if mesh.size == 1:
+        return function(*members)
+    return jax.shard_map(
+        function, mesh=mesh, in_specs=PartitionSpec(MEMBER), out_specs=PartitionSpec(MEMBER), check_vma=False
+    )(*members)
+
+
+@eqx.filter_jit
+def _exact(stack: Any, times: Array | None, mesh: Mesh) -> tuple[PyTree, Array]:
+    arrays, static = eqx.partition(stack, eqx.is_array)
+    return _over_devices(lambda own: eqx.combine(own, static).exact(times), mesh, arrays)  # type: ignore[no-any-return]
+
+
+@eqx.filter_jit
+def _integrate(lanes: Any, times: Any, args: Any, settings: Settings, mesh: Mesh) -> Any:
+    arrays, static = eqx.partition(lanes, eqx.is_array)
+    return _over_devices(
+        lambda own: integrate_members(own, static, times, jnp.zeros_like(times[0]), args, settings), mesh, arrays
+    )
+
+
+@eqx.filter_jit
+def _observe(stack: Any, states: PyTree, times: Array, names: tuple[str, ...], mesh: Mesh) -> dict[str, Array]:
+    arrays, static = eqx.partition(stack, eqx.is_array)
+
+    def one(own: Any, states: PyTree) -> dict[str, Array]:
+        observed = jax.vmap(eqx.combine(own, static).observe)(times, states)
+        return {name: observed[name] for name in names}
+
+    return _over_devices(jax.vmap(one), mesh, arrays, states)  # type: ignore[no-any-return]
+
+
+@eqx.filter_jit
+def _rates(stack: Any) -> Array | None:
+    arrays, static = eqx.partition(stack, eqx.is_array)
+    return jax.vmap(lambda own: eqx.combine(own, static).rates())(arrays)  # type: ignore[no-any-return]
+
+
+def _observed(like: Any, asked: Sequence[str] | None) -> tuple[str, ...]:
+    known = list(jax.eval_shape(lambda: like.observe(jnp.asarray(0.0), like.y0())))
+    if asked is None:
+        return ("strength",) if "strength" in known else tuple(known)
+    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    for name in names:
+        check_name("observe", name, known)
+    return names
+
+
+def _finite(stack: Any) -> np.ndarray:
+    """Which lanes have finite parameters, (member, lane)."""
+    finite = np.ones((1, 1), bool)
+    for leaf in jax.tree.leaves(eqx.filter(stack, eqx.is_inexact_array)):
+        good = np.isfinite(np.asarray(leaf))
+        good = good[:, None] if good.ndim == 1 else good.reshape(len(good), -1, good.shape[-1]).all(axis=1)
+        finite = finite & good
+    return finite
+
+
+def _worst(status: np.ndarray) -> np.ndarray:
+    """Of each member: the failure with the largest number, or else the largest number."""
+    bad = ~np.isin(status, [int(item) for item in Status if item.ok])
+    return np.where(bad.any(axis=1), np.where(bad, status, -1).max(axis=1), status.max(axis=1)).astype(np.int32)
