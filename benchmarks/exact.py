@@ -1,12 +1,14 @@
-"""Ends and trajectories of races without an ODE, against our ODE solve and scipy's LSODA: time per trajectory, and accuracy.
+"""Ends and trajectories of races, exactly and by our ensemble, beside general solvers: time per member, and accuracy.
 
-    python benchmarks/exact.py [--members 256] [--turns 5] [--cases c1-5 c0-8] [--json FILE]
+    pip install .[bench]
+    python benchmarks/exact.py [--members 1024] [--turns 5] [--cases c1-5 c0-8] [--json FILE]
 
 A member is a trajectory of eight modes, S = 4 ... 0.125, and two pathways of depth D. c1-D: c = 1, p0 ~ N(0, 0.01^2); c0-D:
-p0 = q0 = 0.1 |1 + 0.1 N|. All members are the modes of one system. The end time is twice the time at which the slowest mode has
-99 % of its S. Sides take turns; times are medians over turns, ratios medians of the ratio within a turn; what is compiled or
-traced is in none of them. Errors are the largest of K over S, against LSODA at rtol 1e-13 on the first two members, all saved
-points. float64; one core where the system lets us choose it.
+p0 = q0 = 0.1 |1 + 0.1 N|. The end time is twice that at which the slowest mode has 99 % of its S. Sides take turns; times are
+medians over turns, ratios medians of the ratio to the exact one within a turn; what is compiled or traced is in none of them.
+Errors are the largest of K over S, of the first two members: of points against LSODA at rtol 1e-13, of ends against the exact
+trajectory at a thousand times the end time. float64, and one core where the system lets us
+choose it. Peers (peers.py) that are not installed are left out; where there is a GPU, what is written in JAX runs on it.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import json
 import os
 import platform
 import time
+import warnings
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -23,16 +26,19 @@ if hasattr(os, "sched_setaffinity"):
 
 import jax
 import numpy as np
+from peers import BUILDERS
 from scipy.integrate import solve_ivp
 
 import racedyn as rd
 from racedyn.exact import converged, trajectory
 
 jax.config.update("jax_enable_x64", True)
+warnings.simplefilter("ignore")  # of peers that give up
 
 CASES = ("c1-2", "c1-3", "c1-5", "c1-8", "c1-13", "c0-3", "c0-5", "c0-8")
 S = np.array([4.0, 2.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.125])
 POINTS, CHECKED = 64, 2
+FEW = {"diffrax, plain": 16, "scipy LSODA": CHECKED}  # members, where more would take for ever
 
 
 def members(case: str, count: int) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
@@ -71,63 +77,94 @@ def timed(run: Callable[[], Any]) -> float:
 
 def measure(case: str, options: argparse.Namespace) -> dict[str, Any]:
     depth, values, q, p = members(case, options.members)
-    depths = (depth, depth)
+    depths, modes = (depth, depth), len(S)
     ts = np.linspace(0, end_time(depth, values, q, p), POINTS)
-    system = rd.systems.Pathways(values, depths, q, p)
-    few = CHECKED * len(S)
-    sides: dict[str, Callable[[], Any]] = {
-        "end": lambda: converged(values, depths, q, p).strength,
-        "exact": lambda: trajectory(values, depths, q, p, ts=ts).strength,
-        "ode": lambda: rd.simulate(system, ts, rtol=1e-7).observables["strength"],
-        "lsoda": lambda: np.stack(
-            [by_lsoda(depth, values[a], q[:, a], p[:, a], ts, 1e-7) for a in range(few)], axis=-1
-        ),
+    one = rd.systems.Pathways(S, depths, 1.0, 0.1)
+    fields = {
+        name: np.ascontiguousarray(np.moveaxis(x.reshape(2, -1, modes), 1, 0)) for name, x in (("q", q), ("p", p))
     }
-    found, compiled = {}, {}
-    for name, side in sides.items():
-        compiled[name] = timed(side)
-        found[name] = np.asarray(side())
-    turns = [{name: timed(side) for name, side in sides.items()} for _ in range(options.turns)]
-    reference = np.stack([by_lsoda(depth, values[a], q[:, a], p[:, a], ts, 1e-13) for a in range(few)], axis=-1)
-    errors = {name: float(np.max(np.abs(found[name][..., :few] - reference) / values[:few]))
-              for name in ("exact", "ode", "lsoda")}  # fmt: skip
-    # The end is later than the last point: it is held against the trajectory at a time by which all has settled.
-    settled = np.asarray(trajectory(values, depths, q, p, ts=[1e3 * ts[-1]]).strength)[0]
-    errors["end"] = float(np.max(np.abs(found["end"] - settled) / values))
-    per = {name: options.members if name != "lsoda" else CHECKED for name in sides}
-    return {
-        "case": case,
-        "end_time": float(ts[-1]),
-        "microseconds": {name: 1e6 * median(turn[name] for turn in turns) / per[name] for name in sides},
-        "ratio": {
-            name: median(turn[name] / per[name] / turn["exact"] * per["exact"] for turn in turns) for name in sides
+
+    def ours(rtol: float) -> Any:
+        run = rd.ensemble(one, fields, ts, method="ode", rtol=rtol)
+        return np.moveaxis(np.asarray(run.observables["strength"]), 0, 2).reshape(POINTS, 2, -1)
+
+    def lsoda(ts: np.ndarray, rtol: float) -> np.ndarray:
+        lanes = range(CHECKED * modes)
+        return np.stack([by_lsoda(depth, values[a], q[:, a], p[:, a], ts, rtol) for a in lanes], axis=-1)
+
+    tables: dict[str, dict[str, Callable[[], Any]]] = {
+        "ends": {"exact": lambda: converged(values, depths, q, p).strength},
+        "points": {
+            "exact": lambda: trajectory(values, depths, q, p, ts=ts).strength,
+            "our ensemble, ODE, default": lambda: ours(1e-8),
+            "our ensemble, ODE, rtol 1e-6": lambda: ours(1e-6),
         },
-        "first_call": compiled,
-        "errors": errors,
     }
+    for peer in filter(None, (build(depth) for build in BUILDERS)):
+        count = FEW.get(peer.name, options.members) * modes
+        given = values[:count], q[:, :count], p[:, :count]
+        tables["ends"][peer.name] = lambda peer=peer, given=given: peer.ends(*given)
+        tables["points"][peer.name] = lambda peer=peer, given=given: peer.points(*given, ts)
+    tables["points"]["scipy LSODA"] = lambda: lsoda(ts, 1e-7)
+    settled = np.asarray(trajectory(values, depths, q, p, ts=[1e3 * ts[-1]]).strength)[0]
+    references = {"ends": settled, "points": lsoda(ts, 1e-13)}
+    row: dict[str, Any] = {"case": case, "end_time": float(ts[-1])}
+    for table, sides in tables.items():
+        first, found = {}, {}
+        for name, side in sides.items():
+            first[name] = timed(side)
+            found[name] = np.asarray(side())
+        few = CHECKED * modes
+        turns = [
+            {
+                name: 1e6 * timed(side) / min(options.members, FEW.get(name, options.members))
+                for name, side in sides.items()
+            }
+            for _ in range(options.turns)
+        ]
+        row[table] = {
+            name: {
+                "microseconds": median(turn[name] for turn in turns),
+                "ratio": median(turn[name] / turn["exact"] for turn in turns),
+                "error": float(np.max(np.abs(found[name][..., :few] - references[table][..., :few]) / values[:few])),
+                "first_call": first[name],
+            }
+            for name in sides
+        }
+    return row
 
 
-def line(row: dict[str, Any]) -> str:
-    us, errors = row["microseconds"], row["errors"]
-    sides = "".join(f"{us[name]:>10.1f} {errors[name]:>8.0e}" for name in ("end", "exact", "ode", "lsoda"))
-    return f"{row['case']:<7}{row['end_time']:>10.3g}{sides}{row['ratio']['ode']:>9.2f}{row['ratio']['lsoda']:>9.1f}"
+def show(rows: list[dict[str, Any]], table: str) -> None:
+    names = list(rows[0][table])
+    print(f"\n{table}: microseconds per member (times that of the exact one, largest error over S)")
+    print(f"{'':<30}" + "".join(f"{row['case']:>24}" for row in rows))
+    for name in names:
+        cells = [row[table][name] for row in rows]
+        print(f"{name:<30}" + "".join(
+            f"{cell['microseconds']:>10.3g} ({cell['ratio']:>5.3g},{cell['error']:>6.0e})" for cell in cells))  # fmt: skip
+    for name in names[1:]:
+        ratios = np.array([row[table][name]["ratio"] for row in rows])
+        print(f"  {name}: {ratios.min():.3g} to {ratios.max():.3g} times the exact one, geometric mean "
+              f"{np.exp(np.log(ratios).mean()):.3g}")  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--members", type=int, default=256)
+    parser.add_argument("--members", type=int, default=1024)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--cases", nargs="*", choices=CASES, default=list(CASES))
     parser.add_argument("--json", help="write all measurements here")
     options = parser.parse_args()
     machine = platform.processor() or platform.machine()
-    print(f"{machine}, jax {jax.__version__}, {options.members} members; microseconds per member, largest error over S")
-    print(f"{'case':<7}{'end time':>10}{'exact end':>19}{f'exact, {POINTS} points':>19}{'our ODE, 1e-7':>19}{'LSODA, 1e-7':>19}"
-          f"{'ODE/exact':>9}{'LSODA':>9}")  # fmt: skip
+    print(
+        f"{machine}, jax {jax.__version__} on {jax.devices()[0].device_kind}, {options.members} members of {len(S)} modes"
+    )
     rows = []
     for case in options.cases:
         rows.append(measure(case, options))
-        print(line(rows[-1]), flush=True)
+        print(f"{case}: end time {rows[-1]['end_time']:.3g}", flush=True)
+    for table in ("ends", "points"):
+        show(rows, table)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(rows, file, indent=1)

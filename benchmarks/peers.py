@@ -76,6 +76,18 @@ def plateau(q: Array, p: Array) -> bool:
     return bool(((q * q - p * p) < 1e-3 * q * q).any())
 
 
+def grouped(values: Array, q: Array, p: Array, copies: int, width: int) -> tuple[Array, Array]:
+    """Lanes (group, copy, clock) and the state (group, (p0, p1, q0, q1) * copy, clock)."""
+    order = ordered(values, p, copies * width).reshape(-1, width, copies).swapaxes(1, 2)
+    return order, np.concatenate([p, q])[:, order].swapaxes(0, 1).reshape(len(order), -1, width)
+
+
+def strength(depth: int, y: Array, copies: int) -> Array:
+    """K (..., path, copy, clock) of such a state."""
+    blocks = np.arange(2 * PATHS * copies).reshape(2 * PATHS, copies)
+    return y[..., blocks[:PATHS], :] * power(y[..., blocks[PATHS:], :], depth - 1)
+
+
 def by_heyoka(depth: int, copies: int = 4) -> Peer | None:
     """Taylor's method, compiled. Keeping a clock costs more than a lane's arithmetic, above all at saved times:
     `copies` lanes share one, and an integrator has as many clocks as a register has numbers."""
@@ -84,7 +96,6 @@ def by_heyoka(depth: int, copies: int = 4) -> Peer | None:
     except ImportError:
         return None
     width = hy.recommended_simd_size()
-    blocks = np.arange(2 * PATHS * copies).reshape(2 * PATHS, copies)
     names = [hy.make_vars(*(f"{name}_{i}" for i in range(copies))) for name in ("p0", "p1", "q0", "q1", "w")]
 
     def integrator(saved: bool, tol: float) -> Any:
@@ -104,16 +115,8 @@ def by_heyoka(depth: int, copies: int = 4) -> Peer | None:
     to_end = integrator(False, 5e-6)
     in_time = {False: integrator(True, 3e-7), True: integrator(True, 1e-9)}
 
-    def groups(values: Array, q: Array, p: Array) -> tuple[Array, Array]:
-        """Lanes (group, copy, clock) and the state (group, (p0, p1, q0, q1) * copy, clock)."""
-        order = ordered(values, p, copies * width).reshape(-1, width, copies).swapaxes(1, 2)
-        return order, np.concatenate([p, q])[:, order].swapaxes(0, 1).reshape(len(order), -1, width)
-
-    def strength(y: Array) -> Array:
-        return y[..., blocks[:PATHS], :] * power(y[..., blocks[PATHS:], :], depth - 1)
-
     def ends(values: Array, q: Array, p: Array) -> Array:
-        order, start = groups(values, q, p)
+        order, start = grouped(values, q, p, copies, width)
         k, begin, length = clock(depth, values, q, p)
         par = np.concatenate([(k * length)[order], begin[order], length[order]], axis=1)
         last = np.empty_like(start)
@@ -123,12 +126,12 @@ def by_heyoka(depth: int, copies: int = 4) -> Peer | None:
             to_end.propagate_until(1.0)
             last[i] = to_end.state
         found = np.empty_like(p)
-        found[:, order] = strength(last).swapaxes(0, 1)
+        found[:, order] = strength(depth, last, copies).swapaxes(0, 1)
         return found
 
     def points(values: Array, q: Array, p: Array, ts: Array) -> Array:
         over_time = in_time[plateau(q, p)]
-        order, start = groups(values, q, p)
+        order, start = grouped(values, q, p, copies, width)
         par = rate(depth, values, q, p)[order]
         grid = np.repeat(np.asarray(ts)[:, None], width, axis=1)
         found = np.empty((len(ts), *p.shape))
@@ -136,10 +139,69 @@ def by_heyoka(depth: int, copies: int = 4) -> Peer | None:
             over_time.set_time(grid[0])
             over_time.state[:], over_time.pars[:] = 0.0, par[i]
             over_time.state[: start.shape[1]] = start[i]
-            found[:, :, order[i]] = strength(over_time.propagate_grid(grid)[1])
+            found[:, :, order[i]] = strength(depth, over_time.propagate_grid(grid)[1], copies)
         return found
 
     return Peer("heyoka", ends, points)
+
+
+def by_heyoka_plain(depth: int, copies: int = 4) -> Peer | None:
+    """The same for q and p in time, as one would write them. An end is looked for after 16 steps and then every 6, for
+    all groups at once: a callback in Python or an event of heyoka's costs more than the steps it saves."""
+    try:
+        import heyoka as hy
+    except ImportError:
+        return None
+    width = hy.recommended_simd_size()
+    names = [hy.make_vars(*(f"{name}_{i}" for i in range(copies))) for name in ("p0", "p1", "q0", "q1")]
+    first, burst, settled = 16, 6, 9e-7
+
+    def integrator(tol: float) -> Any:
+        equations = []
+        for i, (p0, p1, q0, q1) in enumerate(zip(*names, strict=True)):
+            dp, dq, _ = growth(depth, (q0, q1), (p0, p1))
+            r = hy.par[i] - p0 * dp[0] - p1 * dp[1]
+            equations += list(zip((p0, p1, q0, q1), [r * slope for slope in (*dp, *dq)], strict=True))
+        equations.sort(key=lambda equation: str(equation[0]).split("_")[0])  # all p0, all p1, ...
+        start = np.ones((len(equations), width))
+        return hy.taylor_adaptive_batch(equations, start, tol=tol, fast_math=True, force_avx512=True)
+
+    to_end = {False: integrator(1e-6), True: integrator(1e-7)}
+    in_time = {False: integrator(1e-7), True: integrator(1e-9)}
+
+    def ends(values: Array, q: Array, p: Array) -> Array:
+        until = to_end[plateau(q, p)]
+        order, y = grouped(values, q, p, copies, width)
+        y, state, par = y.copy(), until.state, until.pars
+        last = np.full_like(y, np.nan)
+        active, taken, steps = np.arange(len(order)), 0, first
+        while len(active) and taken < LONGEST:
+            for i in active:
+                until.set_time(0.0)
+                state[:], par[:] = y[i], values[order[i]]
+                until.propagate_until(1e300, max_steps=steps)
+                y[i] = state
+            total = strength(depth, y[active], copies).sum(axis=1)
+            done = (np.abs(1 - total / values[order[active]]) < settled).all(axis=(1, 2))
+            last[active[done]] = y[active[done]]
+            active, taken, steps = active[~done], taken + steps, burst
+        found = np.empty_like(p)
+        found[:, order] = strength(depth, last, copies).swapaxes(0, 1)
+        return found
+
+    def points(values: Array, q: Array, p: Array, ts: Array) -> Array:
+        over_time = in_time[plateau(q, p)]
+        order, start = grouped(values, q, p, copies, width)
+        grid = np.repeat(np.asarray(ts)[:, None], width, axis=1)
+        found = np.empty((len(ts), *p.shape))
+        for i in range(len(order)):
+            over_time.set_time(grid[0])
+            over_time.state[:], over_time.pars[:] = start[i], values[order[i]]
+            y = over_time.propagate_grid(grid, max_steps=LONGEST)[1]  # NaN where it did not get
+            found[:, :, order[i]] = strength(depth, y, copies)
+        return found
+
+    return Peer("heyoka, q/p equations", ends, points)
 
 
 def by_diffrax_plain(depth: int, rtol: float = 1e-7) -> Peer:
@@ -333,4 +395,10 @@ def by_numba(depth: int, width: int = 8) -> Peer | None:
     )
 
 
-BUILDERS: tuple[Callable[[int], Peer | None], ...] = (by_heyoka, by_diffrax_plain, by_diffrax, by_numba)
+BUILDERS: tuple[Callable[[int], Peer | None], ...] = (
+    by_heyoka,
+    by_heyoka_plain,
+    by_diffrax_plain,
+    by_diffrax,
+    by_numba,
+)

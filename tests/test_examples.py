@@ -40,6 +40,7 @@ def ran(tmp_path_factory):
         for text in CODE:
             exec(compile(text, "README.md", "exec"), names)
         names["loaded"] = rd.load("race.h5")
+        names["races"] = rd.load("races.h5").ensemble
     return names, printed
 
 
@@ -96,3 +97,10 @@ def test_the_slope_is_that_of_finite_differences(ran):
     p0 = np.array([[0.02, 0.01], [0.01, 0.03]])
     difference = (names["final_strength"](p0 + step) - names["final_strength"](p0 - step)) / 2e-5
     assert float(names["slope"][0, 0]) == pytest.approx(float(difference), rel=1e-3)
+
+
+def test_the_ensemble_ends_as_the_readme_says(ran):
+    names, _ = ran
+    (said,) = re.findall(r"In (\d+) % of the draws", README)
+    assert 100 * np.mean(names["share"] > 0.9) == pytest.approx(float(said), abs=0.5)
+    assert names["races"].observables["strength"].shape == (1000, 64, 2, 1) and not names["races"].failed

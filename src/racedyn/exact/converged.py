@@ -13,7 +13,7 @@ import numpy as np
 
 from racedyn._types import Array, ArrayLike
 from racedyn.exact.drive import near_gap, power
-from racedyn.exact.race import Ending, Place, Race, by_lanes, given_arrays, set_out
+from racedyn.exact.race import Ending, Place, Race, as_arrays, by_lanes, check_depths, given_arrays, set_out
 
 _LANES = 256  # modes at a time
 _ITERATIONS = 100
@@ -42,15 +42,15 @@ def converged(
     the implicit function theorem. A mode that starts at its end stays there; q = 0 at D > 2 never moves. Raises `ValueError`
     for a depth that is no whole number: the drive has no finite form there, an ODE does.
     """
-    target, _, q, p, depths = given_arrays(singular_values, depths, q, p, variances)
-    strength, q, p, status = _ends(target, q, p, depths)
-    strength, q, p = (jnp.moveaxis(x, 0, -2) for x in (strength, q, p))
-    return Converged(strength, q, p, status)
+    return Converged(*_ends(*as_arrays(singular_values, q, p, variances), check_depths(depths)))
 
 
-@partial(jax.jit, static_argnums=3)
-def _ends(target: Array, q: Array, p: Array, depths: tuple[int, ...]) -> tuple[Array, Array, Array, Array]:
-    """K, q, p (path, ...) and status (...) at sum K = target."""
+@partial(jax.jit, static_argnums=4)
+def _ends(
+    singular_values: Array, q: Array, p: Array, variances: Array, depths: tuple[int, ...]
+) -> tuple[Array, Array, Array, Array]:
+    """K, q, p (..., path, mode) and status (..., mode)."""
+    target, _, q, p = given_arrays(singular_values, q, p, variances, depths)
 
     def ends(target: Array, q: Array, p: Array) -> tuple[Array, ...]:
         turned = set_out(target, q, p, depths)
@@ -59,7 +59,8 @@ def _ends(target: Array, q: Array, p: Array, depths: tuple[int, ...]) -> tuple[A
         found = turned.strength * end.K, turned.q * end.q, turned.p * end.p
         return *(jnp.where(status >= Ending.NEVER, jnp.nan, x) for x in found), status
 
-    return by_lanes(ends, _LANES, target, q, p)  # type: ignore[return-value]
+    K, q, p, status = by_lanes(ends, _LANES, target, q, p)
+    return *(jnp.moveaxis(x, 0, -2) for x in (K, q, p)), status  # type: ignore[return-value]
 
 
 def judged(race: Race, end: Place) -> Array:

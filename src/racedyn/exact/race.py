@@ -33,17 +33,24 @@ class Turned(NamedTuple):
     p: Array
 
 
+def as_arrays(*values: ArrayLike) -> tuple[Array, ...]:
+    """Arrays of real numbers, without touching those that are on a device or traced."""
+    return tuple(x.astype(float) if isinstance(x, jax.Array) else np.asarray(x, float) for x in values)  # type: ignore[misc]
+
+
+def check_depths(depths: Sequence[int]) -> tuple[int, ...]:
+    return tuple(check_positive_int("depths", depth, "Depth counts weight matrices.") for depth in depths)
+
+
 def given_arrays(
-    singular_values: ArrayLike, depths: Sequence[int], q: ArrayLike, p: ArrayLike, variances: ArrayLike
-) -> tuple[Array, Array, Array, Array, tuple[int, ...]]:
-    """S/d and d (..., mode), q and p (path, ..., mode), and depths, checked."""
-    depths = tuple(check_positive_int("depths", depth, "Depth counts weight matrices.") for depth in depths)
-    S, d = jnp.broadcast_arrays(*(jnp.atleast_1d(jnp.asarray(x, float)) for x in (singular_values, variances)))
-    q, p = (jnp.asarray(x, float) for x in (q, p))
+    singular_values: Array, q: Array, p: Array, variances: Array, depths: tuple[int, ...]
+) -> tuple[Array, Array, Array, Array]:
+    """S/d and d (..., mode), q and p (path, ..., mode)."""
+    S, d = jnp.broadcast_arrays(jnp.atleast_1d(singular_values), jnp.atleast_1d(variances))
     shape = jnp.broadcast_shapes(S[..., None, :].shape, q.shape, p.shape, (len(depths), 1))
     q, p = (jnp.moveaxis(jnp.broadcast_to(x, shape), -2, 0) for x in (q, p))
     S, d = (jnp.broadcast_to(x, shape[:-2] + shape[-1:]) for x in (S, d))
-    return S / d, d, q, p, depths
+    return S / d, d, q, p
 
 
 def by_lanes(solve: Callable[..., tuple[Array, ...]], size: int, *given: Array) -> tuple[Array, ...]:

@@ -18,7 +18,7 @@ from racedyn._checks import fail
 from racedyn._types import Array, ArrayLike
 from racedyn.exact.converged import judged, solve
 from racedyn.exact.drive import power
-from racedyn.exact.race import Ending, Place, Race, by_lanes, given_arrays, set_out
+from racedyn.exact.race import Ending, Place, Race, as_arrays, by_lanes, check_depths, given_arrays, set_out
 
 _LANES = 32  # modes at a time
 _PANELS, _ORDER = 20, 10
@@ -52,21 +52,19 @@ def trajectory(
     Other arguments as in `converged`. Works under `jit`, and derivatives are those of the solution. A mode that is never
     learned has no end to count from and is NaN; an ODE follows it. Raises `ValueError` for negative times.
     """
-    t = jnp.atleast_1d(jnp.asarray(ts, float))
+    (t,) = as_arrays(ts)
     if not isinstance(t, jax.core.Tracer) and t.size and not t.min() >= 0:
         fail("ts", "be of at least 0, where the start is", f"its smallest is {float(t.min()):g}")
-    target, d, q, p, depths = given_arrays(singular_values, depths, q, p, variances)
-    *values, status = _unfold(target, d, q, p, depths, t)
-    # From (path, time, ..., mode) to (..., time, path, mode).
-    strength, q, p = (jnp.moveaxis(x, (1, 0), (-3, -2)) for x in values)
-    return Unfolded(strength, q, p, status)
+    return Unfolded(*_unfold(*as_arrays(singular_values, q, p, variances), check_depths(depths), t))
 
 
 @partial(jax.jit, static_argnums=4)
 def _unfold(
-    target: Array, d: Array, q: Array, p: Array, depths: tuple[int, ...], t: Array
+    singular_values: Array, q: Array, p: Array, variances: Array, depths: tuple[int, ...], ts: Array
 ) -> tuple[Array, Array, Array, Array]:
-    """K, q, p (path, time, ...) and status (...)."""
+    """K, q, p (..., time, path, mode) and status (..., mode)."""
+    target, d, q, p = given_arrays(singular_values, q, p, variances, depths)
+    t = jnp.atleast_1d(ts)
 
     def unfold(target: Array, d: Array, q: Array, p: Array) -> tuple[Array, ...]:
         turned = set_out(target, q, p, depths)
@@ -93,7 +91,8 @@ def _unfold(
             values.append(jnp.where(none, jnp.nan, sign[:, None] * moved))
         return *values, status
 
-    return by_lanes(unfold, _LANES, target, d, q, p)  # type: ignore[return-value]
+    *values, status = by_lanes(unfold, _LANES, target, d, q, p)
+    return *(jnp.moveaxis(x, (1, 0), (-3, -2)) for x in values), status  # type: ignore[return-value]
 
 
 class _End(NamedTuple):
