@@ -38,7 +38,11 @@ warnings.simplefilter("ignore")  # of peers that give up
 CASES = ("c1-2", "c1-3", "c1-5", "c1-8", "c1-13", "c0-3", "c0-5", "c0-8")
 S = np.array([4.0, 2.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.125])
 POINTS, CHECKED = 64, 2
-FEW = {"diffrax, plain": 16, "scipy LSODA": CHECKED}  # members, where more would take for ever
+FEW = {
+    "diffrax, plain": 16,
+    "heyoka, q/p equations": 128,
+    "scipy LSODA": CHECKED,
+}  # members, where more would take for ever
 
 
 def members(case: str, count: int) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:

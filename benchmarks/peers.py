@@ -145,20 +145,21 @@ def by_heyoka(depth: int, copies: int = 4) -> Peer | None:
     return Peer("heyoka", ends, points)
 
 
-def by_heyoka_plain(depth: int, copies: int = 4) -> Peer | None:
+def by_heyoka_plain(depth: int) -> Peer | None:
     """The same for q and p in time, as one would write them. An end is looked for after 16 steps and then every 6, for
-    all groups at once: a callback in Python or an event of heyoka's costs more than the steps it saves."""
+    all groups at once: a callback in Python or an event of heyoka's costs more than the steps it saves.
+    Late escapes, from D = 4 on, have a clock a lane: one that has settled is stiff while it waits for the others."""
     try:
         import heyoka as hy
     except ImportError:
         return None
     width = hy.recommended_simd_size()
-    names = [hy.make_vars(*(f"{name}_{i}" for i in range(copies))) for name in ("p0", "p1", "q0", "q1")]
     first, burst, settled = 16, 6, 9e-7
 
-    def integrator(tol: float) -> Any:
+    def integrator(copies: int, tol: float) -> Any:
         equations = []
-        for i, (p0, p1, q0, q1) in enumerate(zip(*names, strict=True)):
+        for i in range(copies):
+            p0, p1, q0, q1 = hy.make_vars(*(f"{name}_{i}" for name in ("p0", "p1", "q0", "q1")))
             dp, dq, _ = growth(depth, (q0, q1), (p0, p1))
             r = hy.par[i] - p0 * dp[0] - p1 * dp[1]
             equations += list(zip((p0, p1, q0, q1), [r * slope for slope in (*dp, *dq)], strict=True))
@@ -166,11 +167,13 @@ def by_heyoka_plain(depth: int, copies: int = 4) -> Peer | None:
         start = np.ones((len(equations), width))
         return hy.taylor_adaptive_batch(equations, start, tol=tol, fast_math=True, force_avx512=True)
 
-    to_end = {False: integrator(1e-6), True: integrator(1e-7)}
-    in_time = {False: integrator(1e-7), True: integrator(1e-9)}
+    alike = integrator(4, 1e-6)
+    to_end = {False: alike, True: integrator(4 if depth < 4 else 1, 1e-7)}
+    in_time = {False: alike, True: integrator(4, 1e-7 if depth < 4 else 1e-9)}
 
     def ends(values: Array, q: Array, p: Array) -> Array:
         until = to_end[plateau(q, p)]
+        copies = len(until.pars)
         order, y = grouped(values, q, p, copies, width)
         y, state, par = y.copy(), until.state, until.pars
         last = np.full_like(y, np.nan)
@@ -191,6 +194,7 @@ def by_heyoka_plain(depth: int, copies: int = 4) -> Peer | None:
 
     def points(values: Array, q: Array, p: Array, ts: Array) -> Array:
         over_time = in_time[plateau(q, p)]
+        copies = len(over_time.pars)
         order, start = grouped(values, q, p, copies, width)
         grid = np.repeat(np.asarray(ts)[:, None], width, axis=1)
         found = np.empty((len(ts), *p.shape))

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -104,6 +105,9 @@ def test_an_interrupted_file_is_gone_on_with(tmp_path, monkeypatch):
         assert data["strength"].dims == ("member", "time", "path", "mode") and data["strength"].shape == (200, 4, 2, 2)
     with pytest.raises(FileExistsError):
         rd.ensemble(build, 200, TS, path=path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(OSError, match="room"):
+        rd.ensemble(build, 200, TS, path=tmp_path / "large.h5")
 
 
 def test_an_interrupted_run_in_memory_keeps_its_blocks(monkeypatch):
@@ -124,6 +128,7 @@ def test_a_member_fails_alone():
     assert np.isnan(many.observables["strength"][5, :, 0, 1]).all()
 
 
+@pytest.mark.slow
 def test_what_is_never_learned_has_no_end_but_a_trajectory():
     q, p = (
         np.full((2, 1, 1), 0.4),
@@ -138,6 +143,7 @@ def test_what_is_never_learned_has_no_end_but_a_trajectory():
     np.testing.assert_allclose(many.observables["strength"][1], alone.observables["strength"], atol=1e-7)
 
 
+@pytest.mark.slow
 def test_weight_decay_of_some_members_goes_to_the_solver():
     race = rd.systems.Pathways(S, DEPTHS, 0.5, 0.1)
     many = rd.ensemble(race, {"weight_decay": np.array([0.0, 0.1])}, TS)

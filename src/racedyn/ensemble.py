@@ -19,7 +19,7 @@ from racedyn.integration import settings_for
 from racedyn.members import Builder
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
-from racedyn.simulation import check_times, check_tolerances
+from racedyn.simulation import check_field, check_times, check_tolerances
 from racedyn.store import BlockFile
 from racedyn.systems.base import AbstractSystem
 from racedyn.trajectory import Provenance, Status, Trajectory
@@ -75,6 +75,7 @@ def ensemble(
     builder = Builder(build, members)
     check_positive_int("max_steps", max_steps)
     like = builder.first()
+    check_field(like, args)
     check_tolerances(like, rtol, atol)
     settings = settings_for(like, rtol=rtol, atol=atol, solver=solver, max_steps=max_steps, adjoint=dfx.ForwardMode())
     times = None if ts is None else check_times(like, ts, 0.0)
@@ -94,15 +95,20 @@ def ensemble(
                 bar.update(done)
         provenance = dataclasses.replace(provenance, wall_time=time.perf_counter() - start)
         if file is not None:
+            _warn(file.status())
             return file.finish(provenance)
     except KeyboardInterrupt:
-        if kept is None:
-            raise
+        if file is not None:
+            raise KeyboardInterrupt(
+                f"{done} of {builder.count} members are in the file; the same call goes on"
+            ) from None
         provenance = dataclasses.replace(provenance, wall_time=time.perf_counter() - start)
     finally:
         if file is not None:
             file.close()
-    return _warned(dataclasses.replace(kept.trajectory, provenance=provenance))  # type: ignore[union-attr]
+    trajectory = dataclasses.replace(kept.trajectory, provenance=provenance)  # type: ignore[union-attr]
+    _warn(np.asarray(trajectory.status))
+    return trajectory
 
 
 class _Kept:
@@ -178,10 +184,9 @@ def _blocks(missing: np.ndarray, size: int) -> Iterator[np.ndarray]:
         yield from (run[k : k + size] for k in range(0, len(run), size))
 
 
-def _warned(trajectory: Trajectory) -> Trajectory:
-    status = np.asarray(trajectory.status)
-    failed = trajectory.failed
-    if failed:
+def _warn(status: np.ndarray) -> None:
+    failed = np.flatnonzero(~np.isin(status, [int(item) for item in Status if item.ok]))
+    if len(failed):
         reasons = "; ".join(
             f"{np.sum(status == code)} {Status(int(code)).message}" for code in np.unique(status[failed])
         )
@@ -189,4 +194,3 @@ def _warned(trajectory: Trajectory) -> Trajectory:
         warnings.warn(
             f"{len(failed)} of {len(status)} members failed ({shown}): {reasons}.", RuntimeWarning, stacklevel=3
         )
-    return trajectory

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,15 @@ from racedyn.trajectory import Provenance, Status, Trajectory
 GROUP = "ensemble"
 
 
+def _check_space(directory: Path, needed: int) -> None:
+    """Before the run rather than in the middle of it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(directory).free
+    if needed > free:
+        what = f"the members need {needed / 2**30:.3g} GiB and {free / 2**30:.3g} GiB are free"
+        fail("path", "be where there is room", what, "Free some, save fewer times or observables.", OSError)
+
+
 class BlockFile:
     """`PATH.partial` while members are missing, `path` once all are there.
 
@@ -30,6 +40,7 @@ class BlockFile:
         self.path = Path(os.path.realpath(check_target(path, overwrite=overwrite)))
         self._partial = partial_path(self.path)
         if not self._partial.exists():
+            _check_space(self._partial.parent, sum(np.asarray(values).nbytes for values in empty.observables.values()))
             _put(self._partial, _image({GROUP: empty}, None, complete=False))
         try:
             self._file = h5py.File(self._partial, "r+")
@@ -46,9 +57,13 @@ class BlockFile:
                  f"{str(self._partial)!r} is of one with other {' and '.join(different)}",
                  "Remove it, or choose another name.", StoreError)  # fmt: skip
 
+    def status(self) -> np.ndarray:
+        """`Status` of every member, (member,)."""
+        return np.asarray(self._group["status"][()])
+
     def missing(self) -> np.ndarray:
         """Numbers of the members that are not there yet."""
-        return np.flatnonzero(self._group["status"][()] == Status.INTERRUPTED)
+        return np.flatnonzero(self.status() == Status.INTERRUPTED)
 
     def write(self, members: np.ndarray, observables: Mapping[str, np.ndarray], status: np.ndarray,
               stats: Mapping[str, np.ndarray]) -> None:  # fmt: skip
