@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from racedyn import tasks as tasks
     from racedyn.comparison import compare as compare
     from racedyn.comparison import learning_times as learning_times
-    from racedyn.ensemble import ensemble as ensemble
+    from racedyn.ensembles import ensemble as ensemble
     from racedyn.integration import solve as solve
     from racedyn.networks import Network as Network
     from racedyn.networks import init as init
@@ -44,7 +44,7 @@ _HOMES = {
     "Task": "racedyn.tasks",
     "Trajectory": "racedyn.trajectory",
     "compare": "racedyn.comparison",
-    "ensemble": "racedyn.ensemble",
+    "ensemble": "racedyn.ensembles",
     "from_function": "racedyn.systems",
     "init": "racedyn.networks",
     "learning_times": "racedyn.comparison",
