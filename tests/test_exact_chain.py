@@ -145,6 +145,7 @@ TASK = rd.tasks.hierarchy(items=4)
 UNEQUAL = np.array([[0.3, 0.5, 0.4, -0.3], [0.9, -0.6, 0.7, 0.5], [0.6, 0.2, 1.1, 0.6]])
 
 
+@pytest.mark.slow
 def test_a_network_is_its_chain():
     """Aligned weights of unequal layers and both signs, reduced."""
     network, weights = aligned(TASK, UNEQUAL)
