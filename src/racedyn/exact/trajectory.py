@@ -53,8 +53,9 @@ def trajectory(
     learned has no end to count from and is NaN; an ODE follows it. Raises `ValueError` for negative times.
     """
     (t,) = as_arrays(ts)
-    if not isinstance(t, jax.core.Tracer) and t.size and not t.min() >= 0:
-        fail("ts", "be of at least 0, where the start is", f"its smallest is {float(t.min()):g}")
+    # As NumPy, because what JAX computes inside jit has no value yet, even of an array that has one.
+    if not isinstance(t, jax.core.Tracer) and t.size and not (earliest := np.asarray(t).min()) >= 0:
+        fail("ts", "be of at least 0, where the start is", f"its smallest is {earliest:g}")
     return Unfolded(*_unfold(*as_arrays(singular_values, q, p, variances), check_depths(depths), t))
 
 
