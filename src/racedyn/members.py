@@ -51,9 +51,9 @@ class Builder:
         return jax.tree.map(lambda leaf: jnp.asarray(leaf[0]) if eqx.is_array(leaf) else leaf, self.sample)
 
     def fingerprint(self) -> str:
-        """What tells this ensemble from others: a checksum of the sample."""
+        """What tells this ensemble from others: a checksum of all that was given for members, and of the sample's systems."""
         checksum = 0
-        for leaf in jax.tree.leaves(eqx.filter(self.sample, eqx.is_array)):
+        for leaf in jax.tree.leaves((self.members, eqx.filter(self.sample, eqx.is_array))):
             checksum = zlib.crc32(np.ascontiguousarray(leaf).tobytes(), checksum)
         return f"{checksum:08x}"
 
