@@ -4,46 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.integrate import quad, solve_ivp
+from scipy.integrate import quad
 
 import racedyn as rd
 from derivatives import assert_derivatives
 from racedyn.exact import Ending, converged
 from racedyn.exact.drive import gap, half_way, reach
-
-
-def by_ode(target, depths, q, p):
-    """K at sum K = target by DOP853, over a drive that the fastest pathway sets, so that no pole is in the way."""
-    D, paths = np.array(depths), len(depths)
-
-    def strengths(y):
-        return y[paths:] * np.where(D == 1, 1, y[:paths] ** (D - 1.0))
-
-    def field(_, y):
-        dq = np.where(D == 1, 0, y[:paths] ** np.maximum(D - 2.0, 0) * y[paths:])
-        dp = np.where(D == 1, 1, y[:paths] ** (D - 1.0))
-        pace = np.max(np.abs(dq) + np.abs(dp)) / (1 + np.max(np.abs(y)))
-        return sense * np.concatenate([dq, dp]) / max(pace, 1e-300)
-
-    def arrived(_, y):
-        return target - strengths(y).sum()
-
-    arrived.terminal = True
-    start = np.concatenate([q, p])
-    sense = np.sign(target - strengths(start).sum())
-    solved = solve_ivp(field, (0, 80), start, method="DOP853", rtol=1e-13, atol=1e-15, events=arrived)
-    return strengths(solved.y_events[0][0])
-
-
-def random_modes(rng, num_modes):
-    """Depths 1 to 20, equal or not, 1 to 8 pathways, c from -1 to 2, p of either sign, q away from 0, S of either sign."""
-    paths = int(rng.integers(1, 9))
-    depths = rng.integers(1, 21, paths) if rng.random() < 0.5 else np.full(paths, rng.integers(1, 21))
-    c, p = rng.uniform(-1, 2, (paths, num_modes)), rng.standard_normal((paths, num_modes))
-    p *= 10 ** rng.uniform(-2, 0, p.shape)
-    p = np.where(c + p**2 < 0.01, np.sign(p) * np.sqrt(np.abs(c) + 0.01 + p**2), p)
-    S = 10 ** rng.uniform(-1, 1, num_modes) * np.where(rng.random(num_modes) < 0.85, 1, -1)
-    return S, tuple(int(depth) for depth in depths), np.sqrt(c + p**2), p
+from races import end_by_ode, random_modes, scale
 
 
 def worst_error(rng, sets, num_modes):
@@ -62,11 +29,13 @@ def worst_error(rng, sets, num_modes):
                 never += 1
                 continue
             assert found.status[a] == Ending.LEARNED
-            expected = by_ode(S[a], depths, q[:, a], p[:, a])
-            error = np.abs(np.asarray(found.strength)[:, a] - expected).max()
-            scale = max(abs(S[a]), np.abs(p[:, a] * q[:, a] ** (np.array(depths) - 1.0)).max())
-            overall = max(overall, error / scale)
-            if scale <= 100 * abs(S[a]):
+            expected = end_by_ode(S[a], depths, q[:, a], p[:, a])
+            error, size = (
+                np.abs(np.asarray(found.strength)[:, a] - expected).max(),
+                scale(S[a], depths, q[:, a], p[:, a]),
+            )
+            overall = max(overall, error / size)
+            if size <= 100 * abs(S[a]):
                 worst = max(worst, error / abs(S[a]))
             compared += 1
         jax.clear_caches()

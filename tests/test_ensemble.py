@@ -152,6 +152,7 @@ def test_weight_decay_of_some_members_goes_to_the_solver():
         np.testing.assert_allclose(many.observables["strength"][i], alone.observables["strength"], atol=1e-7)
 
 
+@pytest.mark.slow
 def test_systems_of_ones_own_with_a_stiff_member_for_the_second_solver():
     rates = np.array([0.5, 1e5, 2.0])
     many = rd.ensemble(Decay(1.0, jnp.ones(2)), {"rate": rates}, [1.0, 2.0], max_steps=3000, rtol=1e-7)

@@ -8,6 +8,7 @@ from scipy.integrate import quad, solve_ivp
 
 from derivatives import assert_derivatives
 from racedyn.exact import Ending, converged, shallow, trajectory, two_layer
+from races import course_by_ode, random_modes, scale
 
 
 def by_ode(S, depths, q, p, d, ts):
@@ -54,6 +55,31 @@ def test_against_an_ode(depths):
         error = np.abs(np.asarray(found.strength)[:, :, 0] - by_ode(S, depths, q, p, d, ts)).max() / S
         print(f"\n{depths}, {kind}: {error:.1e} of S")
         assert error <= 1e-8
+
+
+@pytest.mark.slow
+def test_a_thousand_random_modes_against_an_ode():
+    """Where a part of 1e-12 of the time that has passed, as the ODE's own error, does not matter; else see plateaus."""
+    rng, points, worst, compared, never = np.random.default_rng(0), 20, 0.0, 0, 0
+    for _ in range(50):
+        S, depths, q, p = random_modes(rng, 20)
+        learned = np.flatnonzero(converged(S, depths, q, p).status != Ending.NEVER)
+        never += len(S) - len(learned)
+        courses = [course_by_ode(S[a], depths, q[:, a], p[:, a]) for a in learned]
+        kept = [np.linspace(1, len(t) - 1, points).astype(int) for t, _, _ in courses]
+        ts = np.concatenate([t[steps] for (t, _, _), steps in zip(courses, kept, strict=True)])
+        # One call, and so one compilation, with room for all.
+        found = trajectory(S, depths, q, p, ts=np.append(ts, np.zeros(points * len(S) - len(ts))))
+        assert (found.status[learned] == Ending.LEARNED).all()
+        for k, (a, (t, K, speed), steps) in enumerate(zip(learned, courses, kept, strict=True)):
+            size = scale(S[a], depths, q[:, a], p[:, a])
+            error = np.abs(np.asarray(found.strength)[k * points : (k + 1) * points, :, a] - K[steps]).max(axis=1)
+            seen = 1e-12 * (t * speed)[steps] <= 1e-9 * size
+            worst = max(worst, np.max(error[seen], initial=0.0) / size)
+            compared += seen.sum()
+        jax.clear_caches()
+    print(f"\n{compared} points of {1000 - never} modes: error of K <= {worst:.1e} of the larger of S and the start")
+    assert worst <= 1e-8 and compared > 0.9 * points * (1000 - never) and never < 100
 
 
 def test_one_pathway_has_a_closed_form():

@@ -60,7 +60,7 @@ def sum_over_paths(network, task, weights):
 
 
 @pytest.mark.filterwarnings("ignore:The output:UserWarning", "ignore:Gates cut:UserWarning")
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(st.sampled_from(range(40)))
 def test_field_is_the_sum_over_paths_and_minus_the_gradient(seed):
     network, task, weights = random_problem(seed)
@@ -154,7 +154,11 @@ def distances_to_the_flow(network, task, weights, lr, ts_end, **options):
     return np.asarray(found)
 
 
-@pytest.mark.parametrize("rule", [{}, {"stages": STAGES}, {"weight_decay": 0.05}], ids=["joint", "stages", "decay"])
+@pytest.mark.parametrize(
+    "rule",
+    [pytest.param({}, marks=pytest.mark.slow), {"stages": STAGES}, {"weight_decay": 0.05}],
+    ids=["joint", "stages", "decay"],
+)
 def test_descent_tends_to_the_flow_at_first_order(rule):
     task = in_two_contexts(correlated_task(5))
     network = two_pathways(task)

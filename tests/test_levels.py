@@ -136,9 +136,10 @@ def test_matrix_is_full_for_pathways_with_different_output_bases():
     assert "Sigma_yx" in refused_modes(network, task, weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("law", "width", "dimension"),
-    [pytest.param(rd.init.Balanced(0.5), 12, 4, marks=pytest.mark.slow), (rd.init.Orthogonal(0.6), 12, 11)],
+    [(rd.init.Balanced(0.5), 12, 4), (rd.init.Orthogonal(0.6), 12, 11)],
     ids=["balanced", "orthogonal"],
 )
 def test_matrix_is_full_for_deep_chains(law, width, dimension):

@@ -116,7 +116,7 @@ ROUTING = {
     ("changes", "level", "observed"),
     [
         (XOR | {"task": {"kind": "xor", "margin": 1}}, "matrix", (4, 1)),
-        (XOR | {"task": {"kind": "xor"}}, "matrix", None),
+        pytest.param(XOR | {"task": {"kind": "xor"}}, "matrix", None, marks=pytest.mark.slow),
         pytest.param(
             ROUTING | {"task": {"kind": "routing", "domains": 2, "trained": 1}}, "modes", (8, 4), marks=pytest.mark.slow
         ),

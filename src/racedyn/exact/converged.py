@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._types import Array, ArrayLike
-from racedyn.exact.drive import near_gap, power
+from racedyn.exact.drive import near_gap, power, rough_power
 from racedyn.exact.race import Ending, Place, Race, as_arrays, by_lanes, check_depths, given_arrays, set_out
 
-_LANES = 256  # modes at a time
+ROOTS = 1024  # modes at a time
 _ITERATIONS = 100
-_CLOSE = 1e-4  # of the sum of K: two more steps of third order are at rounding
+_CLOSE = 1e-3  # of the sum of K: two more steps of third order are at rounding
 _SETTLED = 1e-9  # of the sum of K at the end, or it was not found
 _FARTHEST = 0.1  # the gap to the pole shrinks at most to this part in one iteration
 _STRIDE = 3.0  # and s moves at most so far, where no pathway has a pole
@@ -59,7 +59,7 @@ def _ends(
         found = turned.strength * end.K, turned.q * end.q, turned.p * end.p
         return *(jnp.where(status >= Ending.NEVER, jnp.nan, x) for x in found), status
 
-    K, q, p, status = by_lanes(ends, _LANES, target, q, p)
+    K, q, p, status = by_lanes(ends, ROOTS, target, q, p)
     return *(jnp.moveaxis(x, 0, -2) for x in (K, q, p)), status  # type: ignore[return-value]
 
 
@@ -111,17 +111,15 @@ def solve(race: Race) -> tuple[Array, Array]:
 def _guess(race: Race) -> tuple[Array, Array]:
     """s and y where the pathway nearest to its pole brings all that is missing, if it does so soon."""
     goal, first = race.goal, race.first
-    racing = race.moving & (race.way.forward > 0)
-    lead = jnp.argmin(jnp.where(racing, race.ahead, jnp.inf), axis=0)
-    leads = jnp.arange(len(race.depths)).reshape(-1, *(1,) * goal.ndim) == lead
+    leads = race.moving & (race.way.forward > 0) & (race.ahead == 0)
 
     def of_lead(values: ArrayLike) -> Array:
-        return jnp.sum(jnp.where(leads, values, 0.0), axis=0)
+        return jnp.max(jnp.where(leads, values, -jnp.inf), axis=0)
 
     D, c = of_lead(np.maximum(race.D, 3.0)), of_lead(race.way.c)
     begins = of_lead(race.p * power(race.q, race.D - 1))
     useful = jnp.isfinite(first) & (goal > 0) & (begins < goal)
-    reach = jnp.exp(jnp.log(jnp.where(useful, goal, 1.0)) * 2 / D)
+    reach = rough_power(jnp.where(useful, goal, 1.0), 2 / D)
     # v = q^2 solves v^(D-1) (v - c) = reach^D: one step of Newton's method in the logarithm from max(c, 0) + reach.
     v = jnp.maximum(c, 0.0) + reach
     miss = jnp.log1p(jnp.abs(c) / reach) * jnp.where(c > 0, D - 1, 1.0)

@@ -21,6 +21,7 @@ from racedyn._types import Array
 _LOWEST = -0.2  # of w, for polynomials
 _ROUGH = 1e-5  # of the logarithm of the gap: a step of third order from there is at rounding
 _FAR_STEPS = 8
+_MANTISSA = 52  # bits
 
 Depths = tuple[int, ...]
 Whole = int | np.ndarray
@@ -57,15 +58,41 @@ def power(q: Array, exponents: Whole) -> Array:
     return total
 
 
+def rough_power(x: Array, exponent: Any) -> Array:
+    """x^exponent to a part of 1e-6, x > 0: much cheaper than of logarithms at full precision."""
+    if x.dtype != jnp.float64:
+        return jnp.exp(jnp.log(x) * exponent)
+    bits = jax.lax.bitcast_convert_type(x, jnp.int64)
+    whole = jax.lax.shift_right_logical(bits, np.int64(_MANTISSA)) - 1023
+    part = jax.lax.bitcast_convert_type(bits & ((1 << _MANTISSA) - 1) | (1023 << _MANTISSA), jnp.float64) - 1
+    up, down = _binary()
+    power = (whole.astype(x.dtype) + _horner([up], part)) * exponent
+    floor = jnp.floor(power)
+    scale = jax.lax.bitcast_convert_type((floor.astype(jnp.int64) + 1023) << _MANTISSA, jnp.float64)
+    return jnp.where(jnp.isfinite(x), _horner([down], power - floor) * scale, x)
+
+
+@lru_cache
+def _binary() -> tuple[np.ndarray, np.ndarray]:
+    """Polynomials on [0, 1] of log2(1 + x), to 4e-7, and 2^x, to 3e-9."""
+    up = chebyshev.Chebyshev.interpolate(lambda x: np.log2(1 + x), 7, domain=[0, 1])
+    down = chebyshev.Chebyshev.interpolate(np.exp2, 6, domain=[0, 1])
+    return up.convert(kind=np.polynomial.Polynomial).coef, down.convert(kind=np.polynomial.Polynomial).coef
+
+
 def gap(c: Array, q: Array, p: Array, depths: Depths) -> Array:
     """Drive between (q, |p|) and the pole (path, ...), D > 2: int_q^inf du / (u^(D-2) sqrt(u^2 - c))."""
-    far = c / (q + jnp.abs(p)) ** 2 < _LOWEST
-    return _unless_far(far, lambda: _far_gap(c, q, depths), near_gap(c, q, p, depths))
+    w = c / (q + jnp.abs(p)) ** 2
+    return _unless_far(w, _LOWEST, lambda: _far_gap(c, q, depths), _near_gap(w, q, depths))
 
 
 def near_gap(c: Array, q: Array, p: Array, depths: Depths) -> Array:
     """The same, right only for w of at least _LOWEST."""
-    return _phi(c / (q + jnp.abs(p)) ** 2, depths) * power(1 / q, _less_two(depths, q))
+    return _near_gap(c / (q + jnp.abs(p)) ** 2, q, depths)
+
+
+def _near_gap(w: Array, q: Array, depths: Depths) -> Array:
+    return _phi(w, depths) * power(1 / q, _less_two(depths, q))
 
 
 def half_way(c: Array, depths: Depths) -> Array:
@@ -77,22 +104,23 @@ def half_way(c: Array, depths: Depths) -> Array:
 
 def reach(c: Array, y: Array, depths: Depths, rough: bool = False) -> tuple[Array, Array]:
     """(q, |p|) where the gap is y > 0, of at most that at p = 0; `rough`: to about five digits, without derivatives."""
-    # Without a barrier XLA computes E anew for everything that is made of it.
-    E = jax.lax.optimization_barrier(_rough(c, y, depths) if rough else _place(c, y, depths))
+    E = _rough(c, y, depths) if rough else _place(c, y, depths)
     back = 1 / E
     return (back + c * E) / 2, (back - c * E) / 2
 
 
-def _rough(c: Array, y: Array, depths: Depths) -> Array:
+def _rough(c: Array, y: Array, depths: Depths, refine: bool = False) -> Array:
     """E to about five digits."""
     tables = [_table(depth) for depth in depths]
     n = _less_two(depths, c)
-    z = y if np.all(n == 1) else jnp.sqrt(y) if np.all(n == 2) else jnp.exp(jnp.log(y) * (1 / np.asarray(n)))
+    z = y if np.all(n == 1) else jnp.sqrt(y) if np.all(n == 2) else rough_power(y, 1 / np.asarray(n))
     low, high = (constants([t.ends[k] for t in tables], c) for k in (0, 1))
     scaled = c * z**2
     x = jnp.clip((2 * scaled - (low + high)) / (high - low), -1.0, 1.0)
     E = z * _horner([t.above for t in tables], x) / _horner([t.below for t in tables], x)
-    return _unless_far(scaled < low, lambda: _far_place(c, y, depths), E)
+    if refine:
+        E = _refined(c, y, E, depths)
+    return _unless_far(scaled, low, lambda: _far_place(c, y, depths), E)
 
 
 def _refined(c: Array, y: Array, E: Array, depths: Depths) -> Array:
@@ -104,8 +132,7 @@ def _refined(c: Array, y: Array, E: Array, depths: Depths) -> Array:
     x = y * power(q, n) / phi - 1
     u = x * (1 - x * (0.5 - x / 3))  # log1p(x)
     step = phi * u * (1 + (1 - real * phi * p / q) * u / 2)
-    better = E * (1 + step * (1 + step * (0.5 + step / 6)))
-    return jnp.where(w < _LOWEST, E, better)
+    return E * (1 + step * (1 + step * (0.5 + step / 6)))
 
 
 def _place(c: Array, y: Array, depths: Depths) -> Array:
@@ -113,7 +140,7 @@ def _place(c: Array, y: Array, depths: Depths) -> Array:
 
     @jax.custom_jvp
     def place(c: Array, y: Array) -> Array:
-        return _refined(c, y, jax.lax.optimization_barrier(_rough(c, y, depths)), depths)
+        return _rough(c, y, depths, refine=True)
 
     @place.defjvp
     def _(given: tuple[Array, Array], moved: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -222,9 +249,12 @@ def _less_two(depths: Depths, like: Array) -> Whole:
     return column(tuple(depth - 2 for depth in depths), like)
 
 
-def _unless_far(far: Array, value: Any, near: Array) -> Array:
-    """`value()` where `far`: computed if there is such a place at all."""
-    return jnp.where(far, jax.lax.cond(jnp.any(far), value, lambda: jnp.zeros_like(near)), near)
+def _unless_far(w: Array, low: Any, value: Any, near: Array) -> Array:
+    """`value()` where w < low, computed if there is such a place at all; `near` elsewhere."""
+    # Both go in, and one comes out, so that XLA computes them once, not anew for everything that is made of them.
+    return jax.lax.cond(
+        jnp.any(w < low), lambda w, near: jnp.where(w < low, value(), near), lambda _, near: near, w, near
+    )
 
 
 def _far_gap(c: Array, q: Array, depths: Depths) -> Array:

@@ -59,9 +59,10 @@ def by_lanes(solve: Callable[..., tuple[Array, ...]], size: int, *given: Array) 
     shape = given[0].shape
     count = given[0].size
     blocks = -(-count // size)
-    lanes = np.minimum(np.arange(blocks * size), count - 1).reshape(blocks, size)
-    flat = [x.reshape(*x.shape[: x.ndim - len(shape)], count) for x in given]
-    found = jax.lax.map(lambda at: solve(*(x[..., at] for x in flat)), jnp.asarray(lanes))
+    flat = (x.reshape(*x.shape[: x.ndim - len(shape)], count) for x in given)
+    padded = (jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, blocks * size - count)], mode="edge") for x in flat)
+    split = tuple(jnp.moveaxis(x.reshape(*x.shape[:-1], blocks, size), -2, 0) for x in padded)
+    found = jax.lax.map(lambda block: solve(*block), split)
     joined = (jnp.moveaxis(x, 0, -2) for x in found)
     return tuple(x.reshape(*x.shape[:-2], -1)[..., :count].reshape(*x.shape[:-2], *shape) for x in joined)
 

@@ -3,7 +3,8 @@
 With s* the drive at the end, v = log((s + e) / (s* - s)) makes dt/dv smooth and bounded: on a plateau it falls with s* - s,
 near the end it is one over the rate at which the mode relaxes, and e, how far behind the nearest pole lies, resolves a start
 near one. Gauss panels in v give t, each panel's polynomial is inverted at the asked times, and beyond the last panel a mode
-relaxes exponentially. Neither the end time nor stiffness costs anything.
+relaxes as a logistic does. Neither the end time nor stiffness costs anything. The last coefficients of the polynomials tell
+the error; a mode where it is too large gets more panels.
 """
 
 from collections.abc import Sequence
@@ -16,17 +17,18 @@ import numpy as np
 
 from racedyn._checks import fail
 from racedyn._types import Array, ArrayLike
-from racedyn.exact.converged import judged, solve
+from racedyn.exact.converged import ROOTS, judged, solve
 from racedyn.exact.drive import power
 from racedyn.exact.race import Ending, Place, Race, as_arrays, by_lanes, check_depths, given_arrays, set_out
 
-_LANES = 32  # modes at a time
-_PANELS, _ORDER = 20, 10
-_MORE, _AGAINST = 48, 0.3  # panels where pathways that start against the goal carry more than this part of it
-_LEFT = 1e-9  # of what a mode learns, beyond the last panel: there r is straight, and its rounding no larger than this
+_LANES = 32  # modes at a time: all of their nodes have to stay in the cache
+_ORDER, _PANELS = 10, 12
+_MORE = 50  # panels, where the last coefficients of _PANELS come to more than _ASKED of the sum of K
+_ASKED = 1e-6  # what they leave out is less than a hundredth of that
+_LEFT = 1e-4  # of what a mode learns, beyond the last panel: there r is a parabola in s
 _INVERSIONS = 5  # of a panel, by Newton's method
 
-_NODES = np.polynomial.legendre.leggauss(_ORDER)[0]
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(_ORDER)
 
 
 class Unfolded(NamedTuple):
@@ -67,21 +69,23 @@ def _unfold(
     target, d, q, p = given_arrays(singular_values, q, p, variances, depths)
     t = jnp.atleast_1d(ts)
 
-    def unfold(target: Array, d: Array, q: Array, p: Array) -> tuple[Array, ...]:
+    def unfold(target: Array, d: Array, q: Array, p: Array, s: Array, y: Array) -> tuple[Array, ...]:
         turned = set_out(target, q, p, depths)
         race = turned.race
-        s, y, last = race.arrived(*solve(race))
+        s, y, last = race.arrived(s, y)
         status = judged(race, last)
         end = _End.of(race, s, y, last)
-        v = _inverted(end, d, _slopes(race, end, d, _PANELS), t)
-        # Zeros of r at complex s come near to the way that a pathway with K < 0 goes back to 0.
-        begun = race.p * power(race.q, race.D - 1)
-        hard = jnp.sum(jnp.maximum(-begun, 0.0), axis=0) > _AGAINST * jnp.abs(race.goal)
-        v = jnp.where(
-            hard, jax.lax.cond(jnp.any(hard), lambda: _inverted(end, d, _slopes(race, end, d, _MORE), t), lambda: v), v
-        )
+        v, error = _inverted(end, d, *_slopes(race, end, d, _PANELS), t)
+
+        def again(v: Array, error: Array) -> tuple[Array, Array]:
+            better, less = _inverted(end, d, *_slopes(race, end, d, _MORE), t)
+            return jnp.where(error > _ASKED, better, v), jnp.where(error > _ASKED, less, error)
+
+        v, error = jax.lax.cond(jnp.any(error > _ASKED), again, lambda *same: same, v, error)
+        status = jnp.where((status < Ending.NEVER) & (error > _ASKED), Ending.FAILED, status)
         place = _places(race, end, v)
-        still, none = end.s == 0, status >= Ending.NEVER
+        begun = race.p * power(race.q, race.D - 1)
+        still, none = race.goal == race.begun, status >= Ending.NEVER
         values = []
         for sign, at_t, at_start in (
             (turned.strength[None], place.K, begun),
@@ -92,17 +96,19 @@ def _unfold(
             values.append(jnp.where(none, jnp.nan, sign[:, None] * moved))
         return *values, status
 
-    *values, status = by_lanes(unfold, _LANES, target, d, q, p)
+    near = by_lanes(lambda target, q, p: solve(set_out(target, q, p, depths).race), ROOTS, target, q, p)
+    *values, status = by_lanes(unfold, _LANES, target, d, q, p, *near)
     return *(jnp.moveaxis(x, (1, 0), (-3, -2)) for x in values), status  # type: ignore[return-value]
 
 
 class _End(NamedTuple):
-    """Drive s and gap y at the end, with derivatives, and dK/ds there; `behind`, the e of v, and where panels end in v, from
-    the start on: all (...)."""
+    """Drive s and gap y at the end, with derivatives, dK/ds there and half of its own slope relative to it; `behind`, the e of
+    v; where panels end in v, which counts from the start: all (...)."""
 
     s: Array
     y: Array
     slope: Array
+    bend: Array
     behind: Array
     last: Array
 
@@ -116,8 +122,10 @@ class _End(NamedTuple):
             behind = jnp.minimum(behind, 1.0)
         # What is left of K is about the slope times s* - s: _LEFT of what the mode learns.
         rest = _LEFT * (jnp.abs(race.goal) + jnp.abs(race.begun))
-        left = jnp.minimum(rest / jnp.where(slope > 0, slope, 1.0), s / 2)
-        end = cls(s, y, slope, jax.lax.stop_gradient(behind), s)
+        steep = jnp.where(slope > 0, slope, 1.0)
+        bends = jnp.sum(jnp.abs(last.bend), axis=0) / (2 * steep)
+        left = jnp.minimum(jnp.minimum(rest / steep, s / 2), _LEFT / jnp.where(bends > 0, bends, 1.0))
+        end = cls(s, y, slope, jnp.sum(last.bend, axis=0) / (2 * steep), jax.lax.stop_gradient(behind), s)
         return end._replace(last=jax.lax.stop_gradient(end.when(jnp.where(left > 0, left, 1.0))))
 
     @property
@@ -140,35 +148,41 @@ class _End(NamedTuple):
 
 def _places(race: Race, end: _End, v: Array) -> Place:
     """Where all pathways are at v (k, ...): (path, k, ...)."""
-    return race.along.at(*jax.lax.optimization_barrier(end.at(v)))
+    return race.along.at(*end.at(v))
 
 
-def _slopes(race: Race, end: _End, d: Array, panels: int) -> Array:
-    """dt/dv at all nodes: (panel, node, ...)."""
+def _slopes(race: Race, end: _End, d: Array, panels: int) -> tuple[Array, Array]:
+    """dt/dv at all nodes (panel, node, ...), and the largest dK/dt of each panel (panel, ...)."""
     inside = (np.arange(panels)[:, None] + (1 + _NODES) / 2).reshape((-1,) + (1,) * end.s.ndim)
     v = end.last / panels * inside
     left = end.left(v)
-    pace = left * (1 - left / (end.s + end.behind))  # ds/dv
-    r = d * (race.goal - jnp.sum(_places(race, end, v).K, axis=0))
+    pace = left * ((end.at(v)[0] + end.behind) / (end.s + end.behind))  # ds/dv
+    place = _places(race, end, v)
+    r = d * (race.goal - jnp.sum(place.K, axis=0))
+    speed = jax.lax.stop_gradient(jnp.sum(place.k, axis=0) * r / (jnp.abs(race.goal) + jnp.abs(race.begun)))
     slopes = jnp.where(r > 0, pace / jnp.where(r > 0, r, 1.0), 1 / (d * end.slope))
-    return slopes.reshape(panels, _ORDER, *race.goal.shape)
+    slopes, speed = (x.reshape(panels, _ORDER, *race.goal.shape) for x in (slopes, speed))
+    return slopes, jnp.max(speed, axis=1)
 
 
 # From values at the Gauss nodes of [-1, 1] to the coefficients of their polynomial.
 _TO_POLYNOMIAL = np.linalg.inv(np.vander(_NODES, increasing=True))
+# The highest coefficients of Legendre's polynomials.
+_TOP = [np.polynomial.Legendre.basis(k).convert(kind=np.polynomial.Polynomial).coef[-1] for k in range(_ORDER)]
 
 
-def _inverted(end: _End, d: Array, slopes: Array, t: Array) -> Array:
-    """v (time, ...) at the times t."""
+def _inverted(end: _End, d: Array, slopes: Array, speed: Array, t: Array) -> tuple[Array, Array]:
+    """v (time, ...) at the times t, and the error (...) that the last coefficients tell, of the sum of K."""
     width = end.last / len(slopes)
     rates = jnp.einsum("ij,pj...->ip...", _TO_POLYNOMIAL, slopes) * width / 2
     parts = [rates[k] / (k + 1.0) for k in range(_ORDER)]
     even, odd = (jnp.sum(jnp.stack(parts[k::2]), axis=0) for k in (0, 1))
-    first, second = even - odd, even + odd  # time that the halves of a panel take
-    arrival = jnp.cumsum(jnp.concatenate([jnp.zeros_like(first[:1]), first + second]), axis=0)
+    # Not by the polynomial: its rounding is hundreds of times larger, and a plateau's ending has to be known to its length.
+    taken = jnp.tensordot(_WEIGHTS, slopes, ((0,), (1,))) * width / 2
+    arrival = jnp.cumsum(jnp.concatenate([jnp.zeros_like(taken[:1]), taken]), axis=0)
     times = t.reshape((-1,) + (1,) * end.s.ndim)
     panel = jnp.clip(jnp.sum(times[:, None] >= arrival[None], axis=1) - 1, 0, len(slopes) - 1)
-    since = times - jnp.take_along_axis(arrival[:-1] + first, panel, axis=0)  # the middle
+    since = times - jnp.take_along_axis(arrival[:-1] + even - odd, panel, axis=0)  # the middle
     own = jnp.take_along_axis(rates, panel[None], axis=1)  # (order, time, ...)
 
     def step(x: Array, own: Array, since: Array) -> Array:
@@ -182,8 +196,9 @@ def _inverted(end: _End, d: Array, slopes: Array, t: Array) -> Array:
     x = jax.lax.fori_loop(0, _INVERSIONS, lambda _, x: step(x, *fixed), x)
     x = step(x, own, since)
     inside = width * (panel.astype(x.dtype) + (x + 1) / 2)
-    # Beyond the panels r is d dK/ds (s* - s).
-    over = jnp.maximum(times - arrival[-1], 0.0) * d * end.slope
-    whole = (end.s + end.behind) / end.left(end.last)
-    later = over + jnp.log((whole - jnp.exp(-over)) / end.begin)
-    return jnp.where(over > 0, later, inside)
+    # Beyond the panels r is d dK/ds x (1 - bend x), x = s* - s.
+    over = jnp.clip((times - arrival[-1]) * d * end.slope, 0.0, 600.0)
+    last = end.left(end.last)
+    left = last / ((1 - end.bend * last) * jnp.exp(over) + end.bend * last)
+    error = jnp.max(jnp.maximum(jnp.abs(rates[-1]) / _TOP[-1], jnp.abs(rates[-2]) / _TOP[-2]) * speed, axis=0)
+    return jnp.where(over > 0, end.when(left), inside), jax.lax.stop_gradient(error)
