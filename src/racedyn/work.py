@@ -18,6 +18,7 @@ from racedyn.simulation import METHODS
 from racedyn.trajectory import Status
 
 BATCH = 256  # lanes that a solver steps together on one device
+BATCHES = 16  # at most, in one call of a device: a call takes the host as long as a batch of a few steps
 BLOCK_BYTES = 2**26  # of states of one block of members
 LARGEST_BLOCK = 2**16  # members
 
@@ -131,19 +132,25 @@ class Work:
             np.arange(len(members)) if rates is None else np.argsort(-np.asarray(rates)[members, lanes], kind="stable")
         )
         mesh = self.mesh if can_spread(settings) else Mesh(self.mesh.devices[:1], (MEMBER,))
-        size = BATCH * mesh.size
+        batches = min(BATCHES, -(-left.size // (BATCH * mesh.size)))
+        size = batches * mesh.size * BATCH
+        # Devices take batches in turn, so that all have about the same to do.
+        turns = np.arange(size).reshape(batches, mesh.size, BATCH).swapaxes(0, 1)
+        back = np.argsort(turns, axis=None)
         for k in range(0, len(order), size):
-            batch = order[k : k + size]
-            at = members[batch], lanes[batch]
-            padded = np.resize(batch, size)
-            some = jax.tree.map(lambda leaf: own(leaf, (members[padded], lanes[padded])), host)  # noqa: B023
-            solved = _integrate(_spread(some, mesh), self.times, self.args, settings, mesh)
-            count = len(batch)
-            status[at] = np.asarray(solved.status)[:count]
-            steps[at] += np.asarray(solved.stats["num_steps"])[:count]
+            some = order[k : k + size]
+            at = members[some], lanes[some]
+            padded = np.resize(some, size)[turns.ravel()]
+            wanted = turns[..., 0].ravel() < len(some)
+            given = jax.tree.map(lambda leaf: own(leaf, (members[padded], lanes[padded])), host)  # noqa: B023
+            given, wanted = _spread((given, wanted), mesh)
+            solved = _integrate(given, wanted, self.times, self.args, settings, mesh)
+            found = back[: len(some)]
+            status[at] = np.asarray(solved.status)[found]
+            steps[at] += np.asarray(solved.stats["num_steps"])[found]
 
             def put(place: np.ndarray, values: Array) -> None:
-                (np.moveaxis(place, -1, 1) if laned else place[:, None])[at] = np.asarray(values)[:count]  # noqa: B023
+                (np.moveaxis(place, -1, 1) if laned else place[:, None])[at] = np.asarray(values)[found]  # noqa: B023
 
             jax.tree.map(put, states, solved.saved)
 
@@ -169,11 +176,13 @@ def _exact(stack: Any, times: Array | None, mesh: Mesh) -> tuple[PyTree, Array]:
 
 
 @eqx.filter_jit
-def _integrate(lanes: Any, times: Any, args: Any, settings: Settings, mesh: Mesh) -> Any:
+def _integrate(lanes: Any, wanted: Array, times: Any, args: Any, settings: Settings, mesh: Mesh) -> Any:
     arrays, static = eqx.partition(lanes, eqx.is_array)
-    return _over_devices(
-        lambda own: integrate_members(own, static, times, jnp.zeros_like(times[0]), args, settings), mesh, arrays
-    )
+
+    def integrate(own: Any, wanted: Array) -> Any:
+        return integrate_members(own, static, wanted, times, jnp.zeros_like(times[0]), args, settings)
+
+    return _over_devices(integrate, mesh, arrays, wanted)
 
 
 @eqx.filter_jit
