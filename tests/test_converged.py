@@ -30,10 +30,8 @@ def worst_error(rng, sets, num_modes):
                 continue
             assert found.status[a] == Ending.LEARNED
             expected = end_by_ode(S[a], depths, q[:, a], p[:, a])
-            error, size = (
-                np.abs(np.asarray(found.strength)[:, a] - expected).max(),
-                scale(S[a], depths, q[:, a], p[:, a]),
-            )
+            error = np.abs(np.asarray(found.strength)[:, a] - expected).max()
+            size = scale(S[a], depths, q[:, a], p[:, a])
             overall = max(overall, error / size)
             if size <= 100 * abs(S[a]):
                 worst = max(worst, error / abs(S[a]))
