@@ -12,6 +12,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from racedyn._checks import check_name, check_positive_int, fail
 from racedyn._types import MEMBER, Array, PyTree
+from racedyn._wide import wide_jit
 from racedyn.integration import Settings, can_spread, integrate_members
 from racedyn.members import CHUNK, Builder
 from racedyn.simulation import METHODS
@@ -169,7 +170,7 @@ def _over_devices(function: Any, mesh: Mesh, *members: PyTree) -> Any:
     )(*members)
 
 
-@eqx.filter_jit
+@wide_jit(eqx.filter_jit)
 def _exact(stack: Any, times: Array | None, mesh: Mesh) -> tuple[PyTree, Array]:
     arrays, static = eqx.partition(stack, eqx.is_array)
     return _over_devices(lambda own: eqx.combine(own, static).exact(times), mesh, arrays)  # type: ignore[no-any-return]

@@ -4,7 +4,6 @@ Where the pathways are at s is known at once (`drive`); the root is found by ste
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -12,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._types import Array, ArrayLike
+from racedyn._wide import wide_jit
 from racedyn.exact.drive import near_gap, power, rough_power
 from racedyn.exact.race import Ending, Place, Race, as_arrays, by_lanes, check_depths, given_arrays, set_out
 
@@ -45,7 +45,7 @@ def converged(
     return Converged(*_ends(*as_arrays(singular_values, q, p, variances), check_depths(depths)))
 
 
-@partial(jax.jit, static_argnums=4)
+@wide_jit(static_argnums=4)
 def _ends(
     singular_values: Array, q: Array, p: Array, variances: Array, depths: tuple[int, ...]
 ) -> tuple[Array, Array, Array, Array]:

@@ -8,7 +8,6 @@ the error; a mode where it is too large gets more panels.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -17,6 +16,7 @@ import numpy as np
 
 from racedyn._checks import fail
 from racedyn._types import Array, ArrayLike
+from racedyn._wide import wide_jit
 from racedyn.exact.converged import ROOTS, judged, solve
 from racedyn.exact.drive import power
 from racedyn.exact.race import Ending, Place, Race, as_arrays, by_lanes, check_depths, given_arrays, set_out
@@ -61,7 +61,7 @@ def trajectory(
     return Unfolded(*_unfold(*as_arrays(singular_values, q, p, variances), check_depths(depths), t))
 
 
-@partial(jax.jit, static_argnums=4)
+@wide_jit(static_argnums=4)
 def _unfold(
     singular_values: Array, q: Array, p: Array, variances: Array, depths: tuple[int, ...], ts: Array
 ) -> tuple[Array, Array, Array, Array]:
