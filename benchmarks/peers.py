@@ -7,7 +7,7 @@ given what takes that away, with G = d(sum_a K_a)/ds:
 * ends: K = sum_a K_a as the clock, dp_a/dK = q_a^(D-1) / G, from K(0) to S: a finite way, and no stop to detect. In z,
   K = k sinh z, steps are as even as singularities allow: K = 0 where c = 0, about K = +-i k where c sets the scale.
 * points: r = r(0) e^-w, with w as one more state, dw/dt = G. An error of p and q reaches r through G alone: nothing is
-  stiff. At c = 0 a long plateau precedes a short rise, whose time is right to the tolerance times the plateau.
+  stiff. At c = 0 a long plateau precedes a short rise, whose time is right to the tolerance times the plateau: see `stretch`.
 
 Lanes are sorted, so that those which step together are alike. Tolerances are about the loosest with errors of K below
 1e-6 S. A second call with the same shapes compiles nothing. All in float64, which JAX must be told to allow.
@@ -15,6 +15,7 @@ Lanes are sorted, so that those which step together are alike. Tolerances are ab
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import diffrax
@@ -24,6 +25,7 @@ import numpy as np
 
 Array = np.ndarray
 PATHS = 2
+LONG = 1e3  # of `stretch`
 LONGEST = 2**14  # steps, after which we give up and say NaN: the plain arrangement would take 3e8 for c0-8
 
 
@@ -71,6 +73,13 @@ def rate(depth: int, values: Array, q: Array, p: Array) -> Array:
     return values - (p * power(q, depth - 1)).sum(axis=0)
 
 
+def stretch(depth: int, values: Array, q: Array, p: Array) -> Array:
+    """By how much an early error of a lane grows: the length of its plateau times the rate of the rise; at least D."""
+    lead = q.max(axis=0)
+    length = np.log1p(values / lead**2) if depth == 2 else lead ** (2.0 - depth)
+    return np.maximum(depth, length * depth * values ** (1 - 2 / depth))
+
+
 def plateau(q: Array, p: Array) -> bool:
     """Whether a lane has c = 0 and so escapes late: the same error of K in time then takes a smaller tolerance."""
     return bool(((q * q - p * p) < 1e-3 * q * q).any())
@@ -88,19 +97,21 @@ def strength(depth: int, y: Array, copies: int) -> Array:
     return y[..., blocks[:PATHS], :] * power(y[..., blocks[PATHS:], :], depth - 1)
 
 
-def by_heyoka(depth: int, copies: int = 4) -> Peer | None:
+def by_heyoka(depth: int) -> Peer | None:
     """Taylor's method, compiled. Keeping a clock costs more than a lane's arithmetic, above all at saved times:
-    `copies` lanes share one, and an integrator has as many clocks as a register has numbers."""
+    `copies` lanes share one, and an integrator has as many clocks as a register has numbers. Not after long plateaus: errors
+    are relative to the largest number of a clock, which is that of a lane that has settled."""
     try:
         import heyoka as hy
     except ImportError:
         return None
     width = hy.recommended_simd_size()
-    names = [hy.make_vars(*(f"{name}_{i}" for i in range(copies))) for name in ("p0", "p1", "q0", "q1", "w")]
 
-    def integrator(saved: bool, tol: float) -> Any:
+    @cache
+    def integrator(saved: bool, copies: int, tol: float) -> Any:
         equations = []
-        for i, (p0, p1, q0, q1, w) in enumerate(zip(*names, strict=True)):
+        for i in range(copies):
+            p0, p1, q0, q1, w = hy.make_vars(*(f"{name}_{i}" for name in ("p0", "p1", "q0", "q1", "w")))
             dp, dq, g = growth(depth, (q0, q1), (p0, p1))
             if saved:
                 drive = hy.par[i] * hy.exp(-w)
@@ -112,10 +123,8 @@ def by_heyoka(depth: int, copies: int = 4) -> Peer | None:
         start = np.ones((len(equations), width))
         return hy.taylor_adaptive_batch(equations, start, tol=tol, fast_math=True, force_avx512=True)
 
-    to_end = integrator(False, 5e-6)
-    in_time = {False: integrator(True, 3e-7), True: integrator(True, 1e-9)}
-
     def ends(values: Array, q: Array, p: Array) -> Array:
+        copies, to_end = 4, integrator(False, 4, 5e-6)
         order, start = grouped(values, q, p, copies, width)
         k, begin, length = clock(depth, values, q, p)
         par = np.concatenate([(k * length)[order], begin[order], length[order]], axis=1)
@@ -130,7 +139,9 @@ def by_heyoka(depth: int, copies: int = 4) -> Peer | None:
         return found
 
     def points(values: Array, q: Array, p: Array, ts: Array) -> Array:
-        over_time = in_time[plateau(q, p)]
+        grown = stretch(depth, values, q, p).max()
+        copies = 1 if grown > LONG else 4
+        over_time = integrator(True, copies, min(3e-7, 5e-6 / grown))
         order, start = grouped(values, q, p, copies, width)
         par = rate(depth, values, q, p)[order]
         grid = np.repeat(np.asarray(ts)[:, None], width, axis=1)
@@ -242,8 +253,8 @@ def by_diffrax_plain(depth: int, rtol: float = 1e-7) -> Peer:
 
 
 def by_diffrax(depth: int, width: int = 512) -> Peer:
-    """Tsit5, a clock for every lane; `width` lanes at a time, so that stages stay in cache; the state a tuple of
-    numbers, as a trailing axis of length 2 keeps the loops from being vectorised."""
+    """Tsit5, or Dopri8 after long plateaus, a clock and a tolerance for every lane; `width` lanes at a time, so that stages
+    stay in cache; the state a tuple of numbers, as a trailing axis of length 2 keeps the loops from being vectorised."""
 
     def ends_field(x: jax.Array, y: tuple[Any, ...], args: tuple[Any, ...]) -> tuple[Any, ...]:
         k, start, length = args
@@ -257,10 +268,16 @@ def by_diffrax(depth: int, width: int = 512) -> Peer:
         return (*(drive * slope for slope in (*dp, *dq)), g)
 
     def solve(
-        field: Callable[..., Any], t1: Any, y0: tuple[Any, ...], args: Any, rtol: float, saveat: diffrax.SaveAt
+        field: Callable[..., Any],
+        t1: Any,
+        y0: tuple[Any, ...],
+        args: Any,
+        rtol: Any,
+        saveat: diffrax.SaveAt,
+        solver: diffrax.AbstractSolver,
     ) -> jax.Array:
         y = diffrax.diffeqsolve(
-            diffrax.ODETerm(field), diffrax.Tsit5(), 0.0, t1, None, y0, args=args, saveat=saveat, throw=False,
+            diffrax.ODETerm(field), solver, 0.0, t1, None, y0, args=args, saveat=saveat, throw=False,
             stepsize_controller=diffrax.PIDController(rtol, 1e-2 * rtol), max_steps=LONGEST,
             adjoint=diffrax.ForwardMode(),
         ).ys  # fmt: skip
@@ -268,13 +285,16 @@ def by_diffrax(depth: int, width: int = 512) -> Peer:
 
     @jax.jit
     def end_batches(args: tuple[Any, ...], y0: tuple[Any, ...]) -> jax.Array:
-        one = jax.vmap(lambda args, y0: solve(ends_field, 1.0, y0, args, 1e-7, diffrax.SaveAt(t1=True)))
+        one = jax.vmap(
+            lambda args, y0: solve(ends_field, 1.0, y0, args, 1e-7, diffrax.SaveAt(t1=True), diffrax.Tsit5())
+        )
         return jax.lax.map(lambda batch: one(*batch), (args, y0))
 
-    @jax.jit
-    def point_batches(r: jax.Array, y0: tuple[Any, ...], ts: jax.Array, rtol: float) -> jax.Array:
-        one = jax.vmap(lambda r, y0: solve(points_field, ts[-1], y0, r, rtol, diffrax.SaveAt(ts=ts)))
-        return jax.lax.map(lambda batch: one(*batch), (r, y0))
+    @partial(jax.jit, static_argnums=4)
+    def point_batches(r: jax.Array, y0: tuple[Any, ...], rtol: jax.Array, ts: jax.Array, long: bool) -> jax.Array:
+        solver = diffrax.Dopri8() if long else diffrax.Tsit5()
+        one = jax.vmap(lambda r, y0, rtol: solve(points_field, ts[-1], y0, r, rtol, diffrax.SaveAt(ts=ts), solver))
+        return jax.lax.map(lambda batch: one(*batch), (r, y0, rtol))
 
     def batched(order: Array, *rows: Array) -> tuple[Array, ...]:
         return tuple(row[order].reshape(-1, min(width, len(order))) for row in rows)
@@ -288,8 +308,10 @@ def by_diffrax(depth: int, width: int = 512) -> Peer:
 
     def points(values: Array, q: Array, p: Array, ts: Array) -> Array:
         order = ordered(values, p, min(width, len(values)))
-        (r,) = batched(order, rate(depth, values, q, p))
-        found = point_batches(r, (*batched(order, *p, *q), np.zeros_like(r)), ts, 3e-8 if plateau(q, p) else 2e-7)
+        grown = stretch(depth, values, q, p)
+        long = bool(grown.max() > LONG)
+        r, rtol = batched(order, rate(depth, values, q, p), np.minimum(2e-7, (1e-4 if long else 8e-6) / grown))
+        found = point_batches(r, (*batched(order, *p, *q), np.zeros_like(r)), np.maximum(rtol, 3e-15), ts, long)
         out = np.empty((len(ts), *p.shape))
         out[:, :, order] = np.asarray(found).reshape(len(order), PATHS, len(ts)).transpose(2, 1, 0)
         return out
@@ -340,13 +362,13 @@ def by_numba(depth: int, width: int = 8) -> Peer | None:
             out[i] = base[i] + h * (total + w[6] * k[6, i])
 
     @nb.njit(fastmath=True)
-    def solve(ts: Array, start: Array, par: Array, end: bool, rtol: float, found: Array) -> None:
+    def solve(ts: Array, start: Array, par: Array, end: bool, rtols: Array, found: Array) -> None:
         """From ts[0] on, every group of lanes; K goes to `found` (group, time, path, lane) at ts[1:]."""
         k, drive, weights = np.zeros((7, 5 * width)), np.empty(width), np.empty(7)
         y, stage, error, zero = np.empty(5 * width), np.empty(5 * width), np.empty(5 * width), np.zeros(5 * width)
         slope = k.reshape(7, 5, width)
         for group in range(len(start)):
-            y[:] = start[group].reshape(5 * width)
+            y[:], rtol = start[group].reshape(5 * width), rtols[group]
             x, saved, h = ts[0], 1, 1e-3 * (ts[-1] - ts[0])
             field(x, y.reshape(5, width), par[group], drive, slope[0], end)
             for _ in range(LONGEST):
@@ -378,7 +400,7 @@ def by_numba(depth: int, width: int = 8) -> Peer | None:
                     y[:], k[0] = stage, k[6]
                 h *= min(5.0, max(0.2, 0.9 * worst**-0.2))
 
-    def run(values: Array, q: Array, p: Array, ts: Array, end: bool, rtol: float) -> Array:
+    def run(values: Array, q: Array, p: Array, ts: Array, end: bool) -> Array:
         order = ordered(values, p, width)
         start = np.concatenate([p, q, np.zeros((1, p.shape[1]))])[:, order].reshape(5, -1, width).swapaxes(0, 1)
         rows = clock(depth, values, q, p) if end else [rate(depth, values, q, p)] * 3
@@ -387,6 +409,8 @@ def by_numba(depth: int, width: int = 8) -> Peer | None:
             par[:, 0] *= par[:, 2]
         found = np.full((len(start), len(ts), PATHS, width), np.nan)
         found[:, 0] = start[:, :2] * power(start[:, 2:4], depth - 1)
+        grown = stretch(depth, values, q, p)[order].reshape(-1, width).max(axis=1)
+        rtol = np.full(len(start), 1e-7) if end else np.minimum(1e-7, 1e-5 / grown)
         solve(ts, start.copy(), par, end, rtol, found)
         out = np.empty((len(ts), *p.shape))
         out[:, :, order] = found.transpose(1, 2, 0, 3).reshape(len(ts), PATHS, -1)
@@ -394,8 +418,8 @@ def by_numba(depth: int, width: int = 8) -> Peer | None:
 
     return Peer(
         "numba",
-        lambda values, q, p: run(values, q, p, np.array([0.0, 1.0]), True, 1e-7)[-1],
-        lambda values, q, p, ts: run(values, q, p, np.asarray(ts, float), False, 1e-8 if plateau(q, p) else 1e-7),
+        lambda values, q, p: run(values, q, p, np.array([0.0, 1.0]), True)[-1],
+        lambda values, q, p, ts: run(values, q, p, np.asarray(ts, float), False),
     )
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import diffrax as dfx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -150,6 +151,21 @@ def test_weight_decay_of_some_members_goes_to_the_solver():
     for i, decay in enumerate((0.0, 0.1)):
         alone = rd.simulate(rd.systems.Pathways(S, DEPTHS, 0.5, 0.1, weight_decay=decay), TS)
         np.testing.assert_allclose(many.observables["strength"][i], alone.observables["strength"], atol=1e-7)
+
+
+@pytest.mark.slow
+def test_long_plateaus_take_a_solver_of_higher_order_and_rise_in_time():
+    q = np.array([0.6, 0.1]).reshape(2, 1, 1)
+    race = rd.systems.Pathways([1.0], (8,), 1.0, 1.0)
+    exact = rd.ensemble(race, {"q": q, "p": q}, [0.0, 3.4, 166_667.0], method="exact")
+    strength = exact.observables["strength"][..., 0, 0]
+    assert 0.2 < strength[0, 1] < 0.8 and 0.2 < strength[1, 2] < 0.8
+    many = rd.ensemble(race, {"q": q, "p": q}, exact.ts, method="ode", rtol=1e-9)
+    np.testing.assert_allclose(many.observables["strength"], exact.observables["strength"], atol=1e-8)
+    for i, solver in enumerate((dfx.Tsit5(), dfx.Dopri8())):
+        alone = strengths(race, {"q": q, "p": q}, exact.ts, method="ode", rtol=1e-9, solver=solver)
+        np.testing.assert_array_equal(many.observables["strength"][i], alone[i])
+        assert not np.array_equal(many.observables["strength"][1 - i], alone[1 - i])
 
 
 @pytest.mark.slow

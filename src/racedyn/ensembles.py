@@ -59,7 +59,8 @@ def ensemble(
     - `observe`: names of the observables to keep: "strength" where there is one, or else all.
     - `method`: "auto": without a solver where the system has a solution of its own (`systems.Pathways`, in float64 and without
       weight decay), but for modes that are never learned; "exact": refused where it has none; "ode": by the solver.
-    - `args`, `rtol`, `atol`, `max_steps`, `solver`, `retry`: as in `simulate`, for what the solver does.
+    - `args`, `rtol`, `atol`, `max_steps`, `solver`, `retry`: as in `simulate`, for what the solver does, which is by default Tsit5, or
+      Dopri8 for what has an `amplification` of a thousand or more and so takes that much smaller steps.
     - `block`: members at a time; by default what keeps their states below 64 MiB. `devices`: by default all.
     - `progress`: a bar on stderr.
 
@@ -79,7 +80,8 @@ def ensemble(
     check_tolerances(like, rtol, atol)
     settings = settings_for(like, rtol=rtol, atol=atol, solver=solver, max_steps=max_steps, adjoint=dfx.ForwardMode())
     times = None if ts is None else check_times(like, ts, 0.0)
-    work = Work.of(builder, times, method, observe, args, settings, retry or dfx.Kvaerno5(), devices)
+    long = dataclasses.replace(settings, solver=solver or dfx.Dopri8())
+    work = Work.of(builder, times, method, observe, args, settings, long, retry or dfx.Kvaerno5(), devices)
     size = work.block_size(block, builder.count)
     empty, provenance = _empty(builder, work)
     file = None if path is None else BlockFile(path, empty, overwrite=overwrite)

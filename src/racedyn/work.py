@@ -20,6 +20,7 @@ from racedyn.trajectory import Status
 
 BATCH = 256  # lanes that a solver steps together on one device
 BATCHES = 16  # at most, in one call of a device: a call takes the host as long as a batch of a few steps
+AMPLIFIED = 1e3  # from this amplification on steps are so accurate that one of order 8 pays
 BLOCK_BYTES = 2**26  # of states of one block of members
 LARGEST_BLOCK = 2**16  # members
 
@@ -31,12 +32,14 @@ Rows = dict[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """What is done with each block. `like`: one member; `times` (time,), or None for the end; `names` of observables."""
+    """What is done with each block. `like`: one member; `times` (time,), or None for the end; `names` of observables;
+    `long`: the settings for lanes whose errors are AMPLIFIED, if others than `settings`."""
 
     like: Any
     times: Array | None
     exact: bool
     settings: Settings
+    long: Settings
     retry: Any
     args: Any
     names: tuple[str, ...]
@@ -51,6 +54,7 @@ class Work:
         observe: Sequence[str] | None,
         args: Any,
         settings: Settings,
+        long: Settings,
         retry: Any,
         devices: Sequence[Any] | None,
     ) -> "Work":
@@ -63,7 +67,7 @@ class Work:
             fail("ts", "be given where a solver is to find the states", "it is left out, which means the end",
                  "For example jnp.linspace(0, 10, 200).")  # fmt: skip
         mesh = Mesh(np.array(jax.devices() if devices is None else list(devices)), (MEMBER,))
-        return cls(like, times, exact, settings, retry, args, _observed(like, observe), mesh)
+        return cls(like, times, exact, settings, long, retry, args, _observed(like, observe), mesh)
 
     @property
     def rows(self) -> int:
@@ -109,7 +113,10 @@ class Work:
                 return found, status, steps
             states = jax.tree.map(np.array, found)
         host = jax.tree.map(lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, stack)
-        self._solve(host, states, status, steps, left, self.settings)
+        long = np.asarray(_amplifications(stack)).reshape(count, -1) >= AMPLIFIED
+        for settings, some in (self.settings, left & ~long), (self.long, left & long):
+            if some.any():
+                self._solve(host, states, status, steps, some, settings)
         again = left & (status == Status.STEPS_EXHAUSTED)
         if again.any():
             settings = dataclasses.replace(self.settings, solver=self.retry, step_to_ts=True)
@@ -195,6 +202,12 @@ def _observe(stack: Any, states: PyTree, times: Array, names: tuple[str, ...], m
         return {name: observed[name] for name in names}
 
     return _over_devices(jax.vmap(one), mesh, arrays, states)  # type: ignore[no-any-return]
+
+
+@eqx.filter_jit
+def _amplifications(stack: Any) -> Array:
+    arrays, static = eqx.partition(stack, eqx.is_array)
+    return jax.vmap(lambda own: jnp.asarray(eqx.combine(own, static).amplification()))(arrays)
 
 
 @eqx.filter_jit
