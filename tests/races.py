@@ -15,6 +15,17 @@ def random_modes(rng, num_modes):
     return S, tuple(int(depth) for depth in depths), np.sqrt(c + p**2), p
 
 
+def special_modes(rng, depths, num_modes):
+    """Starts from small to large, some of them with all p = 0, or a first pathway with q = p or q = 0; S of either sign."""
+    size = 10 ** rng.uniform(-2, 0.3, num_modes)
+    q, p = size * rng.standard_normal((2, len(depths), num_modes))
+    kind = rng.integers(0, 8, num_modes)
+    p[:, kind == 0] = 0
+    q[0, kind == 1] = p[0, kind == 1]
+    q[0, kind == 2] = 0
+    return rng.choice([1.0, 0.5, -1.0], num_modes), q, p
+
+
 def scale(S, depths, q, p):
     """The larger of |S| and the largest |K| at the start."""
     return max(abs(S), np.abs(p * q ** (np.array(depths) - 1.0)).max())

@@ -10,7 +10,7 @@ import racedyn as rd
 from derivatives import assert_derivatives
 from racedyn.exact import Ending, converged
 from racedyn.exact.drive import gap, half_way, reach
-from races import end_by_ode, random_modes, scale
+from races import end_by_ode, random_modes, scale, special_modes
 
 
 def worst_error(rng, sets, num_modes):
@@ -51,6 +51,24 @@ def test_a_thousand_random_modes_against_an_ode():
     print(f"\n{compared} modes: error of K <= {worst:.1e} of S where no pathway starts above 100 S, <= {overall:.1e} of the "
           f"larger of S and the start; {never} more are never learned")  # fmt: skip
     assert worst <= 1e-10 and overall <= 1e-11 and compared + never == 1000 and compared > 900
+
+
+@pytest.mark.parametrize("depths", [(3, 4), pytest.param((3, 3), marks=pytest.mark.slow), (2, 5, 3), (1, 4)])
+def test_every_end_is_found(depths):
+    S, q, p = special_modes(np.random.default_rng(77), depths, 20_000)
+    found = converged(S, depths, q, p)
+    status = np.asarray(found.status)
+    assert not np.any(status == Ending.FAILED)
+    learned = np.flatnonzero(status != Ending.NEVER)
+    assert len(learned) > 18_000
+    K = np.asarray(found.strength)
+    begun = np.abs(p * q ** (np.array(depths)[:, None] - 1.0)).max(axis=0)
+    np.testing.assert_array_less((np.abs(K.sum(axis=0) - S) / np.maximum(1, begun))[learned], 1e-11)
+    for a in learned[:: len(learned) // 12]:
+        if not (q[:, a] > 0).all():  # the clock of the reference is for these
+            continue
+        expected = end_by_ode(S[a], depths, q[:, a], p[:, a])
+        np.testing.assert_allclose(K[:, a], expected, atol=1e-10 * scale(S[a], depths, q[:, a], p[:, a]))
 
 
 @pytest.mark.parametrize("depth", [3, 4, 5, 8, 13, 20])

@@ -8,7 +8,7 @@ from scipy.integrate import quad, solve_ivp
 
 from derivatives import assert_derivatives
 from racedyn.exact import Ending, converged, shallow, trajectory, two_layer
-from races import course_by_ode, random_modes, scale
+from races import course_by_ode, random_modes, scale, special_modes
 
 
 def by_ode(S, depths, q, p, d, ts):
@@ -80,6 +80,21 @@ def test_a_thousand_random_modes_against_an_ode():
         jax.clear_caches()
     print(f"\n{compared} points of {1000 - never} modes: error of K <= {worst:.1e} of the larger of S and the start")
     assert worst <= 1e-8 and compared > 0.9 * points * (1000 - never) and never < 100
+
+
+def test_every_start_is_a_start():
+    depths, ts = (3, 4), np.array([0.0, 0.5, 2.0])
+    S, q, p = special_modes(np.random.default_rng(77), depths, 2_000)
+    found = trajectory(S, depths, q, p, ts=ts)
+    status, K = np.asarray(found.status), np.asarray(found.strength)
+    assert not np.any(status == Ending.FAILED)
+    begun = p * q ** (np.array(depths)[:, None] - 1.0)
+    learned = status != Ending.NEVER
+    size = np.maximum(1, np.abs(begun).max(axis=0))
+    np.testing.assert_array_less((np.abs(K[0] - begun).max(axis=0) / size)[learned], 1e-12)
+    of_zero = np.flatnonzero(learned & (p == 0).all(axis=0))[:6]
+    for a in of_zero:
+        np.testing.assert_allclose(K[:, :, a], by_ode(S[a], depths, q[:, a], p[:, a], 1.0, ts), atol=1e-9 * size[a])
 
 
 def test_one_pathway_has_a_closed_form():

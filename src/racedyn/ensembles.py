@@ -59,8 +59,8 @@ def ensemble(
     - `observe`: names of the observables to keep: "strength" where there is one, or else all.
     - `method`: "auto": without a solver where the system has a solution of its own (`systems.Pathways`, in float64 and without
       weight decay), but for modes that are never learned; "exact": refused where it has none; "ode": by the solver.
-    - `args`, `rtol`, `atol`, `max_steps`, `solver`, `retry`: as in `simulate`, for what the solver does, which is by default Tsit5, or
-      Dopri8 for what has an `amplification` of a thousand or more and so takes that much smaller steps.
+    - `args`, `rtol`, `atol`, `max_steps`, `solver`, `retry`: as in `simulate`, for what the solver does. By default it is
+      Tsit5, or Dopri8 for what has an `amplification` of a thousand or more and so takes that much smaller steps.
     - `block`: members at a time; by default what keeps their states below 64 MiB. `devices`: by default all.
     - `progress`: a bar on stderr.
 

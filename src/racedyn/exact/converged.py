@@ -72,10 +72,13 @@ def judged(race: Race, end: Place) -> Array:
 
 
 class State(NamedTuple):
-    """s and the gap y left to the first pole; whether a mode is done, and steps so far."""
+    """s and the gap y left to the first pole; how far it is at most from s to the goal, on either side; whether a mode is done,
+    and steps so far."""
 
     s: Array
     y: Array
+    below: Array
+    above: Array
     done: Array
     step: Array
 
@@ -90,20 +93,26 @@ def solve(race: Race) -> tuple[Array, Array]:
     def move(state: State) -> State:
         place = race.at(state.s, state.y, rough=True)
         down, up = jnp.where(has_pole, 9 * state.y, _STRIDE), jnp.where(has_pole, (1 - _FARTHEST) * state.y, _STRIDE)
-        step = jnp.minimum(jnp.clip(race.step(place), -jnp.minimum(state.s, down), up), latest - state.s)
-        off = jnp.abs(race.goal - jnp.sum(place.K, axis=0))
-        close = off <= _CLOSE * (jnp.abs(race.goal) + jnp.sum(jnp.abs(place.K), axis=0))
+        missing = race.goal - jnp.sum(place.K, axis=0)
+        below, above = jnp.where(missing > 0, 0.0, state.below), jnp.where(missing < 0, 0.0, state.above)
+        step = race.step(place)
+        step = jnp.where(step >= above, above / 2, jnp.where(step <= -below, -below / 2, step))
+        step = jnp.minimum(jnp.clip(step, -jnp.minimum(state.s, down), up), latest - state.s)
+        close = jnp.abs(missing) <= _CLOSE * (jnp.abs(race.goal) + jnp.sum(jnp.abs(place.K), axis=0))
         s, y = state.s + step, jnp.where(has_pole, state.y - step, jnp.inf)
         return State(
             jnp.where(state.done, state.s, s),
             jnp.where(state.done, state.y, y),
-            state.done | close | ~jnp.isfinite(off),
+            below + step,
+            above - step,
+            state.done | close | ~jnp.isfinite(missing),
             state.step + 1,
         )
 
     over = ~race.reachable | (race.goal == race.begun)
     s, y = _guess(race) if max(race.depths) > 2 else (jnp.zeros_like(race.goal), first)
-    state = State(s, y, over, jnp.asarray(0))
+    # Twice s: a first step that leads below 0 is to end there, not half-way.
+    state = State(s, y, 2 * s, jnp.full_like(s, jnp.inf), over, jnp.asarray(0))
     state = jax.lax.while_loop(lambda s: (s.step < _ITERATIONS) & ~jnp.all(s.done), move, state)
     return state.s, state.y
 

@@ -20,7 +20,10 @@ from racedyn._types import Array
 
 _LOWEST = -0.2  # of w, for polynomials
 _ROUGH = 1e-5  # of the logarithm of the gap: a step of third order from there is at rounding
+_BEYOND = 1e-4  # the range of a polynomial: a rough w may lie as far from 1, where p = 0
 _FAR_STEPS = 8
+_ASLEEP = 1e-100  # q
+_SOUND = 300.0  # drive, in units of 1/sqrt(-c), after which a pathway of depth 3 is asleep: its q is e^-300
 _MANTISSA = 52  # bits
 
 Depths = tuple[int, ...]
@@ -106,7 +109,8 @@ def reach(c: Array, y: Array, depths: Depths, rough: bool = False) -> tuple[Arra
     """(q, |p|) where the gap is y > 0, of at most that at p = 0; `rough`: to about five digits, without derivatives."""
     E = _rough(c, y, depths) if rough else _place(c, y, depths)
     back = 1 / E
-    return (back + c * E) / 2, (back - c * E) / 2
+    # What falls asleep has a q of rounding in the end: none that is 0 or below, as one divides by it.
+    return jnp.maximum((back + c * E) / 2, _ASLEEP), (back - c * E) / 2
 
 
 def _rough(c: Array, y: Array, depths: Depths, refine: bool = False) -> Array:
@@ -161,7 +165,7 @@ def _place(c: Array, y: Array, depths: Depths) -> Array:
 
 def _phi(w: Array, depths: Depths, derivative: bool = False) -> Array:
     """Phi(w), or its derivative, for w of at least _LOWEST."""
-    x = jnp.clip((2 * w - (1 + _LOWEST)) / (1 - _LOWEST), -1.0, 1.0)
+    x = jnp.clip((2 * w - (1 + _LOWEST)) / (1 - _LOWEST), -1.0, 1.0 + _BEYOND)
     rows = [_table(depth).phi for depth in depths]
     if derivative:
         rows = [np.arange(1, len(row)) * row[1:] * 2 / (1 - _LOWEST) for row in rows]
@@ -270,7 +274,7 @@ def _far_place(c: Array, y: Array, depths: Depths) -> Array:
     wanted = y * power(root, _less_two(depths, c))
     # The integral is asinh(rho) at n = D - 3 = 0, else below rho^n / n, which it nears.
     large = (np.maximum(n, 1) * wanted) ** (1 / np.maximum(n, 1)) + 0.5
-    rho = jnp.where(n == 0, jnp.sinh(jnp.minimum(wanted, 700.0)), large)
+    rho = jnp.where(n == 0, jnp.sinh(jnp.minimum(wanted, _SOUND)), large)
 
     def step(_: int, rho: Array) -> Array:
         value, slope = _hyperbolic(rho, depths)

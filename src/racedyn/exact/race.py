@@ -13,6 +13,8 @@ from racedyn._checks import check_positive_int
 from racedyn._types import Array, ArrayLike
 from racedyn.exact.drive import Course, Whole, column, constants, course, gap, half_way, power, reach
 
+_LATEST = 700.0  # drive: e^s is still a number. A pathway of depth 2 goes on for so long only if it dies out
+
 
 class Ending(enum.IntEnum):
     """How a mode ends. LEARNED; SYMMETRIC: learned, by pathways that are exactly equal and in front, so that any
@@ -170,9 +172,8 @@ class Race(eqx.Module):
         K, k, bend, q, p = place
         if 2 in self.depths:
             two = self.D == 2
-            up, down = (
-                jnp.where(two, x, 0.0) for x in ((self.q + self.p) * jnp.exp(s), (self.q - self.p) * jnp.exp(-s))
-            )
+            rise = jnp.exp(jnp.minimum(s, _LATEST))
+            up, down = (jnp.where(two, x, 0.0) for x in ((self.q + self.p) * rise, (self.q - self.p) / rise))
             q, p = jnp.where(two, (up + down) / 2, q), jnp.where(two, (up - down) / 2, p)
             K, k = jnp.where(two, (up**2 - down**2) / 4, K), jnp.where(two, (up**2 + down**2) / 2, k)
             bend = jnp.where(two, up**2 - down**2, bend)
