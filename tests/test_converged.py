@@ -148,5 +148,23 @@ def test_endings():
     np.testing.assert_allclose(converged(1.0, (4, 4), [[0.0], [1.0]], 0.1).strength[:, 0], [0, 1], atol=1e-14)
     still = converged(0.2, (2, 2), 1.0, 0.1)
     np.testing.assert_allclose(still.p, 0.1, rtol=1e-14)
-    with pytest.raises(ValueError, match=r"whole number of at least 1, but it is 2\.5"):
-        converged(1.0, (2.5,), 1.0, 0.1)
+    # Opposite strengths, as S = 0 has them, are not equal; without a variance nothing comes to rest.
+    opposite = converged(0.0, (3, 3), 0.5, [[0.1], [0.2]])
+    assert opposite.status[0] == Ending.LEARNED and opposite.strength[0] == pytest.approx(-opposite.strength[1])
+    assert converged(1.0, (3, 3), 0.5, [[0.1], [0.2]], [[0.0, -1.0]]).status.tolist() == [[Ending.FAILED] * 2]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((1.0, (2.5,), 1.0, 0.1), r"whole number of at least 1, but it is 2\.5"),
+        ((1.0, 3, 1.0, 0.1), "one whole number per pathway, for at least one, but it is 3"),
+        ((1.0, (), 1.0, 0.1), r"for at least one, but it is \(\)"),
+        ((1.0, (3, 3), 1.0, [[0.1], [0.1], [0.2]]), "of 2 pathways and as many modes as S and d"),
+        ((1.0, (3,), 1.0, [[0.1], [0.1], [0.2]]), "of 1 pathways and as many modes as S and d"),
+        (([1.0, 2.0], (3,), 1.0, [[0.1, 0.2, 0.3]]), "of 1 pathways and as many modes as S and d"),
+    ],
+)
+def test_bad_input(given, message):
+    with pytest.raises(ValueError, match=message):
+        converged(*given)

@@ -119,12 +119,14 @@ def test_an_interrupted_run_in_memory_keeps_its_blocks(monkeypatch):
     assert many.failed == list(range(64, 200))
 
 
-def test_a_member_fails_alone():
+@pytest.mark.parametrize("method", ["exact", "ode"])
+def test_a_member_fails_alone(method):
     p = np.full((70, 2, 2), 0.1)
     p[5, 0, 1] = np.nan
     race = rd.systems.Pathways(S, DEPTHS, 0.5, 0.1)
     with pytest.warns(RuntimeWarning, match=r"1 of 70 members failed \(5\): 1 became infinite or NaN"):
-        many = rd.ensemble(race, {"p": p}, TS)
+        many = rd.ensemble(race, {"p": p}, TS, method=method)
+    assert many.stats["num_steps"].max() < 1000  # what can't begin takes no steps
     assert many.failed == [5] and np.isfinite(np.delete(many.observables["strength"], 5, axis=0)).all()
     assert np.isnan(many.observables["strength"][5, :, 0, 1]).all()
 

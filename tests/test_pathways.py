@@ -212,15 +212,37 @@ def test_solve_works_under_vmap_and_jit():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Pathways([1.0], (0,), 1.0, 0.1), r"`depths` must be a whole number of at least 1, but it is 0"),
-        (lambda: Pathways([1.0], (2.5,), 1.0, 0.1), r"`depths` must be a whole number"),
+        (
+            lambda: Pathways([1.0], (0,), 1.0, 0.1),
+            r"`depths` must be whole numbers of at least 1, or numbers above 2, but one is 0",
+        ),
+        (lambda: Pathways([1.0], (1.5,), 0.5, 0.1), r"but one is 1\.5"),
+        (lambda: Pathways([1.0], (2.5,), -0.5, 0.1), r"`q` must be above 0 in a pathway of depth 2\.5"),
+        (lambda: Pathways([1.0], 3, 0.5, 0.1), r"one number per pathway, for at least one, but it is 3"),
+        (lambda: Pathways([1.0], (3,), 0.5, 0.1, -1.0), r"`variances` must be of at least 0, but the smallest is -1"),
         (lambda: Pathways([1.0, 2.0], (2,), 1.0, [[0.1, 0.1, 0.1]]), r"`p` must broadcast to \(1, 2\)"),
         (lambda: Pathways([1.0, np.nan], (2,), 1.0, 0.1), r"`singular_values` must be finite"),
         (lambda: Pathways([1.0], (2,), np.inf, 0.1), r"`q` must be finite"),
-        (lambda: Pathways([1.0], (), 1.0, 0.1), r"at least one mode and pathway"),
+        (lambda: Pathways([1.0], (), 1.0, 0.1), r"one number per pathway, for at least one"),
         (lambda: Pathways([[1.0]], (2,), 1.0, 0.1), r"one number per mode"),
     ],
 )
 def test_bad_input(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_depths_between_whole_ones_are_left_to_a_solver():
+    depths, q0, p0 = np.array([2.5, 3.0]), np.array([0.5, 0.7]), np.array([0.1, 0.3])
+
+    def field(_, y):
+        q, p = y[:2], y[2:]
+        r = 2.0 - np.sum(p * q ** (depths - 1))
+        return r * np.concatenate([q ** (depths - 2) * p, q ** (depths - 1)])
+
+    system = Pathways([2.0], (2.5, 3), q0[:, None], p0[:, None])
+    run = rd.simulate(system, [0.5, 1.0], method="auto", rtol=1e-10)
+    y = solve_ivp(field, (0, 1), np.concatenate([q0, p0]), method="DOP853", rtol=1e-12, atol=1e-14).y[:, -1]
+    np.testing.assert_allclose(run.observables["strength"][-1, :, 0], y[2:] * y[:2] ** (depths - 1), atol=1e-9)
+    with pytest.raises(ValueError, match="without a solution of its own"):
+        rd.simulate(system, [0.5, 1.0], method="exact")

@@ -160,12 +160,13 @@ def check_field(system: Any, args: Any) -> None:
 def check_times(system: Any, ts: ArrayLike, t0: float) -> Array:
     times = np.asarray(ts, dtype=np.float64)
     if times.ndim != 1 or len(times) == 0 or not np.all(np.isfinite(times)):
-        fail(
-            "ts", "be a vector of finite times", f"its shape is {times.shape}", "For example jnp.linspace(0, 10, 200)."
-        )
-    if np.any(np.diff(times) < 0) or times[0] < t0 or times[-1] <= t0:
-        fail("ts", f"rise from t0 = {t0:g} on and end after it", f"they go from {times[0]:g} to {times[-1]:g}",
-             "Sort them, or pass t0=.")  # fmt: skip
+        shaped = times.ndim == 1 and len(times) > 0
+        but = f"its shape is {times.shape}" if not shaped else f"{np.sum(~np.isfinite(times))} of them are not finite"
+        fail("ts", "be a vector of finite times", but, "For example jnp.linspace(0, 10, 200).")
+    if np.any(falls := np.diff(times) < 0):
+        fail("ts", "rise", f"after {times[np.argmax(falls)]:g} comes {times[np.argmax(falls) + 1]:g}", "Sort them.")
+    if times[0] < t0 or times[-1] <= t0:
+        fail("ts", f"start at t0 = {t0:g} or later and end after it", f"they go from {times[0]:g} to {times[-1]:g}")
     return as_times(system, times)
 
 

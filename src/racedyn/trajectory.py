@@ -40,8 +40,8 @@ _MESSAGES = {
     Status.SETTLED: "settled: what is left to change is below the tolerance, and the last value is held",
     Status.EVENT: "stopped by an event; later rows are NaN",
     Status.STEPS_EXHAUSTED: "used up its steps: raise max_steps, loosen rtol, pass an implicit solver; or it blows up",
-    Status.NOT_FINITE: "became infinite or NaN: lower lr (training), or look at the vector field (a solve)",
-    Status.FAILED: "was given up by the solver: tighten rtol or pass another one",
+    Status.NOT_FINITE: "became infinite or NaN: lower lr (training), or look at the start and the vector field (a solve)",
+    Status.FAILED: "was given up: tighten rtol or pass another solver; or, without a solver, no end was found",
     Status.INTERRUPTED: "was interrupted: the rows up to then are kept",
     Status.UNLEARNED: "has modes that no pathway can learn, so that there is no end; pass ts= to follow them",
 }

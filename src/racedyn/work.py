@@ -101,8 +101,10 @@ class Work:
         if not self.exact:
             shape = jax.eval_shape(self.like.y0)
             states = jax.tree.map(lambda leaf: np.empty((count, self.rows, *leaf.shape), leaf.dtype), shape)
-            status = np.full((count, lanes), int(Status.DONE))
-            left = np.ones((count, lanes), bool)
+            left = np.asarray(_begins(stack, self.args)).reshape(count, -1) & np.ones((count, lanes), bool)
+            status = np.where(left, int(Status.DONE), int(Status.NOT_FINITE))
+            if not left.all():
+                states = jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, leaf.dtype), states)
         else:
             found, endings = _exact(stack, self.times, self.mesh)
             status = _OF_ENDING[np.asarray(endings)]
@@ -202,6 +204,23 @@ def _observe(stack: Any, states: PyTree, times: Array, names: tuple[str, ...], m
         return {name: observed[name] for name in names}
 
     return _over_devices(jax.vmap(one), mesh, arrays, states)  # type: ignore[no-any-return]
+
+
+@eqx.filter_jit
+def _begins(stack: Any, args: Any) -> Array:
+    """Whether state and field are finite at the start, by lane where there are lanes."""
+    arrays, static = eqx.partition(stack, eqx.is_array)
+
+    def one(own: Any) -> Array:
+        system = eqx.combine(own, static)
+        y = system.y0()
+        leaves = jax.tree.leaves((y, system.vector_field(jnp.asarray(0.0), y, args)))
+        finite = [jnp.isfinite(leaf) for leaf in leaves]
+        if system.lanes is None:
+            return jnp.stack([jnp.all(leaf) for leaf in finite]).all()
+        return jnp.stack([jnp.all(leaf.reshape(-1, leaf.shape[-1]), axis=0) for leaf in finite]).all(axis=0)
+
+    return jax.vmap(one)(arrays)
 
 
 @eqx.filter_jit

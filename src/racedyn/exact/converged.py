@@ -13,7 +13,7 @@ import numpy as np
 from racedyn._types import Array, ArrayLike
 from racedyn._wide import wide_jit
 from racedyn.exact.drive import near_gap, power, rough_power
-from racedyn.exact.race import Ending, Place, Race, as_arrays, by_lanes, check_depths, given_arrays, set_out
+from racedyn.exact.race import Ending, Place, Race, as_race, by_lanes, given_arrays, set_out
 
 ROOTS = 1024  # modes at a time
 _ITERATIONS = 100
@@ -39,10 +39,11 @@ def converged(
 
     `singular_values` S and `variances` d (..., mode), `q` and `p` (..., path, mode) or anything that broadcasts; `depths` D_a,
     whole numbers of at least 1. Any signs. Further axes in front are a batch. Works under `jit`; derivatives are those of
-    the implicit function theorem. A mode that starts at its end stays there; q = 0 at D > 2 never moves. Raises `ValueError`
-    for a depth that is no whole number: the drive has no finite form there, an ODE does.
+    the implicit function theorem. A mode that starts at its end stays there; q = 0 at D > 2 never moves, and a mode without
+    another pathway is never learned. Use float64: in float32 six digits are right. Raises `ValueError` where shapes don't meet
+    and for a depth that is no whole number: the drive has no finite form there; `simulate` follows `systems.Pathways` of such.
     """
-    return Converged(*_ends(*as_arrays(singular_values, q, p, variances), check_depths(depths)))
+    return Converged(*_ends(*as_race(singular_values, depths, q, p, variances)))
 
 
 @wide_jit(static_argnums=4)

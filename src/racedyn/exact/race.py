@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_positive_int
+from racedyn._checks import check_positive_int, fail
 from racedyn._types import Array, ArrayLike
 from racedyn.exact.drive import Course, Whole, column, constants, course, gap, half_way, power, reach
 
@@ -35,13 +35,34 @@ class Turned(NamedTuple):
     p: Array
 
 
+def as_race(
+    singular_values: ArrayLike, depths: Sequence[int], q: ArrayLike, p: ArrayLike, variances: ArrayLike
+) -> tuple[Array, Array, Array, Array, tuple[int, ...]]:
+    """The arguments of `converged` and `trajectory`, checked: S, q, p, d as arrays and the depths."""
+    S, at_q, at_p, d = as_arrays(singular_values, q, p, variances)
+    whole = check_depths(depths)
+    try:
+        modes = np.broadcast_shapes((1,), S.shape, d.shape)
+        shape = np.broadcast_shapes((*modes[:-1], 1, modes[-1]), at_q.shape, at_p.shape, (len(whole), 1))
+    except ValueError:
+        shape = ()
+    if len(shape) < 2 or shape[-2] != len(whole):
+        fail("q, p", f"be (..., path, mode) of {len(whole)} pathways and as many modes as S and d, or broadcast to it",
+             f"their shapes are {at_q.shape} and {at_p.shape}, that of S {S.shape}, of d {d.shape}",
+             "One number per pathway is a column: [[0.1], [0.2]].")  # fmt: skip
+    return S, at_q, at_p, d, whole
+
+
 def as_arrays(*values: ArrayLike) -> tuple[Array, ...]:
     """Arrays of real numbers, without touching those that are on a device or traced."""
     return tuple(x.astype(float) if isinstance(x, jax.Array) else np.asarray(x, float) for x in values)  # type: ignore[misc]
 
 
 def check_depths(depths: Sequence[int]) -> tuple[int, ...]:
-    return tuple(check_positive_int("depths", depth, "Depth counts weight matrices.") for depth in depths)
+    if isinstance(depths, int | np.integer) or not len(depths):
+        fail("depths", "be one whole number per pathway, for at least one", f"it is {depths!r}", "For example (3, 3).")
+    remedy = "Depth counts weight matrices; systems.Pathways takes others, for a solver."
+    return tuple(check_positive_int("depths", depth, remedy) for depth in depths)
 
 
 def given_arrays(
@@ -52,7 +73,8 @@ def given_arrays(
     shape = jnp.broadcast_shapes(S[..., None, :].shape, q.shape, p.shape, (len(depths), 1))
     q, p = (jnp.moveaxis(jnp.broadcast_to(x, shape), -2, 0) for x in (q, p))
     S, d = (jnp.broadcast_to(x, shape[:-2] + shape[-1:]) for x in (S, d))
-    return S / d, d, q, p
+    # Without variance of its inputs a mode never comes to rest, with a negative one it is driven from there.
+    return jnp.where(d > 0, S / jnp.where(d > 0, d, 1.0), jnp.nan), d, q, p
 
 
 def by_lanes(solve: Callable[..., tuple[Array, ...]], size: int, *given: Array) -> tuple[Array, ...]:
@@ -230,7 +252,8 @@ class Race(eqx.Module):
         """LEARNED, or SYMMETRIC where several pathways deeper than two are in front, equal to the last digit."""
         size = jnp.abs(K)
         front = (size == jnp.max(size, axis=0)) & self.moving
-        return jnp.where(jnp.sum(front, axis=0) > 1, Ending.SYMMETRIC, Ending.LEARNED)
+        equal = jnp.maximum(jnp.sum(front & (K > 0), axis=0), jnp.sum(front & (K < 0), axis=0))
+        return jnp.where(equal > 1, Ending.SYMMETRIC, Ending.LEARNED)
 
 
 def _deep(depths: tuple[int, ...]) -> tuple[int, ...]:

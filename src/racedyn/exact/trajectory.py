@@ -19,7 +19,7 @@ from racedyn._types import Array, ArrayLike
 from racedyn._wide import wide_jit
 from racedyn.exact.converged import ROOTS, judged, solve
 from racedyn.exact.drive import power
-from racedyn.exact.race import Ending, Place, Race, as_arrays, by_lanes, check_depths, given_arrays, set_out
+from racedyn.exact.race import Ending, Place, Race, as_arrays, as_race, by_lanes, given_arrays, set_out
 
 _LANES = 32  # modes at a time: all of their nodes have to stay in the cache
 _ORDER, _PANELS = 10, 12
@@ -52,13 +52,18 @@ def trajectory(
     """Strengths of `systems.Pathways` with these arguments at the flow times `ts` (time,), of at least 0, in any order.
 
     Other arguments as in `converged`. Works under `jit`, and derivatives are those of the solution. A mode that is never
-    learned has no end to count from and is NaN; an ODE follows it. Raises `ValueError` for negative times.
+    learned has no end to count from and is NaN; an ODE follows it, as it does one whose time scales lie so far apart that fifty
+    panels don't resolve them (FAILED). Raises `ValueError` for negative times and shapes that don't meet.
     """
     (t,) = as_arrays(ts)
+    if t.ndim > 1 or not t.size:
+        fail(
+            "ts", "be one time or a vector of times", f"its shape is {t.shape}", "For example jnp.linspace(0, 10, 200)."
+        )
     # As NumPy, because what JAX computes inside jit has no value yet, even of an array that has one.
-    if not isinstance(t, jax.core.Tracer) and t.size and not (earliest := np.asarray(t).min()) >= 0:
+    if not isinstance(t, jax.core.Tracer) and not (earliest := np.asarray(t).min()) >= 0:
         fail("ts", "be of at least 0, where the start is", f"its smallest is {earliest:g}")
-    return Unfolded(*_unfold(*as_arrays(singular_values, q, p, variances), check_depths(depths), t))
+    return Unfolded(*_unfold(*as_race(singular_values, depths, q, p, variances), t))
 
 
 @wide_jit(static_argnums=4)

@@ -8,7 +8,7 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_positive_int, fail
+from racedyn._checks import fail
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
 from racedyn.exact.converged import converged
 from racedyn.exact.race import Ending
@@ -29,14 +29,15 @@ class Pathways(AbstractSystem):
     **Arguments:**
 
     - `singular_values`: S, (mode,).
-    - `depths`: D_a >= 1, whole numbers, one per pathway.
+    - `depths`: D_a, one per pathway: whole numbers; or others above 2, with q > 0, for which only a solver
+      has the solution.
     - `q`, `p`: at time 0, (path, mode), or anything that broadcasts to it.
     - `variances`: d, (mode,) or a number.
     - `loss_floor`: the part of the loss outside the modes.
     - `weight_decay`: rate at which all matrices decay besides, in units of 1/tau.
 
     Observables: `strength`, `q`, `p` (path, mode), `loss` (). Raises `ValueError` where shapes don't meet, a value is
-    not finite, or a depth is not a whole number of at least 1.
+    not finite, a variance below 0, or a depth neither whole and at least 1 nor above 2.
     """
 
     singular_values: Array
@@ -45,7 +46,7 @@ class Pathways(AbstractSystem):
     p: Array
     loss_floor: Array
     weight_decay: Array
-    depths: tuple[int, ...] = eqx.field(static=True)
+    depths: tuple[float, ...] = eqx.field(static=True)
     path_names: tuple[str, ...] | None = eqx.field(static=True)
     mode_names: tuple[str, ...] | None = eqx.field(static=True)
     notes: HostOnly = eqx.field(static=True)
@@ -53,7 +54,7 @@ class Pathways(AbstractSystem):
     def __init__(
         self,
         singular_values: ArrayLike | Sequence[float],
-        depths: Sequence[int],
+        depths: Sequence[float],
         q: ArrayLike | Sequence[Any],
         p: ArrayLike | Sequence[Any],
         variances: ArrayLike | Sequence[float] = 1.0,
@@ -66,7 +67,7 @@ class Pathways(AbstractSystem):
         validity: Mapping[str, Any] | None = None,
     ):
         S = jnp.atleast_1d(_as_real("singular_values", singular_values))
-        self.depths = tuple(check_positive_int("depths", depth, "Depth counts weight matrices.") for depth in depths)
+        self.depths = _as_depths(depths)
         shape = (len(self.depths), S.shape[0])
         if S.ndim != 1 or 0 in shape:
             fail(
@@ -76,8 +77,13 @@ class Pathways(AbstractSystem):
             )
         self.singular_values = S
         self.variances = _broadcast("variances", variances, shape[1:])
+        if not isinstance(self.variances, jax.core.Tracer) and np.any(np.asarray(self.variances) < 0):
+            fail("variances", "be of at least 0", f"the smallest is {np.min(np.asarray(self.variances)):g}")
         self.q = _broadcast("q", q, shape)
         self.p = _broadcast("p", p, shape)
+        for a, depth in enumerate(self.depths):
+            if depth % 1 and not isinstance(self.q, jax.core.Tracer) and np.any(np.asarray(self.q[a]) <= 0):
+                fail("q", f"be above 0 in a pathway of depth {depth}", f"that of pathway {a} is not")
         self.loss_floor = _as_real("loss_floor", loss_floor)
         self.weight_decay = _as_real("weight_decay", weight_decay)
         self.path_names = None if path_names is None else tuple(path_names)
@@ -148,7 +154,8 @@ class Pathways(AbstractSystem):
         reach = jnp.abs(self.singular_values) / self.variances
         grown = []
         for depth, q in zip(self.depths, jnp.abs(self.q), strict=True):
-            plateau = {1: jnp.ones_like(reach), 2: jnp.log1p(reach / q**2)}.get(depth, q ** (2.0 - depth))
+            known: dict[float, Array] = {1: jnp.ones_like(reach), 2: jnp.log1p(reach / q**2)}
+            plateau = known.get(depth, q ** (2.0 - depth))
             grown.append(plateau * depth * reach ** (1 - 2 / depth if depth > 1 else 0))
         return jnp.maximum(max(self.depths), jnp.min(jnp.stack(grown), axis=0))
 
@@ -158,13 +165,19 @@ class Pathways(AbstractSystem):
 
     @property
     def has_exact(self) -> bool:
-        """In float64 and without weight decay; of a stack, if some have none."""
+        """In float64, with whole depths and without weight decay; of a stack, if some have none."""
         decay = self.weight_decay
-        return self.q.dtype == jnp.float64 and not isinstance(decay, jax.core.Tracer) and not np.all(np.asarray(decay))
+        whole = all(depth % 1 == 0 for depth in self.depths)
+        return (
+            whole
+            and self.q.dtype == jnp.float64
+            and not isinstance(decay, jax.core.Tracer)
+            and not np.all(np.asarray(decay))
+        )
 
     def exact(self, ts: Array | None) -> tuple[State, Array]:
         """`racedyn.exact.trajectory`, or `converged` where `ts` is None; FAILED with weight decay."""
-        given = self.singular_values, self.depths, self.q, self.p, self.variances
+        given = self.singular_values, tuple(map(int, self.depths)), self.q, self.p, self.variances
         decays = jnp.asarray(self.weight_decay)[..., None] != 0
         if ts is None:
             end = converged(*given)
@@ -180,11 +193,24 @@ class Pathways(AbstractSystem):
         return jnp.where(self.weight_decay == 0, jnp.max(jnp.where(deep, change, 0.0)), jnp.nan)
 
 
-def _powers(q: Array, exponents: Sequence[int]) -> Array:
-    """q_a^n_a with one whole exponent per pathway: exact for q of either sign."""
+def _powers(q: Array, exponents: Sequence[float]) -> Array:
+    """q_a^n_a with one exponent per pathway; whole ones are exact for q of either sign."""
     if len(set(exponents)) == 1:
         return q ** exponents[0]
     return jnp.stack([q[a] ** n for a, n in enumerate(exponents)])
+
+
+def _as_depths(depths: Sequence[float]) -> tuple[float, ...]:
+    if isinstance(depths, int | float | np.number) or not len(depths):
+        fail("depths", "be one number per pathway, for at least one", f"it is {depths!r}", "For example (3, 3).")
+    found = []
+    for depth in depths:
+        real = not isinstance(depth, bool) and isinstance(depth, int | float | np.number)
+        if not real or not np.isfinite(depth) or depth < 1 or (depth < 2 and depth != 1):
+            fail("depths", "be whole numbers of at least 1, or numbers above 2", f"one is {depth!r}",
+                 "Depth counts weight matrices.")  # fmt: skip
+        found.append(int(depth) if depth % 1 == 0 else float(depth))
+    return tuple(found)
 
 
 def _per_path(flags: Sequence[bool], q: Array) -> Array:
