@@ -41,6 +41,9 @@ CASES = ("c1-2", "c1-3", "c1-5", "c1-8", "c1-13", "c0-3", "c0-5", "c0-8")
 S = np.array([4.0, 2.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.125])
 POINTS, CHECKED = 64, 2
 LEVELS = 0.2, 0.5, 0.8
+TURN = (
+    0.05  # seconds of each side in each turn, or one run: a run of 2 ms after others is slowed by what they left behind
+)
 FEW = {
     "diffrax, plain": 16,
     "heyoka, q/p equations": 128,
@@ -100,10 +103,13 @@ def rises(depth: int, value: float, q: np.ndarray, p: np.ndarray) -> tuple[np.nd
     return y[4], (y[2:4] * y[:2] ** (depth - 1)).T
 
 
-def timed(run: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    jax.block_until_ready(run())
-    return time.perf_counter() - start
+def timed(run: Callable[[], Any], at_least: float = 0.0) -> float:
+    """Seconds of one run, of as many as take `at_least` so long."""
+    start, runs = time.perf_counter(), 0
+    while not runs or time.perf_counter() - start < at_least:
+        jax.block_until_ready(run())
+        runs += 1
+    return (time.perf_counter() - start) / runs
 
 
 def measure(case: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -158,7 +164,7 @@ def measure(case: str, options: argparse.Namespace) -> dict[str, Any]:
             found[name] = np.asarray(side())
         turns = [
             {
-                name: 1e6 * timed(side) / min(options.members, FEW.get(name, options.members))
+                name: 1e6 * timed(side, TURN) / min(options.members, FEW.get(name, options.members))
                 for name, side in sides.items()
             }
             for _ in range(options.turns)
