@@ -116,7 +116,7 @@ def _exactly(system: Any, since: Array, method: str, options: list[str]) -> tupl
     if not system.has_exact:
         if method == "exact":
             fail("method", "be 'ode' or 'auto' for a system without a solution of its own", "it is 'exact'",
-                 "systems.Pathways has one, in float64 and without weight decay.")  # fmt: skip
+                 "systems.Pathways has one, in float64, of whole depths and without weight decay.")  # fmt: skip
         return None
     states, endings = system.exact(since)
     saved = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), states)

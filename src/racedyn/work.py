@@ -62,7 +62,7 @@ class Work:
         exact = check_name("method", method, METHODS) != "ode" and like.lanes is not None and builder.sample.has_exact
         if method == "exact" and not exact:
             fail("method", "be 'ode' or 'auto' for a system without a solution of its own", "it is 'exact'",
-                 "systems.Pathways has one, in float64 and without weight decay.")  # fmt: skip
+                 "systems.Pathways has one, in float64, of whole depths and without weight decay.")  # fmt: skip
         if times is None and not exact:
             fail("ts", "be given where a solver is to find the states", "it is left out, which means the end",
                  "For example jnp.linspace(0, 10, 200).")  # fmt: skip
