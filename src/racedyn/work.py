@@ -98,19 +98,15 @@ class Work:
         count = len(jax.tree.leaves(eqx.filter(stack, eqx.is_array))[0])
         lanes = self.like.lanes or 1
         steps = np.zeros((count, lanes), int)
+        begins = np.asarray(_begins(stack, self.args)).reshape(count, lanes)
         if not self.exact:
             shape = jax.eval_shape(self.like.y0)
-            states = jax.tree.map(lambda leaf: np.empty((count, self.rows, *leaf.shape), leaf.dtype), shape)
-            left = np.asarray(_begins(stack, self.args)).reshape(count, -1) & np.ones((count, lanes), bool)
-            status = np.where(left, int(Status.DONE), int(Status.NOT_FINITE))
-            if not left.all():
-                states = jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, leaf.dtype), states)
+            states = jax.tree.map(lambda leaf: np.full((count, self.rows, *leaf.shape), np.nan, leaf.dtype), shape)
+            left, status = begins, np.where(begins, int(Status.DONE), int(Status.NOT_FINITE))
         else:
             found, endings = _exact(stack, self.times, self.mesh)
-            status = _OF_ENDING[np.asarray(endings)]
-            finite = _finite(stack)
-            status[~finite] = int(Status.NOT_FINITE)
-            left = (status != Status.DONE) & finite
+            status = np.where(begins, _OF_ENDING[np.asarray(endings)], int(Status.NOT_FINITE))
+            left = (status != Status.DONE) & begins
             if self.times is None or not left.any():
                 return found, status, steps
             states = jax.tree.map(np.array, found)
@@ -243,16 +239,6 @@ def _observed(like: Any, asked: Sequence[str] | None) -> tuple[str, ...]:
     for name in names:
         check_name("observe", name, known)
     return names
-
-
-def _finite(stack: Any) -> np.ndarray:
-    """Which lanes have finite parameters, (member, lane)."""
-    finite = np.ones((1, 1), bool)
-    for leaf in jax.tree.leaves(eqx.filter(stack, eqx.is_inexact_array)):
-        good = np.isfinite(np.asarray(leaf))
-        good = good[:, None] if good.ndim == 1 else good.reshape(len(good), -1, good.shape[-1]).all(axis=1)
-        finite = finite & good
-    return finite
 
 
 def _worst(status: np.ndarray) -> np.ndarray:

@@ -206,7 +206,7 @@ def _as_depths(depths: Sequence[float]) -> tuple[float, ...]:
     found = []
     for depth in depths:
         real = not isinstance(depth, bool) and isinstance(depth, int | float | np.number)
-        if not real or not np.isfinite(depth) or depth < 1 or (depth < 2 and depth != 1):
+        if not real or not np.isfinite(depth) or (depth < 2 and depth != 1):
             fail("depths", "be whole numbers of at least 1, or numbers above 2", f"one is {depth!r}",
                  "Depth counts weight matrices.")  # fmt: skip
         found.append(int(depth) if depth % 1 == 0 else float(depth))
