@@ -22,7 +22,7 @@ LAZY = {f"{ROOT}.cli"}
 # Third-party library -> its homes. Those used by everyone have none.
 EVERYWHERE = {"jax", "jaxtyping", "numpy", "equinox"}
 HOMES = {
-    "diffrax": {"integration", "simulation", "ensembles"},
+    "diffrax": {"integration", "simulation", "step_sizes", "ensembles"},
     "h5py": {"store"},
     "xarray": {"store"},
     "matplotlib": {"plot"},

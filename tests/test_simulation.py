@@ -196,8 +196,8 @@ def test_provenance_says_what_was_done():
     ("options", "message"),
     [
         ({"rtol": 1e-16}, r"`rtol` must be at least 2.2e-15, which float64 can meet"),
-        ({"rtol": 0.0}, r"`rtol` must be positive"),
-        ({"atol": -1.0}, r"`atol` must be positive"),
+        ({"rtol": 0.0}, r"`rtol` must be a positive number"),
+        ({"atol": -1.0}, r"`atol` must be a number of at least 0"),
         ({"ts": [3.0, 1.0]}, r"`ts` must rise, but after 3 comes 1"),
         ({"ts": [-1.0, 1.0]}, r"`ts` must start at t0 = 0 or later"),
         ({"ts": [0.0]}, r"end after it"),

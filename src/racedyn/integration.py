@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._types import TIME, Array, ArrayLike, PyTree
+from racedyn.step_sizes import RelativeSteps, finest_tolerance
 from racedyn.systems.base import AbstractSystem
 from racedyn.trajectory import Status, Trajectory
 
@@ -82,8 +83,8 @@ def solve(
 
     and as options:
 
-    - `rtol` (1e-8), `atol`: tolerances of each step. `rtol` is divided by the system's `amplification`, so that it is
-      met by what is observed; `atol` is by default that times the largest entry of the initial state (of each lane).
+    - `rtol` (1e-8), below 0.1: of each step and each part of the state, against its own size (`magnitudes` of the system),
+      divided by the system's `amplification`, so that it is met by what is observed. `atol` (0): what is added to it.
     - `solver`: diffrax's; by default Tsit5, whose dense output is as accurate as its steps.
     - `stepsize_controller`, `event`, `adjoint`, `dt0`: passed to diffrax. Forward-mode derivatives need
       `adjoint=diffrax.ForwardMode()`. After an event of yours rows are NaN; once the system has `settled`, rows hold.
@@ -106,11 +107,6 @@ def arrays_at_the_door(system: Any) -> Any:
 def take_lanes(system: Any, lanes: ArrayLike) -> Any:
     """The system that has these lanes only (in this order); parameters that are scalars are shared."""
     return jax.tree.map(lambda leaf: leaf[..., lanes] if eqx.is_array(leaf) and leaf.ndim else leaf, system)
-
-
-def finest_tolerance(dtype: Any) -> float:
-    """The smallest relative tolerance that rounding lets a solver keep."""
-    return 10 * float(jnp.finfo(dtype).eps)
 
 
 def as_times(system: Any, ts: ArrayLike) -> Array:
@@ -205,16 +201,23 @@ class _Apart(eqx.Module):
     def amplification(self) -> ArrayLike:
         return self.system.amplification()  # type: ignore[no-any-return]
 
+    def mixing(self) -> ArrayLike:
+        return self.system.mixing()  # type: ignore[no-any-return]
+
+    def magnitudes(self, y: tuple[Array, ...]) -> tuple[Array, ...]:
+        sizes, whole = self.system.magnitudes(self.together(y)), self.together(y)
+        return self._apart(jax.tree.map(lambda size, leaf: jnp.broadcast_to(size, leaf.shape), sizes, whole))
+
 
 def _integrate_one(
     system: Any, ts: Array, t0: Array, args: Any, settings: Settings, save: Callable[..., PyTree]
 ) -> Solved:
     y0 = system.y0()
-    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(y0)]))
     amplification = jax.lax.stop_gradient(jnp.asarray(system.amplification(), ts.dtype))
     rtol = jnp.maximum(settings.rtol / amplification, finest_tolerance(ts.dtype))
-    atol = rtol * jnp.where(largest > 0, largest, 1.0) if settings.atol is None else settings.atol
-    controller = settings.controller or dfx.PIDController(rtol=rtol, atol=atol)
+    controller = settings.controller
+    if controller is None:
+        controller = RelativeSteps(rtol, settings.atol, system.magnitudes, jax.lax.stop_gradient(y0))
     if settings.step_to_ts:
         controller = dfx.ClipStepSizeController(controller, step_ts=ts)
 
@@ -250,7 +253,8 @@ def _integrate_one(
         return jnp.where(((ts <= t_end) & (t_end > t0)).reshape((-1,) + (1,) * (rows.ndim - 1)), rows, last)
 
     stats = {name: solution.stats[name] for name in ("num_steps", "num_accepted_steps", "num_rejected_steps")}
-    return Solved(jax.tree.map(fill, solution.ys[0], held), end, status, {**stats, "t_end": t_end})
+    stats |= {"t_end": t_end, "accuracy": rtol * amplification * jnp.asarray(system.mixing(), ts.dtype)}
+    return Solved(jax.tree.map(fill, solution.ys[0], held), end, status, stats)
 
 
 def _status(result: Any) -> Array:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_name, check_positive_int, fail
+from racedyn._checks import check_name, check_not_negative, check_positive, check_positive_int, fail
 from racedyn._types import Array, ArrayLike
 from racedyn.exact import Ending
 from racedyn.integration import (
@@ -19,16 +19,18 @@ from racedyn.integration import (
     Solved,
     arrays_at_the_door,
     as_times,
-    finest_tolerance,
     integrate,
     package,
     settings_for,
     take_lanes,
 )
 from racedyn.provenance import now, versions
+from racedyn.step_sizes import finest_tolerance
 from racedyn.systems.base import AbstractSystem
 from racedyn.trajectory import Provenance, Status, Trajectory
 
+COARSEST_TOLERANCE = 0.1  # from there on an error as large as the state passes for none
+EXACT_ACCURACY = 1e-8  # of trajectories without a solver, in the larger of S and the start
 METHODS = ("ode", "exact", "auto")
 
 
@@ -124,7 +126,8 @@ def _exactly(system: Any, since: Array, method: str, options: list[str]) -> tupl
     stats = {name: steps for name in ("num_steps", "num_accepted_steps", "num_rejected_steps")}
     end = jax.tree.map(lambda leaf: leaf[:, -1], saved)
     t_end = jnp.full(system.lanes, since[-1])
-    return Solved(saved, end, steps + int(Status.DONE), {**stats, "t_end": t_end}), np.flatnonzero(
+    stats |= {"t_end": t_end, "accuracy": jnp.full(system.lanes, EXACT_ACCURACY)}
+    return Solved(saved, end, steps + int(Status.DONE), stats), np.flatnonzero(
         np.asarray(endings) >= Ending.NEVER
     )
 
@@ -171,9 +174,12 @@ def check_times(system: Any, ts: ArrayLike, t0: float) -> Array:
 
 
 def check_tolerances(system: Any, rtol: float, atol: float | None) -> None:
-    for name, value in (("rtol", rtol), ("atol", atol)):
-        if value is not None and not value > 0:
-            fail(name, "be positive", f"it is {value!r}")
+    check_positive("rtol", rtol)
+    if atol is not None:
+        check_not_negative("atol", atol)
+    if rtol >= COARSEST_TOLERANCE:
+        fail("rtol", f"be below {COARSEST_TOLERANCE:g}", f"it is {rtol:g}, with which steps are not judged at all",
+             "It is the relative accuracy asked for; 1e-8 by default.")  # fmt: skip
     dtype = jnp.result_type(*jax.tree.leaves(jax.eval_shape(system.y0)))
     finest = finest_tolerance(dtype)
     if rtol < finest:

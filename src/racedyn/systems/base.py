@@ -66,10 +66,26 @@ class AbstractSystem(eqx.Module):
         """
         return 1.0
 
+    def mixing(self) -> ArrayLike:
+        """By how much less than the state's entries what is observed is known (per lane), as the start tells; at least 1.
+
+        Not paid for by shorter steps, but said: `stats["accuracy"]` has it. By default 1.
+        """
+        return 1.0
+
+    def magnitudes(self, y: PyTree) -> PyTree:
+        """The size of each part of the state, against which its error is judged: arrays that broadcast to those of y.
+
+        By default each entry's own, so that small ones are as well known as large ones; in matrices (the last two axes) the
+        smaller of the means of row and column, as a matrix has entries that are near zero by chance.
+        """
+        return jax.tree.map(entry_sizes, y)
+
     def settled(self, t: Array, y: PyTree, tolerance: ArrayLike) -> Array:
         """Whether what is left to change is below `tolerance`, relative: the solve stops and holds the value.
 
-        Never a norm of dy/dt, which is small on a plateau too. By default never.
+        Of the flow that is integrated, weight decay and all. Never a norm of dy/dt, which is small on a plateau too. By
+        default never.
         """
         return jnp.asarray(False)
 
@@ -89,6 +105,15 @@ class AbstractSystem(eqx.Module):
     def drift(self, y: PyTree, y0: PyTree) -> Array:
         """Largest change of a conserved quantity since y0, relative to its scale; NaN where nothing is conserved."""
         return jnp.asarray(jnp.nan)
+
+
+def entry_sizes(y: Array) -> Array:
+    """Sizes of the entries of an array; see `AbstractSystem.magnitudes`."""
+    sizes = jnp.abs(y)
+    if y.ndim < 2:
+        return sizes
+    rows, columns = (jnp.mean(sizes, axis=axis, keepdims=True) for axis in (-1, -2))
+    return jnp.minimum(rows, columns)
 
 
 class FunctionSystem(AbstractSystem):

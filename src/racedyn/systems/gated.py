@@ -10,10 +10,10 @@ import numpy as np
 
 from racedyn._types import EDGE, MODE, PATH, Array, ArrayLike, FrozenDict, HostOnly, Path
 from racedyn.networks.network import Network
-from racedyn.networks.pathmaps import Pair, observe_paths
+from racedyn.networks.pathmaps import MAX_UNNAMED_PATHS, Pair, observe_paths
 from racedyn.networks.stages import Stages, staged
-from racedyn.systems import engine
-from racedyn.systems.base import AbstractSystem
+from racedyn.systems import engine, rise
+from racedyn.systems.base import AbstractSystem, entry_sizes
 from racedyn.systems.plan import Plan
 from racedyn.tasks.modes import Modes
 
@@ -39,7 +39,7 @@ class GatedFlow(AbstractSystem):
     reach: Array
     variance: Array
     floor: Array
-    whole: Array  # the loss above its floor where all weights are zero
+    least: Array  # the part of the loss above its floor that the weakest mode has where all weights are zero
     weight_decay: Array
     level: str = eqx.field(static=True)
     network: Network = eqx.field(static=True)
@@ -95,12 +95,7 @@ class GatedFlow(AbstractSystem):
         )
         self.reach, self.variance = jnp.asarray(reach, float), jnp.asarray(variance, float)
         self.floor = jnp.asarray(floor, float)
-        lost = [
-            0.5 * np.einsum("r,rn...->...", layer.weights.array * layer.counts.array, Y**2)
-            for layer, Y in zip(plan.layers, targets, strict=True)
-            if Y is not None and layer.weights is not None and layer.counts is not None
-        ]
-        self.whole = jnp.asarray(sum(lost), float)
+        self.least = jnp.asarray(_weakest(plan, targets), float)
         self.weight_decay = jnp.asarray(weight_decay, float)
         self.num_modes = num_modes
         self.paths = tuple(paths)
@@ -208,27 +203,36 @@ class GatedFlow(AbstractSystem):
     def _growth(self, weights: State, inputs: Any, targets: Any) -> Array:
         """Largest |dW/dt| / |W| of a matrix, in one lane."""
         rates = [
-            jnp.max(jnp.sqrt(jnp.sum(f**2, axis=(1, 2)) / jnp.maximum(jnp.sum(w**2, axis=(1, 2)), _TINY)))
+            jnp.max(jnp.sqrt(jnp.sum(f**2, axis=(1, 2)) / jnp.maximum(jnp.sum(w**2, axis=(1, 2)), rise.TINY)))
             for f, w in zip(self._field(weights, inputs, targets), weights, strict=True)
         ]
         return jnp.max(jnp.stack(rates))
 
     def amplification(self) -> Array:
-        """Rate of relaxation over rate of growth at the start, times the log of the rise; at least the depth.
+        """As of the chain of numbers that the leading path is (`systems.rise`)."""
+        given = self.weights, self.inputs, self.targets, self.reach, self.variance
+        return self._each_lane(self._amplification)(*given)  # type: ignore[no-any-return]
 
-        As for `Pathways`, where both are closed forms: a plateau turns an early error into a shift in time. A balanced
-        path of depth D relaxes at D d (S/d)^(2-2/D).
-        """
-        depth = max(self.network.distances().values())
-        relaxation = depth * self.variance * self.reach ** (2 - 2 / depth)
-        growth = self._growth(self.weights, self.inputs, self.targets)
-        size = jnp.max(jnp.stack([jnp.max(jnp.abs(w)) for w in self.weights]))
-        rise = jnp.log1p(self.reach / jnp.maximum(size, _TINY) ** depth)
-        return jnp.maximum(depth, rise * relaxation / jnp.maximum(growth, _TINY))
+    def _amplification(self, weights: State, inputs: Any, targets: Any, reach: Array, variance: Array) -> Array:
+        gains = {edge: rise.gain(matrix) for edge, matrix in self.matrices(weights).items() if edge not in self.fixed}
+        gains |= {edge: jnp.ones_like(reach) for edge in self.fixed}
+        growth = self._growth(weights, inputs, targets)
+        return rise.amplification(*rise.leading_path(self.network, gains), reach, variance, growth)
+
+    def mixing(self) -> Array:
+        if self.level == "modes" or not self.paths or max(self.network.count_paths().values()) > MAX_UNNAMED_PATHS:
+            return jnp.asarray(1.0)
+        directions: dict[str, list[np.ndarray]] = {}
+        for (source, _), modes in self.bases:
+            directions.setdefault(source, []).append(modes.V)
+        joined = {node: jnp.asarray(np.concatenate(parts, axis=1)) for node, parts in directions.items()}
+        return rise.mixing(self.network, self.matrices(self.weights), joined, entry_sizes)
 
     def settled(self, t: Array, y: State, tolerance: ArrayLike) -> Array:
-        """Whether the strengths still missing are below `tolerance`: the loss, quadratic in them, near its floor."""
-        return self._missing(y) <= tolerance**2 * self.whole
+        """Whether the strengths still missing are below `tolerance`, that of the weakest mode too: the loss, quadratic in them,
+        near its floor. Weight decay goes on there, and so do the stages before the last."""
+        plain = (self.weight_decay == 0) & (not self.stages)
+        return plain & (self._missing(y) <= tolerance**2 * self.least)
 
     def drift(self, y: State, y0: State) -> Array:
         """Largest change of sum_in W W^T - sum_out W^T W at an inner node, over the norm of both sums at the start.
@@ -239,7 +243,7 @@ class GatedFlow(AbstractSystem):
         worst = jnp.asarray(jnp.nan)
         for (now, _), (then, scale) in zip(conserved(y), conserved(y0), strict=True):
             change = jnp.sqrt(jnp.sum((now - then) ** 2, axis=(0, 1)))
-            worst = jnp.fmax(worst, jnp.max(change / jnp.maximum(scale, _TINY)))
+            worst = jnp.fmax(worst, jnp.max(change / jnp.maximum(scale, rise.TINY)))
         return jnp.where(self.weight_decay == 0, worst, jnp.nan)
 
     def _inner_nodes(self) -> list[str]:
@@ -264,7 +268,19 @@ class GatedFlow(AbstractSystem):
         return sums[0] - sums[1], jnp.linalg.norm(sums[0]) + jnp.linalg.norm(sums[1])
 
 
-_TINY = 1e-300
+def _weakest(plan: Plan, targets: Sequence[np.ndarray | None]) -> np.ndarray:
+    """1/2 s^2 of the smallest singular value of the targets, weighted as in the loss; lane by lane where they have lanes."""
+    found = []
+    for layer, Y in zip(plan.layers, targets, strict=True):
+        if Y is not None and layer.weights is not None and layer.counts is not None:
+            weight = np.sqrt(layer.weights.array * layer.counts.array)
+            S = np.linalg.svd(np.moveaxis(np.einsum("r,rn...->rn...", weight, Y), (0, 1), (-2, -1)), compute_uv=False)
+            rounding = max(Y.shape[:2]) * np.finfo(float).eps * np.max(S, axis=-1, keepdims=True, initial=0.0)
+            found.append(np.min(np.where(rounding < S, S, np.inf), axis=-1, initial=np.inf))
+    if not found:
+        return np.zeros(())
+    least = np.min(found, axis=0)
+    return np.where(np.isfinite(least), 0.5 * least**2, 0.0)
 
 
 @eqx.filter_jit

@@ -147,21 +147,36 @@ class Pathways(AbstractSystem):
     def amplification(self) -> Array:
         """Length of the plateau times the rate at its end: a plateau turns an early error into a shift in time.
 
-        The pathway that leaves first does so at about t S = q^(2-D) (D > 2), ln(1 + S/(d q^2)) (D = 2) or at once
-        (D = 1), and then K moves at about the relaxation rate of a balanced pathway, D d (S/d)^(2-2/D). At least D: an
-        error in each of D factors is D times that in K.
+        A pathway leaves after about t S = 1 / (q^(D-3) sqrt(q^2 + p^2)) (D > 2), ln(1 + S/(d (q + p)^2)) (D = 2), or at once
+        (D = 1), and then K moves at about the relaxation rate of a balanced pathway, D d (S/d)^(2-2/D). One that starts
+        against S first falls to q^2 = c = q^2 - p^2, of which an error is q^2 / c times that of q. The first to leave counts. At
+        least the depth: an error in each of D factors is D times that in K.
         """
-        reach = jnp.abs(self.singular_values) / self.variances
-        grown = []
-        for depth, q in zip(self.depths, jnp.abs(self.q), strict=True):
-            known: dict[float, Array] = {1: jnp.ones_like(reach), 2: jnp.log1p(reach / q**2)}
-            plateau = known.get(depth, q ** (2.0 - depth))
-            grown.append(plateau * depth * reach ** (1 - 2 / depth if depth > 1 else 0))
-        return jnp.maximum(max(self.depths), jnp.min(jnp.stack(grown), axis=0))
+        reach = jnp.where(self.variances > 0, jnp.abs(self.singular_values) / self.variances, 1)
+        ways = []
+        for depth, signed, p in zip(self.depths, self.q, self.p, strict=True):
+            q, towards = jnp.abs(signed), jnp.sign(self.singular_values) * p * jnp.sign(signed) ** (depth - 1)
+            against, c = towards < 0, (q - jnp.abs(p)) * (q + jnp.abs(p))
+            if depth == 1:
+                plateau = jnp.ones_like(reach)
+            elif depth == 2:
+                lasting = jnp.abs(q + towards)
+                plateau = jnp.log1p(reach / lasting**2) * jnp.where(against, q / lasting, 1)
+            else:
+                lowest = jnp.sqrt(jnp.maximum(c, 0))
+                plateau = jnp.where(
+                    against, lowest ** (-depth) * q**2, 1 / (q ** (depth - 3.0) * jnp.sqrt(q**2 + p**2))
+                )
+            ways.append(plateau * depth * reach ** (1 - 2 / depth if depth > 1 else 0))
+        first = jnp.min(jnp.where(jnp.isnan(jnp.stack(ways)), jnp.inf, jnp.stack(ways)), axis=0)
+        return jnp.maximum(max(self.depths), jnp.where(jnp.isfinite(first), first, 1))
 
     def settled(self, t: Array, y: State, tolerance: ArrayLike) -> Array:
+        """Whether the residual is small beside S, or, where S = 0, beside what pathways cancel of each other. Weight decay
+        goes on where the data are fitted."""
         fitted = self.variances * jnp.sum(jnp.abs(self.strength(y)), axis=0)
-        return jnp.abs(self.residual(y)) <= tolerance * (jnp.abs(self.singular_values) + fitted)
+        S = jnp.abs(self.singular_values)
+        return (self.weight_decay == 0) & (jnp.abs(self.residual(y)) <= tolerance * jnp.where(S > 0, S, fitted))
 
     @property
     def has_exact(self) -> bool:
