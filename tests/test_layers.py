@@ -22,7 +22,7 @@ LAZY = {f"{ROOT}.cli"}
 # Third-party library -> its homes. Those used by everyone have none.
 EVERYWHERE = {"jax", "jaxtyping", "numpy", "equinox"}
 HOMES = {
-    "diffrax": {"integration", "simulation", "step_sizes", "ensembles"},
+    "diffrax": {"integration", "simulation", "single", "step_sizes", "crossings", "ensembles"},
     "h5py": {"store"},
     "xarray": {"store"},
     "matplotlib": {"plot"},
@@ -228,7 +228,7 @@ HOUSE = {
             libraries_away_from_home,
             "racedyn.systems",
             "import diffrax as dfx",
-            "diffrax, whose home is ensembles, integration",
+            "diffrax, whose home is crossings, ensembles",
         ),
         (
             libraries_away_from_home,

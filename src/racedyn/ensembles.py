@@ -4,7 +4,7 @@ import dataclasses
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_positive_int
-from racedyn._types import MEMBER, TIME, ArrayLike, PyTree
+from racedyn._types import MEMBER, TIME, Array, ArrayLike, PyTree
 from racedyn.integration import settings_for
 from racedyn.members import Builder
 from racedyn.progress import Progress
@@ -41,6 +41,8 @@ def ensemble(
     max_steps: int = 2**16,
     solver: dfx.AbstractSolver | None = None,
     retry: dfx.AbstractSolver | None = None,
+    jumps: ArrayLike | Sequence[float] | None = None,
+    crossings: Mapping[str, float | Callable[[Any, Array, PyTree], ArrayLike]] | None = None,
     block: int | None = None,
     devices: Sequence[Any] | None = None,
     progress: bool = False,
@@ -59,7 +61,8 @@ def ensemble(
     - `observe`: names of the observables to keep: "strength" where there is one, or else all.
     - `method`: "auto": without a solver where the system has a solution of its own (`systems.Pathways`, in float64 and without
       weight decay), but for modes that are never learned; "exact": refused where it has none; "ode": by the solver.
-    - `args`, `rtol`, `atol`, `max_steps`, `solver`, `retry`: as in `simulate`, for what the solver does. By default it is
+    - `args`, `rtol`, `atol`, `max_steps`, `solver`, `retry`, `jumps`, `crossings`: as in `simulate`, for what the solver does;
+      times of crossings are (member,), or (member, lane) where there are lanes. By default it is
       Tsit5, or Dopri8 for what has an `amplification` of a thousand or more and so takes that much smaller steps.
     - `block`: members at a time; by default what keeps their states below 64 MiB. `devices`: by default all.
     - `progress`: a bar on stderr.
@@ -78,7 +81,16 @@ def ensemble(
     like = builder.first()
     check_field(like, args)
     check_tolerances(like, rtol, atol)
-    settings = settings_for(like, rtol=rtol, atol=atol, solver=solver, max_steps=max_steps, adjoint=dfx.ForwardMode())
+    settings = settings_for(
+        like,
+        rtol=rtol,
+        atol=atol,
+        solver=solver,
+        max_steps=max_steps,
+        adjoint=dfx.ForwardMode(),
+        jumps=jumps,
+        crossings=crossings,
+    )
     times = None if ts is None else check_times(like, ts, 0.0)
     long = dataclasses.replace(settings, solver=solver or dfx.Dopri8())
     work = Work.of(builder, times, method, observe, args, settings, long, retry or dfx.Kvaerno5(), devices)
@@ -163,6 +175,8 @@ def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
             "atol": None if settings.atol is None else float(settings.atol),
             "solver": repr(settings.solver),
             "max_steps": settings.max_steps,
+            "jumps": None if settings.jumps is None else [float(t) for t in settings.jumps],
+            "crossings": [name for name, _ in settings.crossings],
             "time_unit": "tau",
         },
         versions=versions(),
@@ -174,10 +188,18 @@ def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
         dims=dims,
         labels=dict(work.like.labels()),
         status=np.broadcast_to(np.int32(Status.INTERRUPTED), (count,)),
-        stats={"num_steps": np.broadcast_to(np.int64(0), (count,))},
+        stats={"num_steps": np.broadcast_to(np.int64(0), (count,))} | _told(work, count),
         provenance=provenance,
     )
     return empty, provenance
+
+
+def _told(work: Work, count: int) -> dict[str, np.ndarray]:
+    shape = (count,) if work.like.lanes is None else (count, work.like.lanes)
+    return {
+        name: np.broadcast_to(np.asarray(np.nan if kind.kind == "f" else 0, kind), shape)
+        for name, kind in work.told.items()
+    }
 
 
 def _blocks(missing: np.ndarray, size: int) -> Iterator[np.ndarray]:

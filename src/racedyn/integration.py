@@ -1,8 +1,8 @@
 """The only ODE solve: `solve`, pure, and the pieces of it that `simulation` puts together on the host."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import diffrax as dfx
 import equinox as eqx
@@ -10,38 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from racedyn._checks import check_finite, fail
 from racedyn._types import TIME, Array, ArrayLike, PyTree
-from racedyn.step_sizes import RelativeSteps, finest_tolerance
+from racedyn.crossings import check_crossings
+from racedyn.single import Settings, Solved, integrate_one
 from racedyn.systems.base import AbstractSystem
-from racedyn.trajectory import Status, Trajectory
+from racedyn.trajectory import Trajectory
 
 # Lanes of a batch are stepped together. The size is fixed, and the last batch padded, because the size of a batch
 # changes the last bits of a result: so no result depends on how many lanes there are or how they are ordered.
 LANES_PER_BATCH = 16
-
-
-class Settings(eqx.Module):
-    """What diffrax is told, beside the system and the times. Tolerances are arrays: a new one does not recompile."""
-
-    rtol: Array
-    atol: Array | None
-    solver: dfx.AbstractSolver
-    controller: dfx.AbstractStepSizeController | None
-    event: dfx.Event | None
-    adjoint: dfx.AbstractAdjoint
-    dt0: Array | None
-    max_steps: int = eqx.field(static=True)
-    save_ys: bool = eqx.field(static=True)
-    step_to_ts: bool = eqx.field(static=True, default=False)
-
-
-class Solved(NamedTuple):
-    """One integration: what was saved at `ts`, the last state, `Status` and step counts. Laned: lanes come first."""
-
-    saved: PyTree
-    end: PyTree
-    status: Array
-    stats: dict[str, Array]
 
 
 def settings_for(
@@ -56,6 +34,8 @@ def settings_for(
     max_steps: int = 2**16,
     dt0: float | None = None,
     save_ys: bool = False,
+    jumps: Sequence[float] | ArrayLike | None = None,
+    crossings: Mapping[str, float | Callable[[Any, Array, PyTree], ArrayLike]] | None = None,
 ) -> Settings:
     """The settings of one solve, defaults filled in; arguments as in `solve`."""
     return Settings(
@@ -68,7 +48,17 @@ def settings_for(
         dt0=None if dt0 is None else as_times(system, dt0),
         max_steps=max_steps,
         save_ys=save_ys,
+        jumps=None if jumps is None else as_times(system, _checked_jumps(jumps)),
+        crossings=check_crossings(system, crossings or {}),
     )
+
+
+def _checked_jumps(jumps: Any) -> np.ndarray:
+    if isinstance(jumps, str) or np.ndim(jumps) != 1:
+        fail("jumps", "be a vector of times", f"it is {jumps!r}", "For example [3.0, 5.0].")
+    times = np.asarray(jumps, dtype=np.float64)
+    check_finite("jumps", times)
+    return times
 
 
 def solve(
@@ -90,6 +80,13 @@ def solve(
       `adjoint=diffrax.ForwardMode()`. After an event of yours rows are NaN; once the system has `settled`, rows hold.
     - `max_steps` (2**16): per lane; what uses them up has NaN rows from there and says so in `status`.
     - `save_ys` (False): also keep the states.
+    - `jumps`: times at which the vector field jumps, as a drive that is switched on, or is off but for a short pulse: steps
+      end there. A solver sees the field only at its own steps: without these times it loses digits at each jump, and may step
+      over a pulse without a sign. What is smooth needs none; `systems.Piecewise` has its switches.
+    - `crossings`: name -> a function of (system, t, y) whose first change of sign is recorded, as `stats["crossing_NAME"]` in
+      units of tau, with the number of all as `stats["num_crossings_NAME"]`, for each lane by its own system, without stopping
+      anything; or, for systems that know what there is to learn, a number: the fraction of it. NaN where there is none.
+      They are known as well as the states are, and have no derivatives.
 
     A laned system (`system.lanes`) steps each mode on its own clock; `status` and `stats` are then per lane.
     """
@@ -128,10 +125,10 @@ def integrate(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) 
 def _integrate_whole(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) -> Solved:
     y0 = system.y0()
 
-    def save(t: Array, y: PyTree, args: Any) -> PyTree:
-        return system.observe(t, y), system.drift(y, y0), y if settings.save_ys else None
+    def save(now: Any, t: Array, y: PyTree) -> PyTree:
+        return now.observe(t, y), now.drift(y, y0), y if settings.save_ys else None
 
-    return _integrate_one(system, ts, t0, args, settings, save)
+    return integrate_one(system, ts, t0, args, settings, save)
 
 
 @eqx.filter_jit
@@ -141,7 +138,7 @@ def _integrate_lanes(system: Any, ts: Array, t0: Array, args: Any, settings: Set
 
     def one(lane: Array) -> Solved:
         alone = eqx.combine(jax.tree.map(lambda leaf: leaf[..., lane], dynamic), static)
-        return _integrate_one(alone, ts, t0, args, settings, lambda t, y, args: y)
+        return integrate_one(alone, ts, t0, args, settings, lambda now, t, y: y)
 
     solved = jax.lax.map(jax.vmap(one), jnp.arange(system.lanes).reshape(-1, LANES_PER_BATCH))
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), solved)
@@ -158,7 +155,7 @@ def integrate_members(
 
     def one(own: Any) -> Solved:
         system = _Apart(eqx.combine(own, static))
-        return _integrate_one(system, ts, t0, args, settings, lambda t, y, _: system.together(y))
+        return integrate_one(system, ts, t0, args, settings, lambda now, t, y: now.together(y))
 
     def batch(given: tuple[Any, Array]) -> Solved:
         own, wanted = given
@@ -182,6 +179,16 @@ class _Apart(eqx.Module):
 
     def y0(self) -> tuple[Array, ...]:
         return self._apart(self.system.y0())
+
+    def at(self, y: tuple[Array, ...]) -> "_Apart":
+        return _Apart(self.system.at(self.together(y)))
+
+    def jumps(self) -> ArrayLike | None:
+        return self.system.jumps()  # type: ignore[no-any-return]
+
+    def pieces(self) -> tuple[Sequence[Any], Array] | None:
+        pieces = self.system.pieces()
+        return None if pieces is None else ([_Apart(piece) for piece in pieces[0]], pieces[1])
 
     def _apart(self, y: PyTree) -> tuple[Array, ...]:
         return tuple(number for leaf in jax.tree.leaves(y) for number in leaf.ravel())
@@ -207,67 +214,6 @@ class _Apart(eqx.Module):
     def magnitudes(self, y: tuple[Array, ...]) -> tuple[Array, ...]:
         sizes, whole = self.system.magnitudes(self.together(y)), self.together(y)
         return self._apart(jax.tree.map(lambda size, leaf: jnp.broadcast_to(size, leaf.shape), sizes, whole))
-
-
-def _integrate_one(
-    system: Any, ts: Array, t0: Array, args: Any, settings: Settings, save: Callable[..., PyTree]
-) -> Solved:
-    y0 = system.y0()
-    amplification = jax.lax.stop_gradient(jnp.asarray(system.amplification(), ts.dtype))
-    rtol = jnp.maximum(settings.rtol / amplification, finest_tolerance(ts.dtype))
-    controller = settings.controller
-    if controller is None:
-        controller = RelativeSteps(rtol, settings.atol, system.magnitudes, jax.lax.stop_gradient(y0))
-    if settings.step_to_ts:
-        controller = dfx.ClipStepSizeController(controller, step_ts=ts)
-
-    def settled(t: Array, y: PyTree, args: Any, **_: Any) -> Array:
-        return system.settled(t, y, settings.rtol)
-
-    user = settings.event
-    event = dfx.Event(settled)
-    if user is not None:
-        event = dfx.Event((user.cond_fn, settled), user.root_finder, (user.direction, None))
-    solution = dfx.diffeqsolve(
-        dfx.ODETerm(system.vector_field),
-        settings.solver,
-        t0,
-        ts[-1],
-        settings.dt0,
-        y0,
-        args,
-        saveat=dfx.SaveAt(subs=[dfx.SubSaveAt(ts=ts, fn=save), dfx.SubSaveAt(t1=True)]),
-        stepsize_controller=controller,
-        event=event,
-        adjoint=settings.adjoint,
-        max_steps=settings.max_steps,
-        throw=False,
-    )
-    t_end, end = solution.ts[1][-1], jax.tree.map(lambda leaf: leaf[-1], solution.ys[1])
-    has_settled = solution.event_mask if user is None else solution.event_mask[1]
-    status = jnp.where(has_settled, int(Status.SETTLED), _status(solution.result))
-    held = jax.tree.map(lambda leaf: jnp.where(has_settled, leaf, jnp.nan), save(t_end, end, args))
-
-    def fill(rows: Array, last: Array) -> Array:
-        # What stops at t0 already has saved nothing.
-        return jnp.where(((ts <= t_end) & (t_end > t0)).reshape((-1,) + (1,) * (rows.ndim - 1)), rows, last)
-
-    stats = {name: solution.stats[name] for name in ("num_steps", "num_accepted_steps", "num_rejected_steps")}
-    stats |= {"t_end": t_end, "accuracy": rtol * amplification * jnp.asarray(system.mixing(), ts.dtype)}
-    return Solved(jax.tree.map(fill, solution.ys[0], held), end, status, stats)
-
-
-def _status(result: Any) -> Array:
-    codes = dfx.RESULTS
-    status = jnp.asarray(int(Status.FAILED))
-    for code, item in (
-        (codes.successful, Status.DONE),
-        (codes.event_occurred, Status.EVENT),
-        (codes.max_steps_reached, Status.STEPS_EXHAUSTED),
-        (codes.dt_min_reached, Status.NOT_FINITE),
-    ):
-        status = jnp.where(result == code, int(item), status)
-    return status
 
 
 @eqx.filter_jit

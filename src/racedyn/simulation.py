@@ -15,8 +15,6 @@ from racedyn._checks import check_name, check_not_negative, check_positive, chec
 from racedyn._types import Array, ArrayLike
 from racedyn.exact import Ending
 from racedyn.integration import (
-    Settings,
-    Solved,
     arrays_at_the_door,
     as_times,
     integrate,
@@ -25,8 +23,9 @@ from racedyn.integration import (
     take_lanes,
 )
 from racedyn.provenance import now, versions
+from racedyn.single import Settings, Solved
 from racedyn.step_sizes import finest_tolerance
-from racedyn.systems.base import AbstractSystem
+from racedyn.systems import AbstractSystem, Piecewise
 from racedyn.trajectory import Provenance, Status, Trajectory
 
 COARSEST_TOLERANCE = 0.1  # from there on an error as large as the state passes for none
@@ -99,7 +98,14 @@ def simulate(
         kind="simulate",
         system=system.describe(),
         solver=solver + (f", {retried} lanes retried" if retried else ""),
-        settings={"t0": float(t0), "rtol": rtol, "atol": atol, "max_steps": max_steps, "time_unit": "tau"},
+        settings={
+            "t0": float(t0),
+            "rtol": rtol,
+            "atol": atol,
+            "max_steps": max_steps,
+            "time_unit": "tau",
+            **({"switches": system.switches} if isinstance(system, Piecewise) else {}),
+        },
         modes=getattr(system, "modes", None),
         validity=getattr(system, "validity", {}),
         versions=versions(),
@@ -127,9 +133,7 @@ def _exactly(system: Any, since: Array, method: str, options: list[str]) -> tupl
     end = jax.tree.map(lambda leaf: leaf[:, -1], saved)
     t_end = jnp.full(system.lanes, since[-1])
     stats |= {"t_end": t_end, "accuracy": jnp.full(system.lanes, EXACT_ACCURACY)}
-    return Solved(saved, end, steps + int(Status.DONE), stats), np.flatnonzero(
-        np.asarray(endings) >= Ending.NEVER
-    )
+    return Solved(saved, end, steps + int(Status.DONE), stats), np.flatnonzero(np.asarray(endings) >= Ending.NEVER)
 
 
 def _solve_lanes(

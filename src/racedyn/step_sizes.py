@@ -28,20 +28,17 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
 
     rtol: Array
     atol: Array  # only what diffrax's root finders take it for: where an implicit solve has converged
+    norm: Callable[[PyTree], Array] = eqx.field(static=True)
     floor: Array
     magnitudes: Callable[[PyTree], PyTree]
 
     def __init__(self, rtol: Array, atol: Array | None, magnitudes: Callable[[PyTree], PyTree], y0: PyTree):
-        self.rtol = rtol
+        self.rtol, self.norm = rtol, _largest_mean
         self.floor = jnp.zeros_like(rtol) if atol is None else atol
         sizes = [jnp.where(size > 0, size, jnp.inf) for size in jax.tree.leaves(magnitudes(y0))]
         smallest = jnp.min(jnp.stack([jnp.min(size) for size in sizes])).astype(rtol.dtype)
         self.atol = rtol * jnp.where(jnp.isfinite(smallest), smallest, 1) if atol is None else atol
         self.magnitudes = magnitudes
-
-    @property
-    def norm(self) -> Callable[[PyTree], Array]:  # type: ignore[override]
-        return _largest_mean
 
     def wrap(self, direction: Any) -> "RelativeSteps":
         return self
@@ -87,9 +84,7 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
             t0, t1, one, one, args, error, error_order, pid_state
         )
         forgotten = jnp.exp(-(self.rtol ** (1 / error_order)))
-        later = jax.tree.map(
-            lambda old, new: jnp.where(kept, jnp.maximum(forgotten * old, new), old), before, after
-        )
+        later = jax.tree.map(lambda old, new: jnp.where(kept, jnp.maximum(forgotten * old, new), old), before, after)
         return kept, next_t0, next_t1, jumped, (pid_state, later), result
 
 
@@ -101,6 +96,9 @@ def _largest_mean(tree: PyTree) -> Array:
     """The largest root mean square of a vector or a matrix of the tree: none is lost among larger ones."""
     return jnp.max(
         jnp.stack(
-            [jnp.max(jnp.sqrt(jnp.mean(leaf**2, axis=tuple(range(-min(leaf.ndim, 2), 0))))) for leaf in jax.tree.leaves(tree)]
+            [
+                jnp.max(jnp.sqrt(jnp.mean(leaf**2, axis=tuple(range(-min(leaf.ndim, 2), 0)))))
+                for leaf in jax.tree.leaves(tree)
+            ]
         )
     )

@@ -139,7 +139,9 @@ def _describe(trajectory: Trajectory) -> list[str]:
     if "drift" in stats and np.isfinite(stats["drift"]).any():
         lines.append(f"  drift        {np.nanmax(stats['drift']):.2e} (largest, of conserved quantities, relative)")
     if "accuracy" in stats and np.size(stats["accuracy"]):
-        lines.append(f"  accuracy     {np.max(stats['accuracy']):.2g} (relative, of each mode: what tolerance and start allow)")
+        lines.append(
+            f"  accuracy     {np.max(stats['accuracy']):.2g} (relative, of each mode: what tolerance and start allow)"
+        )
     for name, value in observables.items():
         axes = ", ".join(f"{axis} {size}" for axis, size in zip(trajectory.dims[name], value.shape, strict=True))
         lines.append(f"  {name:<12} ({axes})")

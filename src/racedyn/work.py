@@ -13,9 +13,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from racedyn._checks import check_name, check_positive_int, fail
 from racedyn._types import MEMBER, Array, PyTree
 from racedyn._wide import wide_jit
-from racedyn.integration import Settings, can_spread, integrate_members
+from racedyn.integration import can_spread, integrate_members
 from racedyn.members import CHUNK, Builder
 from racedyn.simulation import METHODS
+from racedyn.single import Settings
 from racedyn.trajectory import Status
 
 BATCH = 256  # lanes that a solver steps together on one device
@@ -59,7 +60,12 @@ class Work:
         devices: Sequence[Any] | None,
     ) -> "Work":
         like = builder.first()
+        stops = settings.crossings or settings.jumps is not None
         exact = check_name("method", method, METHODS) != "ode" and like.lanes is not None and builder.sample.has_exact
+        if exact and stops:
+            if method == "exact":
+                fail("method", "be 'ode' or 'auto' where crossings or jumps are given", "it is 'exact'")
+            exact = False
         if method == "exact" and not exact:
             fail("method", "be 'ode' or 'auto' for a system without a solution of its own", "it is 'exact'",
                  "systems.Pathways has one, in float64, of whole depths and without weight decay.")  # fmt: skip
@@ -87,17 +93,29 @@ class Work:
         """Observables, status and stats of these members, of which there are at most `size`."""
         count = len(numbers)
         stack = _spread(builder(np.resize(numbers, size)), self.mesh)
-        states, status, steps = self._states(stack)
+        states, status, stats = self._states(stack)
         times = jnp.asarray([jnp.inf]) if self.times is None else self.times
         observables = _observe(stack, states, times, self.names, self.mesh)
         kept = {name: np.asarray(values)[:count] for name, values in observables.items()}
-        return kept, _worst(status)[:count], {"num_steps": steps.sum(axis=1)[:count]}
+        told = {"num_steps": stats.pop("num_steps").sum(axis=1)}
+        told |= {name: values if self.like.lanes is not None else values[:, 0] for name, values in stats.items()}
+        return kept, _worst(status)[:count], {name: values[:count] for name, values in told.items()}
 
-    def _states(self, stack: Any) -> tuple[PyTree, np.ndarray, np.ndarray]:
-        """States (member, time, ..., lane), status and number of steps (member, lane)."""
+    @property
+    def told(self) -> dict[str, np.dtype[Any]]:
+        """What is told of each lane beside its states: name -> dtype."""
+        names = [name for name, _ in self.settings.crossings]
+        whole, real = np.dtype(np.int64), np.dtype(np.float64)
+        return {f"crossing_{name}": real for name in names} | {f"num_crossings_{name}": whole for name in names}
+
+    def _states(self, stack: Any) -> tuple[PyTree, np.ndarray, Rows]:
+        """States (member, time, ..., lane), status (member, lane) and what is told of each lane (member, lane)."""
         count = len(jax.tree.leaves(eqx.filter(stack, eqx.is_array))[0])
         lanes = self.like.lanes or 1
-        steps = np.zeros((count, lanes), int)
+        stats: Rows = {"num_steps": np.zeros((count, lanes), int)}
+        stats |= {
+            name: np.full((count, lanes), np.nan if kind.kind == "f" else 0, kind) for name, kind in self.told.items()
+        }
         begins = np.asarray(_begins(stack, self.args)).reshape(count, lanes)
         if not self.exact:
             shape = jax.eval_shape(self.like.y0)
@@ -108,21 +126,21 @@ class Work:
             status = np.where(begins, _OF_ENDING[np.asarray(endings)], int(Status.NOT_FINITE))
             left = (status != Status.DONE) & begins
             if self.times is None or not left.any():
-                return found, status, steps
+                return found, status, stats
             states = jax.tree.map(np.array, found)
         host = jax.tree.map(lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, stack)
         long = np.asarray(_amplifications(stack)).reshape(count, -1) >= AMPLIFIED
         for settings, some in (self.settings, left & ~long), (self.long, left & long):
             if some.any():
-                self._solve(host, states, status, steps, some, settings)
+                self._solve(host, states, status, stats, some, settings)
         again = left & (status == Status.STEPS_EXHAUSTED)
         if again.any():
             settings = dataclasses.replace(self.settings, solver=self.retry, step_to_ts=True)
-            self._solve(host, states, status, steps, again, settings)
-        return _spread(states, self.mesh), status, steps
+            self._solve(host, states, status, stats, again, settings)
+        return _spread(states, self.mesh), status, stats
 
     def _solve(
-        self, host: Any, states: PyTree, status: np.ndarray, steps: np.ndarray, left: np.ndarray, settings: Settings
+        self, host: Any, states: PyTree, status: np.ndarray, stats: Rows, left: np.ndarray, settings: Settings
     ) -> None:
         """Solve the lanes that are `left` and put what is found in its place; lanes of like speed step together."""
         members, lanes = np.nonzero(left)
@@ -153,7 +171,9 @@ class Work:
             solved = _integrate(given, wanted, self.times, self.args, settings, mesh)
             found = back[: len(some)]
             status[at] = np.asarray(solved.status)[found]
-            steps[at] += np.asarray(solved.stats["num_steps"])[found]
+            stats["num_steps"][at] += np.asarray(solved.stats["num_steps"])[found]
+            for name in self.told:
+                stats[name][at] = np.asarray(solved.stats[name])[found]
 
             def put(place: np.ndarray, values: Array) -> None:
                 (np.moveaxis(place, -1, 1) if laned else place[:, None])[at] = np.asarray(values)[found]  # noqa: B023

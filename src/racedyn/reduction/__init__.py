@@ -31,6 +31,7 @@ def reduce(
     bases: str = "nodes",
     paths: Sequence[Path] | None = None,
     branch: str = "larger",
+    modes: Task | None = None,
 ) -> AbstractSystem:
     """The system that `network` learning `task` from `weights` becomes at a level of reduction.
 
@@ -56,6 +57,9 @@ def reduce(
       theirs alone. Paths that read different directions of the input, as with XoR gating, have the level "matrix".
       `racedyn.statistics` has the residual task of paths that learn what others leave.
     - `paths`: whose strengths are observed; all by default, none where there are more than 1,000.
+    - `modes`: another task, in whose modes strengths are read, at the levels "full" and "pathway": for
+      `systems.Piecewise`, where one task follows another. S and d are then those of `task` in these modes, S of either
+      sign; what `task` has off their diagonal, and q/p leave out, is in `validity`.
 
     Raises `ValueError` where a level isn't exact (with the measured reason, and the level that is), for a nonlinear
     network, and for weights or a task that do not fit.
@@ -72,14 +76,20 @@ def reduce(
         fail(
             "bases", "be 'nodes' at this level", f"it is 'paths' at level {level!r}", "Only level='modes' has a choice."
         )
+    if modes is not None:
+        if level not in ("full", "pathway"):
+            but = f"they are given at level {level!r}, whose state is read in the task's own"
+            fail("modes", "be left out at this level", but, "level='full' takes them.")
+        check_task(network, modes)
     if level == "pathway":
         if stages is not None:
             fail("stages", "be left out at level 'pathway'", "they are given", "level='matrix' takes them.")
         if paths is not None:
             fail("paths", "be left out at level 'pathway'", "they are given", "All pathways are observed.")
-        return pathway_race(network, task, weights, branch=branch, weight_decay=weight_decay)
-    observed = observed_paths(network, paths, None if bases == "paths" else task.all_modes())
-    problem = Problem(network, task, weights, weight_decay, check_stages(network, stages), observed)
+        return pathway_race(network, task, weights, branch=branch, weight_decay=weight_decay, modes=modes)
+    read = task.all_modes() if modes is None else task.modes_in(modes)
+    observed = observed_paths(network, paths, None if bases == "paths" else read)
+    problem = Problem(network, task, weights, weight_decay, check_stages(network, stages), observed, read)
     build = {"full": full_flow, "matrix": matrix_flow, "modes": own_modes_flow if bases == "paths" else modes_flow}
     return build[level](problem, force)
 

@@ -9,6 +9,7 @@ from racedyn._checks import fail
 from racedyn._types import Path, Weights
 from racedyn.networks.gating import path_classes
 from racedyn.networks.network import Network, Node
+from racedyn.networks.pathmaps import Pair
 from racedyn.networks.stages import Stages
 from racedyn.path_statistics import statistics
 from racedyn.reduction.bases import Matrices, closed_bases, mode_frames, weight_misalignment
@@ -20,6 +21,7 @@ from racedyn.systems.gated import GatedFlow, places
 from racedyn.systems.plan import make_plan
 from racedyn.systems.symmetry import share
 from racedyn.systems.wiring import wire
+from racedyn.tasks.modes import Modes
 from racedyn.tasks.task import Task
 
 
@@ -32,6 +34,7 @@ class Problem(NamedTuple):
     weight_decay: float
     stages: Stages
     paths: Mapping[Path, str]  # the observed ones, with their names
+    modes: Mapping[Pair, Modes]  # in which they are read
 
     @property
     def matrices(self) -> dict[str, np.ndarray]:
@@ -176,7 +179,7 @@ def _flow(
     place = places(plan)
     rules = {"weight_decay": problem.weight_decay, "stages": [list(stage) for stage in problem.stages]}
     validity.update({name: rule for name, rule in rules.items() if rule})
-    modes = problem.task.all_modes() if not fixed else {}
+    modes = problem.modes if not fixed else {}
     read = {problem.network.ends(path) for path in problem.paths} if bases is not None else set()
     return GatedFlow(
         network,

@@ -14,9 +14,10 @@ from racedyn.tasks.task import Task
 
 
 def pathway_race(
-    network: Network, task: Task, weights: Mapping[str, Any], *, branch: str, weight_decay: float
+    network: Network, task: Task, weights: Mapping[str, Any], *, branch: str, weight_decay: float, modes: Task | None
 ) -> Pathways:
-    """One (q, p) per pathway and mode ([Shi22]). It needs pathways that share no edge and carry no gates.
+    """One (q, p) per pathway and mode ([Shi22]), those of the task `modes` if given. It needs pathways that share no edge and
+    carry no gates.
 
     Its `validity` has `misalignment` (off-diagonal of V^T Sigma_x V over its norm) and `off_diagonal` (path -> off-diagonal
     over diagonal norm of U^T W_a V at the start): what one number per mode leaves out.
@@ -31,31 +32,37 @@ def pathway_race(
             "network", "have one input and one output at level 'pathway'", f"it has {network.inputs}, {network.outputs}"
         )
 
-    modes = task.pair_modes(*network.ends(paths[0]))
+    ends = network.ends(paths[0])
+    read, left_out = task.pair_modes(*ends) if modes is None else task.modes_in(modes)[ends], {}
+    if modes is not None:
+        outside = task.sigma_yx(*ends) - read.U * read.S @ read.V.T
+        size = np.linalg.norm(task.sigma_yx(*ends))
+        left_out = {"targets_off_diagonal": float(np.linalg.norm(outside) / size) if size else 0.0}
     q, p, off_diagonal = [], [], {}
     for name, path in zip(network.path_names(), paths, strict=True):
-        K, growth, off = strength_and_growth([np.asarray(weights[edge], np.float64) for edge in path], modes)
+        K, growth, off = strength_and_growth([np.asarray(weights[edge], np.float64) for edge in path], read)
         q0, p0 = match(K, growth, len(path), branch)
         q.append(q0)
         p.append(p0)
         off_diagonal[name] = off
     return Pathways(
-        modes.S,
+        read.S,
         [len(path) for path in paths],
         np.stack(q),
         np.stack(p),
-        modes.variances,
-        loss_floor=modes.floor,
+        read.variances,
+        loss_floor=read.floor,
         path_names=list(off_diagonal),
-        mode_names=modes.names,
-        modes=modes,
+        mode_names=read.names,
+        modes=read,
         weight_decay=weight_decay,
         validity=Validity(
             level="pathway",
             exact=False,
             reason="one number per mode and pathway",
-            misalignment=modes.misalignment,
+            misalignment=read.misalignment,
             off_diagonal=off_diagonal,
+            **left_out,
             **({"weight_decay": weight_decay} if weight_decay else {}),
         ),
     )

@@ -2,5 +2,6 @@
 
 from racedyn.systems.base import AbstractSystem, from_function
 from racedyn.systems.pathways import Pathways
+from racedyn.systems.piecewise import Piecewise
 
-__all__ = ["AbstractSystem", "Pathways", "from_function"]
+__all__ = ["AbstractSystem", "Pathways", "Piecewise", "from_function"]

@@ -1,7 +1,7 @@
 """The interface of everything that `simulate` integrates."""
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -25,6 +25,18 @@ class AbstractSystem(eqx.Module):
     @abc.abstractmethod
     def vector_field(self, t: Array, y: PyTree, args: Any) -> PyTree:
         """dy/dt, of the structure of y; t in units of tau."""
+
+    def at(self, y: PyTree) -> Any:
+        """The same system from the state `y`."""
+        return _From(self, y)
+
+    def jumps(self) -> ArrayLike | None:
+        """Times at which the vector field jumps, (jump,), which no step of a solver then runs over; None for none."""
+        return None
+
+    def pieces(self) -> tuple[Sequence[Any], Array] | None:
+        """Systems that follow each other, and the times of the switches between them; None for one alone."""
+        return None
 
     def observe(self, t: Array, y: PyTree) -> dict[str, Array]:
         """What is saved at each time: name -> array. By default the state itself: one entry per leaf."""
@@ -114,6 +126,41 @@ def entry_sizes(y: Array) -> Array:
         return sizes
     rows, columns = (jnp.mean(sizes, axis=axis, keepdims=True) for axis in (-1, -2))
     return jnp.minimum(rows, columns)
+
+
+class _From(AbstractSystem):
+    """A system from another state."""
+
+    system: AbstractSystem
+    start: PyTree
+
+    def y0(self) -> PyTree:
+        return self.start
+
+    def vector_field(self, t: Array, y: PyTree, args: Any) -> PyTree:
+        return self.system.vector_field(t, y, args)
+
+    def observe(self, t: Array, y: PyTree) -> dict[str, Array]:
+        return self.system.observe(t, y)
+
+    def jumps(self) -> ArrayLike | None:
+        return self.system.jumps()
+
+    @property
+    def lanes(self) -> int | None:
+        return self.system.lanes
+
+    def amplification(self) -> ArrayLike:
+        return self.system.amplification()
+
+    def magnitudes(self, y: PyTree) -> PyTree:
+        return self.system.magnitudes(y)
+
+    def settled(self, t: Array, y: PyTree, tolerance: ArrayLike) -> Array:
+        return self.system.settled(t, y, tolerance)
+
+    def drift(self, y: PyTree, y0: PyTree) -> Array:
+        return self.system.drift(y, y0)
 
 
 class FunctionSystem(AbstractSystem):

@@ -128,6 +128,9 @@ class GatedFlow(AbstractSystem):
     def y0(self) -> State:
         return self.weights
 
+    def at(self, y: State) -> "GatedFlow":
+        return eqx.tree_at(lambda flow: flow.weights, self, y)
+
     def vector_field(self, t: Array, y: State, args: Any) -> State:
         return self._each_lane(self._field)(y, self.inputs, self.targets)
 
@@ -222,11 +225,10 @@ class GatedFlow(AbstractSystem):
     def mixing(self) -> Array:
         if self.level == "modes" or not self.paths or max(self.network.count_paths().values()) > MAX_UNNAMED_PATHS:
             return jnp.asarray(1.0)
-        directions: dict[str, list[np.ndarray]] = {}
-        for (source, _), modes in self.bases:
-            directions.setdefault(source, []).append(modes.V)
-        joined = {node: jnp.asarray(np.concatenate(parts, axis=1)) for node, parts in directions.items()}
-        return rise.mixing(self.network, self.matrices(self.weights), joined, entry_sizes)
+        widths = {node: self.network.nodes[node].width for node in self.network.order}
+        sources = _columns({node: widths[node] for node in self.network.inputs}, self.bases, "V", 0)
+        targets = _columns({node: widths[node] for node in self.network.outputs}, self.bases, "U", 1)
+        return rise.mixing(self.network, self.matrices(self.weights), sources, targets, entry_sizes)
 
     def settled(self, t: Array, y: State, tolerance: ArrayLike) -> Array:
         """Whether the strengths still missing are below `tolerance`, that of the weakest mode too: the loss, quadratic in them,
@@ -266,6 +268,15 @@ class GatedFlow(AbstractSystem):
             parts = [jnp.einsum(product, stack, stack) for stack in (y[b][np.asarray(i)] for b, i in which.items())]
             sums.append(sum(parts[1:], start=parts[0]))
         return sums[0] - sums[1], jnp.linalg.norm(sums[0]) + jnp.linalg.norm(sums[1])
+
+
+def _columns(widths: Mapping[str, int], bases: Sequence[tuple[Pair, Modes]], basis: str, end: int) -> dict[str, Array]:
+    """Node -> U or V of every pair side by side, 0 for those that have another node at this end."""
+    columns = {}
+    for node, width in widths.items():
+        own = [getattr(modes, basis) if pair[end] == node else np.zeros((width, modes.num)) for pair, modes in bases]
+        columns[node] = jnp.asarray(np.concatenate(own, axis=1))
+    return columns
 
 
 def _weakest(plan: Plan, targets: Sequence[np.ndarray | None]) -> np.ndarray:

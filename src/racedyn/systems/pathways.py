@@ -103,6 +103,9 @@ class Pathways(AbstractSystem):
     def y0(self) -> State:
         return self.q, self.p
 
+    def at(self, y: State) -> "Pathways":
+        return eqx.tree_at(lambda race: (race.q, race.p), self, y)
+
     def strength(self, y: State) -> Array:
         """K_a = p_a q_a^(D_a - 1), (path, mode)."""
         q, p = y
@@ -111,6 +114,10 @@ class Pathways(AbstractSystem):
     def residual(self, y: State) -> Array:
         """r = S - d sum_a K_a, (mode,): what drives every pathway of a mode."""
         return self.singular_values - self.variances * jnp.sum(self.strength(y), axis=0)
+
+    def learned(self, y: State) -> Array:
+        """d sum_a K_a / S: which part of each mode is learned, (mode,)."""
+        return self.variances * jnp.sum(self.strength(y), axis=0) / self.singular_values
 
     def vector_field(self, t: Array, y: State, args: Any) -> State:
         q, p = y
@@ -149,8 +156,8 @@ class Pathways(AbstractSystem):
 
         A pathway leaves after about t S = 1 / (q^(D-3) sqrt(q^2 + p^2)) (D > 2), ln(1 + S/(d (q + p)^2)) (D = 2), or at once
         (D = 1), and then K moves at about the relaxation rate of a balanced pathway, D d (S/d)^(2-2/D). One that starts
-        against S first falls to q^2 = c = q^2 - p^2, of which an error is q^2 / c times that of q. The first to leave counts. At
-        least the depth: an error in each of D factors is D times that in K.
+        against S first falls to q^2 = c = q^2 - p^2, of which an error is q^2 / c times that of q. The first to leave counts.
+        At least the depth: an error in each of D factors is D times that in K.
         """
         reach = jnp.where(self.variances > 0, jnp.abs(self.singular_values) / self.variances, 1)
         ways = []
@@ -172,11 +179,10 @@ class Pathways(AbstractSystem):
         return jnp.maximum(max(self.depths), jnp.where(jnp.isfinite(first), first, 1))
 
     def settled(self, t: Array, y: State, tolerance: ArrayLike) -> Array:
-        """Whether the residual is small beside S, or, where S = 0, beside what pathways cancel of each other. Weight decay
-        goes on where the data are fitted."""
+        """Whether the residual is small beside S and what pathways cancel of each other; weight decay goes on there."""
         fitted = self.variances * jnp.sum(jnp.abs(self.strength(y)), axis=0)
-        S = jnp.abs(self.singular_values)
-        return (self.weight_decay == 0) & (jnp.abs(self.residual(y)) <= tolerance * jnp.where(S > 0, S, fitted))
+        small = jnp.abs(self.residual(y)) <= tolerance * (jnp.abs(self.singular_values) + fitted)
+        return (self.weight_decay == 0) & small
 
     @property
     def has_exact(self) -> bool:

@@ -5,8 +5,7 @@ from any start the end is known, and with it the rate at which the last of the e
 path, each matrix by its gain, |W| / sqrt(smaller side).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -78,23 +77,30 @@ def amplification(gains: Array, used: Array, reach: Array, variance: Array, grow
     return jnp.maximum(jnp.sum(used).astype(gains.dtype), rise * relaxation(gains, used, reach, variance))
 
 
-def mixing(network: Network, matrices: Mapping[str, Array], directions: Mapping[str, Array], sizes: Any) -> Array:
+def mixing(
+    network: Network,
+    matrices: Mapping[str, Array],
+    sources: Mapping[str, Array],
+    targets: Mapping[str, Array],
+    sizes: Callable[[Array], Array],
+) -> Array:
     """By how much less than the entries of a matrix a mode that it carries is known; at least 1.
 
-    A solve knows each entry to its tolerance times its size (`sizes` of a matrix): a mode whose signal is small beside what
-    these errors make of it, as one spread over rows and columns among larger ones, is known by this factor less.
-    `directions`: input node -> (n, k), in which modes are read.
+    `sources`, `targets`: input and output node -> (n, mode), the v and u of every mode, 0 where it is not read there. A
+    solve knows each entry to its tolerance times its size (`sizes` of a matrix). What these errors make of u^T W_p v, unit
+    by unit, is large beside the signal itself where a weak mode is spread over the rows and columns of strong ones.
     """
-    signals, worst = dict(directions), jnp.asarray(1.0)
+    arriving, wanted = dict(sources), dict(targets)
     for node in network.order:
-        arriving = []
-        for edge in network.edges_into(node):
-            if (before := signals.get(network.edges[edge][0])) is None:
-                continue
-            after = matrices[edge] @ before
-            size, blur = jnp.linalg.norm(after, axis=0), jnp.sqrt(jnp.sum(sizes(matrices[edge]) ** 2 @ before**2, axis=0))
-            worst = jnp.maximum(worst, jnp.max(jnp.where(size > 0, blur / jnp.where(size > 0, size, 1), 1)))
-            arriving.append(after)
-        if arriving:
-            signals[node] = jnp.concatenate(arriving, axis=1)
+        if edges := network.edges_into(node):
+            arriving[node] = sum((matrices[e] @ arriving[network.edges[e][0]] for e in edges), jnp.zeros(()))
+    for node in reversed(network.order):
+        if edges := network.edges_from(node):
+            wanted[node] = sum((matrices[e].T @ wanted[network.edges[e][1]] for e in edges), jnp.zeros(()))
+    worst = jnp.asarray(1.0)
+    for edge, (source, target) in network.edges.items():
+        before, after = arriving[source], wanted[target]
+        signal = jnp.sum((after * (matrices[edge] @ before)) ** 2, axis=0)
+        blur = jnp.sum(after**2 * (sizes(matrices[edge]) ** 2 @ before**2), axis=0)
+        worst = jnp.maximum(worst, jnp.max(jnp.where(signal > 0, jnp.sqrt(blur / jnp.where(signal > 0, signal, 1)), 1)))
     return worst

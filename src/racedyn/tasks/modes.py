@@ -111,6 +111,21 @@ def modes_from_correlations(
     )
 
 
+def read_in(modes: Modes, sigma_yx: np.ndarray, sigma_x: np.ndarray, power_y: float) -> Modes:
+    """The bases, names and groups of `modes` with the diagonals that other correlations have in them."""
+    S, sigma_v = np.einsum("ia,ij,ja->a", modes.U, sigma_yx, modes.V), modes.V.T @ sigma_x @ modes.V
+    variances = np.diagonal(sigma_v).copy()
+    norm = np.linalg.norm(sigma_v)
+    learned = np.divide(S**2, variances, out=np.zeros_like(S), where=variances > 0)
+    return dataclasses.replace(
+        modes,
+        S=S,
+        variances=variances,
+        misalignment=float(np.linalg.norm(sigma_v - np.diag(variances)) / norm) if norm else 0.0,
+        floor=float(0.5 * (power_y - np.sum(learned))),
+    )
+
+
 def _equal_groups(S: np.ndarray) -> tuple[tuple[int, ...], ...]:
     """Runs of values that agree to the accuracy of an SVD (relative to the largest value)."""
     tolerance = 1e3 * np.finfo(np.float64).eps * S[0]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import as_matrix, check_name, fail
-from racedyn.tasks.modes import Modes, modes_from_correlations
+from racedyn.tasks.modes import Modes, modes_from_correlations, read_in
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -133,6 +133,13 @@ class Task:
         """(input node, output node) -> modes, of all pairs that are correlated or have bases of their own."""
         pairs = ((source, target) for source in self.inputs for target in self.targets)
         return {pair: self.pair_modes(*pair) for pair in pairs if pair in self._modes or self._readable(pair)}
+
+    def modes_in(self, other: "Task") -> dict[tuple[str, str], Modes]:
+        """(input node, output node) -> the modes of another task with this one's S, of either sign, variances and floor."""
+        return {
+            pair: read_in(modes, self.sigma_yx(*pair), self.sigma_x(pair[0]), self._power(pair[1]))
+            for pair, modes in other.all_modes().items()
+        }
 
     def _readable(self, pair: tuple[str, str]) -> bool:
         """Whether a pair has bases of its own, or a correlation that is more than rounding."""

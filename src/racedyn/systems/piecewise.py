@@ -1,0 +1,151 @@
+"""One system after the other from the same state: tasks that change at given times."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from racedyn._checks import fail
+from racedyn._types import Array, ArrayLike, HostOnly, PyTree
+from racedyn.systems.base import AbstractSystem
+
+
+class Piecewise(AbstractSystem):
+    """`systems`, each from the state that the one before it reached at its switch: continual and reversal learning.
+
+    Solvers stop at each switch and begin anew, so that no step runs over one. A row at the time of a switch is the last of the
+    system before it, as in `racedyn.train`, where a run that goes on with another task has the row before its first step from
+    the task before.
+
+    **Arguments:**
+
+    - `systems`: of one kind, with states and observables of the same shapes. Strengths have to be read in the same modes:
+      `racedyn.reduce(network, later, weights, modes=earlier)`. The first has the start; those of the others don't matter.
+    - `switches`: one time fewer, rising, in units of tau.
+    - `names`: of the systems, as figures name what begins at a switch; "system 1", ... by default.
+
+    Raises `ValueError` where they do not fit together, `TypeError` for what is no system.
+
+    ```python
+    first  = rd.systems.Pathways([2.0], depths=(3, 3), q=1.0, p=[[0.01], [0.02]])
+    second = rd.systems.Pathways([-2.0], depths=(3, 3), q=1.0, p=[[0.01], [0.02]])      # the target is reversed
+    run = rd.simulate(rd.systems.Piecewise([first, second], switches=[5.0]), jnp.linspace(0, 20, 81))
+    ```
+    """
+
+    systems: tuple[Any, ...]
+    times: tuple[Array, ...]  # numbers, as arrays with an axis have that of lanes
+    notes: HostOnly = eqx.field(static=True)
+
+    def __init__(
+        self,
+        systems: Sequence[AbstractSystem],
+        switches: ArrayLike | Sequence[float],
+        *,
+        names: Sequence[str] | None = None,
+    ):
+        self.systems = tuple(systems)
+        for system in self.systems:
+            if not isinstance(system, AbstractSystem) or isinstance(system, Piecewise):
+                fail("systems", "be systems, none of them piecewise itself", f"one is {type(system).__name__}",
+                     "See racedyn.AbstractSystem.", TypeError)  # fmt: skip
+        times = np.asarray(switches, dtype=np.float64)
+        if times.shape != (len(self.systems) - 1,) or len(self.systems) < 2:
+            fail("switches", "be one time fewer than there are systems, of which there are at least two",
+                 f"there are {times.size} for {len(self.systems)} systems")  # fmt: skip
+        if not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):
+            fail("switches", "be finite and rise", f"they are {times.tolist()}", "Sort them.")
+        first = self.systems[0]
+        for number, system in enumerate(self.systems[1:], start=1):
+            for what, shape in _SHAPES.items():
+                if shape(system) != shape(first):
+                    fail("systems", f"have {what} of one kind", f"that of systems[{number}] is {shape(system)}, that of "
+                         f"systems[0] {shape(first)}")  # fmt: skip
+            mine, others = first.modes if hasattr(first, "modes") else None, getattr(system, "modes", None)
+            if mine is not None and others is not None and not mine.same_as(others):
+                but = f"those of systems[{number}] are others than those of systems[0]"
+                remedy = (
+                    "racedyn.reduce(network, later, weights, modes=earlier) reads one task in the modes of another."
+                )
+                fail("systems", "be read in the same modes", but, remedy)
+        self.times = tuple(jnp.asarray(time, float) for time in times)
+        names = [f"system {number}" for number in range(1, len(self.systems) + 1)] if names is None else list(names)
+        if len(names) != len(self.systems):
+            fail("names", "be one for each system", f"there are {len(names)} for {len(self.systems)}")
+        self.notes = HostOnly({"times": times.tolist(), "names": names})
+
+    @property
+    def switches(self) -> list[dict[str, Any]]:
+        """What is recorded of each switch: its time, and what follows it."""
+        later = zip(self.notes.value["times"], self.notes.value["names"][1:], strict=True)
+        return [{"time": time, "step": None, "task": name} for time, name in later]
+
+    @property
+    def modes(self) -> Any:
+        """Those in which all systems are read, with S and d of the last."""
+        return getattr(self.systems[-1], "modes", None)
+
+    @property
+    def validity(self) -> Mapping[str, Any]:
+        """That of each system, by number."""
+        return {str(number): dict(getattr(system, "validity", {})) for number, system in enumerate(self.systems)}
+
+    def y0(self) -> PyTree:
+        return self.systems[0].y0()
+
+    def at(self, y: PyTree) -> "Piecewise":
+        return eqx.tree_at(lambda piecewise: piecewise.systems[0], self, self.systems[0].at(y))
+
+    def pieces(self) -> tuple[Sequence[Any], Array]:
+        return self.systems, jnp.stack(self.times)
+
+    def _now(self, t: Array, each: Callable[[Any], PyTree]) -> PyTree:
+        """What `each` gives of the system at time t."""
+        which = jnp.sum(t > jnp.stack(self.times))
+        found = [each(system) for system in self.systems]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves)[which], *found)
+
+    def vector_field(self, t: Array, y: PyTree, args: Any) -> PyTree:
+        return self._now(t, lambda system: system.vector_field(t, y, args))
+
+    def observe(self, t: Array, y: PyTree) -> dict[str, Array]:
+        return self._now(t, lambda system: system.observe(t, y))  # type: ignore[no-any-return]
+
+    def dims(self) -> Mapping[str, tuple[str, ...]]:
+        return self.systems[0].dims()  # type: ignore[no-any-return]
+
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        return self.systems[0].labels()  # type: ignore[no-any-return]
+
+    def describe(self) -> str:
+        return ", then ".join(system.describe() for system in self.systems)
+
+    @property
+    def lanes(self) -> int | None:
+        return self.systems[0].lanes  # type: ignore[no-any-return]
+
+    def rates(self) -> Array | None:
+        return self.systems[0].rates()  # type: ignore[no-any-return]
+
+    def amplification(self) -> ArrayLike:
+        return self.systems[0].amplification()  # type: ignore[no-any-return]
+
+    def magnitudes(self, y: PyTree) -> PyTree:
+        return self.systems[0].magnitudes(y)
+
+    def drift(self, y: PyTree, y0: PyTree) -> Array:
+        return self.systems[0].drift(y, y0)  # type: ignore[no-any-return]
+
+
+def _shape(tree: PyTree) -> Any:
+    return jax.tree.map(lambda leaf: leaf.shape, tree)
+
+
+_SHAPES: dict[str, Callable[[Any], Any]] = {
+    "states": lambda system: _shape(jax.eval_shape(system.y0)),
+    "observables": lambda system: _shape(jax.eval_shape(lambda: system.observe(jnp.asarray(0.0), system.y0()))),
+    "lanes": lambda system: system.lanes,
+}
