@@ -104,6 +104,8 @@ def test_tolerances_that_mean_nothing(rtol):
     with pytest.raises(ValueError, match="Argument `rtol` must be"):
         rd.simulate(race, [0.0, 1.0], rtol=rtol)
     with pytest.raises(ValueError, match="Argument `rtol` must be"):
+        rd.solve(race, jnp.array([0.0, 1.0]), rtol=rtol)
+    with pytest.raises(ValueError, match="Argument `rtol` must be"):
         rd.ensemble(race, {"q": np.full((2, 1, 1), 0.1)}, [0.0, 1.0], rtol=rtol)
 
 

@@ -19,7 +19,7 @@ from racedyn.integration import settings_for
 from racedyn.members import Builder
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
-from racedyn.simulation import check_field, check_times, check_tolerances
+from racedyn.simulation import check_field, check_times
 from racedyn.store import BlockFile
 from racedyn.systems.base import AbstractSystem
 from racedyn.trajectory import Provenance, Status, Trajectory
@@ -80,7 +80,6 @@ def ensemble(
     check_positive_int("max_steps", max_steps)
     like = builder.first()
     check_field(like, args)
-    check_tolerances(like, rtol, atol)
     settings = settings_for(
         like,
         rtol=rtol,

@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_finite, fail
+from racedyn._checks import check_finite, check_not_negative, check_positive, fail
 from racedyn._types import TIME, Array, ArrayLike, PyTree
 from racedyn.crossings import check_crossings
 from racedyn.single import Settings, Solved, integrate_one
+from racedyn.step_sizes import COARSEST_TOLERANCE, finest_tolerance
 from racedyn.systems.base import AbstractSystem
 from racedyn.trajectory import Trajectory
 
@@ -37,7 +38,9 @@ def settings_for(
     jumps: Sequence[float] | ArrayLike | None = None,
     crossings: Mapping[str, float | Callable[[Any, Array, PyTree], ArrayLike]] | None = None,
 ) -> Settings:
-    """The settings of one solve, defaults filled in; arguments as in `solve`."""
+    """The settings of one solve, defaults filled in; arguments as in `solve`. Raises `ValueError` for tolerances that mean
+    nothing, or that the dtype of the state can't meet."""
+    _check_tolerances(system, rtol, atol)
     return Settings(
         rtol=as_times(system, rtol),
         atol=None if atol is None else as_times(system, atol),
@@ -51,6 +54,23 @@ def settings_for(
         jumps=None if jumps is None else as_times(system, _checked_jumps(jumps)),
         crossings=check_crossings(system, crossings or {}),
     )
+
+
+def _check_tolerances(system: Any, rtol: float, atol: float | None) -> None:
+    if isinstance(rtol, jax.core.Tracer) or isinstance(atol, jax.core.Tracer):
+        return
+    rtol, atol = (value.item() if isinstance(value, jax.Array) and value.ndim == 0 else value for value in (rtol, atol))
+    check_positive("rtol", rtol)
+    if atol is not None:
+        check_not_negative("atol", atol)
+    if rtol >= COARSEST_TOLERANCE:
+        fail("rtol", f"be below {COARSEST_TOLERANCE:g}", f"it is {rtol:g}, with which steps are not judged at all",
+             "It is the relative accuracy asked for; 1e-8 by default.")  # fmt: skip
+    dtype = jnp.result_type(*jax.tree.leaves(jax.eval_shape(system.y0)))
+    finest = finest_tolerance(dtype)
+    if rtol < finest:
+        remedy = "" if dtype == jnp.float64 else 'Add jax.config.update("jax_enable_x64", True) at the start.'
+        fail("rtol", f"be at least {finest:.1e}, which {dtype} can meet", f"it is {rtol:g}", remedy)
 
 
 def _checked_jumps(jumps: Any) -> np.ndarray:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_name, check_not_negative, check_positive, check_positive_int, fail
+from racedyn._checks import check_name, check_positive_int, fail
 from racedyn._types import Array, ArrayLike
 from racedyn.exact import Ending
 from racedyn.integration import (
@@ -24,11 +24,9 @@ from racedyn.integration import (
 )
 from racedyn.provenance import now, versions
 from racedyn.single import Settings, Solved
-from racedyn.step_sizes import finest_tolerance
 from racedyn.systems import AbstractSystem, Piecewise
 from racedyn.trajectory import Provenance, Status, Trajectory
 
-COARSEST_TOLERANCE = 0.1  # from there on an error as large as the state passes for none
 EXACT_ACCURACY = 1e-8  # of trajectories without a solver, in the larger of S and the start
 METHODS = ("ode", "exact", "auto")
 
@@ -77,7 +75,6 @@ def simulate(
     system = arrays_at_the_door(system)
     check_field(system, args)
     ts = check_times(system, ts, t0)
-    check_tolerances(system, rtol, atol)
     # Nobody differentiates what runs on the host, and loops made for reverse mode compile slower.
     options.setdefault("adjoint", dfx.ForwardMode())
     settings = settings_for(system, rtol=rtol, atol=atol, max_steps=max_steps, **options)
@@ -175,20 +172,6 @@ def check_times(system: Any, ts: ArrayLike, t0: float) -> Array:
     if times[0] < t0 or times[-1] <= t0:
         fail("ts", f"start at t0 = {t0:g} or later and end after it", f"they go from {times[0]:g} to {times[-1]:g}")
     return as_times(system, times)
-
-
-def check_tolerances(system: Any, rtol: float, atol: float | None) -> None:
-    check_positive("rtol", rtol)
-    if atol is not None:
-        check_not_negative("atol", atol)
-    if rtol >= COARSEST_TOLERANCE:
-        fail("rtol", f"be below {COARSEST_TOLERANCE:g}", f"it is {rtol:g}, with which steps are not judged at all",
-             "It is the relative accuracy asked for; 1e-8 by default.")  # fmt: skip
-    dtype = jnp.result_type(*jax.tree.leaves(jax.eval_shape(system.y0)))
-    finest = finest_tolerance(dtype)
-    if rtol < finest:
-        remedy = "" if dtype == jnp.float64 else 'Add jax.config.update("jax_enable_x64", True) at the start.'
-        fail("rtol", f"be at least {finest:.1e}, which {dtype} can meet", f"it is {rtol:g}", remedy)
 
 
 def _judge(trajectory: Trajectory, throw: bool) -> Trajectory:

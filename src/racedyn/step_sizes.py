@@ -10,6 +10,8 @@ import jax.numpy as jnp
 
 from racedyn._types import Array, PyTree
 
+COARSEST_TOLERANCE = 0.1  # from there on an error as large as the state passes for none
+
 
 def finest_tolerance(dtype: Any) -> float:
     """The smallest relative tolerance that rounding lets a solver keep."""
