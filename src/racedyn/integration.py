@@ -59,8 +59,7 @@ def settings_for(
 def _check_tolerances(system: Any, rtol: float, atol: float | None) -> None:
     if isinstance(rtol, jax.core.Tracer) or isinstance(atol, jax.core.Tracer):
         return
-    rtol, atol = (value.item() if isinstance(value, jax.Array) and value.ndim == 0 else value for value in (rtol, atol))
-    check_positive("rtol", rtol)
+    rtol = check_positive("rtol", rtol.item() if isinstance(rtol, jax.Array) and rtol.ndim == 0 else rtol)
     if atol is not None:
         check_not_negative("atol", atol)
     if rtol >= COARSEST_TOLERANCE:
