@@ -9,28 +9,11 @@ import jax.numpy as jnp
 import optax
 
 from racedyn._types import Array, Path, Weights
-from racedyn.networks.forward import forward
 from racedyn.networks.network import Network
-from racedyn.networks.pathmaps import Pair, observe_paths
+from racedyn.networks.pathmaps import Pair
 from racedyn.networks.stages import Stages, stage_masks, staged
+from racedyn.observation import Data, loss_of, row_of
 from racedyn.tasks.modes import Modes
-from racedyn.tasks.task import Task
-
-
-class Data(eqx.Module):
-    """A task on the device: inputs and targets (n, P) per node, context (P,)."""
-
-    inputs: dict[str, Array]
-    targets: dict[str, Array]
-    context: Array
-
-    @classmethod
-    def of(cls, task: Task, dtype: Any) -> "Data":
-        inputs, targets = (
-            {node: jnp.asarray(array, dtype) for node, array in arrays.items()}
-            for arrays in (task.inputs, task.targets)
-        )
-        return cls(inputs, targets, jnp.asarray(task.context))
 
 
 class State(eqx.Module):
@@ -57,13 +40,12 @@ class Descent(eqx.Module):
     paths: tuple[Path, ...] = eqx.field(static=True)
     record: tuple[str, ...] = eqx.field(static=True)
     matrices: bool = eqx.field(static=True)
+    data_strength: bool = eqx.field(static=True)
     save_weights: bool = eqx.field(static=True)
 
     def loss(self, weights: Weights, data: Data) -> Array:
         """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""
-        activity = forward(self.network, weights, data.inputs, data.context)
-        misses = [jnp.sum((Y - activity[node]) ** 2) for node, Y in data.targets.items()]
-        return 0.5 * sum(misses[1:], start=misses[0]) / data.context.shape[0]
+        return loss_of(self.network, weights, data)
 
     def start(self, weights: Weights, end: Mapping[str, Any] | None, step: int) -> State:
         """The state at `step`, with the optimiser's own state taken from `end` where a run goes on."""
@@ -110,16 +92,18 @@ class Descent(eqx.Module):
         return State(weights, optimiser, state.step + 1, diverged_at)
 
     def observe(self, weights: Weights) -> dict[str, Any]:
-        """One row: observables, and the weights if asked for."""
-        row: dict[str, Any] = {"loss": self.loss(weights, self.data)}
-        if self.paths:
-            row |= observe_paths(self.network, weights, dict(self.modes), self.paths, matrices=self.matrices)
-        if self.probes:
-            row["probe_loss"] = jnp.stack([self.loss(weights, data) for data in self.probes])
-        if self.record:
-            activity = forward(self.network, weights, self.data.inputs, self.data.context)
-            row |= {f"activity_{node}": activity[node] for node in self.record}
-        return row
+        """One row of observables."""
+        return row_of(
+            self.network,
+            weights,
+            self.data,
+            probes=self.probes,
+            modes=dict(self.modes),
+            paths=self.paths,
+            record=self.record,
+            matrices=self.matrices,
+            data_strength=self.data_strength,
+        )
 
 
 @eqx.filter_jit

@@ -10,14 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_name, check_not_negative, check_positive, check_positive_int, fail
+from racedyn._checks import check_not_negative, check_positive, check_positive_int, fail
 from racedyn._types import MODE, PATH, TIME, Path
 from racedyn.conventions import Loss, as_loss
-from racedyn.descent import Data, Descent, State, advance
+from racedyn.descent import Descent, State, advance
 from racedyn.networks.fit import check_task, check_weights, warn_of_closed_gates
 from racedyn.networks.network import Network
 from racedyn.networks.pathmaps import observed_paths
 from racedyn.networks.stages import check_stages
+from racedyn.observation import Data, check_data_strength, check_probes, check_record
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
 from racedyn.tasks.task import Task
@@ -44,6 +45,7 @@ def train(
     record: Sequence[str] = (),
     paths: Sequence[Path] | None = None,
     strength_matrix: bool = False,
+    data_strength: bool = False,
     save_weights: bool = False,
     checkpoint: Callable[[Trajectory], None] | None = None,
     progress: bool = True,
@@ -69,6 +71,8 @@ def train(
     - `record`: nodes whose activity is saved, as "activity_<node>" (time, unit, example).
     - `paths`: paths whose strengths are saved; all of them by default, none where there are more than 1,000.
     - `strength_matrix`: also save U^T W_p V whole, (time, path, mode_out, mode_in): where and when theory breaks.
+    - `data_strength`: also save the strengths measured on the examples, U^T < yhat_p x^T > V / d, (time, path, mode), for
+      nonlinear networks and for inputs that are not one-hot: `racedyn.networks.pathmaps` has both definitions.
     - `save_weights`: also keep the weights of every saved row, in `ys`. Those at the end are always in `end`.
     - `checkpoint`: called every ten seconds or so with the trajectory so far.
 
@@ -85,15 +89,8 @@ def train(
     warn_of_closed_gates(network, task)
     stages = check_stages(network, stages)
     check_not_negative("weight_decay", weight_decay)
-    for name, probe in (probes or {}).items():
-        try:
-            check_task(network, probe)
-        except ValueError as error:
-            raise ValueError(f"Probe {name!r}: {error}") from error
-    if isinstance(record, str):
-        fail("record", "be a list of nodes", f"it is {record!r}", f"[{record!r}] records one.")
-    for node in record:
-        check_name("record", node, network.nodes)
+    check_probes(network, probes)
+    check_record(network, record)
     steps = check_positive_int("steps", steps)
     save_every = max(1, steps // 500) if save_every is None else check_positive_int("save_every", save_every)
     if lr is not None:
@@ -115,6 +112,8 @@ def train(
 
     names = observed_paths(network, paths, task.all_modes())
     modes = {network.ends(path): task.pair_modes(*network.ends(path)) for path in names}
+    if data_strength:
+        check_data_strength(network, task, names)
     descent = Descent(
         network=network,
         data=Data.of(task, dtype),
@@ -128,6 +127,7 @@ def train(
         paths=tuple(names),
         record=tuple(record),
         matrices=strength_matrix,
+        data_strength=data_strength,
         save_weights=save_weights,
     )
     first = 0 if earlier is None else int(np.asarray(earlier.step)[-1])
@@ -135,7 +135,7 @@ def train(
     if earlier is not None and earlier.provenance is not None and earlier.provenance.settings["time_unit"] != time_unit:
         fail("lr", "be given, or not, as in the run to go on from", "the two would count time in different units")
     state = initial = descent.start(weights, None if earlier is None else earlier.end, first)
-    rows = _Rows(earlier, 1.0 if lr is None else factor * lr, _names(task, names, modes, record, probes or {}))
+    rows = _Rows(earlier, 1.0 if lr is None else factor * lr, observable_axes(task, names, modes, record, probes or {}))
     provenance = Provenance(
         kind="train",
         system=f"{network}, on {task.name}",
@@ -267,7 +267,7 @@ def _weights_at_the_end(trajectory: Trajectory) -> Mapping[str, Any]:
     return trajectory.end["weights"]
 
 
-def _names(
+def observable_axes(
     task: Task,
     paths: Mapping[Path, str],
     modes: Mapping[Any, Any],
@@ -280,6 +280,7 @@ def _names(
     if paths:
         dims |= {"strength": (TIME, PATH, MODE), "off_diagonal": (TIME, PATH), "group_strength": (TIME, PATH, "group")}
         dims["strength_matrix"] = (TIME, PATH, "mode_out", "mode_in")
+        dims["data_strength"] = (TIME, PATH, MODE)
         labels[PATH] = tuple(paths.values())
         if len(modes) == 1:
             labels[MODE] = next(iter(modes.values())).names
