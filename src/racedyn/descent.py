@@ -12,7 +12,7 @@ from racedyn._types import Array, Path, Weights
 from racedyn.networks.network import Network
 from racedyn.networks.pathmaps import Pair
 from racedyn.networks.stages import Stages, stage_masks, staged
-from racedyn.observation import Data, loss_of, row_of
+from racedyn.observation import Data, Observer, loss_of
 from racedyn.tasks.modes import Modes
 
 
@@ -93,17 +93,16 @@ class Descent(eqx.Module):
 
     def observe(self, weights: Weights) -> dict[str, Any]:
         """One row of observables."""
-        return row_of(
-            self.network,
-            weights,
-            self.data,
+        return Observer(
+            network=self.network,
+            data=self.data,
             probes=self.probes,
-            modes=dict(self.modes),
+            modes=self.modes,
             paths=self.paths,
             record=self.record,
             matrices=self.matrices,
             data_strength=self.data_strength,
-        )
+        ).row(weights)
 
 
 @eqx.filter_jit

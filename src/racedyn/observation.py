@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 
 from racedyn._checks import check_name, fail
@@ -42,36 +43,49 @@ def loss_of(network: Network, weights: Weights, data: Data) -> Array:
     return 0.5 * sum(misses[1:], start=misses[0]) / data.context.shape[0]
 
 
-def row_of(
-    network: Network,
-    weights: Weights,
-    data: Data,
-    *,
-    probes: Sequence[Data] = (),
-    modes: Mapping[Pair, Modes],
-    paths: Sequence[Path] = (),
-    record: Sequence[str] = (),
-    matrices: bool = False,
-    data_strength: bool = False,
-) -> dict[str, Array]:
-    """The observables of one set of weights; names and axes as `train` documents them, without time."""
-    row = {"loss": loss_of(network, weights, data)}
-    if paths:
-        row |= observe_paths(
-            network,
-            weights,
-            modes,
-            paths,
-            matrices=matrices,
-            inputs=data.inputs if data_strength else None,
-            constants=data.constants,
-        )
-    if probes:
-        row["probe_loss"] = jnp.stack([loss_of(network, weights, probe) for probe in probes])
-    if record:
-        activity = forward(network, weights, data.inputs, data.context)
-        row |= {f"activity_{node}": activity[node] for node in record}
-    return row
+class Observer(eqx.Module):
+    """What is observed, of which network and task: options as `train` has them, one row at a time."""
+
+    network: Network
+    data: Data
+    probes: tuple[Data, ...]
+    modes: tuple[tuple[Pair, Modes], ...] = eqx.field(static=True)
+    paths: tuple[Path, ...] = eqx.field(static=True)
+    record: tuple[str, ...] = eqx.field(static=True)
+    matrices: bool = eqx.field(static=True)
+    data_strength: bool = eqx.field(static=True)
+
+    def row(self, weights: Weights) -> dict[str, Array]:
+        """The observables of one set of weights; names and axes as `train` documents them, without time."""
+        data = self.data
+        row = {"loss": loss_of(self.network, weights, data)}
+        if self.paths:
+            row |= observe_paths(
+                self.network,
+                weights,
+                dict(self.modes),
+                self.paths,
+                matrices=self.matrices,
+                inputs=data.inputs if self.data_strength else None,
+                constants=data.constants,
+            )
+        if self.probes:
+            row["probe_loss"] = jnp.stack([loss_of(self.network, weights, probe) for probe in self.probes])
+        if self.record:
+            activity = forward(self.network, weights, data.inputs, data.context)
+            row |= {f"activity_{node}": activity[node] for node in self.record}
+        return row
+
+
+def as_dtype(dtype: Any, weights: Weights) -> Any:
+    """`dtype`, or that of the weights, float32 at least. Raises `ValueError` for one that JAX has not switched on."""
+    dtype = jnp.promote_types(jnp.result_type(*weights.values()), jnp.float32) if dtype is None else jnp.dtype(dtype)
+    if jax.dtypes.canonicalize_dtype(dtype) != dtype:
+        fail("dtype", "be one that JAX has switched on", f"it is {dtype}",
+             'Add jax.config.update("jax_enable_x64", True) at the start.')  # fmt: skip
+    if not jnp.issubdtype(dtype, jnp.floating):
+        fail("dtype", "be of real numbers", f"it is {dtype}", "float64 is one.")
+    return dtype
 
 
 def check_probes(network: Network, probes: Mapping[str, Task] | None) -> None:

@@ -19,7 +19,7 @@ def check_comparable(theory: Trajectory, trained: Trajectory) -> bool:
         if not isinstance(run, Trajectory):
             fail(name, "be a Trajectory", f"it is {type(run).__name__}", f"racedyn.{other} returns one.", TypeError)
     kinds = [None if run.provenance is None else run.provenance.kind for run in (theory, trained)]
-    if kinds == ["train", "simulate"]:
+    if kinds in (["train", "simulate"], ["observe", "simulate"]):
         fail(
             "theory", "be the theory", "it is the trained run, and `trained` is the theory", "compare(theory, trained)"
         )

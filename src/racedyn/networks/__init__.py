@@ -1,7 +1,7 @@
 """Networks: gated directed acyclic graphs, their builders, and initial weights."""
 
 from racedyn.networks import init
-from racedyn.networks.biases import constant_inputs, with_biases
+from racedyn.networks.biases import constant_inputs, read_weights, with_biases
 from racedyn.networks.builders import chain, parallel
 from racedyn.networks.fit import check_task, check_weights, from_layers
 from racedyn.networks.forward import forward
@@ -25,6 +25,7 @@ __all__ = [
     "observe_paths",
     "parallel",
     "path_maps",
+    "read_weights",
     "routing",
     "split_units",
     "with_biases",

@@ -94,8 +94,8 @@ def mode_responses(
             arrays.append(product.reshape(-1, *product.shape[2:]))
             keys = [key for end in ends for key in fresh[end]]
             begun.update({key: _Begun(len(arrays) - 1, row) for row, key in enumerate(keys)})
-    ends = [begun[path, start] for path, start in zip(paths, starts, strict=True)]
-    return _read(network, modes, paths, probes, silent, ends, arrays)
+    found = [begun[path, start] for path, start in zip(paths, starts, strict=True)]
+    return _read(network, modes, paths, probes, silent, found, arrays)
 
 
 def _silence(

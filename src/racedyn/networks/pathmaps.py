@@ -18,7 +18,8 @@ import numpy as np
 
 from racedyn._checks import fail
 from racedyn._types import Array, Path, Weights
-from racedyn.networks.beginnings import Pair, Probe, in_order, mode_responses
+from racedyn.networks.beginnings import Pair as Pair
+from racedyn.networks.beginnings import Probe, in_order, mode_responses
 from racedyn.networks.network import Network
 from racedyn.tasks.modes import Modes
 
