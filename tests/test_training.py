@@ -61,10 +61,14 @@ def test_against_a_plain_numpy_loop():
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_published_step_sizes_give_the_same_curve(name):
-    """[Shi22] sum, [Jarvis25] half sum, [Saxe22] routes: factor x step size is what counts, and flow time says so."""
-    factor = {"mean": 1, "half_sum": TASK.num_examples, "sum": 2 * TASK.num_examples, "routes": 2 / TASK.Y.shape[0]}[
-        name
-    ]
+    """[Shi22] sum, [Jarvis25] half sum, PyTorch mse, [Saxe22] routes: factor x step size is what counts."""
+    factor = {
+        "mean": 1,
+        "half_sum": TASK.num_examples,
+        "sum": 2 * TASK.num_examples,
+        "mse": 2 / TASK.Y.shape[0],
+        "routes": 2 / TASK.Y.shape[0],
+    }[name]
     base, other = train(), train(lr=0.05 / factor, loss=name)
     np.testing.assert_allclose(other.observables["loss"], base.observables["loss"], rtol=1e-12)
     np.testing.assert_allclose(other.ts, base.ts, rtol=1e-12)

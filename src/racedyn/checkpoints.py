@@ -47,10 +47,12 @@ def observe(
     """Read weights that were saved along a training of your own: what `train` would have recorded of them.
 
     ```python
-    network = rd.networks.chain(task, depth=2, width=64, activation="relu")   # as the torch.nn.Sequential that was trained
-    saved = {0: model_at_0.state_dict(), 500: ..., 1000: ...}                 # step -> weights, of Linear, ReLU, Linear
-    run = rd.observe(network, task, saved, lr=0.01, loss="half_sum", biases=True, data_strength=True)
-    rd.compare(theory, run); rd.plot.race(theory, run); rd.save("run.h5", run=run)
+    # In a PyTorch loop over Sequential(Linear, ReLU, Linear) with MSELoss and lr = 0.01, every so many steps:
+    #     states[step] = {name: w.clone() for name, w in model.state_dict().items()}
+    network = rd.networks.chain(task, depth=2, width=64, activation="relu")
+    run = rd.observe(network, task, states, lr=0.01, loss="mse", biases=True, data_strength=True)
+    print(run)
+    rd.plot.race(run)
     ```
 
     **Arguments:**

@@ -79,7 +79,10 @@ class Observer(eqx.Module):
 
 def as_dtype(dtype: Any, weights: Weights) -> Any:
     """`dtype`, or that of the weights, float32 at least. Raises `ValueError` for one that JAX has not switched on."""
-    dtype = jnp.promote_types(jnp.result_type(*weights.values()), jnp.float32) if dtype is None else jnp.dtype(dtype)
+    if dtype is None:
+        dtype = max((w.dtype for w in weights.values()), key=lambda held: jnp.finfo(held).bits)
+        dtype = dtype if jnp.finfo(dtype).bits >= 32 else jnp.dtype(jnp.float32)
+    dtype = jnp.dtype(dtype)
     if jax.dtypes.canonicalize_dtype(dtype) != dtype:
         fail("dtype", "be one that JAX has switched on", f"it is {dtype}",
              'Add jax.config.update("jax_enable_x64", True) at the start.')  # fmt: skip

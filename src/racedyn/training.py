@@ -56,7 +56,7 @@ def train(
 
     - `weights`: edge -> (n_target, n_source); or a Trajectory of `train`, to go on from its end: the result then has
       its rows too, and its weights are the same, bit for bit, as if the run had never stopped.
-    - `lr`: step size on the loss of convention `loss` ("mean", "half_sum", "sum", "routes": `racedyn.conventions`), so
+    - `lr`: step size on the loss of convention `loss` ("mean", "half_sum", "sum", "mse", "routes": `racedyn.conventions`), so
       that published step sizes carry over; flow time is factor x lr x step.
     - `steps`: how many (in all, or further ones when going on). `save_every`: steps between saved rows; by default such
       that there are about 500. The first and the last step are always saved.

@@ -1,6 +1,7 @@
 """Biases as weights from a constant input: a network and a task in which they learn, and are read, like all others."""
 
 import dataclasses
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -68,8 +69,8 @@ def read_weights(network: Network, layers: Any, *, biases: bool = False) -> Weig
     """Weights of `network` from a dict edge -> array, or from what `from_layers` takes; with `biases` those of `with_biases`.
 
     `biases`: vectors (n_target,) beside the matrices are kept, as edges "<edge>_bias" (n_target, 1), zero where a matrix has
-    none: of a matrix "<name>.weight" the one called "<name>.bias", as PyTorch has them, of an edge the one called
-    "<edge>_bias". Without it, a bias that is not zero is refused. A module with a `state_dict` may stand for it.
+    none. That of a matrix "<name>.weight" (or ".kernel") is called "<name>.bias", that of an edge "<edge>_bias". Without it,
+    a bias that is not zero is refused. A module with a `state_dict` may stand for it.
 
         state = {"0.weight": W1, "0.bias": b1, "2.weight": W2, "2.bias": b2}  # torch.nn.Sequential(Linear, ReLU, Linear)
         networks.read_weights(network, state, biases=True)                     # w1, w2, w1_bias, w2_bias
@@ -81,7 +82,7 @@ def read_weights(network: Network, layers: Any, *, biases: bool = False) -> Weig
     if not isinstance(layers, Mapping):
         weights, vectors = from_layers(network, layers), dict[str, Any]()
     else:
-        weights, vectors = _parted(network, layers)
+        weights, vectors = _parted(network, _flat(layers))
     found = {edge: jnp.zeros((network.shape(edge)[0], 1), weights[edge].dtype) for edge in _straight(network)}
     for name, (edge, bias) in vectors.items():
         if not biases:
@@ -99,10 +100,6 @@ def read_weights(network: Network, layers: Any, *, biases: bool = False) -> Weig
 
 def _parted(network: Network, layers: Mapping[str, Any]) -> tuple[Weights, dict[str, tuple[str, np.ndarray]]]:
     """The matrices of a dict, and the biases that are not zero: name -> its edge and values."""
-    if held := [name for name, value in layers.items() if isinstance(value, Mapping)]:
-        fail(
-            "weights", "be one dict of arrays", f"{held} are dicts again", "Pass the one of them that has the weights."
-        )
     if any(name in network.edges for name in layers):
         matrices = {name: value for name, value in layers.items() if name in network.edges}
         weights, edges = check_weights(network, matrices), {name: name for name in matrices}
@@ -114,7 +111,7 @@ def _parted(network: Network, layers: Mapping[str, Any]) -> tuple[Weights, dict[
         told = from_layers(network, numbered)
         edges = {list(matrices)[int(array[0, 0])]: edge for edge, array in told.items()}
     edge_of = {
-        bias: edge for name, edge in edges.items() for bias in (bias_of(name), name.removesuffix("weight") + "bias")
+        bias: edge for name, edge in edges.items() for bias in (bias_of(name), re.sub("(weight|kernel)$", "bias", name))
     }
     biases = {}
     for name, value in layers.items():
@@ -125,6 +122,14 @@ def _parted(network: Network, layers: Mapping[str, Any]) -> tuple[Weights, dict[
                  f"The edges are {list(network.edges)}.")  # fmt: skip
         biases[name] = edge_of[name], bias
     return weights, biases
+
+
+def _flat(layers: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
+    """Full name -> value: dicts in dicts have dots between their names."""
+    flat: dict[str, Any] = {}
+    for key, value in layers.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
 
 
 def _on_host(name: str, value: Any) -> np.ndarray:
