@@ -90,8 +90,8 @@ def data_maps(
         U^T W_p Sigma_x V / d = (U^T W_p V)(V^T Sigma_x V) / d + U^T W_p (1 - V V^T) Sigma_x V / d:
 
     `path_maps` where Sigma_x V = V d. With correlated inputs the diagonal takes in what the path maps other inputs to, as far
-    as these go with mode_in. In return its sum over paths tends to S/d in training, < (y - yhat) x^T > = 0, which that of
-    `path_maps` need not. NaN where d = 0. Padding and gates as for `path_maps`.
+    as these go with mode_in. In return its sum over paths is S/d wherever < (y - yhat) x^T > = 0, as at the end of training
+    without gates, which that of `path_maps` need not be. NaN where d = 0. Padding and gates as for `path_maps`.
     """
 
     def on_data(pair: Pair) -> Probe:
