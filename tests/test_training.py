@@ -221,7 +221,7 @@ def test_single_precision_is_kept():
         ({"steps": 0}, r"`steps` must be a whole number of at least 1"),
         ({"steps": 2.5}, r"`steps` must be a whole number of at least 1, but it is 2.5"),
         ({"save_every": 0}, r"`save_every` must be a whole number"),
-        ({"loss": "mse"}, r"`loss` must be one of 'mean', 'half_sum', 'sum', 'routes', but it is 'mse'"),
+        ({"loss": "huber"}, r"`loss` must be one of 'mean', 'half_sum', 'sum', 'mse', 'routes', but it is 'huber'"),
         ({"record": ("h9",)}, r"`record` must be one of .* but it is 'h9'"),
         ({"paths": [("w1_1",)]}, r"`paths` must name paths of the network"),
         ({"probes": {"big": rd.tasks.hierarchy(8)}}, r"Probe 'big': Argument `task` must have 4 rows"),
