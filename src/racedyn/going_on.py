@@ -203,7 +203,8 @@ def past_of(
 def _has_all_weights(run: Trajectory) -> bool:
     """Whether every row has its weights: a run that saved them in some rows only has NaN in the others."""
     return isinstance(run.ys, Mapping) and all(
-        len(array) == len(run.ts) and bool(np.isfinite(np.asarray(array)[:, 0, 0]).all()) for array in run.ys.values()
+        len(array) == np.size(run.ts) and bool(np.isfinite(np.asarray(array)[:, 0, 0]).all())
+        for array in run.ys.values()
     )
 
 
@@ -229,7 +230,7 @@ def _values_before(run: Trajectory, turn: Turn | None, modes: Modes | None, same
     own = None if run.provenance is None else run.provenance.modes
     values = [(step.get("S"), step.get("variances")) for step in past]
     values.append((None, None) if own is None else (own.S, own.variances))
-    found = []
+    found: list[dict[str, Any]] = []
     for S, variances in values:
         if S is None or variances is None or modes is None:
             found.append({})
@@ -259,7 +260,7 @@ def _history(
     ]
     if switched:
         before = {"task": said["task"]["name"], **values[-1]}
-        switches.append({**at, "row": len(run.ts) - 1, "task": settings["task"]["name"], "before": before})
+        switches.append({**at, "row": np.size(run.ts) - 1, "task": settings["task"]["name"], "before": before})
     past = list(said.get("went_on_from", ()))
     if switched or any(said[name] != settings[name] for name in STRETCH):
         past.append({**at, **{name: said[name] for name in STRETCH}, "task": said["task"]["name"]})

@@ -64,6 +64,8 @@ def _of_task(network: Network, task: Task, pair: Any, modes: Any) -> Modes:
 def read_in(modes: Modes, sigma_yx: np.ndarray, sigma_v: np.ndarray, power: float) -> Modes:
     """The same bases with the S and d of a task; `sigma_v`: V^T Sigma_x V, `power`: < |y|^2 > of its targets."""
     S, variances = np.einsum("ia,ij,ja->a", modes.U, sigma_yx, modes.V), np.diagonal(sigma_v).copy()
+    # A mode that has nothing to learn has no target: rounding must not make one.
+    S[np.abs(S) <= 1e3 * np.finfo(np.float64).eps * np.linalg.norm(sigma_yx)] = 0.0
     norm = float(np.linalg.norm(sigma_v))
     gain = np.divide(S**2, variances, out=np.zeros_like(S), where=variances > 0)
     return Modes(
@@ -116,9 +118,9 @@ class Turn:
             # The same modes in another order: what is off the diagonal stays off it.
             found["off_diagonal"] = observed["off_diagonal"]
             groups = {frozenset(group): g for g, group in enumerate(self.old.groups)}
-            places = [groups.get(frozenset(self.source[list(group)].tolist())) for group in self.new.groups]
-            if "group_strength" in observed and None not in places:
-                found["group_strength"] = observed["group_strength"][..., places]
+            places = [groups.get(frozenset(self.source[list(group)].tolist()), -1) for group in self.new.groups]
+            if "group_strength" in observed and -1 not in places:
+                found["group_strength"] = observed["group_strength"][..., np.asarray(places)]
         return found
 
 

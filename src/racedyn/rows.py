@@ -80,7 +80,7 @@ class Rows:
         run = past.run
         self.columns = Columns(past, self.dims, shapes)
         self.dims, self.labels = self.columns.dims, self.columns.labels
-        rows = self.columns.place(past.observables, run.labels, len(run.ts))
+        rows = self.columns.place(past.observables, run.labels, np.size(run.ts))
         self.blocks = [{"ts": run.ts, "step": run.step, "observables": rows, "weights": run.ys}]
         # Where the earlier run had another step size, its own times stand and the new ones follow on.
         self.t0 = float(np.asarray(run.ts)[-1]) - float(np.asarray(run.step)[-1]) * self.time_per_step
