@@ -97,8 +97,10 @@ def judge(ts: np.ndarray, loss: np.ndarray, least: Least) -> dict[str, np.ndarra
         unlearned = _part(last, least.weakest)
         converged = float(unlearned < PRINTED)
     else:
-        rate = abs(values[-2] - values[-1]) / (ts[-1] - ts[-2]) if len(ts) > 2 else np.inf
-        unlearned = _part(min(last, rate * (ts[-1] - ts[0])), most)
+        # With fewer than three rows all of the loss may be what still falls.
+        known = len(ts) > 2 and ts[-1] > ts[-2]
+        fall = abs(values[-2] - values[-1]) / (ts[-1] - ts[-2]) * (ts[-1] - ts[0]) if known else last
+        unlearned = _part(min(last, fall), most)
         converged = 0.0 if unlearned >= PRINTED else 1.0 if _part(last, most) < PRINTED else np.nan
     found = {
         "loss_floor": least.floor,

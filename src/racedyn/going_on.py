@@ -45,6 +45,11 @@ def same(one: Any, other: Any) -> bool:
     return shape == list(other[:2]) and bool(np.allclose(one[2:], other[2:], rtol=0, atol=1e-9 * norm))
 
 
+def _same_data(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two tasks, as settings keep them, are the same but for their names."""
+    return all(same(one[part], other[part]) for part in ("inputs", "targets", "context"))
+
+
 def task_said(task: Task) -> dict[str, Any]:
     """What settings keep of a task: its name, and fingerprints of its data."""
     return {
@@ -72,8 +77,7 @@ def network_said(network: Network) -> dict[str, Any]:
 
 def same_task(run: Trajectory, task: Task) -> bool:
     """Whether `run` was last trained on this task, its name aside. Raises `ValueError` where the run doesn't say."""
-    said, now = dict(_settings(run)["task"]), task_said(task)
-    return all(same(said[part], now[part]) for part in ("inputs", "targets", "context"))
+    return _same_data(_settings(run)["task"], task_said(task))
 
 
 def weights_at_the_end(run: Trajectory) -> Mapping[str, Any]:
@@ -147,7 +151,7 @@ def past_of(
     """
     said = _settings(run)
     for name, probe in settings["probes"].items():
-        if name in said["probes"] and not same(probe, said["probes"][name]):
+        if name in said["probes"] and not _same_data(probe, said["probes"][name]):
             fail("probes", "be under each name the task that it was", f"{name!r} has other data",
                  "Give it another name: rows that have no such probe are NaN.")  # fmt: skip
     switched = not same_task(run, task)
