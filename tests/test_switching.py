@@ -16,7 +16,7 @@ DATA = rd.tasks.from_arrays(np.eye(4), RNG.standard_normal((5, 4)), name="data")
 OTHER = rd.tasks.from_arrays(np.eye(4), RNG.standard_normal((5, 4)), name="other")
 REVERSED = rd.tasks.from_arrays(DATA.X, -DATA.Y, name="reversed")
 ONE_MODE = rd.tasks.from_arrays(np.eye(4), np.outer(DATA.Y[:, 0], [1, 1, -1, -1]), name="one mode")
-NET = rd.networks.parallel(DATA, depths=(2, 1), width=5)
+NET = rd.networks.parallel(DATA, depths=(2, 2), width=5)
 START = NET.init(rd.init.Gaussian(0.5), key=0)
 LR, ROWS, STRENGTHS = 0.1, 40, ("strength", "off_diagonal", "group_strength", "strength_matrix")
 
@@ -69,9 +69,9 @@ def read(maps, modes):
         ([DATA, OTHER], DATA),
         ([DATA, REVERSED], DATA),
         ([DATA, OTHER, DATA], DATA),
-        ([DATA, ONE_MODE], DATA),
-        ([DATA, OTHER], {("input", "output"): DATA.modes}),
-        ([DATA, OTHER], OTHER),  # as if it had been asked for from the first task on
+        pytest.param([DATA, ONE_MODE], DATA, marks=pytest.mark.slow),
+        pytest.param([DATA, OTHER], {("input", "output"): DATA.modes}, marks=pytest.mark.slow),
+        pytest.param([DATA, OTHER], OTHER, marks=pytest.mark.slow),  # from the first task on
     ],
     ids=["a b", "a -a", "a b a", "a to one mode", "dict", "b from the start"],
 )
@@ -114,23 +114,27 @@ def test_a_switch_back_to_reversed_targets_is_learned_in_the_old_modes():
 
 
 def test_default_modes_are_those_of_the_new_task():
-    """Rows of the old one are read in them from saved weights, or from strength matrices whose bases span the new ones."""
+    """Rows of the old one are read in them from the weights that it saved."""
     maps, _, _ = numpy_maps([DATA, OTHER])
     whole, strength = read(maps, OTHER.modes)
     off = np.linalg.norm(whole - np.eye(4) * whole, axis=(2, 3)) / np.linalg.norm(strength, axis=2)
     kept = train(DATA, START, save_weights=True)
-    for more in ({"save_weights": True}, {"strength_matrix": True}, {}):
-        run = train(OTHER, kept, **more)
-        np.testing.assert_allclose(run.observables["strength"], strength, rtol=0, atol=1e-10)
-        np.testing.assert_allclose(run.observables["off_diagonal"], off, rtol=1e-8)
+    run = train(OTHER, kept)
+    np.testing.assert_allclose(run.observables["strength"], strength, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(run.observables["off_diagonal"], off, rtol=1e-8)
     np.testing.assert_allclose(np.abs(strength), run.observables["group_strength"], atol=1e-10)
     assert np.isfinite(run.ys["w1_1"][:ROWS]).all() and np.isnan(run.ys["w1_1"][ROWS + 1 :]).all()
     own = run.segment(0).provenance.modes
     np.testing.assert_allclose(own.S, np.diagonal(OTHER.modes.U.T @ DATA.sigma_yx() @ OTHER.modes.V), atol=1e-12)
-    # Here the outputs of the two span different planes, so that matrices are not enough; of one task and itself they are.
+
+
+@pytest.mark.slow
+def test_strength_matrices_are_enough_where_their_bases_span_the_new_ones():
     matrices = train(DATA, START, strength_matrix=True)
-    with pytest.raises(ValueError, match=r"`modes` must be bases in which the rows .*Pass modes= the task trained before"):
-        train(OTHER, matrices)
+    with pytest.raises(
+        ValueError, match=r"`modes` must be bases in which the rows .*Pass modes= the task trained before"
+    ):
+        train(OTHER, matrices)  # whose outputs span another space
     mixed = rd.tasks.from_arrays(DATA.X, DATA.Y @ np.linalg.qr(RNG.standard_normal((4, 4)))[0], name="mixed")
     run = train(mixed, matrices, strength_matrix=True)
     maps, _, _ = numpy_maps([DATA, mixed])
@@ -142,7 +146,7 @@ def test_default_modes_are_those_of_the_new_task():
 def test_reversed_targets_need_no_weights_where_each_mode_is_an_old_one_up_to_its_sign():
     run = train(REVERSED, train(DATA, START))
     maps, _, _ = numpy_maps([DATA, REVERSED])
-    whole, strength = read(maps, REVERSED.modes)
+    strength = read(maps, REVERSED.modes)[1]
     np.testing.assert_allclose(run.observables["strength"], strength, rtol=0, atol=1e-10)
     np.testing.assert_allclose(run.observables["group_strength"], np.abs(strength), rtol=0, atol=1e-10)
     np.testing.assert_allclose(run.segment(0).provenance.modes.S, -DATA.modes.S)
@@ -183,7 +187,9 @@ def test_segments():
         np.testing.assert_allclose(part.ts, LR * np.arange(ROWS + 1), atol=1e-12)
         np.testing.assert_array_equal(part.step, np.arange(ROWS + 1))
         np.testing.assert_allclose(part.observables["loss"], [entry[1], *losses[ROWS + 1 : 2 * ROWS + 1]], rtol=1e-9)
-        np.testing.assert_allclose(part.observables["strength"], read(maps, DATA.modes)[1][ROWS : 2 * ROWS + 1], atol=1e-10)
+        np.testing.assert_allclose(
+            part.observables["strength"], read(maps, DATA.modes)[1][ROWS : 2 * ROWS + 1], atol=1e-10
+        )
         assert part.end is None and part.stats == {} and part.switches == ()
     assert run.segment(2).end is not None and "switch       at 8 tau to reversed" in str(run)
     with pytest.raises(IndexError, match="has 3 segments"):
@@ -195,8 +201,10 @@ def test_a_segment_is_the_run_of_its_task_alone():
     both, alone = train(OTHER, first, modes=DATA), train(OTHER, first.end["weights"], modes=DATA)
     for name, rows in alone.observables.items():
         np.testing.assert_array_equal(both.segment(1).observables[name], rows)
-    assert rd.compare(alone, both.segment(1)).errors["strength"].relative_l2 == 0
-    with pytest.raises(ValueError, match=r"`theory` must go over to another task when `trained` does, but it does at no time"):
+    assert rd.compare(alone, both.segment(1)).errors["strength"].relative_l2 < 1e-12
+    with pytest.raises(
+        ValueError, match=r"`theory` must go over to another task when `trained` does, but it does at no time"
+    ):
         rd.compare(alone, both)
     printed = str(rd.compare(both, both))
     assert "the task switches at 4 tau, last to other" in printed and "relative L2" in printed
@@ -256,7 +264,7 @@ def test_recording_more():
         rows = run.observables[name]
         assert np.isnan(rows[:ROWS]).all() and np.isfinite(rows[ROWS:]).all(), "from the row at which it went on"
     np.testing.assert_allclose(run.observables["strength_matrix"][ROWS:], read(maps, DATA.modes)[0][ROWS:], atol=1e-10)
-    assert np.isnan(run.ys["w1_2"][: ROWS + 1]).all() and np.isfinite(run.ys["w1_2"][ROWS + 1 :]).all()
+    assert np.isnan(run.ys["w2_1"][: ROWS + 1]).all() and np.isfinite(run.ys["w2_1"][ROWS + 1 :]).all()
     # All of it can be told where the weights were saved.
     run = train(DATA, train(DATA, START, save_weights=True), probes={"other": OTHER}, record=("h1_1",))
     assert all(np.isfinite(rows).all() for rows in run.observables.values())
@@ -264,6 +272,7 @@ def test_recording_more():
     np.testing.assert_allclose(run.observables["probe_loss"][:, 0], misses, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_recording_less(tmp_path):
     first = train(DATA, START, probes={"other": OTHER}, record=("h1_1",), strength_matrix=True, save_weights=True)
     run = train(DATA, first, paths=NET.paths()[1:])
@@ -286,23 +295,29 @@ def test_a_probe_keeps_its_column_and_its_task():
     assert np.isnan(rows[ROWS + 1 :, 0]).all() and np.isnan(rows[:ROWS, 1]).all() and np.isfinite(rows[ROWS:, 1]).all()
     swapped = train(DATA, train(DATA, START, probes={"a": DATA, "b": OTHER}), probes={"b": OTHER, "a": DATA})
     np.testing.assert_allclose(swapped.observables["probe_loss"][:, 0], swapped.observables["loss"], rtol=1e-12)
-    with pytest.raises(ValueError, match=r"`probes` must be under each name the task that it was, but 'other' has other"):
+    with pytest.raises(
+        ValueError, match=r"`probes` must be under each name the task that it was, but 'other' has other"
+    ):
         train(DATA, first, probes={"other": REVERSED})
 
 
+@pytest.mark.slow
 def test_activity_is_of_the_examples_of_its_task():
     few = rd.tasks.from_arrays(np.eye(4)[:, :3], OTHER.Y[:, :3], name="three items")
     run = train(few, train(DATA, START, record=("h1_1", "output")), record=("h1_1",), modes=DATA)
     rows = run.observables["activity_h1_1"]
-    assert rows.shape == (2 * ROWS + 1, 6, 3) and np.isnan(rows[:ROWS]).all() and np.isfinite(rows[ROWS:]).all()
+    assert rows.shape == (2 * ROWS + 1, 5, 3) and np.isnan(rows[:ROWS]).all() and np.isfinite(rows[ROWS:]).all()
     assert "activity_output" not in run.observables, "responses to examples that are shown no more"
     kept = train(REVERSED, train(DATA, START, record=("h1_1",)), record=("h1_1",), modes=DATA)
     assert np.isfinite(kept.observables["activity_h1_1"]).all(), "the same inputs, other targets"
 
 
+@pytest.mark.slow
 def test_tasks_without_modes_leave_the_strengths_of_others_as_they_were():
     """XoR: inputs and targets are not correlated, so that there is nothing to read strengths in."""
-    xor = rd.Task({"input": np.array([[1, 1, -1, -1.0], [1, -1, 1, -1]])}, {"output": np.array([[1, -1, -1, 1.0]])}, name="xor")
+    xor = rd.Task(
+        {"input": np.array([[1, 1, -1, -1.0], [1, -1, 1, -1]])}, {"output": np.array([[1, -1, -1, 1.0]])}, name="xor"
+    )
     line = rd.Task(dict(xor.inputs), {"output": xor.inputs["input"][:1]}, name="line")
     net = rd.Network({"input": 2, "h": (6, "tanh"), "output": 1}, {"a": ("input", "h"), "b": ("h", "output")})
     weights = net.init(rd.init.Gaussian(0.5), key=0)
@@ -323,7 +338,7 @@ def test_another_network_is_refused():
         {"activation": "tanh", "activate_last": True},
     ):
         with pytest.raises(ValueError, match=r"`network` must be that of the run to go on from, .*end\[\"weights\"\]"):
-            train(DATA, first, rd.networks.parallel(DATA, depths=(2, 1), width=5, **options))
+            train(DATA, first, rd.networks.parallel(DATA, depths=(2, 2), width=5, **options))
     nodes = {name: node.width for name, node in NET.nodes.items()}
     gated = rd.Network(nodes, NET.edges, node_gates={"h1_1": [0.5]})
     with pytest.raises(ValueError, match=r"it has other gates at 'h1_1'"):
@@ -331,8 +346,14 @@ def test_another_network_is_refused():
     kinds = rd.Network(nodes, NET.edges, edge_kinds={"w1_1": "relu"})
     with pytest.raises(ValueError, match=r"edge_kinds\['w1_1'\] is relu and was None"):
         train(DATA, first, kinds)
-    with pytest.raises(ValueError, match=r"edges\['w2_1'\] is None and was \['input', 'output'\]"):
-        train(DATA, first, rd.networks.chain(DATA, 2, 5))
+    other_way = {
+        "w1_1": ("input", "h2_1"),
+        "w1_2": ("h2_1", "output"),
+        "w2_1": ("input", "h1_1"),
+        "w2_2": ("h1_1", "output"),
+    }
+    with pytest.raises(ValueError, match=r"edges\['w1_1'\] is \['input', 'h2_1'\] and was \['input', 'h1_1'\]"):
+        train(DATA, first, rd.Network(nodes, other_way))
     assert train(DATA, first.end["weights"], gated).step[-1] == ROWS, "the remedy"
 
 
@@ -342,13 +363,14 @@ def test_a_run_that_says_nothing_of_itself_is_refused():
         train(DATA, dataclasses.replace(first, provenance=None))
 
 
-@pytest.mark.parametrize(("before", "after"), [(optax.adam(0.01), None), (None, optax.adam(0.01))])
+@pytest.mark.parametrize(("before", "after"), [(optax.sgd(0.01, momentum=0.9), None), (None, optax.adam(0.01))])
 def test_another_optimiser_is_refused(before, after):
     first = train(DATA, START, steps=1, optimiser=before)
     with pytest.raises(ValueError, match=r"`optimiser` must be the one that the earlier run had.*end\[\"weights\"\]"):
         train(DATA, first, steps=1, optimiser=after)
 
 
+@pytest.mark.slow
 def test_other_settings_are_recorded_each_stretch_once():
     run = train(DATA, START, steps=2)
     run = train(DATA, run, steps=2, weight_decay=0.1)
@@ -366,6 +388,7 @@ def test_other_settings_are_recorded_each_stretch_once():
     assert "follow different rules: none and {'in turn'" in str(rd.compare(plain, run.segment(0)))
 
 
+@pytest.mark.slow
 def test_a_run_that_went_on_many_times_is_no_larger_for_it(tmp_path):
     run = train(DATA, START, steps=1, paths=())
     for _ in range(30):
@@ -381,7 +404,10 @@ def test_a_run_that_went_on_many_times_is_no_larger_for_it(tmp_path):
         ({("input", "output"): DATA}, r"`modes\[\('input', 'output'\)\]` must be Modes, but it is Task"),
         ({"output": DATA.modes}, r"`modes` must have pairs of the network's inputs"),
         (TASK, r"`modes` must have 5 rows at 'output', but they have 7"),
-        (dataclasses.replace(DATA.modes, U=2 * DATA.modes.U), r"`modes` must be orthonormal, but the columns at 'output'"),
+        (
+            dataclasses.replace(DATA.modes, U=2 * DATA.modes.U),
+            r"`modes` must be orthonormal, but the columns at 'output'",
+        ),
     ],
 )
 def test_modes_that_do_not_fit(modes, message):
