@@ -497,3 +497,32 @@ def test_the_example_of_the_documentation_runs():
     names = {"task": task, "np": np, "rd": rd, "states": states}
     exec(compile(code, "observe", "exec"), names)
     assert names["run"].observables["data_strength"].shape == (3, 1, 3)
+
+
+def test_modes_of_another_task_and_going_on():
+    """Strengths in modes asked for are those of training in them; a run read from checkpoints goes on where they end."""
+    other = rd.tasks.from_arrays(TASK.X, np.random.default_rng(0).normal(size=TASK.Y.shape), name="other")
+    other = dataclasses.replace(other, inputs=TASK.inputs, targets={ends(NET)[1]: other.Y})
+    options = {"lr": 0.05, "save_every": 20, "save_weights": True, "data_strength": True, "progress": False}
+    whole = rd.train(NET, TASK, START, steps=40, modes=other, **options)
+    few = {int(step): {edge: w[i] for edge, w in whole.ys.items()} for i, step in enumerate(whole.step[:2])}
+    run = observe(NET, TASK, few, lr=0.05, modes=other, data_strength=True, save_weights=True)
+    assert run.provenance.modes == whole.provenance.modes != MODES
+    np.testing.assert_allclose(run.observables["strength"], whole.observables["strength"][:2], atol=1e-14)
+    more = rd.train(NET, TASK, run, steps=20, **options)
+    for edge, matrix in whole.end["weights"].items():
+        np.testing.assert_array_equal(more.end["weights"][edge], matrix)
+    np.testing.assert_allclose(more.observables["data_strength"], whole.observables["data_strength"], atol=1e-14)
+
+
+def test_strengths_on_examples_are_not_those_of_another_task():
+    """After a switch the earlier rows of `data_strength` are NaN where inputs or bases are others, and kept where not."""
+    options = {"lr": 0.05, "steps": 2, "save_every": 2, "data_strength": True, "progress": False}
+    first = rd.train(NET, TASK, START, **options)
+    scaled = dataclasses.replace(TASK, inputs={ends(NET)[0]: 2 * TASK.inputs[ends(NET)[0]]})
+    both = rd.train(NET, scaled, first, modes=TASK, **options)
+    assert np.isnan(both.observables["data_strength"][0]).all()
+    assert np.isfinite(both.observables["data_strength"][1:]).all() and np.isfinite(both.observables["strength"]).all()
+    half = dataclasses.replace(TASK, targets={ends(NET)[1]: 0.5 * TASK.targets[ends(NET)[1]]}, bases={})
+    kept = rd.train(NET, half, first, modes=TASK, **options)
+    np.testing.assert_array_equal(kept.observables["data_strength"][:2], first.observables["data_strength"])

@@ -236,7 +236,7 @@ def test_going_on_with_another_step_size_says_so():
     first = train(steps=10)
     on = rd.train(NET, TASK, first, lr=0.02, steps=10, progress=False)
     settings = on.provenance.settings
-    assert settings["lr"] == 0.02 and settings["went_on_from"]["lr"] == 0.05
+    assert settings["lr"] == 0.02 and settings["went_on_from"][0]["lr"] == 0.05
     np.testing.assert_allclose(on.ts[[10, -1]], [0.5, 0.7])
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from racedyn._checks import check_name, check_positive, fail
 from racedyn._types import Path, Weights
 from racedyn.conventions import Loss, as_loss
+from racedyn.going_on import bases_said, network_said, task_said
 from racedyn.networks.biases import read_weights, with_biases
 from racedyn.networks.fit import check_task, warn_of_closed_gates
 from racedyn.networks.network import Network
@@ -21,6 +22,8 @@ from racedyn.networks.pathmaps import observed_paths
 from racedyn.observation import Data, Observer, as_dtype, check_data_strength, check_probes, check_record
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
+from racedyn.reading import modes_asked_for
+from racedyn.tasks.modes import Modes
 from racedyn.tasks.task import Task
 from racedyn.training import observable_axes
 from racedyn.trajectory import Provenance, Status, Trajectory
@@ -39,6 +42,7 @@ def observe(
     probes: Mapping[str, Task] | None = None,
     record: Sequence[str] = (),
     paths: Sequence[Path] | None = None,
+    modes: Task | Modes | Mapping[tuple[str, str], Modes] | None = None,
     strength_matrix: bool = False,
     data_strength: bool = False,
     save_weights: bool = False,
@@ -66,7 +70,7 @@ def observe(
     - `biases`: take biases as a constant input (`networks.with_biases`); without it, those that are not zero are refused.
       Paths, their names and modes stay those of `network`; `ys` and `end` have the edges "<edge>_bias" too.
     - `dtype`: of weights and data; by default that of the first checkpoint, float32 at least.
-    - `probes`, `record`, `paths`, `strength_matrix`, `data_strength`, `save_weights`: as for `train`.
+    - `probes`, `record`, `paths`, `modes`, `strength_matrix`, `data_strength`, `save_weights`: as for `train`.
 
     **Returns** a Trajectory with the observables of `train`, at rising times, `step` where times are steps, and the last
     weights in `end`. `status` is DONE, or NOT_FINITE where the loss of some checkpoint overflows: rows from there on are left
@@ -92,8 +96,9 @@ def observe(
     if keys_in == "steps" and (odd := times[times != np.floor(times)]).size:
         fail("checkpoints", "be at whole numbers of steps", f"one is at {odd[0]}")
 
-    names = observed_paths(network, paths, task.all_modes())
-    modes = {network.ends(path): task.pair_modes(*network.ends(path)) for path in names}
+    asked = modes_asked_for(network, task, modes)
+    names = observed_paths(network, paths, asked)
+    read = {network.ends(path): asked[network.ends(path)] for path in names}
     whole, fed, fed_probes = network, task, dict(probes or {})
     if biases:
         whole, fed = with_biases(network, task)
@@ -113,7 +118,7 @@ def observe(
                     network=whole,
                     data=Data.of(fed, dtype),
                     probes=tuple(Data.of(probe, dtype) for probe in fed_probes.values()),
-                    modes=tuple(modes.items()),
+                    modes=tuple(read.items()),
                     paths=tuple(names),
                     record=tuple(record),
                     matrices=strength_matrix,
@@ -143,7 +148,7 @@ def observe(
         )
     factor = convention.factor(task)
     unit = "tau" if lr is not None else keys_in
-    dims, labels = observable_axes(fed, names, modes, record, probes or {})
+    dims, labels = observable_axes(fed, names, read, record, probes or {})
     return Trajectory(
         ts=(times if lr is None else factor * lr * times)[:num],
         step=times[:num].astype(np.int64) if keys_in == "steps" else None,
@@ -158,16 +163,23 @@ def observe(
             system=f"{whole}, on {fed.name}",
             solver=f"{len(keys)} checkpoints",
             settings={
+                "task": task_said(fed),
+                "network": network_said(whole),
                 "lr": lr,
                 "loss": convention.name,
                 "loss_factor": factor,
-                "pairs": [list(pair) for pair in modes],
+                "pairs": [list(pair) for pair in read],
+                "bases": [bases_said(pair_modes) for pair_modes in read.values()],
+                "modes": "own" if modes is None or modes is task else "given",
+                "probes": {name: task_said(probe) for name, probe in fed_probes.items()},
+                "weight_decay": None,  # not known, as what else was done between two checkpoints
+                "stages": None,
                 "biases": biases,
                 "dtype": str(dtype),
                 "time_unit": unit,
                 "edges": {edge: list(ends) for edge, ends in whole.edges.items()},
             },
-            modes=next(iter(modes.values())) if len(modes) == 1 else None,
+            modes=next(iter(read.values())) if len(read) == 1 else None,
             versions=versions(),
             wall_time=time.perf_counter() - start,
             created=now(),

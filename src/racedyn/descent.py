@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from racedyn._checks import fail
 from racedyn._types import Array, Path, Weights
 from racedyn.networks.network import Network
 from racedyn.networks.pathmaps import Pair
@@ -50,13 +51,12 @@ class Descent(eqx.Module):
     def start(self, weights: Weights, end: Mapping[str, Any] | None, step: int) -> State:
         """The state at `step`, with the optimiser's own state taken from `end` where a run goes on."""
         optimiser = None if self.optimiser is None else self.optimiser.init(weights)
-        if end is not None and optimiser is not None:
+        if end is not None:
             leaves, structure = jax.tree.flatten(optimiser)
             kept = [jnp.asarray(leaf) for leaf in end["optimiser"]]
             if [leaf.shape for leaf in kept] != [jnp.shape(leaf) for leaf in leaves]:
-                raise ValueError(
-                    "Argument `optimiser` must be the one that the earlier run had, but its state differs."
-                )
+                fail("optimiser", "be the one that the earlier run had", "its state differs",
+                     'To start a new run from its weights, pass run.end["weights"].')  # fmt: skip
             optimiser = jax.tree.unflatten(structure, kept)
         return State(weights, optimiser, jnp.asarray(step), jnp.asarray(-1))
 
@@ -103,6 +103,12 @@ class Descent(eqx.Module):
             matrices=self.matrices,
             data_strength=self.data_strength,
         ).row(weights)
+
+
+@eqx.filter_jit
+def observe_rows(descent: Descent, weights: Weights) -> dict[str, Any]:
+    """What `descent` observes of weights that were saved before, edge -> (row, n_target, n_source)."""
+    return jax.lax.map(descent.observe, weights)
 
 
 @eqx.filter_jit
