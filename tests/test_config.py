@@ -91,7 +91,7 @@ def test_frozen():
         ({"train": {"lr": "1", "steps": 1}}, r"`train.lr` must be a number, but it is '1' \(text\)\."),
         ({"train": {"lr": 0, "steps": 1}}, r"`train.lr` must be greater than 0, but it is 0 \(a whole number\)\."),
         ({"train": {"lr": float("inf"), "steps": 1}}, r"`train.lr` must be finite, but it is inf \(a number\)\."),
-        ({"train": {"lr": 1, "steps": 1, "loss": "summ"}}, r"`train.loss` must be 'mean', 'half_sum', 'sum' or"),
+        ({"train": {"lr": 1, "steps": 1, "loss": "summ"}}, r"`train.loss` must be 'mean', 'half_sum', 'sum', 'mse' or"),
         ({"network": {"kind": "parallel", "depths": [2, 0], "width": 1}}, r"`network.depths\[1\]` must be at least 1"),
         ({"network": {"kind": "parallel", "depths": 2, "width": 1}}, r"`network.depths` must be a list, but it is 2"),
         ({"network": {"kind": "parallel", "depths": [], "width": 1}}, r"`network.depths` must have at least 1 entry"),

@@ -61,10 +61,14 @@ def test_against_a_plain_numpy_loop():
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_published_step_sizes_give_the_same_curve(name):
-    """[Shi22] sum, [Jarvis25] half sum, [Saxe22] routes: factor x step size is what counts, and flow time says so."""
-    factor = {"mean": 1, "half_sum": TASK.num_examples, "sum": 2 * TASK.num_examples, "routes": 2 / TASK.Y.shape[0]}[
-        name
-    ]
+    """[Shi22] sum, [Jarvis25] half sum, PyTorch mse, [Saxe22] routes: factor x step size is what counts."""
+    factor = {
+        "mean": 1,
+        "half_sum": TASK.num_examples,
+        "sum": 2 * TASK.num_examples,
+        "mse": 2 / TASK.Y.shape[0],
+        "routes": 2 / TASK.Y.shape[0],
+    }[name]
     base, other = train(), train(lr=0.05 / factor, loss=name)
     np.testing.assert_allclose(other.observables["loss"], base.observables["loss"], rtol=1e-12)
     np.testing.assert_allclose(other.ts, base.ts, rtol=1e-12)
@@ -217,7 +221,7 @@ def test_single_precision_is_kept():
         ({"steps": 0}, r"`steps` must be a whole number of at least 1"),
         ({"steps": 2.5}, r"`steps` must be a whole number of at least 1, but it is 2.5"),
         ({"save_every": 0}, r"`save_every` must be a whole number"),
-        ({"loss": "mse"}, r"`loss` must be one of 'mean', 'half_sum', 'sum', 'routes', but it is 'mse'"),
+        ({"loss": "huber"}, r"`loss` must be one of 'mean', 'half_sum', 'sum', 'mse', 'routes', but it is 'huber'"),
         ({"record": ("h9",)}, r"`record` must be one of .* but it is 'h9'"),
         ({"paths": [("w1_1",)]}, r"`paths` must name paths of the network"),
         ({"probes": {"big": rd.tasks.hierarchy(8)}}, r"Probe 'big': Argument `task` must have 4 rows"),
@@ -232,7 +236,7 @@ def test_going_on_with_another_step_size_says_so():
     first = train(steps=10)
     on = rd.train(NET, TASK, first, lr=0.02, steps=10, progress=False)
     settings = on.provenance.settings
-    assert settings["lr"] == 0.02 and settings["went_on_from"]["lr"] == 0.05
+    assert settings["lr"] == 0.02 and settings["went_on_from"][0]["lr"] == 0.05
     np.testing.assert_allclose(on.ts[[10, -1]], [0.5, 0.7])
 
 

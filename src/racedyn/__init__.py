@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from racedyn import representations as representations
     from racedyn import systems as systems
     from racedyn import tasks as tasks
+    from racedyn.checkpoints import observe as observe
     from racedyn.comparison import compare as compare
     from racedyn.comparison import learning_times as learning_times
     from racedyn.ensembles import ensemble as ensemble
@@ -49,6 +50,7 @@ _HOMES = {
     "init": "racedyn.networks",
     "learning_times": "racedyn.comparison",
     "load": "racedyn.store",
+    "observe": "racedyn.checkpoints",
     "project": "racedyn.reduction",
     "reduce": "racedyn.reduction",
     "save": "racedyn.store",

@@ -32,12 +32,17 @@ def _routes(task: Task) -> float:
     return 2.0 * len(np.unique(task.context)) / num_outputs
 
 
+def _mse(task: Task) -> float:
+    return 2.0 / sum(Y.shape[0] for Y in task.targets.values())
+
+
 LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (
         Loss("mean", "1/2 < |y - yhat|^2 >, mean over examples, sum over outputs", "racedyn", lambda task: 1.0),
         Loss("half_sum", "1/2 sum over examples |y - yhat|^2", "[Jarvis25]", lambda task: float(task.num_examples)),
         Loss("sum", "sum over examples |y - yhat|^2", "[Shi22]", lambda task: 2.0 * task.num_examples),
+        Loss("mse", "mean over examples and outputs of (y - yhat)^2", "torch.nn.MSELoss", _mse),
         Loss("routes", "sum over trained routes of the MSE over items and outputs", "[Saxe22]", _routes),
     )
 }

@@ -8,29 +8,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from racedyn._checks import fail
 from racedyn._types import Array, Path, Weights
-from racedyn.networks.forward import forward
 from racedyn.networks.network import Network
-from racedyn.networks.pathmaps import Pair, observe_paths
+from racedyn.networks.pathmaps import Pair
 from racedyn.networks.stages import Stages, stage_masks, staged
+from racedyn.observation import Data, Observer, loss_of
 from racedyn.tasks.modes import Modes
-from racedyn.tasks.task import Task
-
-
-class Data(eqx.Module):
-    """A task on the device: inputs and targets (n, P) per node, context (P,)."""
-
-    inputs: dict[str, Array]
-    targets: dict[str, Array]
-    context: Array
-
-    @classmethod
-    def of(cls, task: Task, dtype: Any) -> "Data":
-        inputs, targets = (
-            {node: jnp.asarray(array, dtype) for node, array in arrays.items()}
-            for arrays in (task.inputs, task.targets)
-        )
-        return cls(inputs, targets, jnp.asarray(task.context))
 
 
 class State(eqx.Module):
@@ -57,24 +41,22 @@ class Descent(eqx.Module):
     paths: tuple[Path, ...] = eqx.field(static=True)
     record: tuple[str, ...] = eqx.field(static=True)
     matrices: bool = eqx.field(static=True)
+    data_strength: bool = eqx.field(static=True)
     save_weights: bool = eqx.field(static=True)
 
     def loss(self, weights: Weights, data: Data) -> Array:
         """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""
-        activity = forward(self.network, weights, data.inputs, data.context)
-        misses = [jnp.sum((Y - activity[node]) ** 2) for node, Y in data.targets.items()]
-        return 0.5 * sum(misses[1:], start=misses[0]) / data.context.shape[0]
+        return loss_of(self.network, weights, data)
 
     def start(self, weights: Weights, end: Mapping[str, Any] | None, step: int) -> State:
         """The state at `step`, with the optimiser's own state taken from `end` where a run goes on."""
         optimiser = None if self.optimiser is None else self.optimiser.init(weights)
-        if end is not None and optimiser is not None:
+        if end is not None:
             leaves, structure = jax.tree.flatten(optimiser)
             kept = [jnp.asarray(leaf) for leaf in end["optimiser"]]
             if [leaf.shape for leaf in kept] != [jnp.shape(leaf) for leaf in leaves]:
-                raise ValueError(
-                    "Argument `optimiser` must be the one that the earlier run had, but its state differs."
-                )
+                fail("optimiser", "be the one that the earlier run had", "its state differs",
+                     'To start a new run from its weights, pass run.end["weights"].')  # fmt: skip
             optimiser = jax.tree.unflatten(structure, kept)
         return State(weights, optimiser, jnp.asarray(step), jnp.asarray(-1))
 
@@ -110,16 +92,23 @@ class Descent(eqx.Module):
         return State(weights, optimiser, state.step + 1, diverged_at)
 
     def observe(self, weights: Weights) -> dict[str, Any]:
-        """One row: observables, and the weights if asked for."""
-        row: dict[str, Any] = {"loss": self.loss(weights, self.data)}
-        if self.paths:
-            row |= observe_paths(self.network, weights, dict(self.modes), self.paths, matrices=self.matrices)
-        if self.probes:
-            row["probe_loss"] = jnp.stack([self.loss(weights, data) for data in self.probes])
-        if self.record:
-            activity = forward(self.network, weights, self.data.inputs, self.data.context)
-            row |= {f"activity_{node}": activity[node] for node in self.record}
-        return row
+        """One row of observables."""
+        return Observer(
+            network=self.network,
+            data=self.data,
+            probes=self.probes,
+            modes=self.modes,
+            paths=self.paths,
+            record=self.record,
+            matrices=self.matrices,
+            data_strength=self.data_strength,
+        ).row(weights)
+
+
+@eqx.filter_jit
+def observe_rows(descent: Descent, weights: Weights) -> dict[str, Any]:
+    """What `descent` observes of weights that were saved before, edge -> (row, n_target, n_source)."""
+    return jax.lax.map(descent.observe, weights)
 
 
 @eqx.filter_jit

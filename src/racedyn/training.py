@@ -10,16 +10,31 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_name, check_not_negative, check_positive, check_positive_int, fail
+from racedyn._checks import check_not_negative, check_positive, check_positive_int, fail
 from racedyn._types import MODE, PATH, TIME, Path
 from racedyn.conventions import Loss, as_loss
-from racedyn.descent import Data, Descent, State, advance
+from racedyn.convergence import judge, least_loss
+from racedyn.descent import Descent, State, advance, observe_rows
+from racedyn.going_on import (
+    Past,
+    bases_said,
+    check_same_network,
+    network_said,
+    past_of,
+    same_task,
+    task_said,
+    weights_at_the_end,
+)
 from racedyn.networks.fit import check_task, check_weights, warn_of_closed_gates
 from racedyn.networks.network import Network
 from racedyn.networks.pathmaps import observed_paths
 from racedyn.networks.stages import check_stages
+from racedyn.observation import Data, check_data_strength, check_probes, check_record
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
+from racedyn.reading import modes_asked_for
+from racedyn.rows import Rows, of_last_task
+from racedyn.tasks.modes import Modes
 from racedyn.tasks.task import Task
 from racedyn.trajectory import Provenance, Status, Trajectory
 
@@ -43,7 +58,9 @@ def train(
     probes: Mapping[str, Task] | None = None,
     record: Sequence[str] = (),
     paths: Sequence[Path] | None = None,
+    modes: Task | Modes | Mapping[tuple[str, str], Modes] | None = None,
     strength_matrix: bool = False,
+    data_strength: bool = False,
     save_weights: bool = False,
     checkpoint: Callable[[Trajectory], None] | None = None,
     progress: bool = True,
@@ -52,9 +69,10 @@ def train(
 
     **Arguments:**
 
-    - `weights`: edge -> (n_target, n_source); or a Trajectory of `train`, to go on from its end: the result then has
-      its rows too, and its weights are the same, bit for bit, as if the run had never stopped.
-    - `lr`: step size on the loss of convention `loss` ("mean", "half_sum", "sum", "routes": `racedyn.conventions`), so
+    - `weights`: edge -> (n_target, n_source); or a Trajectory of `train`, to go on from its end, on the same task or on
+      another: the result then has its rows too. On the same task its weights are the same, bit for bit, as if the run
+      had never stopped; another is a switch, see below.
+    - `lr`: step size on the loss of convention `loss` ("mean", "half_sum", "sum", "mse", "routes": `racedyn.conventions`), so
       that published step sizes carry over; flow time is factor x lr x step.
     - `steps`: how many (in all, or further ones when going on). `save_every`: steps between saved rows; by default such
       that there are about 500. The first and the last step are always saved.
@@ -68,32 +86,37 @@ def train(
     - `probes`: name -> another task with the same nodes, whose loss is saved too.
     - `record`: nodes whose activity is saved, as "activity_<node>" (time, unit, example).
     - `paths`: paths whose strengths are saved; all of them by default, none where there are more than 1,000.
+    - `modes`: in which strengths are read: another task, in whose modes; Modes; or a dict (input node, output node) -> Modes.
+      By default those of `task`, or of the run to go on from where that has the same task.
     - `strength_matrix`: also save U^T W_p V whole, (time, path, mode_out, mode_in): where and when theory breaks.
+    - `data_strength`: also save the strengths measured on the examples, U^T < yhat_p x^T > V / d, (time, path, mode), for
+      nonlinear networks and for inputs that are not one-hot: `racedyn.networks.pathmaps` has both definitions.
     - `save_weights`: also keep the weights of every saved row, in `ys`. Those at the end are always in `end`.
     - `checkpoint`: called every ten seconds or so with the trajectory so far.
+
+    **Another task.** `train(network, task_b, run_of_a, ...)` descends b from the weights that a left (an optimiser keeps
+    its state). The run has the rows of both, `run.switches` where it went over, and `run.segment(i)` has the rows of one
+    task. All strengths are read in one set of modes: those of b, or `modes=` (`modes=task_a`, say). Earlier rows are read
+    in them from the weights or strength matrices that were saved, or as they are where each mode is one of a's, up to its
+    sign; where neither is possible the run is refused before its first step. What a row has not recorded is NaN: a probe,
+    path or activity that only one of the runs has, weights saved in one alone, activity of other examples.
 
     **Returns** a Trajectory with `strength` (time, path, mode), `loss` (time,), always L = 1/2 < |y - yhat|^2 >,
     `off_diagonal` (time, path), `group_strength` (time, path, group), `probe_loss` (time, probe). `status` is
     DONE; NOT_FINITE (`stats["diverged_at"]` is the first step whose loss was infinite or NaN; rows from there on are
-    left out); or INTERRUPTED (Ctrl-C: what was computed is returned).
+    left out); or INTERRUPTED (Ctrl-C: what was computed is returned). `stats["converged"]` says whether the loss came
+    down to its floor (see `racedyn.convergence.judge`), and `print(run)` in words.
 
-    Raises `ValueError` where task, weights, stages, probes or nodes do not fit the network; warns of gates that cut every
-    path to an output or switch one off that has targets.
+    Raises `ValueError` where task, weights, stages, probes, modes or nodes do not fit the network, or a run to go on from
+    had another network or optimiser; warns of gates that cut every path to an output or switch one off that has targets.
     """
     start = time.perf_counter()
     check_task(network, task)
     warn_of_closed_gates(network, task)
     stages = check_stages(network, stages)
     check_not_negative("weight_decay", weight_decay)
-    for name, probe in (probes or {}).items():
-        try:
-            check_task(network, probe)
-        except ValueError as error:
-            raise ValueError(f"Probe {name!r}: {error}") from error
-    if isinstance(record, str):
-        fail("record", "be a list of nodes", f"it is {record!r}", f"[{record!r}] records one.")
-    for node in record:
-        check_name("record", node, network.nodes)
+    check_probes(network, probes)
+    check_record(network, record)
     steps = check_positive_int("steps", steps)
     save_every = max(1, steps // 500) if save_every is None else check_positive_int("save_every", save_every)
     if lr is not None:
@@ -105,7 +128,11 @@ def train(
 
     earlier: Trajectory | None = None
     if isinstance(weights, Trajectory):
-        earlier, weights = weights, _weights_at_the_end(weights)
+        earlier, weights = weights, weights_at_the_end(weights)
+        check_same_network(earlier, network)
+        if modes is None and same_task(earlier, task) and earlier.provenance is not None:
+            # None where the paths join several pairs: then the task's own, which it has to have been read in.
+            modes = earlier.provenance.modes if earlier.provenance.settings["modes"] == "given" else None
     weights = check_weights(network, weights)
     dtype = jnp.result_type(*weights.values()) if dtype is None else jnp.dtype(dtype)
     if jax.dtypes.canonicalize_dtype(dtype) != dtype:
@@ -113,8 +140,11 @@ def train(
              'Add jax.config.update("jax_enable_x64", True) at the start.')  # fmt: skip
     weights = {edge: array.astype(dtype) for edge, array in weights.items()}
 
-    names = observed_paths(network, paths, task.all_modes())
-    modes = {network.ends(path): task.pair_modes(*network.ends(path)) for path in names}
+    asked = modes_asked_for(network, task, modes)
+    names = observed_paths(network, paths, asked)
+    read = {network.ends(path): asked[network.ends(path)] for path in names}
+    if data_strength:
+        check_data_strength(network, task, names)
     descent = Descent(
         network=network,
         data=Data.of(task, dtype),
@@ -124,10 +154,11 @@ def train(
         weight_decay=jnp.asarray(weight_decay, dtype) if weight_decay else None,
         optimiser=optimiser,
         stages=stages,
-        modes=tuple(modes.items()),
+        modes=tuple(read.items()),
         paths=tuple(names),
         record=tuple(record),
         matrices=strength_matrix,
+        data_strength=data_strength,
         save_weights=save_weights,
     )
     first = 0 if earlier is None else int(np.asarray(earlier.step)[-1])
@@ -135,37 +166,48 @@ def train(
     if earlier is not None and earlier.provenance is not None and earlier.provenance.settings["time_unit"] != time_unit:
         fail("lr", "be given, or not, as in the run to go on from", "the two would count time in different units")
     state = initial = descent.start(weights, None if earlier is None else earlier.end, first)
-    rows = _Rows(earlier, 1.0 if lr is None else factor * lr, _names(task, names, modes, record, probes or {}))
+    dims, labels = observable_axes(task, names, read, record, probes or {})
+    settings: dict[str, Any] = {
+        "task": task_said(task),
+        "network": network_said(network),
+        "lr": lr,
+        "loss": convention.name,
+        "loss_factor": factor,
+        "save_every": save_every,
+        "pairs": [list(pair) for pair in read],  # of input and output, that the observed paths join
+        "bases": [bases_said(pair_modes) for pair_modes in read.values()],
+        "modes": "own" if modes is None or modes is task else "given",
+        "probes": {name: task_said(probe) for name, probe in (probes or {}).items()},
+        "weight_decay": weight_decay,
+        "stages": [list(stage) for stage in stages],
+        "dtype": str(dtype),
+        "time_unit": time_unit,
+        "edges": {edge: list(ends) for edge, ends in network.edges.items()},
+    }
+    rows = Rows(1.0 if lr is None else factor * lr, dims, labels)
+    past = None if earlier is None else past_of(earlier, task, settings, read, dims, labels)
+    if past is not None:
+        settings |= past.settings
+        start_loss = _join(rows, past, descent, initial)
+        if past.switched:
+            settings["switches"][-1]["loss"] = start_loss
+    least = least_loss(network, task)
+    if weight_decay or stages:  # the loss is not what is descended: its floor is only a bound
+        least = least._replace(exact=False)
     provenance = Provenance(
         kind="train",
         system=f"{network}, on {task.name}",
         solver="gradient descent" if optimiser is None else "optax optimiser",
-        settings={
-            "lr": lr,
-            "loss": convention.name,
-            "loss_factor": factor,
-            "save_every": save_every,
-            "pairs": [list(pair) for pair in modes],  # of input and output, that the observed paths join
-            "weight_decay": weight_decay,
-            "stages": [list(stage) for stage in stages],
-            "dtype": str(dtype),
-            "time_unit": time_unit,
-            **(
-                {}
-                if earlier is None or earlier.provenance is None
-                else {"went_on_from": dict(earlier.provenance.settings)}
-            ),
-            "edges": {edge: list(ends) for edge, ends in network.edges.items()},
-        },
-        modes=next(iter(modes.values())) if len(modes) == 1 else None,
+        settings=settings,
+        modes=past.modes if past is not None else next(iter(read.values())) if len(read) == 1 else None,
         versions=versions(),
         created=now(),
     )
 
     def so_far(status: Status | None = None) -> Trajectory:
-        trajectory = rows.trajectory(state, status)
-        wall_time = time.perf_counter() - start
-        return dataclasses.replace(trajectory, provenance=dataclasses.replace(provenance, wall_time=wall_time))
+        source = dataclasses.replace(provenance, wall_time=time.perf_counter() - start)
+        trajectory = dataclasses.replace(rows.trajectory(state, status), provenance=source)
+        return dataclasses.replace(trajectory, stats=trajectory.stats | judge(*of_last_task(trajectory), least))
 
     status = None
     last_checkpoint = start
@@ -187,6 +229,29 @@ def train(
     return trajectory
 
 
+def _join(rows: Rows, past: Past, descent: Descent, state: State) -> float:
+    """Put the rows of an earlier run first, and what they lack where it can be told; the loss at their end, of now."""
+    lacking = rows.begin_with(past, jax.eval_shape(descent.observe, state.weights))
+    if lacking and past.from_weights:
+        ys = {edge: jnp.asarray(array, state.weights[edge].dtype) for edge, array in past.run.ys.items()}
+        rows.fill(jax.tree.map(np.asarray, observe_rows(descent, ys)))
+    if not (lacking or past.switched):
+        return float("nan")
+    _, head = _block(descent, state, 1, 0)
+    rows.fill(head["observables"])
+    return float(head["observables"]["loss"][0])
+
+
+def _block_size(descent: Descent) -> int:
+    return 1 if descent.save_weights else ROWS_PER_BLOCK
+
+
+def _block(descent: Descent, state: State, num_saves: int, every: int) -> tuple[State, dict[str, Any]]:
+    """`num_saves` rows on the host, `every` steps before each."""
+    state, rows = advance(descent, state, _block_size(descent), jnp.asarray(num_saves), jnp.asarray(every))
+    return state, jax.tree.map(lambda buffer: np.asarray(buffer)[:num_saves], rows)
+
+
 def _blocks(
     descent: Descent, state: State, steps: int, save_every: int, *, first_row: bool
 ) -> Iterator[tuple[State, dict[str, Any]]]:
@@ -194,80 +259,24 @@ def _blocks(
 
     Blocks grow while they take less than half a second, so that small runs are fast, Ctrl-C and progress prompt.
     """
-    size = 1 if descent.save_weights else ROWS_PER_BLOCK
-
-    def block(state: State, num_saves: int, every: int) -> tuple[State, dict[str, Any]]:
-        state, rows = advance(descent, state, size, jnp.asarray(num_saves), jnp.asarray(every))
-        return state, jax.tree.map(lambda buffer: np.asarray(buffer)[:num_saves], rows)
-
+    size = _block_size(descent)
     if first_row:
-        state, rows = block(state, 1, 0)
+        state, rows = _block(descent, state, 1, 0)
         yield state, rows
     left, num_saves = steps // save_every, 1
     while left and int(state.diverged_at) < 0:
         num_saves = min(num_saves, left, size)
         begun = time.perf_counter()
-        state, rows = block(state, num_saves, save_every)
+        state, rows = _block(descent, state, num_saves, save_every)
         left -= num_saves
         yield state, rows
         if time.perf_counter() - begun < 0.5:
             num_saves *= 2
     if steps % save_every and int(state.diverged_at) < 0:
-        yield block(state, 1, steps % save_every)
+        yield _block(descent, state, 1, steps % save_every)
 
 
-class _Rows:
-    """The rows saved so far, and the trajectory they make."""
-
-    def __init__(self, earlier: Trajectory | None, time_per_step: float, names: tuple[dict[str, Any], dict[str, Any]]):
-        self.time_per_step = time_per_step
-        self.dims, self.labels = names
-        self.blocks: list[dict[str, Any]] = []
-        self.t0 = 0.0
-        if earlier is not None:
-            kept = (earlier.ts, earlier.step, earlier.observables, earlier.ys)
-            self.blocks.append(dict(zip(("ts", "step", "observables", "weights"), kept, strict=True)))
-            # Where the earlier run had another step size, its own times stand and the new ones follow on.
-            self.t0 = float(np.asarray(earlier.ts)[-1]) - float(np.asarray(earlier.step)[-1]) * time_per_step
-
-    def add(self, block: dict[str, Any]) -> None:
-        self.blocks.append({**block, "ts": self.t0 + block["step"] * self.time_per_step})
-
-    def trajectory(self, state: State, status: Status | None) -> Trajectory:
-        """Rows from the step on at which the loss stopped being finite are left out."""
-        rows = jax.tree.map(lambda *parts: np.concatenate([np.asarray(part) for part in parts]), *self.blocks)
-        finite = np.isfinite(rows["observables"]["loss"])
-        diverged_at = int(state.diverged_at)
-        if diverged_at < 0 and not finite.all():
-            diverged_at = int(rows["step"][np.argmin(finite)])
-        if diverged_at >= 0:
-            status = Status.NOT_FINITE
-            rows = jax.tree.map(lambda array: array[: np.sum(finite & (rows["step"] < diverged_at))], rows)
-        return Trajectory(
-            ts=rows["ts"],
-            step=rows["step"],
-            observables=rows["observables"],
-            dims={name: self.dims[name] for name in rows["observables"]},
-            labels=self.labels,
-            ys=rows["weights"],
-            status=np.asarray(int(status or Status.DONE)),
-            stats={"num_steps": np.asarray(int(state.step)), "diverged_at": np.asarray(diverged_at)},
-            end={
-                "weights": {edge: np.asarray(array) for edge, array in state.weights.items()},
-                "optimiser": tuple(np.asarray(leaf) for leaf in jax.tree.leaves(state.optimiser)),
-            },
-        )
-
-
-def _weights_at_the_end(trajectory: Trajectory) -> Mapping[str, Any]:
-    if trajectory.step is None or not isinstance(trajectory.end, Mapping) or "weights" not in trajectory.end:
-        fail("weights", "come from `train` to go on from", "this trajectory has no steps or no weights at its end")
-    if not Status(int(trajectory.status)).ok and trajectory.status != Status.INTERRUPTED:
-        fail("weights", "be finite to go on from", f"that run {Status(int(trajectory.status)).message}")
-    return trajectory.end["weights"]
-
-
-def _names(
+def observable_axes(
     task: Task,
     paths: Mapping[Path, str],
     modes: Mapping[Any, Any],
@@ -280,6 +289,7 @@ def _names(
     if paths:
         dims |= {"strength": (TIME, PATH, MODE), "off_diagonal": (TIME, PATH), "group_strength": (TIME, PATH, "group")}
         dims["strength_matrix"] = (TIME, PATH, "mode_out", "mode_in")
+        dims["data_strength"] = (TIME, PATH, MODE)
         labels[PATH] = tuple(paths.values())
         if len(modes) == 1:
             labels[MODE] = next(iter(modes.values())).names

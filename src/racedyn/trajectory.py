@@ -115,8 +115,94 @@ class Trajectory(eqx.Module):
         status = np.asarray(self.status)[index]
         return dataclasses.replace(self, observables=observables, dims=dims, stats=stats, status=status)
 
+    @property
+    def switches(self) -> tuple[Mapping[str, Any], ...]:
+        """Where the run went over to another task, in order; () for a run of one task.
+
+        Each has `time` (in the unit of `ts`), `step` (or None) and `task`, the name of the one that begins. The row at
+        that time is the last of the task before. Where they are known also `loss`, of the new task at the switch,
+        and `before`: the `task` that ended, its `S` and `variances` in the modes of the run.
+        """
+        return () if self.provenance is None else tuple(self.provenance.settings.get("switches", ()))
+
+    def segment(self, index: int) -> "Trajectory":
+        """The rows of one task of a run that switched, times counted from its switch; the run itself if it has none.
+
+        `index` counts from 0, or from the end (-1: the last). The row at a switch ends one segment and begins the next,
+        with the loss of each. `provenance.modes` has the S and d of the segment's own task, NaN where they are not
+        known. Only the last has the status, the `stats` and the `end` of the run.
+
+        ```python
+        both = rd.train(network, task_b, run_of_a, lr=0.04, steps=2000, modes=task_a)
+        rd.learning_times(both.segment(0)), rd.learning_times(both.segment(1))    # of a, of b
+        ```
+
+        Raises `ValueError` for an ensemble, `IndexError` where there are fewer segments.
+        """
+        switches = self.switches
+        if not -len(switches) - 1 <= index <= len(switches):
+            raise IndexError(f"This run has {len(switches) + 1} segments; {index} is none of them.")
+        if not switches or self.provenance is None:
+            return self
+        if any(MEMBER in axes for axes in self.dims.values()):
+            fail("trajectory", "be one run", "it is an ensemble", "Pick one member first: run.member(0).")
+        index %= len(switches) + 1
+        ts = np.asarray(self.ts)
+        slack = 1e-9 * float(np.ptp(ts)) if ts.size else 0.0  # the time of a switch may be known to rounding only
+        low, high = -np.inf, np.inf
+        first: Mapping[str, Any] = {}
+        if index > 0:
+            first = switches[index - 1]
+            # Without the new task's loss at the switch, the row there is the old task's alone.
+            low = float(first["time"]) + (slack if first.get("loss") is None else -slack)
+        if last := index == len(switches):
+            task, modes = switches[-1]["task"], self.provenance.modes
+        else:
+            high = float(switches[index]["time"]) + slack
+            before = switches[index].get("before", {})
+            task, modes = before.get("task", "?"), _with_values(self.provenance.modes, before)
+        rows = np.flatnonzero((ts >= low) & (ts <= high))
+        cut = jax.tree.map(lambda array: np.asarray(array)[rows], (self.observables, self.ys))
+        observables, start = dict(cut[0]), float(first.get("time", 0.0))
+        if first.get("loss") is not None and "loss" in observables and rows.size and ts[rows[0]] <= start + slack:
+            observables["loss"] = np.concatenate([[first["loss"]], observables["loss"][1:]])
+        settings = _settings_within(self.provenance.settings, first, None if last else switches[index])
+        return dataclasses.replace(
+            self,
+            ts=ts[rows] - start,
+            step=None if self.step is None else np.asarray(self.step)[rows] - int(first.get("step") or 0),
+            observables=observables,
+            ys=cut[1],
+            status=self.status if last else np.asarray(int(Status.DONE)),
+            stats=self.stats if last else {},
+            end=self.end if last else None,
+            provenance=dataclasses.replace(self.provenance, settings=settings | {"segment_of": task}, modes=modes),
+        )
+
     def __str__(self) -> str:
         return "\n".join(_describe(self))
+
+
+def _settings_within(
+    settings: Mapping[str, Any], start: Mapping[str, Any], stop: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The settings of one segment: those it ended with, and under `went_on_from` the earlier ones of its own."""
+    begun = start.get("step") or 0
+    ended = float("inf") if stop is None else stop.get("step") or 0
+    past = [stretch for stretch in settings.get("went_on_from", ()) if begun < stretch["step"] <= ended]
+    here = {name: value for name, value in settings.items() if name not in ("switches", "went_on_from")}
+    if stop is not None and past and past[-1]["step"] == ended:
+        here |= {name: value for name, value in past.pop().items() if name not in ("step", "time")}
+    return here | ({"went_on_from": past} if past else {})
+
+
+def _with_values(modes: Modes | None, values: Mapping[str, Any]) -> Modes | None:
+    """The same bases with the S and d of another task: NaN where not known."""
+    if modes is None:
+        return None
+    unknown = np.full(modes.num, np.nan)
+    S, variances = (np.asarray(values.get(name, unknown), dtype=np.float64) for name in ("S", "variances"))
+    return dataclasses.replace(modes, S=S, variances=variances, floor=float("nan"), misalignment=float("nan"))
 
 
 def _describe(trajectory: Trajectory) -> list[str]:
@@ -142,15 +228,27 @@ def _describe(trajectory: Trajectory) -> list[str]:
         lines.append(
             f"  accuracy     {np.max(stats['accuracy']):.2g} (relative, of each mode: what tolerance and start allow)"
         )
+    if np.ndim(stats.get("converged", [])) == 0:
+        lines.append(f"  converged    {_end(stats)}")
     for name, value in observables.items():
         axes = ", ".join(f"{axis} {size}" for axis, size in zip(trajectory.dims[name], value.shape, strict=True))
         lines.append(f"  {name:<12} ({axes})")
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(eqx.filter(trajectory, eqx.is_array)))
     lines.append(f"  memory       {size / 2**20:.3g} MiB")
+    for switch in trajectory.switches:
+        lines.append(f"  switch       at {switch['time']:.4g} {unit} to {switch['task']}")
     counts = {Status(int(s)): int(np.sum(status == s)) for s in np.unique(status)}
     for item, count in counts.items():
         lines.append(f"  status       {count} x {item.message}")
     return lines
+
+
+def _end(stats: Mapping[str, Any]) -> str:
+    """Whether a training came to its end, in words; see `convergence.judge` for the numbers."""
+    left = f"{float(stats['loss_left']):.2g} of the loss above its floor, {float(stats['loss_floor']):.3g}, is left"
+    if np.isnan(stats["converged"]):
+        return f"not known: the loss stands still (an end, or a plateau); {left}"
+    return f"yes: {left}" if stats["converged"] else f"no: {left}"
 
 
 __all__ = ["MODE", "PATH", "TIME", "Provenance", "Status", "Trajectory"]

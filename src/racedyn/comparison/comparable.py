@@ -19,13 +19,14 @@ def check_comparable(theory: Trajectory, trained: Trajectory) -> bool:
         if not isinstance(run, Trajectory):
             fail(name, "be a Trajectory", f"it is {type(run).__name__}", f"racedyn.{other} returns one.", TypeError)
     kinds = [None if run.provenance is None else run.provenance.kind for run in (theory, trained)]
-    if kinds == ["train", "simulate"]:
+    if kinds in (["train", "simulate"], ["observe", "simulate"]):
         fail(
             "theory", "be the theory", "it is the trained run, and `trained` is the theory", "compare(theory, trained)"
         )
     if unit_of(theory) != unit_of(trained):
         fail("theory", "have the unit of time of `trained`", f"they are in {unit_of(theory)!r} and {unit_of(trained)!r}",
              "An optimiser other than plain gradient descent has no flow time.")  # fmt: skip
+    check_same_switches(theory, trained)
     sizes = []
     for name, trajectory in (("theory", theory), ("trained", trained)):
         if (dims := trajectory.dims.get("strength")) not in (None, STRENGTH_DIMS):
@@ -50,6 +51,17 @@ def check_comparable(theory: Trajectory, trained: Trajectory) -> bool:
     return True
 
 
+def check_same_switches(theory: Trajectory, trained: Trajectory) -> None:
+    """Refuse two runs that do not go over to another task at the same times: they learn different things."""
+    one, other = times = [np.asarray([float(switch["time"]) for switch in run.switches]) for run in (theory, trained)]
+    slack = 1e-6 * float(np.ptp(np.asarray(trained.ts))) if np.size(trained.ts) else 0.0
+    if one.shape != other.shape or not np.allclose(one, other, rtol=0, atol=slack):
+        said = ["at no time" if not len(at) else f"at {', '.join(f'{t:.4g}' for t in at)}" for at in times]
+        fail("theory", "go over to another task when `trained` does", f"it does {said[0]}, and `trained` {said[1]}",
+             "Compare one task alone: run.segment(0) has the rows of the first, run.segment(-1) those of the last, "
+             "with times counted from its switch.")  # fmt: skip
+
+
 def text_of(label: Any) -> str:
     return label if isinstance(label, str) else ".".join(map(str, label)) if isinstance(label, Sequence) else str(label)
 
@@ -68,7 +80,11 @@ def rules_of(trajectory: Trajectory) -> dict[str, Any]:
     """Weight decay and stages of a run, where it has any."""
     source = trajectory.provenance
     said = {} if source is None else {**source.settings, **source.validity}
-    return {name: said[name] for name in ("weight_decay", "stages") if said.get(name)}
+    rules = {name: said[name] for name in ("weight_decay", "stages") if said.get(name)}
+    # A run that went on under other rules has several: that of its end is not that of the whole.
+    past = [{name: stretch[name] for name in ("weight_decay", "stages") if stretch.get(name)}
+            for stretch in said.get("went_on_from", ())]  # fmt: skip
+    return rules if all(other == rules for other in past) else {"in turn": [*past, rules]}
 
 
 def modes_of(trajectory: Trajectory) -> Modes | None:

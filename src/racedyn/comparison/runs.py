@@ -37,7 +37,8 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
     have with equal axes gets an `Error`; so do the strengths summed over pathways. A theory without `group_strength`
     (the norm of the block of U^T W_a V of each group of equal S) is given its own, from diagonal blocks. What is NaN
     throughout in both is padding. Half-learned times are those of each run's own save times, towards one target for
-    both; where paths join several pairs of input and output, each with modes of its own, there are none, nor sums. Raises
+    both, and after a switch of tasks those of the last one, counted from it; where paths join several pairs of input and
+    output, each with modes of its own, there are none, nor sums. Raises
     `ValueError` where the two are not the same quantities: other bases, paths, numbers of modes or units
     of time, no common time, no common observable.
     """
@@ -68,9 +69,12 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
     a_strength, b_strength = a["strength"], b["strength"]
     num_paths, num_modes = b_strength.shape[1:]
     padding = _padding(a_strength) & _padding(b_strength)
-    totals = [_fill(_float(run.observables["strength"]), padding).sum(axis=1) for run in (theory, trained)]
+    # Where the task switched, learning is counted from the last switch, and towards what the last task has to learn.
+    last = theory.segment(-1), trained.segment(-1)
+    own_ts = times_of("theory", last[0]), times_of("trained", last[1])
+    totals = [_fill(_float(run.observables["strength"]), padding).sum(axis=1) for run in last]
     # One target for both: without modes, a run that stopped on a plateau must not set its own.
-    target = 0.5 * (totals[1][-1] if modes is None else modes.S / modes.variances)
+    target = 0.5 * (totals[1][-1] if modes is None else _targets(modes))
     outcomes = [
         Outcome(_first_reached(own, total, target), *_winners(_fill(strength[-1:], padding)[0]))
         for own, total, strength in zip(own_ts, totals, (a_strength, b_strength), strict=True)
@@ -99,17 +103,20 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
 def learning_times(trajectory: Trajectory, fraction: float = 0.5) -> np.ndarray:
     """When each mode is learned, (mode,): the flow time at which sum_a K_a first reaches `fraction` of S/d.
 
-    Linear between saves. Without modes the target is `fraction` of the last value instead. NaN where the target is
+    In a run that switched tasks, of the last one: counted from its switch, towards its S/d;
+    `learning_times(run.segment(0))` has those of the first. Linear between saves. Without modes the target is
+    `fraction` of the last value instead. NaN where the target is
     never reached, or already is at the first save. Raises `ValueError` where the trajectory has no strengths.
     """
     fraction = check_positive("fraction", fraction)
     if trajectory.dims.get("strength") != STRENGTH_DIMS:
         fail("trajectory", f"have an observable 'strength' with axes {STRENGTH_DIMS}",
              f"its axes are {trajectory.dims.get('strength')}", "Pick one member of an ensemble first.")  # fmt: skip
+    trajectory = trajectory.segment(-1)
     strength = _float(trajectory.observables["strength"])
     total = _fill(strength, _padding(strength)).sum(axis=1)
     modes = modes_of(trajectory)
-    target = total[-1] if modes is None else modes.S / modes.variances
+    target = total[-1] if modes is None else _targets(modes)
     return _first_reached(times_of("trajectory", trajectory), total, fraction * target)
 
 
@@ -181,6 +188,11 @@ def _error(a: np.ndarray, b: np.ndarray, ts: np.ndarray, axes: Sequence[str], la
     return Error(relative, float(np.abs(difference).max()), failed)
 
 
+def _targets(modes: Modes) -> np.ndarray:
+    """S/d, where each mode ends; NaN where the inputs have nothing of it, as the task of another run may."""
+    return np.divide(modes.S, modes.variances, out=np.full(modes.num, np.nan), where=modes.variances != 0)
+
+
 def _first_reached(ts: np.ndarray, total: np.ndarray, target: np.ndarray) -> np.ndarray:
     """When each column of `total` (time, mode) first reaches `target` (mode,), from the side of zero."""
     # A sum that ends below zero is followed downwards; a target of 0 is no target.
@@ -245,6 +257,17 @@ def _notes(theory: Trajectory, trained: Trajectory, checked: bool, interpolated:
     if rules_of(theory) != rules_of(trained):
         notes.append(
             f"theory and training follow different rules: {rules_of(theory) or 'none'} and {rules_of(trained) or 'none'}"
+        )
+    if trained.switches:
+        times = ", ".join(f"{switch['time']:.4g}" for switch in trained.switches)
+        notes.append(
+            f"the task switches at {times} {unit_of(trained)}, last to {trained.switches[-1]['task']}: learning times are "
+            "counted from there, errors cover all tasks; run.segment(i) has one"
+        )
+    if np.ndim(trained.stats.get("converged", [])) == 0 and float(trained.stats["converged"]) == 0:
+        notes.append(
+            f"training ended before it had converged: {float(trained.stats['loss_left']):.2g} of the loss above its floor "
+            "is left, so that strengths, shares and winners may still change"
         )
     if interpolated:
         notes.append(f"save times differ: theory interpolated linearly onto {interpolated} trained times")

@@ -1,12 +1,13 @@
 """Networks: gated directed acyclic graphs, their builders, and initial weights."""
 
 from racedyn.networks import init
+from racedyn.networks.biases import constant_inputs, read_weights, with_biases
 from racedyn.networks.builders import chain, parallel
 from racedyn.networks.fit import check_task, check_weights, from_layers
 from racedyn.networks.forward import forward
 from racedyn.networks.gated import contextual, routing, xor
 from racedyn.networks.network import Network, Node
-from racedyn.networks.pathmaps import observe_paths, path_maps
+from racedyn.networks.pathmaps import data_maps, observe_paths, path_maps
 from racedyn.networks.units import split_units
 
 __all__ = [
@@ -15,14 +16,18 @@ __all__ = [
     "chain",
     "check_task",
     "check_weights",
+    "constant_inputs",
     "contextual",
+    "data_maps",
     "forward",
     "from_layers",
     "init",
     "observe_paths",
     "parallel",
     "path_maps",
+    "read_weights",
     "routing",
     "split_units",
+    "with_biases",
     "xor",
 ]

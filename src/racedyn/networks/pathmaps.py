@@ -1,18 +1,28 @@
-"""What each path carries, read in the task's modes: U^T W_p V and the numbers made of it."""
+"""What each path carries, read in the task's modes: U^T W_p V and the numbers made of it.
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+A path p of a nonlinear network has no matrix W_p. Two definitions take its place, and for a linear network on inputs with
+Sigma_x = d 1 (one-hot, whitened) they are one number:
+
+- `path_maps`: its response to unit inputs, U^T net_p(I) V ([Shi22] figs. 7, 8), the observable "strength";
+- `data_maps`: what its answers to the examples have in common with the inputs, U^T < yhat_p x^T > V / d, "data_strength".
+
+net_p is what the output does when input comes in by p alone: every other edge into p's nodes carries what it carries at
+silence. Silence is x = 0 with constant inputs (biases, `networks.with_biases`) left on, and what the output is then is
+taken off, so that net_p(0) = 0; outputs of pathways add up to yhat(x) - yhat(0). Gates are not applied.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import fail
 from racedyn._types import Array, Path, Weights
-from racedyn.networks.forward import ACTIVATIONS
+from racedyn.networks.beginnings import Pair as Pair
+from racedyn.networks.beginnings import Probe, in_order, mode_responses
 from racedyn.networks.network import Network
 from racedyn.tasks.modes import Modes
 
-Pair = tuple[str, str]
 MAX_UNNAMED_PATHS = 1000
 
 
@@ -41,145 +51,118 @@ def observed_paths(
     return {tuple(path): names.get(tuple(path), " > ".join(path)) for path in paths}
 
 
-Beginning = tuple[Path, int]  # of a path, from the start of this number
-
-
-class _Kind(NamedTuple):
-    """What happens to several beginnings at once."""
-
-    shape: tuple[int, int]
-    columns: int
-    members: int
-    sources: tuple[int, ...]
-    edge: str
-    node: str
-
-
-class _Begun(NamedTuple):
-    """A beginning of one or several paths: where its response stands among the arrays made so far."""
-
-    array: int
-    row: int
-
-
-def path_maps(network: Network, weights: Weights, modes: Mapping[Pair, Modes], paths: Sequence[Path]) -> Array:
+def path_maps(
+    network: Network,
+    weights: Weights,
+    modes: Mapping[Pair, Modes],
+    paths: Sequence[Path],
+    *,
+    constants: Mapping[str, Array] | None = None,
+) -> Array:
     """U^T W_p V for each path in the modes of its (input, output) pair: (path, mode_out, mode_in).
 
     In a nonlinear network W_p is the path's own response to each unit input, all other paths silent: U^T net_p(I) V
-    ([Shi22] figs. 7, 8). Pairs with fewer modes are padded with NaN. Gates are not applied. Each shared beginning of
-    several paths is computed once, and beginnings that go through matrices of one shape together: what is traced does
-    not grow with the number of paths.
+    ([Shi22] figs. 7, 8). `constants`: input node -> (n,) of those that stay on, `networks.constant_inputs(task)`; a linear
+    network's maps don't depend on them. Pairs with fewer modes are padded with NaN. Gates are not applied.
     """
-    dtype = jnp.result_type(*weights.values())
-    starts, arrays = _starts(network, modes, paths, dtype)
-    begun: dict[Beginning, _Begun] = {}
-    for length in range(1, max(map(len, paths)) + 1):
-        # Beginnings of this length by the edge they end in and their number of columns, then by what happens to them: all
-        # of a kind are one product of stacks.
-        fresh: dict[tuple[str, int], dict[Beginning, _Begun]] = {}
-        for path, start in zip(paths, starts, strict=True):
-            key = (path[:length], start)
-            if len(path) >= length and key not in begun:
-                before = begun[path[: length - 1], start] if length > 1 else _Begun(start, 0)
-                fresh.setdefault((path[length - 1], arrays[start].shape[-1]), {})[key] = before
-        kinds: dict[_Kind, list[tuple[str, int]]] = {}
-        for (edge, columns), members in fresh.items():
-            kinds.setdefault(
-                _Kind(
-                    network.shape(edge),
-                    columns,
-                    len(members),
-                    tuple(sorted({before.array for before in members.values()})),
-                    network.edge_kinds.get(edge, "linear"),
-                    network.nodes[network.edges[edge][1]].kind,
-                ),
-                [],
-            ).append((edge, columns))
-        for kind, ends in kinds.items():
-            columns_before = _gathered(arrays, [list(fresh[end].values()) for end in ends], kind.sources)
-            product = jnp.einsum("ets,ebsr->ebtr", jnp.stack([weights[edge] for edge, _ in ends]), columns_before)
-            product = ACTIVATIONS[kind.node](ACTIVATIONS[kind.edge](product))
-            arrays.append(product.reshape(-1, *product.shape[2:]))
-            keys = [key for end in ends for key in fresh[end]]
-            begun.update({key: _Begun(len(arrays) - 1, row) for row, key in enumerate(keys)})
-    return _read(network, modes, paths, [begun[path, start] for path, start in zip(paths, starts, strict=True)], arrays)
+
+    def unit(pair: Pair) -> Probe:
+        V = modes[pair].V
+        return Probe(V, None) if network.linear else Probe(np.eye(len(V)), V)
+
+    return _maps(network, weights, modes, paths, unit, constants)
 
 
-def _starts(
-    network: Network, modes: Mapping[Pair, Modes], paths: Sequence[Path], dtype: Any
-) -> tuple[list[int], list[Array]]:
-    """For each path the number of the array (1, n_in, columns) that it starts with, and these arrays.
-
-    A linear path needs the modes' columns only; they may be far fewer than the inputs.
-    """
-    known: dict[tuple[str, bytes], int] = {}
-    starts: list[int] = []
-    arrays: list[Array] = []
-    linear, edges = network.linear, network.edges
-    for path in paths:
-        source, target = edges[path[0]][0], edges[path[-1]][1]
-        V = modes[source, target].V if linear else np.eye(network.nodes[source].width)
-        key = source, V.tobytes()
-        if key not in known:
-            known[key] = len(arrays)
-            arrays.append(jnp.asarray(V, dtype)[None])
-        starts.append(known[key])
-    return starts, arrays
-
-
-def _gathered(arrays: Sequence[Array], befores: Sequence[Sequence[_Begun]], sources: Sequence[int]) -> Array:
-    """(edge, beginning, n, column) of the beginnings before each edge."""
-    offset = dict(zip(sources, np.cumsum([0, *(len(arrays[source]) for source in sources)]), strict=False))
-    rows = np.asarray([[offset[before.array] + before.row for before in row] for row in befores])
-    joined = arrays[sources[0]] if len(sources) == 1 else jnp.concatenate([arrays[source] for source in sources])
-    return joined[rows]
-
-
-def _read(
+def data_maps(
     network: Network,
+    weights: Weights,
     modes: Mapping[Pair, Modes],
     paths: Sequence[Path],
-    ends: Sequence[_Begun],
-    arrays: Sequence[Array],
+    inputs: Mapping[str, Array],
+    *,
+    constants: Mapping[str, Array] | None = None,
 ) -> Array:
-    """U^T (response) V, paths whose responses stand in one array together."""
-    edges = network.edges
-    read = [modes[edges[path[0]][0], edges[path[-1]][1]] for path in paths]
-    size = max(pair.num for pair in read)
-    groups: dict[tuple[int, int], list[int]] = {}
-    for i, (pair, end) in enumerate(zip(read, ends, strict=True)):
-        groups.setdefault((end.array, pair.num), []).append(i)
-    parts, order = [], []
-    for (array, num), members in groups.items():
-        response = arrays[array][np.asarray([ends[i].row for i in members])]
-        pairs = [read[i] for i in members]
-        maps = jnp.einsum("pna,pnb->pab", _stacked([pair.U for pair in pairs], response.dtype), response)
-        if not network.linear:
-            maps = jnp.einsum("pan,pnb->pab", maps, _stacked([pair.V for pair in pairs], response.dtype))
-        parts.append(jnp.pad(maps, ((0, 0), (0, size - num), (0, size - num)), constant_values=np.nan))
-        order += members
-    back = np.argsort(np.asarray(order))
-    joined = parts[0] if len(parts) == 1 else jnp.concatenate(parts)
-    return joined if np.array_equal(back, np.arange(len(back))) else joined[back]
+    """U^T < yhat_p x^T > V / d for each path in the modes of its pair, d those of mode_in: (path, mode_out, mode_in).
+
+    `inputs`: input node -> (n, P), the examples; `constants` as for `path_maps`. yhat_p = net_p(x), which for paths that meet
+    in a nonlinear layer is not their share of the output (`not_separable`). For a linear network this is
+
+        U^T W_p Sigma_x V / d = (U^T W_p V)(V^T Sigma_x V) / d + U^T W_p (1 - V V^T) Sigma_x V / d:
+
+    `path_maps` where Sigma_x V = V d. With correlated inputs the diagonal takes in what the path maps other inputs to, as far
+    as these go with mode_in. In return its sum over paths is S/d wherever < (y - yhat) x^T > = 0, as at the end of training
+    without gates, which that of `path_maps` need not be. NaN where d = 0. Padding and gates as for `path_maps`.
+    """
+
+    def on_data(pair: Pair) -> Probe:
+        X, known = inputs[pair[0]], modes[pair]
+        V, d = (jnp.asarray(array, X.dtype) for array in (known.V, known.variances))
+        read = X.T @ V / (X.shape[1] * d)
+        return Probe(X @ read, None) if network.linear else Probe(X, read)
+
+    return _maps(network, weights, modes, paths, on_data, constants)
 
 
-def _stacked(bases: Sequence[np.ndarray], dtype: Any) -> Array:
-    """(path, n, mode); one basis that all share is not copied."""
-    if all(basis is bases[0] for basis in bases):
-        return jnp.broadcast_to(jnp.asarray(bases[0], dtype), (len(bases), *bases[0].shape))
-    return jnp.asarray(np.stack(bases), dtype)
+def not_separable(network: Network, path: Path, constants: Collection[str] = ()) -> str | None:
+    """The first nonlinear node of a path at which another path comes in, so that the output is no sum over them; or None.
+
+    Inputs in `constants` count for none: they are part of what a path does.
+    """
+    ways = {node: int(node not in constants) for node in network.inputs}
+    for node in network.order:
+        ways.setdefault(node, sum(ways[network.edges[edge][0]] for edge in network.edges_into(node)))
+    own = int(network.ends(path)[0] not in constants)
+    for edge in path:
+        source, target = network.edges[edge]
+        if network.edge_kinds.get(edge, "linear") != "linear" and ways[source] > own:
+            return source
+        if network.nodes[target].kind != "linear" and ways[target] > own:
+            return target
+    return None
+
+
+def _maps(
+    network: Network,
+    weights: Weights,
+    modes: Mapping[Pair, Modes],
+    paths: Sequence[Path],
+    probe_of: Callable[[Pair], Probe],
+    constants: Mapping[str, Array] | None,
+) -> Array:
+    """U^T (response of each path to its probe), (path, mode_out, mode_in)."""
+    pairs = [network.ends(path) for path in paths]
+    probes = {pair: probe_of(pair) for pair in dict.fromkeys(pairs)}
+    constants = {} if network.linear or constants is None else constants
+    # A path from a constant input is read with nothing else on.
+    groups = [[i for i, (source, _) in enumerate(pairs) if (source in constants) == alone] for alone in (False, True)]
+    parts = [
+        mode_responses(network, weights, modes, [paths[i] for i in group], probes, {} if alone else constants)
+        for alone, group in enumerate(groups)
+        if group
+    ]
+    size = max(modes[pair].num for pair in probes)
+    padded = [jnp.pad(maps, ((0, 0), *[(0, size - maps.shape[-1])] * 2), constant_values=np.nan) for maps in parts]
+    return in_order(padded, [i for group in groups for i in group])
 
 
 def observe_paths(
-    network: Network, weights: Weights, modes: Mapping[Pair, Modes], paths: Sequence[Path], *, matrices: bool = False
+    network: Network,
+    weights: Weights,
+    modes: Mapping[Pair, Modes],
+    paths: Sequence[Path],
+    *,
+    matrices: bool = False,
+    inputs: Mapping[str, Array] | None = None,
+    constants: Mapping[str, Array] | None = None,
 ) -> dict[str, Array]:
     """The observables of paths: `strength`, `off_diagonal`, and `group_strength` where all paths share one pair.
 
     `strength` (path, mode): the diagonal of U^T W_p V, signed. `off_diagonal` (path,): norm of the rest over the norm
     of the diagonal. `group_strength` (path, group): norm of the block of each group of equal S, which no rotation of a
-    degenerate basis changes. With `matrices` also `strength_matrix` (path, mode_out, mode_in), U^T W_p V itself.
+    degenerate basis changes. With `matrices` also `strength_matrix` (path, mode_out, mode_in), U^T W_p V itself; with
+    `inputs` also `data_strength` (path, mode), the diagonal of `data_maps`. `constants` as for `path_maps`.
     """
-    maps = path_maps(network, weights, modes, paths)
+    maps = path_maps(network, weights, modes, paths, constants=constants)
     strength = jnp.diagonal(maps, axis1=1, axis2=2)
     diagonal = jnp.sqrt(jnp.nansum(strength**2, axis=1))
     rest = jnp.where(jnp.eye(maps.shape[-1], dtype=bool), 0, maps)
@@ -190,4 +173,7 @@ def observe_paths(
         observed["group_strength"] = jnp.stack(norms, axis=1)
     if matrices:
         observed["strength_matrix"] = maps
+    if inputs is not None:
+        on_data = data_maps(network, weights, modes, paths, inputs, constants=constants)
+        observed["data_strength"] = jnp.diagonal(on_data, axis1=1, axis2=2)
     return observed

@@ -15,6 +15,8 @@ def loss(
 ) -> Any:
     """Loss against flow time, log scale. Keywords name their curve; simulations of a theory are dashed.
 
+    A dotted line marks where a run goes over to another task.
+
     A list is several seeds of one run, saved at the same times: the median is the line, lowest to highest the shade.
 
     Returns the axes. Raises `ValueError` for a trajectory without a loss, times in different units, and seeds at
@@ -46,6 +48,7 @@ def loss(
                 label=seeds.counted(name, len(runs)),
             )
         ax.set(xlabel=label, ylabel="loss $L$", yscale="log")
+        style.mark_switches(ax, [runs[0] for _, runs in curves])
         handles = ax.get_legend_handles_labels()[0] + seeds.range_handles(max(len(runs) for _, runs in curves))
         ax.legend(handles=handles)
     return ax

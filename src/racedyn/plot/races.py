@@ -30,6 +30,8 @@ def race(
 ) -> np.ndarray:
     """One panel per mode: the strength K_a of every pathway against flow time, and S/d where it is known.
 
+    Where a run goes over to another task, a dotted line marks it, and S/d is that of each task in its turn.
+
     With both, training is solid and the theory dashed over it; one trajectory alone is solid. At most 8 panels:
     the modes with the largest S (without modes, the largest strength at the end), as the legend's title then says.
     `axes`: as many as panels, to draw on.
@@ -50,6 +52,7 @@ def race(
     median = np.median(strengths_of[0], axis=0)
     modes = next((m for m in map(_modes, firsts) if m is not None), None)
     shown = _shown(median, modes)
+    targets = _targets(next((run for run in firsts if _modes(run) is modes), firsts[0])) if modes is not None else []
     with style.context():
         own, columns = axes is None, len(shown) if len(shown) <= 4 else (len(shown) + 1) // 2
         panels = _new_panels(len(shown), columns) if own else list(np.ravel(np.asarray(axes, dtype=object)))
@@ -59,8 +62,12 @@ def race(
         colours = style.path_colours(median)
         looks = _LINES if len(sets) == 2 else (_ALONE,)
         for i, (ax, mode) in enumerate(zip(panels, shown, strict=True)):
-            if modes is not None:
-                ax.axhline(modes.S[mode] / modes.variances[mode], color=style.GREY, linewidth=0.6, zorder=1)
+            for start, stop, target in targets:
+                if start is None:
+                    ax.axhline(target[mode], color=style.GREY, linewidth=0.6, zorder=1)
+                else:
+                    ax.plot([start, stop], [target[mode]] * 2, color=style.GREY, linewidth=0.6, zorder=1)
+            style.mark_switches(ax, firsts, named=i == 0)
             for first, strength, look in zip(firsts, strengths_of, looks, strict=True):
                 for path in style.drawing_order(colours):
                     seeds.draw(
@@ -101,6 +108,7 @@ def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
         entries = range(len(groups)) if len(groups) <= _MOST_GROUPS else (0, len(groups) - 1)
         handles = [Line2D([], [], color="0.3", label=_group_name(groups[g], modes), **looks[g]) for g in entries]
         ax.set(xlabel=style.time_label(trajectory), ylabel="strength $K_a$")
+        style.mark_switches(ax, [trajectory])
         style.legend([ax], style.path_handles(style.path_names([trajectory]), colours) + handles, own)
     return ax
 
@@ -116,9 +124,21 @@ def _modes(trajectory: Trajectory) -> Modes | None:
     return None if trajectory.provenance is None else trajectory.provenance.modes
 
 
+def _targets(run: Trajectory) -> list[tuple[float | None, float, np.ndarray]]:
+    """S/d of each task of a run, with the times from and to which it is trained; (None, ...) for a run of one task."""
+    edges = [float(np.min(run.ts)), *(float(switch["time"]) for switch in run.switches), float(np.max(run.ts))]
+    found: list[tuple[float | None, float, np.ndarray]] = []
+    for i in range(len(run.switches) + 1):
+        modes = _modes(run.segment(i))
+        if modes is not None:
+            target = np.divide(modes.S, modes.variances, out=np.full(modes.num, np.nan), where=modes.variances != 0)
+            found.append((edges[i] if run.switches else None, edges[i + 1], target))
+    return found
+
+
 def _shown(strength: np.ndarray, modes: Modes | None) -> list[int]:
     """The modes that get a panel, in the order of their index."""
-    size = modes.S if modes is not None else np.nan_to_num(np.abs(np.nansum(strength[-1], axis=0)))
+    size = np.abs(modes.S) if modes is not None else np.nan_to_num(np.abs(np.nansum(strength[-1], axis=0)))
     return sorted(int(m) for m in np.argsort(-size, kind="stable")[:_MOST_PANELS])
 
 

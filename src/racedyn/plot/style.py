@@ -67,6 +67,29 @@ def time_text(trajectory: Trajectory, row: int) -> str:
     return f"$t$ = {float(np.asarray(trajectory.ts)[row]):.4g} {time_unit(trajectory)}"
 
 
+def mark_switches(ax: Any, runs: Sequence[Trajectory], *, named: bool = True) -> None:
+    """A vertical line where a run goes over to another task, with its name; one line where several runs do at once."""
+    seen: dict[str, str] = {}
+    for run in runs:
+        for switch in run.switches:
+            seen.setdefault(f"{float(switch['time']):.6g}", str(switch["task"]))
+    for time, task in seen.items():
+        ax.axvline(float(time), color=GREY, linewidth=0.8, linestyle=":", zorder=1)
+        if named:
+            ax.annotate(
+                shortened(task, 24),
+                (float(time), 1.0),
+                xycoords=ax.get_xaxis_transform(),
+                xytext=(2, -3),
+                textcoords="offset points",
+                rotation=90,
+                ha="left",
+                va="top",
+                fontsize="small",
+                color="0.35",
+            )
+
+
 def kind(trajectory: Trajectory) -> str:
     """Where it comes from: "simulate" (theory), "train" (trained), ...; "run" where that is not known."""
     return "run" if trajectory.provenance is None else trajectory.provenance.kind

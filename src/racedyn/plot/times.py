@@ -19,7 +19,9 @@ def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajector
 
     One marker per trajectory, named by keyword; those of theories are open, over the filled ones of training. Modes
     of equal S stand side by side, in the order of their index, each at the same place for every trajectory. Modes that
-    are never half learned, or are from the start, have no marker: the legend counts them.
+    are never half learned, or are from the start, have no marker: the legend counts them. Of a run that switched tasks
+    it shows the last one, from its switch on; `run.segment(i)` has the others. S of a task read in another's modes may be
+    negative: its size counts, and where it is 0 there is nothing to learn.
 
     Returns the axes. Raises `ValueError` for a trajectory without strengths or without modes, or times in different
     units.
@@ -32,7 +34,7 @@ def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajector
     with style.context():
         ax = style.new_axes(1, 1, (3.4, 2.6))[0] if ax is None else ax
         # Rounded: two tasks may give one value of S up to the last digits.
-        levels = np.exp(np.unique(np.round(np.log(np.concatenate([m.S for m in modes])), 6)))
+        levels = np.exp(np.unique(np.round(np.log(np.concatenate([_sizes(m) for m in modes])), 6)))
         colours = style.cycle()
         for i, ((name, run), own) in enumerate(zip(curves, modes, strict=True)):
             times = times_of(run)
@@ -64,10 +66,17 @@ def _modes(name: str, run: Trajectory) -> Modes:
     return modes
 
 
+def _sizes(modes: Modes, *, keep: bool = False) -> np.ndarray:
+    """|S| of the modes that have something to learn; with `keep` NaN for the others."""
+    sizes = np.abs(modes.S)
+    learns = np.isfinite(sizes) & (sizes > 0)
+    return np.where(learns, sizes, np.nan) if keep else sizes[learns]
+
+
 def _places(modes: Modes, levels: np.ndarray) -> np.ndarray:
     """Where each mode stands: its S, modes of one group spread over less than half the way to the next level."""
     gap = np.min(np.diff(np.log(levels)), initial=np.inf)
-    places = np.log(modes.S)
+    places = np.log(_sizes(modes, keep=True))
     for group in modes.degenerate:
         spread = min(0.2 * gap, 0.03 * (len(group) - 1))
         places[list(group)] += np.linspace(-spread, spread, len(group))

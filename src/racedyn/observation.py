@@ -1,0 +1,123 @@
+"""What is read off weights: the observables of training and of checkpoints, one row at a time, pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from racedyn._checks import check_name, fail
+from racedyn._types import Array, Path, Weights
+from racedyn.networks.beginnings import Pair
+from racedyn.networks.biases import constant_inputs
+from racedyn.networks.fit import check_task
+from racedyn.networks.forward import forward
+from racedyn.networks.network import Network
+from racedyn.networks.pathmaps import not_separable, observe_paths
+from racedyn.tasks.modes import Modes
+from racedyn.tasks.task import Task
+
+
+class Data(eqx.Module):
+    """A task on the device: inputs and targets (n, P) per node, context (P,), and inputs (n,) that are always the same."""
+
+    inputs: dict[str, Array]
+    targets: dict[str, Array]
+    context: Array
+    constants: dict[str, Array]
+
+    @classmethod
+    def of(cls, task: Task, dtype: Any) -> "Data":
+        inputs, targets, constants = (
+            {node: jnp.asarray(array, dtype) for node, array in arrays.items()}
+            for arrays in (task.inputs, task.targets, constant_inputs(task))
+        )
+        return cls(inputs, targets, jnp.asarray(task.context), constants)
+
+
+def loss_of(network: Network, weights: Weights, data: Data) -> Array:
+    """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""
+    activity = forward(network, weights, data.inputs, data.context)
+    misses = [jnp.sum((Y - activity[node]) ** 2) for node, Y in data.targets.items()]
+    return 0.5 * sum(misses[1:], start=misses[0]) / data.context.shape[0]
+
+
+class Observer(eqx.Module):
+    """What is observed, of which network and task: options as `train` has them, one row at a time."""
+
+    network: Network
+    data: Data
+    probes: tuple[Data, ...]
+    modes: tuple[tuple[Pair, Modes], ...] = eqx.field(static=True)
+    paths: tuple[Path, ...] = eqx.field(static=True)
+    record: tuple[str, ...] = eqx.field(static=True)
+    matrices: bool = eqx.field(static=True)
+    data_strength: bool = eqx.field(static=True)
+
+    def row(self, weights: Weights) -> dict[str, Array]:
+        """The observables of one set of weights; names and axes as `train` documents them, without time."""
+        data = self.data
+        row = {"loss": loss_of(self.network, weights, data)}
+        if self.paths:
+            row |= observe_paths(
+                self.network,
+                weights,
+                dict(self.modes),
+                self.paths,
+                matrices=self.matrices,
+                inputs=data.inputs if self.data_strength else None,
+                constants=data.constants,
+            )
+        if self.probes:
+            row["probe_loss"] = jnp.stack([loss_of(self.network, weights, probe) for probe in self.probes])
+        if self.record:
+            activity = forward(self.network, weights, data.inputs, data.context)
+            row |= {f"activity_{node}": activity[node] for node in self.record}
+        return row
+
+
+def as_dtype(dtype: Any, weights: Weights) -> Any:
+    """`dtype`, or that of the weights, float32 at least. Raises `ValueError` for one that JAX has not switched on."""
+    if dtype is None:
+        dtype = max((w.dtype for w in weights.values()), key=lambda held: jnp.finfo(held).bits)
+        dtype = dtype if jnp.finfo(dtype).bits >= 32 else jnp.dtype(jnp.float32)
+    dtype = jnp.dtype(dtype)
+    if jax.dtypes.canonicalize_dtype(dtype) != dtype:
+        fail("dtype", "be one that JAX has switched on", f"it is {dtype}",
+             'Add jax.config.update("jax_enable_x64", True) at the start.')  # fmt: skip
+    if not jnp.issubdtype(dtype, jnp.floating):
+        fail("dtype", "be of real numbers", f"it is {dtype}", "float64 is one.")
+    return dtype
+
+
+def check_probes(network: Network, probes: Mapping[str, Task] | None) -> None:
+    """Refuse probes that are not of the network, by name."""
+    for name, probe in (probes or {}).items():
+        try:
+            check_task(network, probe)
+        except ValueError as error:
+            raise ValueError(f"Probe {name!r}: {error}") from error
+
+
+def check_record(network: Network, record: Sequence[str]) -> None:
+    """Refuse what is no list of nodes of the network."""
+    if isinstance(record, str):
+        fail("record", "be a list of nodes", f"it is {record!r}", f"[{record!r}] records one.")
+    for node in record:
+        check_name("record", node, network.nodes)
+
+
+def check_data_strength(network: Network, task: Task, paths: Mapping[Path, str]) -> None:
+    """Refuse paths that meet in a nonlinear layer: the output is then no sum over them, and none has a share."""
+    if network.linear:
+        return
+    constants = constant_inputs(task)
+    for path, name in paths.items():
+        if (node := not_separable(network, path, constants)) is not None:
+            fail(
+                "data_strength",
+                "be asked for paths whose answers add up to the network's",
+                f"{name!r} meets another path at the nonlinear node {node!r}",
+                "Name those that don't in `paths`.",
+            )
