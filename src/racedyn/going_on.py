@@ -183,9 +183,7 @@ def past_of(
         elif old_modes is not None and new_modes is not None and old_modes.groups != new_modes.groups:
             kept.pop("group_strength", None)
         observables |= kept
-    joined = {**old_bases, **new_bases} if "strength" in observables or not new_bases else new_bases
-    if "strength" not in observables and "strength" not in dims:
-        joined = new_bases
+    joined = {**old_bases, **new_bases} if "strength" in observables else new_bases
     modes_now = new_modes if "strength" in dims else old_modes if "strength" in observables else None
     return Past(
         run=run,
