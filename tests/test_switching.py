@@ -132,7 +132,7 @@ def test_default_modes_are_those_of_the_new_task():
 def test_strength_matrices_are_enough_where_their_bases_span_the_new_ones():
     matrices = train(DATA, START, strength_matrix=True)
     with pytest.raises(
-        ValueError, match=r"`modes` must be bases in which the rows .*Pass modes= the task trained before"
+        ValueError, match=r"`modes` must be bases in which the rows .*Pass modes= what its rows are read in"
     ):
         train(OTHER, matrices)  # whose outputs span another space
     mixed = rd.tasks.from_arrays(DATA.X, DATA.Y @ np.linalg.qr(RNG.standard_normal((4, 4)))[0], name="mixed")
@@ -250,6 +250,17 @@ def test_figures_mark_the_switch():
     rd.plot.learning_times(run)  # S < 0
     rd.plot.learning_times(train(ONE_MODE, train(DATA, START), modes=DATA))  # S = 0
     plt.close("all")
+
+
+def test_a_task_that_diverges_leaves_the_rows_before_it():
+    first = train(DATA, START)
+    for scale, dtype in ((1e9, None), (1e25, "float32")):  # of which the second has no finite loss at all
+        wild = rd.tasks.from_arrays(DATA.X, scale * DATA.Y, name="wild")
+        with pytest.warns(RuntimeWarning, match=r"Training stopped at step \d+"):
+            run = train(wild, first, modes=DATA, lr=10.0, dtype=dtype)
+        assert run.status == rd.Status.NOT_FINITE and len(run.ts) > ROWS and run.stats["converged"] == 0
+        np.testing.assert_array_equal(run.observables["loss"][: ROWS + 1], first.observables["loss"])
+        assert run.segment(0).status == rd.Status.DONE
 
 
 # Recording more, or less

@@ -90,9 +90,11 @@ def judge(ts: np.ndarray, loss: np.ndarray, least: Least) -> dict[str, np.ndarra
     known and the loss stands still above it: an end and a plateau look the same.
     """
     ts, values = np.asarray(ts, dtype=np.float64), np.asarray(loss, dtype=np.float64)
-    rounding = 32 * np.finfo(np.asarray(loss).dtype).eps * (abs(values[-1]) if values.size else 0.0)
+    if not values.size or not np.isfinite(values).all():  # it diverged at the start
+        ts, values = np.zeros(1), np.full(1, np.finfo(np.float64).max)
+    rounding = 32 * np.finfo(np.asarray(loss).dtype).eps * values[-1]
     over = np.maximum(values - least.floor - rounding, 0.0)
-    last, most = (float(over[-1]), float(over.max())) if over.size else (np.nan, np.nan)
+    last, most = float(over[-1]), float(over.max())
     if least.exact:
         unlearned = _part(last, least.weakest)
         converged = float(unlearned < PRINTED)

@@ -30,7 +30,8 @@ def fingerprint(array: Any) -> list[float]:
     Not a hash: a task built anew on another machine may differ in its last digits.
     """
     matrix = np.atleast_2d(np.asarray(array, dtype=np.float64))
-    numbers = [*map(float, matrix.shape), float(np.linalg.norm(matrix))]
+    largest = float(np.max(np.abs(matrix), initial=0.0)) or 1.0  # so that squares don't overflow
+    numbers = [*map(float, matrix.shape), largest * float(np.linalg.norm(matrix / largest))]
     for step in (1.0, 2.0**0.5):
         left, right = (np.cos(step * np.arange(1, size + 1)) / max(size, 1) ** 0.5 for size in matrix.shape)
         numbers.append(float(left @ matrix @ right))
@@ -178,15 +179,13 @@ def past_of(
             if turned is None and not from_weights:
                 fail("modes", "be bases in which the rows of the run to go on from can be read, too",
                      f"those of {task.name!r} are others than theirs, and it kept neither its weights nor strength matrices",
-                     "Pass modes= the task trained before, to read all rows in its modes; or train that with "
+                     "Pass modes= what its rows are read in (the task trained before, say); or train it with "
                      "save_weights=True. " + ANEW)  # fmt: skip
             kept = turned or {}
         elif old_modes is not None and new_modes is not None and old_modes.groups != new_modes.groups:
             kept.pop("group_strength", None)
         observables |= kept
-    joined = {**old_bases, **new_bases} if "strength" in observables or not new_bases else new_bases
-    if "strength" not in observables and "strength" not in dims:
-        joined = new_bases
+    joined = {**old_bases, **new_bases} if "strength" in observables else new_bases
     modes_now = new_modes if "strength" in dims else old_modes if "strength" in observables else None
     return Past(
         run=run,

@@ -115,7 +115,7 @@ class Rows:
         self.blocks.append({**block, "ts": self.t0 + block["step"] * self.time_per_step})
 
     def trajectory(self, state: State, status: Status | None) -> Trajectory:
-        """Rows from the step on at which the loss stopped being finite are left out."""
+        """Rows from the step on at which the loss stopped being finite are left out, but none of an earlier run."""
         rows = jax.tree.map(lambda *parts: np.concatenate([np.asarray(part) for part in parts]), *self.blocks)
         finite = np.isfinite(rows["observables"]["loss"])
         diverged_at = int(state.diverged_at)
@@ -123,7 +123,9 @@ class Rows:
             diverged_at = int(rows["step"][np.argmin(finite)])
         if diverged_at >= 0:
             status = Status.NOT_FINITE
-            rows = jax.tree.map(lambda array: array[: np.sum(finite & (rows["step"] < diverged_at))], rows)
+            earlier = np.size(self.blocks[0]["step"]) if self.columns is not None else 0
+            kept = max(earlier, int(np.sum(finite & (rows["step"] < diverged_at))))
+            rows = jax.tree.map(lambda array: array[:kept], rows)
         return Trajectory(
             ts=rows["ts"],
             step=rows["step"],

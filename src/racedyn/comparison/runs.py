@@ -105,8 +105,8 @@ def learning_times(trajectory: Trajectory, fraction: float = 0.5) -> np.ndarray:
 
     In a run that switched tasks, of the last one: counted from its switch, towards its S/d;
     `learning_times(run.segment(0))` has those of the first. Linear between saves. Without modes the target is
-    `fraction` of the last value instead. NaN where the target is
-    never reached, or already is at the first save. Raises `ValueError` where the trajectory has no strengths.
+    `fraction` of the last value instead. NaN where the target is never reached, or already is at the first save. Raises
+    `ValueError` where the trajectory has no strengths.
     """
     fraction = check_positive("fraction", fraction)
     if trajectory.dims.get("strength") != STRENGTH_DIMS:
