@@ -79,9 +79,15 @@ class Piecewise(AbstractSystem):
 
     @property
     def switches(self) -> list[dict[str, Any]]:
-        """What is recorded of each switch: its time, and what follows it."""
-        later = zip(self.notes.value["times"], self.notes.value["names"][1:], strict=True)
-        return [{"time": time, "step": None, "task": name} for time, name in later]
+        """What is recorded of each switch; see `Trajectory.switches`."""
+        times, names = self.notes.value["times"], self.notes.value["names"]
+        recorded = []
+        for number, time in enumerate(times):
+            modes = getattr(self.systems[number], "modes", None)
+            known = {} if modes is None else {"S": modes.S.tolist(), "variances": modes.variances.tolist()}
+            before = {"task": names[number], **known}
+            recorded.append({"time": time, "step": None, "task": names[number + 1], "before": before})
+        return recorded
 
     @property
     def modes(self) -> Any:
