@@ -13,6 +13,7 @@ from racedyn.trajectory import Trajectory
 
 GREY = "0.55"
 WIDTH = 7.0  # inches, both columns of a page
+FEW_ROWS = 30  # markers of 2.5 pt still stand apart in a panel of 1.7 in
 
 
 def context() -> AbstractContextManager[None]:
@@ -65,6 +66,11 @@ def time_label(trajectory: Trajectory) -> str:
 def time_text(trajectory: Trajectory, row: int) -> str:
     """The time of one saved row, as a title says it."""
     return f"$t$ = {float(np.asarray(trajectory.ts)[row]):.4g} {time_unit(trajectory)}"
+
+
+def row_markers(ts: Any) -> dict[str, Any]:
+    """Where saved rows are few, each has a marker: the line between two of them is drawn, not computed."""
+    return {"marker": "o", "markersize": 2.5} if len(ts) <= FEW_ROWS else {}
 
 
 def kind(trajectory: Trajectory) -> str:
