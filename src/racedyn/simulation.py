@@ -82,7 +82,7 @@ def simulate(
     settings = settings_for(system, rtol=rtol, atol=atol, max_steps=max_steps, **options)
     solve_once = partial(integrate, ts=ts, t0=as_times(system, t0), args=args)
     retried, solver = 0, f"{type(settings.solver).__name__}, rtol {rtol:g}"
-    exact = _exactly(system, ts - t0, method, [name for name in options if name not in ("adjoint", "save_ys")])
+    exact = _exactly(system, ts, t0, method, [name for name in options if name not in ("adjoint", "save_ys")])
     if exact is not None:
         solved, missing = exact
         solver = "exact" if not len(missing) else f"exact; {len(missing)} of {system.lanes} lanes by {solver}"
@@ -107,7 +107,7 @@ def simulate(
     return _judge(dataclasses.replace(package(system, ts, solved, settings), provenance=provenance), throw)
 
 
-def _exactly(system: Any, since: Array, method: str, options: list[str]) -> tuple[Solved, np.ndarray] | None:
+def _exactly(system: Any, ts: Array, t0: float, method: str, options: list[str]) -> tuple[Solved, np.ndarray] | None:
     """What `system.exact` finds, lanes first, and the lanes that it does not; None where an ODE is to be solved."""
     if check_name("method", method, METHODS) == "ode" or (method == "auto" and options):
         return None
@@ -118,12 +118,12 @@ def _exactly(system: Any, since: Array, method: str, options: list[str]) -> tupl
             fail("method", "be 'ode' or 'auto' for a system without a solution of its own", "it is 'exact'",
                  "systems.Pathways has one, in float64, of whole depths and without weight decay.")  # fmt: skip
         return None
-    states, endings = system.exact(since)
+    states, endings = system.exact(ts - t0)
     saved = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), states)
     steps = jnp.zeros(system.lanes, int)
     stats = {name: steps for name in ("num_steps", "num_accepted_steps", "num_rejected_steps")}
     end = jax.tree.map(lambda leaf: leaf[:, -1], saved)
-    t_end = jnp.full(system.lanes, since[-1])
+    t_end = jnp.full(system.lanes, ts[-1])
     return Solved(saved, end, steps + int(Status.DONE), {**stats, "t_end": t_end}), np.flatnonzero(
         np.asarray(endings) >= Ending.NEVER
     )

@@ -80,7 +80,10 @@ class Trajectory(eqx.Module):
     - `dims`: name -> axis names of that observable, the first being "time" (or "member").
     - `labels`: axis name -> names along it.
     - `status`: `Status` as integers: () or one per lane or member.
-    - `stats`: name -> number, or one per lane.
+    - `stats`: name -> number, or one per lane. Of a solve `num_steps`, `num_accepted_steps`, `num_rejected_steps`, `t_end`
+      (the flow time at which it ended: the last of `ts`, or earlier where it settled, met an event that stops it, or
+      failed) and `drift`, the largest change of a conserved quantity, relative; of training `num_steps` and `diverged_at`,
+      the step at which the loss was no longer finite (-1: it always was).
     - `end`: the state at the last time reached, from which a run can go on (weights for training), or None.
     - `provenance`: see `Provenance`; None inside jit.
     """
