@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypedDict, Unpack, overload
 
 import diffrax as dfx
 import jax
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_positive_int
-from racedyn._types import MEMBER, TIME, ArrayLike, PyTree
+from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
 from racedyn.integration import settings_for
 from racedyn.members import Builder
 from racedyn.progress import Progress
@@ -26,10 +26,47 @@ from racedyn.trajectory import Provenance, Status, Trajectory
 from racedyn.work import Rows, Work
 
 
+class _Options(TypedDict, total=False):
+    """What both forms of `ensemble` take."""
+
+    overwrite: bool
+    observe: Sequence[str] | None
+    method: str
+    args: Any
+    rtol: float
+    atol: float | None
+    max_steps: int
+    solver: dfx.AbstractSolver | None
+    retry: dfx.AbstractSolver | None
+    block: int | None
+    devices: Sequence[Any] | None
+    progress: bool
+
+
+_Build: TypeAlias = AbstractSystem | Callable[[Any], AbstractSystem]
+
+
+@overload
 def ensemble(
-    build: AbstractSystem | Callable[[Any], AbstractSystem],
+    build: _Build, members: int | PyTree, ts: Times | None = None, *, path: None = None, **options: Unpack[_Options]
+) -> Trajectory: ...
+
+
+@overload
+def ensemble(
+    build: _Build,
     members: int | PyTree,
-    ts: ArrayLike | None = None,
+    ts: Times | None = None,
+    *,
+    path: str | os.PathLike[str],
+    **options: Unpack[_Options],
+) -> Path: ...
+
+
+def ensemble(
+    build: _Build,
+    members: int | PyTree,
+    ts: Times | None = None,
     *,
     path: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
@@ -117,7 +154,7 @@ class _Kept:
     """Members in memory, as `BlockFile` has them in a file."""
 
     def __init__(self, empty: Trajectory):
-        def room(value: ArrayLike) -> np.ndarray:
+        def room(value: AnyArray | int) -> np.ndarray:
             return np.array(value)
 
         self.trajectory = dataclasses.replace(
@@ -143,7 +180,7 @@ def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
         name: (MEMBER, TIME, *named.get(name, tuple(f"{name}_{i}" for i in range(shapes[name].ndim))))
         for name in work.names
     }
-    observables: dict[str, ArrayLike] = {
+    observables: dict[str, AnyArray] = {
         name: np.broadcast_to(np.asarray(np.nan, shapes[name].dtype), (count, work.rows, *shapes[name].shape))
         for name in work.names
     }

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._types import TIME, Array, ArrayLike, PyTree
+from racedyn._types import TIME, Array, ArrayLike, PyTree, Times
 from racedyn.systems.base import AbstractSystem
 from racedyn.trajectory import Status, Trajectory
 
@@ -70,9 +70,7 @@ def settings_for(
     )
 
 
-def solve(
-    system: AbstractSystem, ts: ArrayLike, *, t0: ArrayLike = 0.0, args: Any = None, **options: Any
-) -> Trajectory:
+def solve(system: AbstractSystem, ts: Times, *, t0: ArrayLike = 0.0, args: Any = None, **options: Any) -> Trajectory:
     """Integrate `system` from t0 and observe it at `ts` (time,). Pure: works under jit, grad, jvp and vmap; no retry.
 
     **Arguments:**
@@ -113,7 +111,7 @@ def finest_tolerance(dtype: Any) -> float:
     return 10 * float(jnp.finfo(dtype).eps)
 
 
-def as_times(system: Any, ts: ArrayLike) -> Array:
+def as_times(system: Any, ts: Times | float) -> Array:
     """Times (or tolerances) in the real dtype of the system's state."""
     return jnp.asarray(ts, dtype=jnp.result_type(*jax.tree.leaves(jax.eval_shape(system.y0))))
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_name, check_positive_int, fail
-from racedyn._types import Array, ArrayLike
+from racedyn._types import Array, Times
 from racedyn.exact import Ending
 from racedyn.integration import (
     Settings,
@@ -42,7 +42,7 @@ class SolveError(RuntimeError):
 
 def simulate(
     system: AbstractSystem,
-    ts: ArrayLike,
+    ts: Times,
     *,
     t0: float = 0.0,
     args: Any = None,
@@ -157,7 +157,7 @@ def check_field(system: Any, args: Any) -> None:
         fail("system", f"have a vector field of the state's shape, {shapes[0]}", f"its shape is {shapes[1]}")
 
 
-def check_times(system: Any, ts: ArrayLike, t0: float) -> Array:
+def check_times(system: Any, ts: Times, t0: float) -> Array:
     times = np.asarray(ts, dtype=np.float64)
     if times.ndim != 1 or len(times) == 0 or not np.all(np.isfinite(times)):
         shaped = times.ndim == 1 and len(times) > 0

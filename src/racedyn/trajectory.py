@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn._types import MEMBER, MODE, PATH, TIME, ArrayLike, FrozenDict, PyTree
+from racedyn._types import MEMBER, MODE, PATH, TIME, AnyArray, FrozenDict, PyTree
 from racedyn.tasks.modes import Modes
 
 
@@ -88,14 +88,14 @@ class Trajectory(eqx.Module):
     - `provenance`: see `Provenance`; None inside jit.
     """
 
-    ts: ArrayLike
-    observables: dict[str, ArrayLike]
+    ts: AnyArray
+    observables: dict[str, AnyArray]
     dims: Mapping[str, tuple[str, ...]] = eqx.field(static=True, converter=FrozenDict)
     labels: Mapping[str, tuple[str, ...]] = eqx.field(static=True, converter=FrozenDict, default_factory=FrozenDict)
-    step: ArrayLike | None = None
+    step: AnyArray | None = None
     ys: PyTree = None
-    status: ArrayLike = 0
-    stats: dict[str, ArrayLike] = eqx.field(default_factory=dict)
+    status: AnyArray | int = 0
+    stats: dict[str, AnyArray] = eqx.field(default_factory=dict)
     end: PyTree = None
     provenance: Provenance | None = eqx.field(static=True, default=None)
 

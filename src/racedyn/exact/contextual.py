@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_positive, fail
-from racedyn._types import Array, ArrayLike, Path
+from racedyn._types import Array, ArrayLike, Path, Times
 from racedyn.exact.two_layer import two_layer, two_layer_time
 from racedyn.networks.fit import check_weights
 from racedyn.networks.network import Network
@@ -111,7 +111,7 @@ def contextual_modes(network: Network, task: ContextualTask) -> ContextualModes:
 
 
 def contextual(
-    network: Network, task: ContextualTask, start: Mapping[str, Any] | tuple[ArrayLike, ArrayLike], ts: ArrayLike
+    network: Network, task: ContextualTask, start: Mapping[str, Any] | tuple[ArrayLike, ArrayLike], ts: Times
 ) -> ContextualSolution:
     """Loss and strengths of a contextual network in closed form.
 

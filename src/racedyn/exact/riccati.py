@@ -17,7 +17,7 @@ import numpy as np
 from jax.scipy.linalg import solve_triangular
 
 from racedyn._checks import check_positive, fail
-from racedyn._types import Array, ArrayLike
+from racedyn._types import Array, ArrayLike, Times
 from racedyn.exact.two_layer import phi
 
 
@@ -31,7 +31,7 @@ class RiccatiSolution(NamedTuple):
 
 
 def riccati(
-    first: ArrayLike, second: ArrayLike, sigma_yx: ArrayLike, ts: ArrayLike, *, variance: float = 1.0
+    first: ArrayLike, second: ArrayLike, sigma_yx: ArrayLike, ts: Times, *, variance: float = 1.0
 ) -> RiccatiSolution:
     """The map and both Gram matrices of a two-layer linear network from balanced weights, at `ts`.
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_positive, check_positive_int, fail
-from racedyn._types import Array, ArrayLike
+from racedyn._types import Array, ArrayLike, Times
 from racedyn.exact.chain import chain
 from racedyn.tasks.routing import RoutingTask
 
@@ -21,7 +21,7 @@ class RoutingSolution(NamedTuple):
 
 
 def routing(
-    task: RoutingTask, start: ArrayLike, ts: ArrayLike, *, group: int | None = None, hidden_layers: int = 1
+    task: RoutingTask, start: ArrayLike, ts: Times, *, group: int | None = None, hidden_layers: int = 1
 ) -> RoutingSolution:
     """Loss and singular values of a routing network from weights aligned with the task's modes.
 

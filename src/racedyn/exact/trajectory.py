@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn._types import Array, ArrayLike
+from racedyn._types import Array, ArrayLike, Times
 from racedyn._wide import wide_jit
 from racedyn.exact.converged import ROOTS, judged, solve
 from racedyn.exact.drive import power
@@ -47,7 +47,7 @@ def trajectory(
     p: ArrayLike,
     variances: ArrayLike = 1.0,
     *,
-    ts: ArrayLike,
+    ts: Times,
 ) -> Unfolded:
     """Strengths of `systems.Pathways` with these arguments at the flow times `ts` (time,), of at least 0, in any order.
 
