@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from racedyn._checks import check_positive_int
 from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
+from racedyn.compilation import Stopwatch
 from racedyn.integration import settings_for
 from racedyn.members import Builder
 from racedyn.progress import Progress
@@ -109,7 +109,7 @@ def ensemble(
     where there is a path, whose finished blocks stay; otherwise it returns what there is: members that are missing are NaN
     and have the status INTERRUPTED.
     """
-    start = time.perf_counter()
+    watch = Stopwatch()
     builder = Builder(build, members)
     check_positive_int("max_steps", max_steps)
     like = builder.first()
@@ -132,7 +132,7 @@ def ensemble(
                 (file or kept).write(numbers, *rows)  # type: ignore[union-attr]
                 done += len(numbers)
                 bar.update(done)
-        provenance = dataclasses.replace(provenance, wall_time=time.perf_counter() - start)
+        provenance = dataclasses.replace(provenance, wall_time=watch.wall_time, compile_time=watch.compile_time)
         if file is not None:
             _warn(file.status())
             return file.finish(provenance)
@@ -141,7 +141,7 @@ def ensemble(
             raise KeyboardInterrupt(
                 f"{done} of {builder.count} members are in the file; the same call goes on"
             ) from None
-        provenance = dataclasses.replace(provenance, wall_time=time.perf_counter() - start)
+        provenance = dataclasses.replace(provenance, wall_time=watch.wall_time, compile_time=watch.compile_time)
     finally:
         if file is not None:
             file.close()

@@ -1,8 +1,8 @@
 """`simulate`: an ODE solve with all that belongs on the host: refusals, sorting, retry, provenance."""
 
 import dataclasses
-import time
 import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from racedyn._checks import check_name, check_positive_int, fail
 from racedyn._types import Array, Times
+from racedyn.compilation import Stopwatch
 from racedyn.exact import Ending
 from racedyn.integration import (
     Settings,
@@ -25,6 +26,7 @@ from racedyn.integration import (
     settings_for,
     take_lanes,
 )
+from racedyn.progress import compiling
 from racedyn.provenance import now, versions
 from racedyn.systems.base import AbstractSystem
 from racedyn.trajectory import Provenance, Status, Trajectory
@@ -52,6 +54,7 @@ def simulate(
     retry: dfx.AbstractSolver | None = None,
     throw: bool = True,
     method: str = "ode",
+    progress: bool = True,
     **options: Any,
 ) -> Trajectory:
     """Integrate `system` and observe it at `ts`, on the host; arguments and options as in `racedyn.solve`.
@@ -60,6 +63,8 @@ def simulate(
     of S whatever the end time and `rtol`, with modes that are never learned left to the solver; "auto": exact where the
     system has it and no option of the solver is given.
 
+    `progress`: says so on stderr once JAX has compiled for more than 2 s.
+
     Beyond `solve` it refuses times and tolerances that can't be met, sorts lanes by their predicted rate, tries lanes
     that used up their steps once more with the implicit solver `retry` (Kvaerno5 by default), and attaches provenance.
 
@@ -67,7 +72,7 @@ def simulate(
     the trajectory, where nothing succeeded (not with `throw=False`); warns where some lanes failed: they are NaN from there
     on and listed in `trajectory.failed`.
     """
-    start = time.perf_counter()
+    watch = Stopwatch()
     if not isinstance(system, AbstractSystem):
         fail(
             "system", "be an AbstractSystem", f"it is {type(system).__name__}", "See racedyn.from_function.", TypeError
@@ -80,9 +85,10 @@ def simulate(
     # Nobody differentiates what runs on the host, and loops made for reverse mode compile slower.
     options.setdefault("adjoint", dfx.ForwardMode())
     settings = settings_for(system, rtol=rtol, atol=atol, max_steps=max_steps, **options)
-    solve_once = partial(integrate, ts=ts, t0=as_times(system, t0), args=args)
+    told = compiling("simulate", show=progress)
+    solve_once = told(partial(integrate, ts=ts, t0=as_times(system, t0), args=args))
     retried, solver = 0, f"{type(settings.solver).__name__}, rtol {rtol:g}"
-    exact = _exactly(system, ts, t0, method, [name for name in options if name not in ("adjoint", "save_ys")])
+    exact = told(_exactly)(system, ts, t0, method, [name for name in options if name not in ("adjoint", "save_ys")])
     if exact is not None:
         solved, missing = exact
         solver = "exact" if not len(missing) else f"exact; {len(missing)} of {system.lanes} lanes by {solver}"
@@ -101,7 +107,8 @@ def simulate(
         modes=getattr(system, "modes", None),
         validity=getattr(system, "validity", {}),
         versions=versions(),
-        wall_time=time.perf_counter() - start,
+        wall_time=watch.wall_time,
+        compile_time=watch.compile_time,
         created=now(),
     )
     return _judge(dataclasses.replace(package(system, ts, solved, settings), provenance=provenance), throw)
@@ -130,7 +137,7 @@ def _exactly(system: Any, ts: Array, t0: float, method: str, options: list[str])
 
 
 def _solve_lanes(
-    system: Any, solve_once: partial[Solved], settings: Settings, retry: dfx.AbstractSolver
+    system: Any, solve_once: Callable[..., Solved], settings: Settings, retry: dfx.AbstractSolver
 ) -> tuple[Solved, int]:
     """Lanes in order of their rate; those that used up their steps once more with `retry`."""
     rates = system.rates()

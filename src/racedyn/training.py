@@ -12,6 +12,7 @@ import numpy as np
 
 from racedyn._checks import check_name, check_not_negative, check_positive, check_positive_int, fail
 from racedyn._types import MODE, PATH, TIME, Path
+from racedyn.compilation import Stopwatch
 from racedyn.conventions import Loss, as_loss
 from racedyn.descent import Data, Descent, State, advance
 from racedyn.networks.fit import check_task, check_weights, warn_of_closed_gates
@@ -80,7 +81,7 @@ def train(
     Raises `ValueError` where task, weights, stages, probes or nodes do not fit the network; warns of gates that cut every
     path to an output or switch one off that has targets.
     """
-    start = time.perf_counter()
+    watch = Stopwatch()
     check_task(network, task)
     warn_of_closed_gates(network, task)
     stages = check_stages(network, stages)
@@ -164,11 +165,13 @@ def train(
 
     def so_far(status: Status | None = None) -> Trajectory:
         trajectory = rows.trajectory(state, status)
-        wall_time = time.perf_counter() - start
-        return dataclasses.replace(trajectory, provenance=dataclasses.replace(provenance, wall_time=wall_time))
+        return dataclasses.replace(
+            trajectory,
+            provenance=dataclasses.replace(provenance, wall_time=watch.wall_time, compile_time=watch.compile_time),
+        )
 
     status = None
-    last_checkpoint = start
+    last_checkpoint = time.perf_counter()
     try:
         with Progress(total=steps, label="train", unit="steps", show=progress) as bar:
             for state, block in _blocks(descent, initial, steps, save_every, first_row=earlier is None):

@@ -53,7 +53,8 @@ class Provenance:
 
     **Fields:** `kind` ("simulate", "train", ...), `system` and `solver` (short descriptions), `settings` (whatever
     makes the run repeatable, JSON-like), `modes` (the bases in which strengths were read, or None), `validity`
-    (what a reduction measured about itself), `versions`, `wall_time` in seconds, `created` (ISO time, UTC).
+    (what a reduction measured about itself), `versions`, `wall_time` in seconds, `compile_time`, the
+    part of it in which JAX compiled (NaN where it was not counted), `created` (ISO time, UTC).
     """
 
     kind: str
@@ -64,7 +65,13 @@ class Provenance:
     validity: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     wall_time: float = float("nan")
+    compile_time: float = float("nan")
     created: str = ""
+
+    @property
+    def run_time(self) -> float:
+        """Seconds that were not spent compiling: what the same call takes the next time."""
+        return self.wall_time - self.compile_time
 
 
 class Trajectory(eqx.Module):
@@ -130,7 +137,7 @@ def _describe(trajectory: Trajectory) -> list[str]:
     lines = ["Trajectory"]
     if source is not None:
         lines.append(f"  system       {source.system}")
-        lines.append(f"  solver       {source.solver}  ({source.wall_time:.3g} s)")
+        lines.append(f"  solver       {source.solver}  ({_seconds(source)})")
     unit = "tau" if source is None else source.settings.get("time_unit", "tau")
     span = f"{ts.shape[-1]} times from {ts.min():.4g} to {ts.max():.4g} {unit}" if ts.size else "no times"
     if trajectory.step is not None and ts.size:
@@ -150,6 +157,13 @@ def _describe(trajectory: Trajectory) -> list[str]:
     for item, count in counts.items():
         lines.append(f"  status       {count} x {item.message}")
     return lines
+
+
+def _seconds(source: Provenance) -> str:
+    """Of running and of compiling, where the two are known apart."""
+    if not np.isfinite(source.compile_time):
+        return f"{source.wall_time:.3g} s"
+    return f"{source.run_time:.3g} s, after {source.compile_time:.3g} s of compiling"
 
 
 __all__ = ["MODE", "PATH", "TIME", "Provenance", "Status", "Trajectory"]
