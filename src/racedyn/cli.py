@@ -180,8 +180,8 @@ def _show(result: "RunResult") -> None:
     for name, trajectory in (("training", result.trained), ("theory", result.theory)):
         source = None if trajectory is None else trajectory.provenance
         if source is not None:
-            rows.append((name, source.solver, source.run_time, source.compile_time))
-    table(("", "solver", "run (s)", "compile (s)"), rows)
+            rows.append((name, source.solver, source.compile_time, source.run_time, source.wall_time))
+    table(("", "solver", "compile (s)", "run (s)", "wall time (s)"), rows)
     for note in result.notes:
         print(f"note: {note}")
     print("results:", result.path)
