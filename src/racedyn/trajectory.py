@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from racedyn._checks import fail
+from racedyn._text import brief, clipped, page
 from racedyn._types import MEMBER, MODE, PATH, TIME, AnyArray, FrozenDict, PyTree
 from racedyn.tasks.modes import Modes
 
@@ -68,6 +69,9 @@ class Provenance:
     compile_time: float = float("nan")
     created: str = ""
 
+    def __repr__(self) -> str:
+        return brief(self)
+
     @property
     def run_time(self) -> float:
         """Seconds that were not spent compiling: what the same call takes the next time."""
@@ -125,14 +129,24 @@ class Trajectory(eqx.Module):
         status = np.asarray(self.status)[index]
         return dataclasses.replace(self, observables=observables, dims=dims, stats=stats, status=status)
 
+    def __repr__(self) -> str:
+        kind = "" if self.provenance is None else f"{self.provenance.kind}, {self.provenance.system}; "
+        times = f"{np.shape(self.ts)[-1] if np.ndim(self.ts) else 1} times"
+        went = "" if isinstance(self.status, jax.core.Tracer) else f"; {_went(self)}"
+        return clipped(f"Trajectory({kind}{times} of {', '.join(self.observables) or 'nothing'}{went})")
+
+    def _repr_html_(self) -> str:
+        heading = "Trajectory" if self.provenance is None else f"{self.provenance.kind}: {self.provenance.system}"
+        return page(heading, [line.split(maxsplit=1)[1] for line in _statuses(self)], str(self))
+
     def __str__(self) -> str:
         return "\n".join(_describe(self))
 
 
 def _describe(trajectory: Trajectory) -> list[str]:
     """The lines of `print(trajectory)`: system, solver, steps, shapes, memory, drift."""
-    host = jax.tree.map(np.asarray, (trajectory.ts, trajectory.observables, trajectory.status, trajectory.stats))
-    ts, observables, status, stats = host
+    host = jax.tree.map(np.asarray, (trajectory.ts, trajectory.observables, trajectory.stats))
+    ts, observables, stats = host
     source = trajectory.provenance
     lines = ["Trajectory"]
     if source is not None:
@@ -153,10 +167,22 @@ def _describe(trajectory: Trajectory) -> list[str]:
         lines.append(f"  {name:<12} ({axes})")
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(eqx.filter(trajectory, eqx.is_array)))
     lines.append(f"  memory       {size / 2**20:.3g} MiB")
-    counts = {Status(int(s)): int(np.sum(status == s)) for s in np.unique(status)}
-    for item, count in counts.items():
-        lines.append(f"  status       {count} x {item.message}")
-    return lines
+    return lines + _statuses(trajectory)
+
+
+def _counts(trajectory: Trajectory) -> dict[Status, int]:
+    status = np.asarray(trajectory.status)
+    return {Status(int(s)): int(np.sum(status == s)) for s in np.unique(status)}
+
+
+def _statuses(trajectory: Trajectory) -> list[str]:
+    return [f"  status       {count} x {item.message}" for item, count in _counts(trajectory).items()]
+
+
+def _went(trajectory: Trajectory) -> str:
+    """DONE, or of many lanes or members how many are: 5 DONE, 1 NOT_FINITE."""
+    many = np.size(trajectory.status) > 1
+    return ", ".join(f"{count} {item.name}" if many else item.name for item, count in _counts(trajectory).items())
 
 
 def _seconds(source: Provenance) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from racedyn._text import brief, clipped, page
 from racedyn.comparison.times import LearningTimes
 
 _MOST_MODES, _MOST_NAMES, _WIDEST_NAME = 16, 4, 20
@@ -39,6 +40,9 @@ class Outcome:
     share: np.ndarray
     participation: np.ndarray
     tied: np.ndarray
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +92,21 @@ class Comparison:
             return np.zeros(0, dtype=bool)
         same = (self.theory.winner == self.trained.winner) & (self.theory.winner >= 0)
         return np.asarray(same & ~self.theory.tied & ~self.trained.tied)
+
+    def __repr__(self) -> str:
+        errors = ", ".join(f"{name} {error.relative_l2:.2g}" for name, error in self.errors.items())
+        return clipped(f"Comparison({self._went()}; relative L2: {errors})")
+
+    def _repr_html_(self) -> str:
+        return page(
+            "Comparison of theory with trained", [self._went(), *(f"note: {note}" for note in self.notes)], str(self)
+        )
+
+    def _went(self) -> str:
+        """In one line: what was compared, and who wins."""
+        won = f"; the same pathway wins in {np.sum(self.agree)} of {len(self.modes)} modes" if self.modes else ""
+        notes = f"; {len(self.notes)} notes" if self.notes else ""
+        return f"{len(self.ts)} common times{won}{notes}"
 
     def __str__(self) -> str:
         lines = ["Comparison of theory with trained"]

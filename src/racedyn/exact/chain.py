@@ -25,6 +25,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from racedyn._checks import check_finite, fail
+from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Times
 from racedyn.exact.race import Ending
 from racedyn.exact.two_layer import shallow
@@ -41,6 +42,9 @@ class ChainSolution(NamedTuple):
     strength: Array
     layers: Array
     status: Array
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def chain(singular_values: ArrayLike, layers: ArrayLike, variances: ArrayLike = 1.0, *, ts: Times) -> ChainSolution:

@@ -17,6 +17,7 @@ import numpy as np
 from jax.scipy.linalg import solve_triangular
 
 from racedyn._checks import check_positive, fail
+from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Times
 from racedyn.exact.two_layer import phi
 
@@ -28,6 +29,9 @@ class RiccatiSolution(NamedTuple):
     map: Array
     inner: Array
     outer: Array
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def riccati(

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_positive, check_positive_int, fail
+from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Times
 from racedyn.exact.chain import chain
 from racedyn.tasks.routing import RoutingTask
@@ -18,6 +19,9 @@ class RoutingSolution(NamedTuple):
     first: Array
     hidden: Array
     last: Array
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def routing(

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import fail
+from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Times
 from racedyn._wide import wide_jit
 from racedyn.exact.converged import ROOTS, judged, solve
@@ -38,6 +39,9 @@ class Unfolded(NamedTuple):
     q: Array
     p: Array
     status: Array
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def trajectory(
