@@ -80,7 +80,8 @@ def test_a_run_from_the_file_to_the_figure(small, tmp_path, capsys):
     out = tmp_path / "runs"
     assert main(["run", small, "--out", str(out), "--network.width", "5", "--train.save_every=20"]) == 0
     printed, err = capsys.readouterr()
-    assert err == ""
+    # Where the machine is slow, that it trains, or compiles; nothing else.
+    assert all(line.startswith(("train: ", "simulate: compiling")) for line in err.splitlines())
     for expected in (
         "relative L2",
         "strength",

@@ -149,7 +149,7 @@ def test_loss_names_its_curves():
     with pytest.raises(ValueError, match="share a unit of time"):
         plot.loss(run(), run(unit="steps"))
     bare = Trajectory(ts=TS, observables={"q": TS}, dims={"q": ("time",)})
-    with pytest.raises(ValueError, match="have a loss with axes"):
+    with pytest.raises(ValueError, match="have an observable 'loss' with axes"):
         plot.loss(bare)
 
 

@@ -37,6 +37,23 @@ if TYPE_CHECKING:
 
     __version__: str
 
+else:  # for tools a misspelt name is an error, not one more that this function may know
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version  # 40 ms, which `racedyn --help` need not wait for
+
+            value: Any = version("racedyn")
+        elif name in _HOMES:
+            value = getattr(import_module(_HOMES[name]), name)
+        elif name in _MODULES:
+            value = import_module(f"racedyn.{name}")
+        else:
+            raise AttributeError(f"module 'racedyn' has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+
 # Public name -> module that has it.
 _HOMES = {
     "AbstractSystem": "racedyn.systems",
@@ -63,21 +80,6 @@ _HOMES = {
 _MODULES = ("exact", "gates", "networks", "plot", "representations", "systems", "tasks")
 
 __all__ = [*sorted([*_HOMES, *_MODULES]), "__version__"]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version  # 40 ms, which `racedyn --help` need not wait for
-
-        value: Any = version("racedyn")
-    elif name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
-    elif name in _MODULES:
-        value = import_module(f"racedyn.{name}")
-    else:
-        raise AttributeError(f"module 'racedyn' has no attribute {name!r}")
-    globals()[name] = value
-    return value
 
 
 def __dir__() -> list[str]:

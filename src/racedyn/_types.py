@@ -21,13 +21,16 @@ t              flow time, in units of tau; tau = 1 in the code
 Every array keeps its axes in the order (member..., time, path, mode).
 """
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import jax
 import numpy as np
 
 Array: TypeAlias = jax.Array
-ArrayLike: TypeAlias = jax.Array | np.ndarray | float | int
+AnyArray: TypeAlias = jax.Array | np.ndarray  # JAX's inside jit and of a solve, NumPy's of training and files
+ArrayLike: TypeAlias = AnyArray | float | int
+Times: TypeAlias = AnyArray | Sequence[float]  # (time,), as the user gives them
 PyTree: TypeAlias = Any
 Weights: TypeAlias = dict[str, jax.Array]  # edge -> (n_target, n_source)
 Path: TypeAlias = tuple[str, ...]  # edge names from an input node to an output node

@@ -180,8 +180,8 @@ def _show(result: "RunResult") -> None:
     for name, trajectory in (("training", result.trained), ("theory", result.theory)):
         source = None if trajectory is None else trajectory.provenance
         if source is not None:
-            rows.append((name, source.solver, source.wall_time))
-    table(("", "solver", "wall time (s)"), rows)
+            rows.append((name, source.solver, source.compile_time, source.run_time, source.wall_time))
+    table(("", "solver", "compile (s)", "run (s)", "wall time (s)"), rows)
     for note in result.notes:
         print(f"note: {note}")
     print("results:", result.path)
@@ -226,7 +226,7 @@ def _reproduce(arguments: argparse.Namespace, _: list[str]) -> int:
         progress=not arguments.quiet,
     )
     print(done)
-    print(f"wall time: {done.wall_time:.0f} s")
+    print(f"wall time: {done.wall_time:.0f} s, {done.compile_time:.0f} s of it compiling")
     print("results:", done.path)
     print("figure:", done.figure)
     return 0

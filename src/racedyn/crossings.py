@@ -13,6 +13,7 @@ from racedyn._checks import fail
 from racedyn._types import Array, PyTree
 
 Quantity: TypeAlias = Callable[[Any, Array, PyTree], Any]  # of a system (of a lane), a time and a state
+Asked: TypeAlias = Mapping[str, float | Quantity]
 Crossings: TypeAlias = tuple[tuple[str, Quantity], ...]
 
 HALVINGS = 64  # of the step in which the sign changes: more than a double can tell

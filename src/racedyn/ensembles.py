@@ -2,11 +2,10 @@
 
 import dataclasses
 import os
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypedDict, Unpack, overload
 
 import diffrax as dfx
 import jax
@@ -14,7 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_positive_int
-from racedyn._types import MEMBER, TIME, Array, ArrayLike, PyTree
+from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
+from racedyn.compilation import Stopwatch
+from racedyn.crossings import Asked
 from racedyn.integration import settings_for
 from racedyn.members import Builder
 from racedyn.progress import Progress
@@ -26,10 +27,49 @@ from racedyn.trajectory import Provenance, Status, Trajectory
 from racedyn.work import Rows, Work
 
 
+class _Options(TypedDict, total=False):
+    """What both forms of `ensemble` take."""
+
+    overwrite: bool
+    observe: Sequence[str] | None
+    method: str
+    args: Any
+    rtol: float
+    atol: float | None
+    max_steps: int
+    solver: dfx.AbstractSolver | None
+    retry: dfx.AbstractSolver | None
+    jumps: Times | None
+    crossings: Asked | None
+    block: int | None
+    devices: Sequence[Any] | None
+    progress: bool
+
+
+_Build: TypeAlias = AbstractSystem | Callable[[Any], AbstractSystem]
+
+
+@overload
 def ensemble(
-    build: AbstractSystem | Callable[[Any], AbstractSystem],
+    build: _Build, members: int | PyTree, ts: Times | None = None, *, path: None = None, **options: Unpack[_Options]
+) -> Trajectory: ...
+
+
+@overload
+def ensemble(
+    build: _Build,
     members: int | PyTree,
-    ts: ArrayLike | None = None,
+    ts: Times | None = None,
+    *,
+    path: str | os.PathLike[str],
+    **options: Unpack[_Options],
+) -> Path: ...
+
+
+def ensemble(
+    build: _Build,
+    members: int | PyTree,
+    ts: Times | None = None,
     *,
     path: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
@@ -41,8 +81,8 @@ def ensemble(
     max_steps: int = 2**16,
     solver: dfx.AbstractSolver | None = None,
     retry: dfx.AbstractSolver | None = None,
-    jumps: ArrayLike | Sequence[float] | None = None,
-    crossings: Mapping[str, float | Callable[[Any, Array, PyTree], ArrayLike]] | None = None,
+    jumps: Times | None = None,
+    crossings: Asked | None = None,
     block: int | None = None,
     devices: Sequence[Any] | None = None,
     progress: bool = False,
@@ -75,7 +115,7 @@ def ensemble(
     where there is a path, whose finished blocks stay; otherwise it returns what there is: members that are missing are NaN
     and have the status INTERRUPTED.
     """
-    start = time.perf_counter()
+    watch = Stopwatch()
     builder = Builder(build, members)
     check_positive_int("max_steps", max_steps)
     like = builder.first()
@@ -106,7 +146,7 @@ def ensemble(
                 (file or kept).write(numbers, *rows)  # type: ignore[union-attr]
                 done += len(numbers)
                 bar.update(done)
-        provenance = dataclasses.replace(provenance, wall_time=time.perf_counter() - start)
+        provenance = dataclasses.replace(provenance, wall_time=watch.wall_time, compile_time=watch.compile_time)
         if file is not None:
             _warn(file.status())
             return file.finish(provenance)
@@ -115,7 +155,7 @@ def ensemble(
             raise KeyboardInterrupt(
                 f"{done} of {builder.count} members are in the file; the same call goes on"
             ) from None
-        provenance = dataclasses.replace(provenance, wall_time=time.perf_counter() - start)
+        provenance = dataclasses.replace(provenance, wall_time=watch.wall_time, compile_time=watch.compile_time)
     finally:
         if file is not None:
             file.close()
@@ -128,7 +168,7 @@ class _Kept:
     """Members in memory, as `BlockFile` has them in a file."""
 
     def __init__(self, empty: Trajectory):
-        def room(value: ArrayLike) -> np.ndarray:
+        def room(value: AnyArray | int) -> np.ndarray:
             return np.array(value)
 
         self.trajectory = dataclasses.replace(
@@ -154,7 +194,7 @@ def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
         name: (MEMBER, TIME, *named.get(name, tuple(f"{name}_{i}" for i in range(shapes[name].ndim))))
         for name in work.names
     }
-    observables: dict[str, ArrayLike] = {
+    observables: dict[str, AnyArray] = {
         name: np.broadcast_to(np.asarray(np.nan, shapes[name].dtype), (count, work.rows, *shapes[name].shape))
         for name in work.names
     }
@@ -187,13 +227,13 @@ def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
         dims=dims,
         labels=dict(work.like.labels()),
         status=np.broadcast_to(np.int32(Status.INTERRUPTED), (count,)),
-        stats={"num_steps": np.broadcast_to(np.int64(0), (count,))} | _told(work, count),
+        stats={"num_steps": np.broadcast_to(np.int64(0), (count,)), **_told(work, count)},
         provenance=provenance,
     )
     return empty, provenance
 
 
-def _told(work: Work, count: int) -> dict[str, np.ndarray]:
+def _told(work: Work, count: int) -> dict[str, AnyArray]:
     shape = (count,) if work.like.lanes is None else (count, work.like.lanes)
     return {
         name: np.broadcast_to(np.asarray(np.nan if kind.kind == "f" else 0, kind), shape)

@@ -1,6 +1,6 @@
 """The only ODE solve: `solve`, pure, and the pieces of it that `simulation` puts together on the host."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_finite, check_not_negative, check_positive, fail
-from racedyn._types import TIME, Array, ArrayLike, PyTree
-from racedyn.crossings import check_crossings
+from racedyn._types import TIME, Array, ArrayLike, PyTree, Times
+from racedyn.crossings import Asked, check_crossings
 from racedyn.single import Settings, Solved, integrate_one
 from racedyn.step_sizes import COARSEST_TOLERANCE, finest_tolerance
 from racedyn.systems.base import AbstractSystem
@@ -35,8 +35,8 @@ def settings_for(
     max_steps: int = 2**16,
     dt0: float | None = None,
     save_ys: bool = False,
-    jumps: Sequence[float] | ArrayLike | None = None,
-    crossings: Mapping[str, float | Callable[[Any, Array, PyTree], ArrayLike]] | None = None,
+    jumps: Times | None = None,
+    crossings: Asked | None = None,
 ) -> Settings:
     """The settings of one solve, defaults filled in; arguments as in `solve`. Raises `ValueError` for tolerances that mean
     nothing, or that the dtype of the state can't meet."""
@@ -80,9 +80,7 @@ def _checked_jumps(jumps: Any) -> np.ndarray:
     return times
 
 
-def solve(
-    system: AbstractSystem, ts: ArrayLike, *, t0: ArrayLike = 0.0, args: Any = None, **options: Any
-) -> Trajectory:
+def solve(system: AbstractSystem, ts: Times, *, t0: ArrayLike = 0.0, args: Any = None, **options: Any) -> Trajectory:
     """Integrate `system` from t0 and observe it at `ts` (time,). Pure: works under jit, grad, jvp and vmap; no retry.
 
     **Arguments:**
@@ -125,7 +123,7 @@ def take_lanes(system: Any, lanes: ArrayLike) -> Any:
     return jax.tree.map(lambda leaf: leaf[..., lanes] if eqx.is_array(leaf) and leaf.ndim else leaf, system)
 
 
-def as_times(system: Any, ts: ArrayLike) -> Array:
+def as_times(system: Any, ts: Times | float) -> Array:
     """Times (or tolerances) in the real dtype of the system's state."""
     return jnp.asarray(ts, dtype=jnp.result_type(*jax.tree.leaves(jax.eval_shape(system.y0))))
 

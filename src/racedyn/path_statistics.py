@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from racedyn._checks import as_matrix, fail
+from racedyn._text import brief
 from racedyn._types import Path
 from racedyn.networks.fit import check_task
 from racedyn.networks.gating import Gating, PathClass, classes_of_paths, gate_groups
@@ -32,6 +33,9 @@ class Statistics:
     classes: tuple[PathClass, ...]
     yx: tuple[np.ndarray, ...]
     xx: Mapping[tuple[int, int], np.ndarray]
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     @property
     def paths(self) -> tuple[Path, ...]:

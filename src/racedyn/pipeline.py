@@ -86,7 +86,7 @@ def run(
         partial_path(target).unlink(missing_ok=True)
     try:
         trained = _train(config, network, task, weights, target, progress)
-        solved, notes = _theory(config, system, trained)
+        solved, notes = _theory(config, system, trained, progress)
     except KeyboardInterrupt as stop:
         partial = partial_path(target)
         kept = f"{partial} has what was trained: --resume goes on from it." if partial.exists() else "Nothing is kept."
@@ -204,7 +204,7 @@ def _train(
 
 
 def _theory(
-    config: Config, system: AbstractSystem | None, trained: Trajectory
+    config: Config, system: AbstractSystem | None, trained: Trajectory, progress: bool
 ) -> tuple[Trajectory | None, tuple[str, ...]]:
     """The theory at the training's times, or None and why there is none: what was trained is kept in any case."""
     if system is None:
@@ -212,7 +212,7 @@ def _theory(
     if trained.failed:
         return None, ("the training did not end well: there is nothing to compare a theory with",)
     try:
-        return simulate(system, trained.ts, rtol=config.theory.rtol), ()
+        return simulate(system, trained.ts, rtol=config.theory.rtol, progress=progress), ()
     except SolveError as error:
         return None, (f"no theory: {error}",)
 

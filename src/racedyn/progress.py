@@ -2,12 +2,15 @@
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, TextIO
 
 from rich import progress as bars
 from rich.console import Console
 from rich.table import Table
+
+from racedyn import compilation
 
 REFRESH = 0.1  # seconds between two redraws of a bar
 LOG_EVERY = 5.0  # seconds between two log lines where stderr is no terminal; a shorter run prints none
@@ -27,7 +30,8 @@ class Progress:
             progress.update(1200)
 
     `total`: how much there is to do, in `unit`; None where it is not known. `show=False` makes it silent. It draws from
-    `update` alone, without a thread, and a reader that went away (a broken pipe) silences it: it never ends a run.
+    `update` alone, without a thread, but for the word that JAX is still compiling after 2 s of it; a reader that went away
+    (a broken pipe) silences it: it never ends a run.
     """
 
     def __init__(
@@ -39,9 +43,12 @@ class Progress:
         self._start = self._last = time.monotonic()
         self._done: float = 0
         self._logged = False
+        self._watch = ExitStack()
 
     def __enter__(self) -> "Progress":
         self._start = self._last = time.monotonic()
+        if self._stream is not None:
+            self._watch.enter_context(compilation.watch(self._say_compiling))
         if self._stream is not None and self._guarded(self._stream.isatty):
             self._bar = bars.Progress(
                 bars.TextColumn("{task.description}", markup=False),
@@ -66,16 +73,25 @@ class Progress:
             return
         self._last = now
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, count=self._count())
+            self._bar.update(self._task, completed=done, count=self._count(), description=self.label)
             self._guarded(self._bar.refresh)
         else:
             self._log()
 
     def __exit__(self, *exc: object) -> None:
+        self._watch.close()
         if self._bar is not None:
             self._guarded(self._bar.stop)
         elif self._logged and self._done != self.total:
             self._log()
+
+    def _say_compiling(self) -> None:
+        text = f"{self.label}: compiling ..."
+        if (bar := self._bar) is not None:
+            bar.update(self._task, description=text)
+            self._guarded(bar.refresh)
+        else:
+            self._guarded(lambda: print(text, file=self._stream, flush=True))
 
     def _log(self) -> None:
         elapsed = time.monotonic() - self._start
@@ -99,6 +115,16 @@ class Progress:
         except (OSError, ValueError):
             self._stream = self._bar = None
             return None
+
+
+@contextmanager
+def compiling(label: str, *, show: bool = True, stream: TextIO | None = None) -> Iterator[None]:
+    """Say "LABEL: compiling ..." on stderr once JAX has been at it for 2 s; nothing else, and nothing of shorter ones."""
+    if not show:
+        yield
+        return
+    with compilation.watch(Progress(None, label, stream=stream)._say_compiling):
+        yield
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | float]], *, stream: TextIO | None = None) -> None:

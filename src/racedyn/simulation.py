@@ -1,8 +1,8 @@
 """`simulate`: an ODE solve with all that belongs on the host: refusals, sorting, retry, provenance."""
 
 import dataclasses
-import time
 import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_name, check_positive_int, fail
-from racedyn._types import Array, ArrayLike
+from racedyn._types import Array, Times
+from racedyn.compilation import Stopwatch
 from racedyn.exact import Ending
 from racedyn.integration import (
     arrays_at_the_door,
@@ -22,6 +23,7 @@ from racedyn.integration import (
     settings_for,
     take_lanes,
 )
+from racedyn.progress import compiling
 from racedyn.provenance import now, versions
 from racedyn.single import Settings, Solved
 from racedyn.systems import AbstractSystem, Piecewise
@@ -41,7 +43,7 @@ class SolveError(RuntimeError):
 
 def simulate(
     system: AbstractSystem,
-    ts: ArrayLike,
+    ts: Times,
     *,
     t0: float = 0.0,
     args: Any = None,
@@ -51,6 +53,7 @@ def simulate(
     retry: dfx.AbstractSolver | None = None,
     throw: bool = True,
     method: str = "ode",
+    progress: bool = True,
     **options: Any,
 ) -> Trajectory:
     """Integrate `system` and observe it at `ts`, on the host; arguments and options as in `racedyn.solve`.
@@ -59,6 +62,8 @@ def simulate(
     of S whatever the end time and `rtol`, with modes that are never learned left to the solver; "auto": exact where the
     system has it and no option of the solver is given.
 
+    `progress`: says so on stderr once JAX has compiled for more than 2 s.
+
     Beyond `solve` it refuses times and tolerances that can't be met, sorts lanes by their predicted rate, tries lanes
     that used up their steps once more with the implicit solver `retry` (Kvaerno5 by default), and attaches provenance.
 
@@ -66,7 +71,7 @@ def simulate(
     the trajectory, where nothing succeeded (not with `throw=False`); warns where some lanes failed: they are NaN from there
     on and listed in `trajectory.failed`.
     """
-    start = time.perf_counter()
+    watch = Stopwatch()
     if not isinstance(system, AbstractSystem):
         fail(
             "system", "be an AbstractSystem", f"it is {type(system).__name__}", "See racedyn.from_function.", TypeError
@@ -78,9 +83,10 @@ def simulate(
     # Nobody differentiates what runs on the host, and loops made for reverse mode compile slower.
     options.setdefault("adjoint", dfx.ForwardMode())
     settings = settings_for(system, rtol=rtol, atol=atol, max_steps=max_steps, **options)
-    solve_once = partial(integrate, ts=ts, t0=as_times(system, t0), args=args)
+    told = compiling("simulate", show=progress)
+    solve_once = told(partial(integrate, ts=ts, t0=as_times(system, t0), args=args))
     retried, solver = 0, f"{type(settings.solver).__name__}, rtol {rtol:g}"
-    exact = _exactly(system, ts - t0, method, [name for name in options if name not in ("adjoint", "save_ys")])
+    exact = told(_exactly)(system, ts, t0, method, [name for name in options if name not in ("adjoint", "save_ys")])
     if exact is not None:
         solved, missing = exact
         solver = "exact" if not len(missing) else f"exact; {len(missing)} of {system.lanes} lanes by {solver}"
@@ -106,13 +112,14 @@ def simulate(
         modes=getattr(system, "modes", None),
         validity=getattr(system, "validity", {}),
         versions=versions(),
-        wall_time=time.perf_counter() - start,
+        wall_time=watch.wall_time,
+        compile_time=watch.compile_time,
         created=now(),
     )
     return _judge(dataclasses.replace(package(system, ts, solved, settings), provenance=provenance), throw)
 
 
-def _exactly(system: Any, since: Array, method: str, options: list[str]) -> tuple[Solved, np.ndarray] | None:
+def _exactly(system: Any, ts: Array, t0: float, method: str, options: list[str]) -> tuple[Solved, np.ndarray] | None:
     """What `system.exact` finds, lanes first, and the lanes that it does not; None where an ODE is to be solved."""
     if check_name("method", method, METHODS) == "ode" or (method == "auto" and options):
         return None
@@ -123,18 +130,17 @@ def _exactly(system: Any, since: Array, method: str, options: list[str]) -> tupl
             fail("method", "be 'ode' or 'auto' for a system without a solution of its own", "it is 'exact'",
                  "systems.Pathways has one, in float64, of whole depths and without weight decay.")  # fmt: skip
         return None
-    states, endings = system.exact(since)
+    states, endings = system.exact(ts - t0)
     saved = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), states)
     steps = jnp.zeros(system.lanes, int)
     stats = {name: steps for name in ("num_steps", "num_accepted_steps", "num_rejected_steps")}
     end = jax.tree.map(lambda leaf: leaf[:, -1], saved)
-    t_end = jnp.full(system.lanes, since[-1])
-    stats |= {"t_end": t_end, "accuracy": jnp.full(system.lanes, EXACT_ACCURACY)}
+    stats |= {"t_end": jnp.full(system.lanes, ts[-1]), "accuracy": jnp.full(system.lanes, EXACT_ACCURACY)}
     return Solved(saved, end, steps + int(Status.DONE), stats), np.flatnonzero(np.asarray(endings) >= Ending.NEVER)
 
 
 def _solve_lanes(
-    system: Any, solve_once: partial[Solved], settings: Settings, retry: dfx.AbstractSolver
+    system: Any, solve_once: Callable[..., Solved], settings: Settings, retry: dfx.AbstractSolver
 ) -> tuple[Solved, int]:
     """Lanes in order of their rate; those that used up their steps once more with `retry`."""
     rates = system.rates()
@@ -161,7 +167,7 @@ def check_field(system: Any, args: Any) -> None:
         fail("system", f"have a vector field of the state's shape, {shapes[0]}", f"its shape is {shapes[1]}")
 
 
-def check_times(system: Any, ts: ArrayLike, t0: float) -> Array:
+def check_times(system: Any, ts: Times, t0: float) -> Array:
     times = np.asarray(ts, dtype=np.float64)
     if times.ndim != 1 or len(times) == 0 or not np.all(np.isfinite(times)):
         shaped = times.ndim == 1 and len(times) > 0

@@ -12,6 +12,7 @@ import numpy as np
 
 from racedyn._checks import check_not_negative, check_positive, check_positive_int, fail
 from racedyn._types import MODE, PATH, TIME, Path
+from racedyn.compilation import Stopwatch
 from racedyn.conventions import Loss, as_loss
 from racedyn.convergence import judge, least_loss
 from racedyn.descent import Descent, State, advance, observe_rows
@@ -110,7 +111,7 @@ def train(
     Raises `ValueError` where task, weights, stages, probes, modes or nodes do not fit the network, or a run to go on from
     had another network or optimiser; warns of gates that cut every path to an output or switch one off that has targets.
     """
-    start = time.perf_counter()
+    watch = Stopwatch()
     check_task(network, task)
     warn_of_closed_gates(network, task)
     stages = check_stages(network, stages)
@@ -205,12 +206,12 @@ def train(
     )
 
     def so_far(status: Status | None = None) -> Trajectory:
-        source = dataclasses.replace(provenance, wall_time=time.perf_counter() - start)
+        source = dataclasses.replace(provenance, wall_time=watch.wall_time, compile_time=watch.compile_time)
         trajectory = dataclasses.replace(rows.trajectory(state, status), provenance=source)
-        return dataclasses.replace(trajectory, stats=trajectory.stats | judge(*of_last_task(trajectory), least))
+        return dataclasses.replace(trajectory, stats={**trajectory.stats, **judge(*of_last_task(trajectory), least)})
 
     status = None
-    last_checkpoint = start
+    last_checkpoint = time.perf_counter()
     try:
         with Progress(total=steps, label="train", unit="steps", show=progress) as bar:
             for state, block in _blocks(descent, initial, steps, save_every, first_row=earlier is None):

@@ -10,7 +10,8 @@ import jax
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn._types import MEMBER, MODE, PATH, TIME, ArrayLike, FrozenDict, PyTree
+from racedyn._text import brief, clipped, page
+from racedyn._types import MEMBER, MODE, PATH, TIME, AnyArray, FrozenDict, PyTree
 from racedyn.tasks.modes import Modes
 
 
@@ -53,7 +54,8 @@ class Provenance:
 
     **Fields:** `kind` ("simulate", "train", ...), `system` and `solver` (short descriptions), `settings` (whatever
     makes the run repeatable, JSON-like), `modes` (the bases in which strengths were read, or None), `validity`
-    (what a reduction measured about itself), `versions`, `wall_time` in seconds, `created` (ISO time, UTC).
+    (what a reduction measured about itself), `versions`, `wall_time` in seconds, `compile_time`, the
+    part of it in which JAX compiled (NaN where it was not counted), `created` (ISO time, UTC).
     """
 
     kind: str
@@ -64,7 +66,16 @@ class Provenance:
     validity: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     wall_time: float = float("nan")
+    compile_time: float = float("nan")
     created: str = ""
+
+    def __repr__(self) -> str:
+        return brief(self)
+
+    @property
+    def run_time(self) -> float:
+        """Seconds that were not spent compiling: what the same call takes the next time."""
+        return self.wall_time - self.compile_time
 
 
 class Trajectory(eqx.Module):
@@ -80,19 +91,22 @@ class Trajectory(eqx.Module):
     - `dims`: name -> axis names of that observable, the first being "time" (or "member").
     - `labels`: axis name -> names along it.
     - `status`: `Status` as integers: () or one per lane or member.
-    - `stats`: name -> number, or one per lane.
+    - `stats`: name -> number, or one per lane. Of a solve `num_steps`, `num_accepted_steps`, `num_rejected_steps`, `t_end`
+      (the flow time at which it ended: the last of `ts`, or earlier where it settled, met an event that stops it, or
+      failed) and `drift`, the largest change of a conserved quantity, relative; of training `num_steps` and `diverged_at`,
+      the step at which the loss was no longer finite (-1: it always was).
     - `end`: the state at the last time reached, from which a run can go on (weights for training), or None.
     - `provenance`: see `Provenance`; None inside jit.
     """
 
-    ts: ArrayLike
-    observables: dict[str, ArrayLike]
+    ts: AnyArray
+    observables: dict[str, AnyArray]
     dims: Mapping[str, tuple[str, ...]] = eqx.field(static=True, converter=FrozenDict)
     labels: Mapping[str, tuple[str, ...]] = eqx.field(static=True, converter=FrozenDict, default_factory=FrozenDict)
-    step: ArrayLike | None = None
+    step: AnyArray | None = None
     ys: PyTree = None
-    status: ArrayLike = 0
-    stats: dict[str, ArrayLike] = eqx.field(default_factory=dict)
+    status: AnyArray | int = 0
+    stats: dict[str, AnyArray] = eqx.field(default_factory=dict)
     end: PyTree = None
     provenance: Provenance | None = eqx.field(static=True, default=None)
 
@@ -167,6 +181,8 @@ class Trajectory(eqx.Module):
         if first.get("loss") is not None and "loss" in observables and rows.size and ts[rows[0]] <= start + slack:
             observables["loss"] = np.concatenate([[first["loss"]], observables["loss"][1:]])
         settings = _settings_within(self.provenance.settings, first, None if last else switches[index])
+        if index > 0 and "t0" in settings:
+            settings |= {"t0": 0.0}
         return dataclasses.replace(
             self,
             ts=ts[rows] - start,
@@ -178,6 +194,16 @@ class Trajectory(eqx.Module):
             end=self.end if last else None,
             provenance=dataclasses.replace(self.provenance, settings=settings | {"segment_of": task}, modes=modes),
         )
+
+    def __repr__(self) -> str:
+        kind = "" if self.provenance is None else f"{self.provenance.kind}, {self.provenance.system}; "
+        times = f"{np.shape(self.ts)[-1] if np.ndim(self.ts) else 1} times"
+        went = "" if isinstance(self.status, jax.core.Tracer) else f"; {_went(self)}"
+        return clipped(f"Trajectory({kind}{times} of {', '.join(self.observables) or 'nothing'}{went})")
+
+    def _repr_html_(self) -> str:
+        heading = "Trajectory" if self.provenance is None else f"{self.provenance.kind}: {self.provenance.system}"
+        return page(heading, [line.split(maxsplit=1)[1] for line in _statuses(self)], str(self))
 
     def __str__(self) -> str:
         return "\n".join(_describe(self))
@@ -207,13 +233,13 @@ def _with_values(modes: Modes | None, values: Mapping[str, Any]) -> Modes | None
 
 def _describe(trajectory: Trajectory) -> list[str]:
     """The lines of `print(trajectory)`: system, solver, steps, shapes, memory, drift."""
-    host = jax.tree.map(np.asarray, (trajectory.ts, trajectory.observables, trajectory.status, trajectory.stats))
-    ts, observables, status, stats = host
+    host = jax.tree.map(np.asarray, (trajectory.ts, trajectory.observables, trajectory.stats))
+    ts, observables, stats = host
     source = trajectory.provenance
     lines = ["Trajectory"]
     if source is not None:
         lines.append(f"  system       {source.system}")
-        lines.append(f"  solver       {source.solver}  ({source.wall_time:.3g} s)")
+        lines.append(f"  solver       {source.solver}  ({_seconds(source)})")
     unit = "tau" if source is None else source.settings.get("time_unit", "tau")
     span = f"{ts.shape[-1]} times from {ts.min():.4g} to {ts.max():.4g} {unit}" if ts.size else "no times"
     if trajectory.step is not None and ts.size:
@@ -237,10 +263,29 @@ def _describe(trajectory: Trajectory) -> list[str]:
     lines.append(f"  memory       {size / 2**20:.3g} MiB")
     for switch in trajectory.switches:
         lines.append(f"  switch       at {switch['time']:.4g} {unit} to {switch['task']}")
-    counts = {Status(int(s)): int(np.sum(status == s)) for s in np.unique(status)}
-    for item, count in counts.items():
-        lines.append(f"  status       {count} x {item.message}")
-    return lines
+    return lines + _statuses(trajectory)
+
+
+def _counts(trajectory: Trajectory) -> dict[Status, int]:
+    status = np.asarray(trajectory.status)
+    return {Status(int(s)): int(np.sum(status == s)) for s in np.unique(status)}
+
+
+def _statuses(trajectory: Trajectory) -> list[str]:
+    return [f"  status       {count} x {item.message}" for item, count in _counts(trajectory).items()]
+
+
+def _went(trajectory: Trajectory) -> str:
+    """DONE, or of many lanes or members how many are: 5 DONE, 1 NOT_FINITE."""
+    many = np.size(trajectory.status) > 1
+    return ", ".join(f"{count} {item.name}" if many else item.name for item, count in _counts(trajectory).items())
+
+
+def _seconds(source: Provenance) -> str:
+    """Of running and of compiling, where the two are known apart."""
+    if not np.isfinite(source.compile_time):
+        return f"{source.wall_time:.3g} s"
+    return f"{source.run_time:.3g} s, after {source.compile_time:.3g} s of compiling"
 
 
 def _end(stats: Mapping[str, Any]) -> str:

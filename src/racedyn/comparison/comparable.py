@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn._types import MODE, PATH, TIME
+from racedyn._types import MEMBER, MODE, PATH, TIME
 from racedyn.tasks.modes import Modes
 from racedyn.trajectory import Trajectory
 
@@ -29,9 +29,8 @@ def check_comparable(theory: Trajectory, trained: Trajectory) -> bool:
     check_same_switches(theory, trained)
     sizes = []
     for name, trajectory in (("theory", theory), ("trained", trained)):
-        if (dims := trajectory.dims.get("strength")) not in (None, STRENGTH_DIMS):
-            fail(name, f"have strengths with axes {STRENGTH_DIMS}", f"they are {dims}", "Pick one member first.")
-        if dims is not None:
+        if "strength" in trajectory.dims:
+            check_axes(name, trajectory, "strength", STRENGTH_DIMS)
             sizes.append(np.shape(trajectory.observables["strength"])[1:])
     named = [[text_of(x) for x in t.labels[PATH]] for t in (theory, trained) if PATH in t.labels]
     for axis, counts in zip((PATH, MODE), zip(*sizes, strict=True), strict=False):
@@ -60,6 +59,25 @@ def check_same_switches(theory: Trajectory, trained: Trajectory) -> None:
         fail("theory", "go over to another task when `trained` does", f"it does {said[0]}, and `trained` {said[1]}",
              "Compare one task alone: run.segment(0) has the rows of the first, run.segment(-1) those of the last, "
              "with times counted from its switch.")  # fmt: skip
+
+
+def check_axes(argument: str, trajectory: Trajectory, observable: str, dims: tuple[str, ...]) -> None:
+    """Refuse a trajectory without this observable, or with other axes, and say how it comes to have it."""
+    given = trajectory.dims.get(observable)
+    if given == dims:
+        return
+    but = f"it has {', '.join(trajectory.observables) or 'none'}" if given is None else f"its axes are {given}"
+    axes = f" and its axes in `dims`: {{{observable!r}: {dims[1:]}}}" if dims[1:] else ""
+    remedy = f"In a system of your own, name it in `observe`{axes}."
+    if given is not None and MEMBER in given:
+        remedy = "Pick one member of an ensemble first: trajectory.member(0)."
+    fail(argument, f"have an observable {observable!r} with axes {dims}", but, remedy)
+
+
+def start_of(trajectory: Trajectory) -> float:
+    """The time at which the run began."""
+    source = trajectory.provenance
+    return 0.0 if source is None else float(source.settings.get("t0", 0.0))
 
 
 def text_of(label: Any) -> str:

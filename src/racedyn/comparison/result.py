@@ -5,6 +5,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from racedyn._text import brief, clipped, page
+from racedyn.comparison.times import LearningTimes
+
 _MOST_MODES, _MOST_NAMES, _WIDEST_NAME = 16, 4, 20
 
 
@@ -26,17 +29,20 @@ class Error:
 class Outcome:
     """What became of each mode in one run; every field is (mode,).
 
-    **Fields:** `learning_times`: flow times at which sum_a K_a reaches half of S/d; at the last common time, with
+    **Fields:** `learning_times`: when sum_a K_a reaches half of S/d (see `LearningTimes`); at the last common time, with
     w_a = abs(K_a) / sum_b abs(K_b): `winner`, the path with the largest w_a (-1 where all K_a are 0 or one is not
     finite), `share`, its w_a, and `participation`, 1 / sum_a w_a^2 (1: one pathway has the mode; M: all M share it),
     both NaN where there is no winner; `tied`: a second path has the same share, to the two decimals that are printed.
     """
 
-    learning_times: np.ndarray
+    learning_times: LearningTimes
     winner: np.ndarray
     share: np.ndarray
     participation: np.ndarray
     tied: np.ndarray
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +93,21 @@ class Comparison:
         same = (self.theory.winner == self.trained.winner) & (self.theory.winner >= 0)
         return np.asarray(same & ~self.theory.tied & ~self.trained.tied)
 
+    def __repr__(self) -> str:
+        errors = ", ".join(f"{name} {error.relative_l2:.2g}" for name, error in self.errors.items())
+        return clipped(f"Comparison({self._went()}; relative L2: {errors})")
+
+    def _repr_html_(self) -> str:
+        return page(
+            "Comparison of theory with trained", [self._went(), *(f"note: {note}" for note in self.notes)], str(self)
+        )
+
+    def _went(self) -> str:
+        """In one line: what was compared, and who wins."""
+        won = f"; the same pathway wins in {np.sum(self.agree)} of {len(self.modes)} modes" if self.modes else ""
+        notes = f"; {len(self.notes)} notes" if self.notes else ""
+        return f"{len(self.ts)} common times{won}{notes}"
+
     def __str__(self) -> str:
         lines = ["Comparison of theory with trained"]
         lines.append(f"  {len(self.ts)} common times from {self.ts[0]:.4g} to {self.ts[-1]:.4g} {self.time_unit}")
@@ -113,17 +134,20 @@ class Comparison:
         names = self.modes[:_MOST_MODES]
         wide = max(len("mode"), *(len(_clipped(name)) for name in names))
         path = max(len("trained"), *(len(_clipped(name)) for name in self.paths)) + 7
+        halves = [[side.learning_times.text(m) for m in range(len(names))] for side in (theory, trained)]
+        first, second = (max(8, *map(len, texts)) for texts in halves)
+        ratios = theory.learning_times.times / trained.learning_times.times
+        title = f"half learned at ({self.time_unit})"
         lines = [
-            f"  {'':<{wide}}{'':>10}{'relative':>10}  {f'half learned at ({self.time_unit})':<28}winner, with its share",
-            f"  {'mode':<{wide}}{'S':>10}{'L2':>10}  {'theory':>8}{'trained':>10}{'ratio':>8}  "
+            f"  {'':<{wide}}{'':>10}{'relative':>10}  {title:<{first + second + 12}}winner, with its share",
+            f"  {'mode':<{wide}}{'S':>10}{'L2':>10}  {'theory':>{first}}{'trained':>{second + 2}}{'ratio':>8}  "
             f"{'theory':<{path}}trained",
         ]
         for m, name in enumerate(names):
-            early, late = theory.learning_times[m], trained.learning_times[m]
             lines.append(
                 f"  {_clipped(name):<{wide}}{_number(self.S[m], '.4g'):>10}"
                 f"{_number(self.mode_errors[m].relative_l2, '.1e'):>10}  "
-                f"{_number(early, '.4g'):>8}{_number(late, '.4g'):>10}{_number(early / late, '.3f'):>8}  "
+                f"{halves[0][m]:>{first}}{halves[1][m]:>{second + 2}}{_number(ratios[m], '.3f'):>8}  "
                 f"{self._winner(theory, m):<{path}}{self._winner(trained, m):<{path}}"
                 f"{'' if self.agree[m] or theory.tied[m] or trained.tied[m] else 'differ'}".rstrip()
             )

@@ -13,15 +13,18 @@ from racedyn._checks import check_positive, fail
 from racedyn._types import MODE, PATH, TIME
 from racedyn.comparison.comparable import (
     STRENGTH_DIMS,
+    check_axes,
     check_comparable,
     modes_of,
     num_pairs_of,
     rules_of,
+    start_of,
     text_of,
     times_of,
     unit_of,
 )
 from racedyn.comparison.result import Comparison, Error, OffDiagonal, Outcome
+from racedyn.comparison.times import WITHIN, LearningTimes, first_reached
 from racedyn.concentration import largest_share, participation, shares
 from racedyn.tasks.modes import Modes
 from racedyn.trajectory import Status, Trajectory
@@ -37,10 +40,11 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
     have with equal axes gets an `Error`; so do the strengths summed over pathways. A theory without `group_strength`
     (the norm of the block of U^T W_a V of each group of equal S) is given its own, from diagonal blocks. What is NaN
     throughout in both is padding. Half-learned times are those of each run's own save times, towards one target for
-    both, and after a switch of tasks those of the last one, counted from it; where paths join several pairs of input and
-    output, each with modes of its own, there are none, nor sums. Raises
-    `ValueError` where the two are not the same quantities: other bases, paths, numbers of modes or units
-    of time, no common time, no common observable.
+    both, and after a switch of tasks those of the last one, counted from it, as bounds where rows are too sparse
+    (`learning_times`); where paths join several pairs of input and output, each with modes of its own, there are none, nor
+    sums. Where all common times are the same, errors are those of that moment, and a note says so. Raises
+    `ValueError` where the two are not the same quantities: other bases, paths, numbers of modes or units of time, no common
+    time, no common observable.
     """
     checked = check_comparable(theory, trained)
     own_ts = times_of("theory", theory), times_of("trained", trained)
@@ -60,7 +64,7 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
         ts=ts,
         time_unit=unit_of(theory),
         errors={name: _error(a[name], b[name], ts, dims[name][1:], labels) for name in shared},
-        notes=tuple(_notes(theory, trained, checked, 0 if np.array_equal(*own_ts) else len(ts))),
+        notes=tuple(_notes(theory, trained, checked, ts, interpolated=not np.array_equal(*own_ts))),
         off_diagonal=_off_diagonal(b.get("off_diagonal"), ts, labels),
     )
     if "strength" not in shared or num_pairs_of(trained) > 1:
@@ -76,13 +80,21 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
     # One target for both: without modes, a run that stopped on a plateau must not set its own.
     target = 0.5 * (totals[1][-1] if modes is None else _targets(modes))
     outcomes = [
-        Outcome(_first_reached(own, total, target), *_winners(_fill(strength[-1:], padding)[0]))
-        for own, total, strength in zip(own_ts, totals, (a_strength, b_strength), strict=True)
+        Outcome(
+            first_reached(own, total, target, start=start_of(run), within=WITHIN),
+            *_winners(_fill(strength[-1:], padding)[0]),
+        )
+        for run, own, total, strength in zip(last, own_ts, totals, (a_strength, b_strength), strict=True)
     ]
     sums = [_fill(strength, padding).sum(axis=1) for strength in (a_strength, b_strength)]
     groups = () if modes is None or GROUPS not in shared else modes.groups
+    hidden = np.any([side.learning_times.between_rows for side in outcomes], axis=0)
+    sparse = (
+        f"{np.sum(hidden)} of {num_modes} modes are learned between two rows, where nothing is compared: save more rows"
+    )
     return dataclasses.replace(
         comparison,
+        notes=(*comparison.notes, *([sparse] if hidden.any() else [])),
         errors={**comparison.errors, SUM: _error(sums[0], sums[1], ts, (MODE,), labels)},
         modes=_names(labels, MODE, num_modes),
         paths=_names(labels, PATH, num_paths),
@@ -100,24 +112,29 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
     )
 
 
-def learning_times(trajectory: Trajectory, fraction: float = 0.5) -> np.ndarray:
-    """When each mode is learned, (mode,): the flow time at which sum_a K_a first reaches `fraction` of S/d.
+def learning_times(trajectory: Trajectory, fraction: float = 0.5, *, within: float = WITHIN) -> LearningTimes:
+    """When each mode is learned: the flow time at which sum_a K_a first reaches `fraction` of S/d.
 
     In a run that switched tasks, of the last one: counted from its switch, towards its S/d;
-    `learning_times(run.segment(0))` has those of the first. Linear between saves. Without modes the target is
-    `fraction` of the last value instead. NaN where the target is never reached, or already is at the first save. Raises
-    `ValueError` where the trajectory has no strengths.
+    `learning_times(run.segment(0))` has those of the first. The time lies between two rows, and the rows beside them tell
+    how narrowly: `bounds`. Where they are further apart than `within` (a share of the time since the start) the rows are
+    too sparse to tell, `times` is NaN, and the printed table has the bounds. Without modes the target is `fraction` of the
+    last value instead. Also NaN where the target is never reached, or already is at the first row. Raises `ValueError`
+    where the trajectory has no strengths.
+
+        >>> print(rd.learning_times(run))                         # rows every 12.5 tau
+        < 12.5, 28.04, 37.5-50, > 100
     """
     fraction = check_positive("fraction", fraction)
-    if trajectory.dims.get("strength") != STRENGTH_DIMS:
-        fail("trajectory", f"have an observable 'strength' with axes {STRENGTH_DIMS}",
-             f"its axes are {trajectory.dims.get('strength')}", "Pick one member of an ensemble first.")  # fmt: skip
+    within = check_positive("within", within)
+    check_axes("trajectory", trajectory, "strength", STRENGTH_DIMS)
     trajectory = trajectory.segment(-1)
     strength = _float(trajectory.observables["strength"])
     total = _fill(strength, _padding(strength)).sum(axis=1)
     modes = modes_of(trajectory)
     target = total[-1] if modes is None else _targets(modes)
-    return _first_reached(times_of("trajectory", trajectory), total, fraction * target)
+    ts = times_of("trajectory", trajectory)
+    return first_reached(ts, total, fraction * target, start=start_of(trajectory), within=within)
 
 
 # Trajectories as host arrays
@@ -181,9 +198,8 @@ def _error(a: np.ndarray, b: np.ndarray, ts: np.ndarray, axes: Sequence[str], la
     if not finite.any():
         return Error(float("nan"), float("nan"), failed)
     difference, b = (a - b)[:, finite], b[:, finite]
-    step = np.diff(ts)
-    weights = (np.append(step, 0) + np.insert(step, 0, 0)) / 2 if len(ts) > 1 else np.ones(1)
-    distance, norm = (float(np.sqrt(weights @ np.sum(x**2, axis=1))) for x in (difference, b))
+    weights = _time_weights(ts)
+    distance, norm = _norm(difference, weights), _norm(b, weights)
     relative = distance / norm if norm else (0.0 if distance == 0 else float("inf"))
     return Error(relative, float(np.abs(difference).max()), failed)
 
@@ -193,17 +209,19 @@ def _targets(modes: Modes) -> np.ndarray:
     return np.divide(modes.S, modes.variances, out=np.full(modes.num, np.nan), where=modes.variances != 0)
 
 
-def _first_reached(ts: np.ndarray, total: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """When each column of `total` (time, mode) first reaches `target` (mode,), from the side of zero."""
-    # A sum that ends below zero is followed downwards; a target of 0 is no target.
-    reached = (total * np.sign(target) >= np.abs(target)) & (target != 0)
-    after = np.argmax(reached, axis=0)
-    columns = np.flatnonzero(reached.any(axis=0) & (after > 0))
-    after = after[columns]
-    low, high = total[after - 1, columns], total[after, columns]
-    times = np.full(total.shape[1], np.nan)
-    times[columns] = ts[after - 1] + (ts[after] - ts[after - 1]) * (target[columns] - low) / (high - low)
-    return times
+def _time_weights(ts: np.ndarray) -> np.ndarray:
+    """Of the trapezoid rule, in units of the whole span; equal ones where all times are the same, as there is no span."""
+    span = ts[-1] - ts[0]
+    if not span:
+        return np.ones(len(ts))
+    step = np.diff(ts) / span
+    return (np.append(step, 0) + np.insert(step, 0, 0)) / 2
+
+
+def _norm(values: np.ndarray, weights: np.ndarray) -> float:
+    """sqrt(sum_t w_t |x_t|^2) of (time, entry), in units of the largest: squares of 1e-170 are 0, of 1e170 infinite."""
+    unit = np.abs(values).max() or 1.0
+    return float(unit * np.sqrt(weights @ np.sum((values / unit) ** 2, axis=1)))
 
 
 def _winners(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -219,11 +237,13 @@ def _winners(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
 
 def _group_norms(strength: np.ndarray, modes: Modes) -> np.ndarray:
     """`group_strength` (time, path, group) of a theory whose blocks are diagonal: all that q, p have."""
-    norms = [
-        np.where(empty.all(axis=1), np.nan, np.sqrt(np.sum(np.where(empty, 0.0, block) ** 2, axis=2)))
-        for block in (strength[..., list(group)] for group in modes.groups)
-        for empty in (_padding(block),)
-    ]
+    norms = []
+    for group in modes.groups:
+        block = strength[..., list(group)]
+        empty = _padding(block)
+        block = np.where(empty, 0.0, block)
+        unit = np.max(np.abs(block), initial=0.0, where=np.isfinite(block)) or 1.0  # see `_norm`
+        norms.append(np.where(empty.all(axis=1), np.nan, unit * np.sqrt(np.sum((block / unit) ** 2, axis=2))))
     return np.stack(norms, axis=2)
 
 
@@ -243,8 +263,10 @@ def _group_name(group: Sequence[int], modes: Modes) -> str:
     return f"modes {group[0] + 1}-{group[-1] + 1} (S = {modes.S[group[0]]:.4g})"
 
 
-def _notes(theory: Trajectory, trained: Trajectory, checked: bool, interpolated: int) -> list[str]:
+def _notes(theory: Trajectory, trained: Trajectory, checked: bool, ts: np.ndarray, *, interpolated: bool) -> list[str]:
     notes = []
+    if ts[0] == ts[-1]:
+        notes.append(f"there is no common time but {ts[0]:.4g}: errors are those of that moment, not of a run")
     pairs = num_pairs_of(trained)
     if not checked and pairs == 1 and "strength" in theory.observables and "strength" in trained.observables:
         lacking = " and ".join(n for n, t in (("theory", theory), ("trained", trained)) if modes_of(t) is None)
@@ -270,7 +292,7 @@ def _notes(theory: Trajectory, trained: Trajectory, checked: bool, interpolated:
             "is left, so that strengths, shares and winners may still change"
         )
     if interpolated:
-        notes.append(f"save times differ: theory interpolated linearly onto {interpolated} trained times")
+        notes.append(f"save times differ: theory interpolated linearly onto {len(ts)} trained times")
     modes = modes_of(theory)
     if modes is not None and modes.misalignment > MISALIGNED:
         notes.append(

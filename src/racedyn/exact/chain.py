@@ -25,7 +25,8 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from racedyn._checks import check_finite, fail
-from racedyn._types import Array, ArrayLike
+from racedyn._text import brief
+from racedyn._types import Array, ArrayLike, Times
 from racedyn.exact.race import Ending
 from racedyn.exact.two_layer import shallow
 
@@ -42,8 +43,11 @@ class ChainSolution(NamedTuple):
     layers: Array
     status: Array
 
+    def __repr__(self) -> str:
+        return brief(self)
 
-def chain(singular_values: ArrayLike, layers: ArrayLike, variances: ArrayLike = 1.0, *, ts: ArrayLike) -> ChainSolution:
+
+def chain(singular_values: ArrayLike, layers: ArrayLike, variances: ArrayLike = 1.0, *, ts: Times) -> ChainSolution:
     """Strength and layers of a chain in every mode, without an ODE: tau dw_l/dt = (S - d K) prod_{m != l} w_m.
 
     **Arguments:**

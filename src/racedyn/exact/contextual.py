@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_positive, fail
-from racedyn._types import Array, ArrayLike, Path
+from racedyn._text import brief
+from racedyn._types import Array, ArrayLike, Path, Times
 from racedyn.exact.two_layer import two_layer, two_layer_time
 from racedyn.networks.fit import check_weights
 from racedyn.networks.network import Network
@@ -53,6 +54,9 @@ class ContextualModes(NamedTuple):
     overlaps: np.ndarray
     ahead: np.ndarray
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 class ContextualSolution(NamedTuple):
     """`loss` (time,); strengths u^T W2 W1 v of the common pathway, `common` (time, mode), and of each context pathway,
@@ -62,6 +66,9 @@ class ContextualSolution(NamedTuple):
     common: Array
     context: Array
     start: tuple[np.ndarray, np.ndarray]
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def contextual_modes(network: Network, task: ContextualTask) -> ContextualModes:
@@ -111,7 +118,7 @@ def contextual_modes(network: Network, task: ContextualTask) -> ContextualModes:
 
 
 def contextual(
-    network: Network, task: ContextualTask, start: Mapping[str, Any] | tuple[ArrayLike, ArrayLike], ts: ArrayLike
+    network: Network, task: ContextualTask, start: Mapping[str, Any] | tuple[ArrayLike, ArrayLike], ts: Times
 ) -> ContextualSolution:
     """Loss and strengths of a contextual network in closed form.
 

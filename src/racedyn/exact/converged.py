@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from racedyn._text import brief
 from racedyn._types import Array, ArrayLike
 from racedyn._wide import wide_jit
 from racedyn.exact.drive import near_gap, power, rough_power
@@ -30,6 +31,9 @@ class Converged(NamedTuple):
     q: Array
     p: Array
     status: Array
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def converged(

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from racedyn._checks import as_matrix, fail
+from racedyn._text import brief
 
 _ROUNDING = 1e4 * np.finfo(float).eps
 _EVENTS = 100  # per example; a neuron of a small data set settles after a few
@@ -31,6 +32,9 @@ class EarlyPathways(NamedTuple):
     rate: np.ndarray
     start: np.ndarray
     unique: np.ndarray
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def strength(self, examples: Any) -> float:
         """The a0 of the pathway that is open for these examples and no others: whole numbers from 0, or a mask (P,).

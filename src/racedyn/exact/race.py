@@ -53,7 +53,7 @@ def as_race(
     return S, at_q, at_p, d, whole
 
 
-def as_arrays(*values: ArrayLike) -> tuple[Array, ...]:
+def as_arrays(*values: ArrayLike | Sequence[float]) -> tuple[Array, ...]:
     """Arrays of real numbers, without touching those that are on a device or traced."""
     return tuple(x.astype(float) if isinstance(x, jax.Array) else np.asarray(x, float) for x in values)  # type: ignore[misc]
 

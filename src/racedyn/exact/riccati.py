@@ -17,7 +17,8 @@ import numpy as np
 from jax.scipy.linalg import solve_triangular
 
 from racedyn._checks import check_positive, fail
-from racedyn._types import Array, ArrayLike
+from racedyn._text import brief
+from racedyn._types import Array, ArrayLike, Times
 from racedyn.exact.two_layer import phi
 
 
@@ -29,9 +30,12 @@ class RiccatiSolution(NamedTuple):
     inner: Array
     outer: Array
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 def riccati(
-    first: ArrayLike, second: ArrayLike, sigma_yx: ArrayLike, ts: ArrayLike, *, variance: float = 1.0
+    first: ArrayLike, second: ArrayLike, sigma_yx: ArrayLike, ts: Times, *, variance: float = 1.0
 ) -> RiccatiSolution:
     """The map and both Gram matrices of a two-layer linear network from balanced weights, at `ts`.
 

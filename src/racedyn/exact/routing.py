@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_positive, check_positive_int, fail
-from racedyn._types import Array, ArrayLike
+from racedyn._text import brief
+from racedyn._types import Array, ArrayLike, Times
 from racedyn.exact.chain import chain
 from racedyn.tasks.routing import RoutingTask
 
@@ -19,9 +20,12 @@ class RoutingSolution(NamedTuple):
     hidden: Array
     last: Array
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 def routing(
-    task: RoutingTask, start: ArrayLike, ts: ArrayLike, *, group: int | None = None, hidden_layers: int = 1
+    task: RoutingTask, start: ArrayLike, ts: Times, *, group: int | None = None, hidden_layers: int = 1
 ) -> RoutingSolution:
     """Loss and singular values of a routing network from weights aligned with the task's modes.
 

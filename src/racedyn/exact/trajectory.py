@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn._types import Array, ArrayLike
+from racedyn._text import brief
+from racedyn._types import Array, ArrayLike, Times
 from racedyn._wide import wide_jit
 from racedyn.exact.converged import ROOTS, judged, solve
 from racedyn.exact.drive import power
@@ -39,6 +40,9 @@ class Unfolded(NamedTuple):
     p: Array
     status: Array
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 def trajectory(
     singular_values: ArrayLike,
@@ -47,7 +51,7 @@ def trajectory(
     p: ArrayLike,
     variances: ArrayLike = 1.0,
     *,
-    ts: ArrayLike,
+    ts: Times,
 ) -> Unfolded:
     """Strengths of `systems.Pathways` with these arguments at the flow times `ts` (time,), of at least 0, in any order.
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from racedyn._types import Array, ArrayLike
+from racedyn._types import Array, ArrayLike, Times
 
 
 class Broadcast(NamedTuple):
@@ -14,7 +14,7 @@ class Broadcast(NamedTuple):
     per_mode: tuple[Array, ...]
 
 
-def two_layer(s: ArrayLike, d: ArrayLike, a0: ArrayLike, ts: ArrayLike) -> Array:
+def two_layer(s: ArrayLike, d: ArrayLike, a0: ArrayLike, ts: Times) -> Array:
     """Strength a(t) of a mode in a balanced two-layer linear network: tau a' = 2 a (s - d a).
 
     `s`, `d`, `a0`: singular value, input variance and strength u^T W2 W1 v >= 0 at the start, numbers or (mode,); `ts` (time,),
@@ -29,7 +29,7 @@ def two_layer(s: ArrayLike, d: ArrayLike, a0: ArrayLike, ts: ArrayLike) -> Array
     return a0 * jnp.where(s < 0, decay, 1.0) / _nonzero(jnp.where(s < 0, 1.0, decay) + grown)
 
 
-def shallow(s: ArrayLike, d: ArrayLike, b0: ArrayLike, ts: ArrayLike) -> Array:
+def shallow(s: ArrayLike, d: ArrayLike, b0: ArrayLike, ts: Times) -> Array:
     """Strength b(t) of a mode in a network without hidden layer: tau b' = s - d b ([Saxe19] eq. 8).
 
     Arguments and result as in `two_layer`; b(t) = (s/d) (1 - e^(-d t)) + b0 e^(-d t), and b0 + s t where d = 0.
@@ -48,7 +48,7 @@ def two_layer_time(s: ArrayLike, d: ArrayLike, a0: ArrayLike, fraction: ArrayLik
     return (jnp.log(fraction / (1 - fraction)) + jnp.log((1 - start) / start)) / (2 * s)
 
 
-def _over_time(ts: ArrayLike, *per_mode: ArrayLike) -> Broadcast:
+def _over_time(ts: Times, *per_mode: ArrayLike) -> Broadcast:
     arrays = jnp.broadcast_arrays(*(jnp.asarray(x, float) for x in per_mode))
     t = jnp.asarray(ts, float)
     # Infinity times what has decayed is not a number: the end is where all has decayed, and products are still finite.

@@ -8,7 +8,7 @@ import numpy as np
 import optimistix as optx
 
 from racedyn._checks import check_name, check_positive, fail
-from racedyn._types import Array, ArrayLike
+from racedyn._types import Array, ArrayLike, Times
 from racedyn.exact.two_layer import two_layer, two_layer_time
 
 GATINGS = ("linear", "xor")
@@ -33,7 +33,7 @@ def _not_negative(argument: str, array: Array) -> None:
         fail(argument, "be of at least 0", f"its smallest is {float(array.min()):g}")
 
 
-def xor(margin: ArrayLike, gating: str, a0: ArrayLike, ts: ArrayLike) -> Array:
+def xor(margin: ArrayLike, gating: str, a0: ArrayLike, ts: Times) -> Array:
     """Loss of the whole network, (time,) or (time, margin): 1/2 (1 - a(t) d/s)^2 ([Jarvis25] eq. 22, 23).
 
     `a0`: strength u^T W2 W1 v of every pathway at the start (balanced); `ts` in units of tau. With linear gating at margin 0

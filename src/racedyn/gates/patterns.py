@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from racedyn._checks import fail
+from racedyn._text import brief
 from racedyn.tasks.task import Task
 from racedyn.trajectory import Trajectory
 
@@ -21,6 +22,9 @@ class Patterns(NamedTuple):
     on: np.ndarray
     consistency: np.ndarray
     alive: np.ndarray
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def counts(self, row: int = -1) -> dict[tuple[bool, ...], int]:
         """Pattern over contexts -> number of live neurons that have it at a saved row, the commonest first."""

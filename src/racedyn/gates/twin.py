@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_name, fail
+from racedyn._text import brief
 from racedyn._types import Weights
 from racedyn.networks.fit import check_task, check_weights
 from racedyn.networks.forward import forward
@@ -32,6 +33,9 @@ class Twin(NamedTuple):
     weights: Weights
     dead: int
     disagreement: float
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     def __str__(self) -> str:
         return f"Twin: {self.network}; {self.dead} neurons left out, {self.disagreement:.1%} of gates differ"

@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 
 from racedyn._checks import check_finite, check_name, check_positive_int, fail
+from racedyn._text import clipped
 from racedyn._types import FrozenDict, Path, Weights
 
 KINDS = ("linear", "relu", "tanh")
@@ -76,6 +77,12 @@ class Network(eqx.Module):
             check_name("edge_kinds", edge, self.edges)
             check_name(f"edge_kinds[{edge!r}]", kind, KINDS)
         self.edge_kinds = FrozenDict(edge_kinds or {})
+
+    def __repr__(self) -> str:
+        gated = len(self.node_gates) + len(self.edge_gates)
+        gates = f", {gated} gates over {self.num_contexts} contexts" if gated else ""
+        sizes = ", ".join(f"{name} {node.width}" for name, node in self.nodes.items())
+        return clipped(f"Network({len(self.edges)} edges{gates}; nodes {sizes})")
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import fail
+from racedyn.comparison import check_axes
 from racedyn.plot import seeds, style
 from racedyn.trajectory import Trajectory
 
@@ -18,6 +19,7 @@ def loss(
     A dotted line marks where a run goes over to another task.
 
     A list is several seeds of one run, saved at the same times: the median is the line, lowest to highest the shade.
+    Up to 30 saved rows have a marker each.
 
     Returns the axes. Raises `ValueError` for a trajectory without a loss, times in different units, and seeds at
     different times.
@@ -30,10 +32,9 @@ def loss(
     curves += [(name, seeds.as_seeds(name, given)) for name, given in named.items()]
     if not curves:
         fail("trajectories", "be at least one trajectory", "there is none")
-    for name, runs in curves:
+    for _, runs in curves:
         for run in runs:
-            if run.dims.get("loss") != ("time",):
-                fail("trajectories", "have a loss with axes ('time',)", f"{name!r} has {run.dims.get('loss')}")
+            check_axes("trajectories", run, "loss", ("time",))
     label = style.common_time_label([run for _, runs in curves for run in runs])
     with style.context():
         ax = style.new_axes(1, 1, (3.4, 2.4))[0] if ax is None else ax

@@ -7,6 +7,7 @@ import numpy as np
 
 from racedyn._checks import check_positive, check_positive_int, fail
 from racedyn._types import MODE, PATH, TIME
+from racedyn.comparison import check_axes
 from racedyn.plot import style
 from racedyn.trajectory import Trajectory
 
@@ -78,11 +79,9 @@ def phase_plane(
 
 def _lanes(run: Trajectory, S: float, d: float) -> list[tuple[str, np.ndarray]]:
     """Kind and K (time, 2) of each mode of this S and d, without rows that are not finite."""
-    if run.dims.get("strength") != (TIME, PATH, MODE) or np.shape(run.observables["strength"])[1] != 2:
-        fail("trajectories", "have 'strength' (time, path, mode) of two pathways",
-             f"one has {run.dims.get('strength')}"
-             + (f" of shape {np.shape(run.observables['strength'])}" if "strength" in run.observables else ""),
-             "A plane has two axes: pick two pathways.")  # fmt: skip
+    check_axes("trajectories", run, "strength", (TIME, PATH, MODE))
+    if (shape := np.shape(run.observables["strength"]))[1] != 2:
+        fail("trajectories", "be of two pathways", f"one has strengths of shape {shape}", "A plane has two axes.")
     strength = np.asarray(run.observables["strength"], dtype=np.float64)
     modes = None if run.provenance is None else run.provenance.modes
     chosen = np.arange(strength.shape[2])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn.comparison import check_comparable
+from racedyn.comparison import check_axes, check_comparable
 from racedyn.plot import seeds, style
 from racedyn.tasks.modes import Modes
 from racedyn.trajectory import Trajectory
@@ -34,7 +34,7 @@ def race(
 
     With both, training is solid and the theory dashed over it; one trajectory alone is solid. At most 8 panels:
     the modes with the largest S (without modes, the largest strength at the end), as the legend's title then says.
-    `axes`: as many as panels, to draw on.
+    `axes`: as many as panels, to draw on. Up to 30 saved rows have a marker each, as the line between them is but drawn.
 
     Either may be a list: several seeds of one run, saved at the same times. The line is then the median over seeds, and
     the shade goes from lowest to highest (for a theory beside training, its thin dashed edges alone), pathway by
@@ -91,7 +91,7 @@ def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
 
     Returns the axes. Raises `ValueError` for a trajectory without strengths.
     """
-    strength, modes = _strength(trajectory), _modes(trajectory)
+    strength, modes, ts = _strength(trajectory), _modes(trajectory), np.asarray(trajectory.ts)
     groups = [(m,) for m in range(strength.shape[2])] if modes is None else list(modes.groups)
     with style.context():
         from matplotlib.lines import Line2D
@@ -104,7 +104,7 @@ def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
         for group, look in reversed(list(zip(groups, looks, strict=True))):
             for mode in group:
                 for path in style.drawing_order(colours):
-                    ax.plot(np.asarray(trajectory.ts), strength[:, path, mode], color=colours[path], **look)
+                    ax.plot(ts, strength[:, path, mode], color=colours[path], **style.row_markers(ts), **look)
         entries = range(len(groups)) if len(groups) <= _MOST_GROUPS else (0, len(groups) - 1)
         handles = [Line2D([], [], color="0.3", label=_group_name(groups[g], modes), **looks[g]) for g in entries]
         ax.set(xlabel=style.time_label(trajectory), ylabel="strength $K_a$")
@@ -114,9 +114,7 @@ def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
 
 
 def _strength(trajectory: Trajectory) -> np.ndarray:
-    if trajectory.dims.get("strength") != _STRENGTH:
-        fail("trajectory", f"have an observable 'strength' with axes {_STRENGTH}",
-             f"its axes are {trajectory.dims.get('strength')}", "Pick one member of an ensemble first.")  # fmt: skip
+    check_axes("trajectory", trajectory, "strength", _STRENGTH)
     return np.asarray(trajectory.observables["strength"], dtype=np.float64)
 
 

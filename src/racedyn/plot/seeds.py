@@ -7,6 +7,7 @@ import numpy as np
 
 from racedyn._checks import fail
 from racedyn.comparison import check_comparable
+from racedyn.plot import style
 from racedyn.trajectory import Trajectory
 
 _SHADE = 0.15
@@ -44,12 +45,12 @@ def _span(ts: np.ndarray) -> str:
 
 
 def draw(ax: Any, ts: Any, curves: np.ndarray, *, fill: bool = True, **look: Any) -> None:
-    """The median of `curves` (seed, time) against `ts`; from two seeds on, their range.
+    """The median of `curves` (seed, time) against `ts`, with markers where rows are few; from two seeds on, their range.
 
     The range is a shade with thin edges, which tell shades that overlap apart, or its edges alone.
     """
     ts = np.asarray(ts)
-    (median,) = ax.plot(ts, np.median(curves, axis=0), **look)
+    (median,) = ax.plot(ts, np.median(curves, axis=0), **style.row_markers(ts), **look)
     if len(curves) < 2:
         return
     lowest, highest = curves.min(axis=0), curves.max(axis=0)

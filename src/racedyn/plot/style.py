@@ -1,8 +1,8 @@
 """What all figures share: the style, one colour per pathway, axis labels, saving."""
 
 import os
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,25 @@ from racedyn.trajectory import Trajectory
 
 GREY = "0.55"
 WIDTH = 7.0  # inches, both columns of a page
+FEW_ROWS = 30  # markers of 2.5 pt still stand apart in a panel of 1.7 in
 
 
-def context() -> AbstractContextManager[None]:
-    """The package's style, for a `with` block."""
-    import matplotlib.style
+@contextmanager
+def context() -> Iterator[None]:
+    """The package's style, for a `with` block.
 
-    return matplotlib.style.context("racedyn.plot.racedyn")
+    Afterwards what the style sets is as it was before, and nothing else: a notebook's backend is loaded with the first
+    figure and switches interactive drawing on, which matplotlib's own context would switch off again, for good.
+    """
+    import matplotlib as mpl
+
+    ours = mpl.rc_params_from_file(Path(__file__).with_name("racedyn.mplstyle"), use_default_template=False)
+    before = {name: mpl.rcParams[name] for name in ours}
+    try:
+        mpl.rcParams.update(ours)
+        yield
+    finally:
+        mpl.rcParams.update(before)
 
 
 def new_axes(rows: int, columns: int, size: tuple[float, float]) -> list[Any]:
@@ -88,6 +100,11 @@ def mark_switches(ax: Any, runs: Sequence[Trajectory], *, named: bool = True) ->
                 fontsize="small",
                 color="0.35",
             )
+
+
+def row_markers(ts: Any) -> dict[str, Any]:
+    """Where saved rows are few, each has a marker: the line between two of them is drawn, not computed."""
+    return {"marker": "o", "markersize": 2.5} if len(ts) <= FEW_ROWS else {}
 
 
 def kind(trajectory: Trajectory) -> str:
@@ -172,12 +189,30 @@ def legend(axes: Sequence[Any], handles: list[Any], own: bool, title: str | None
 def save_figure(figure: Any, path: str | os.PathLike[str]) -> Path:
     """Save a figure, or the figure that some axes are on, in the package's style: text stays text in PDF and SVG.
 
-    The ending of `path` picks the format. Raises `TypeError` where `figure` is neither.
+    The ending of `path` picks the format, PNG where it has none. In a folder (one that is there, or a path that ends with
+    a slash) it is figure.png, or figure-2.png, ... where there is one already. Folders that are missing are made. Returns
+    the file's path. Raises `TypeError` where `figure` is neither, `ValueError` for an ending that is no format of figures.
     """
     root = _figure_of(figure)
+    target = Path(path)
+    if target.is_dir() or os.fspath(path).endswith(("/", os.sep)):
+        target = _free(target)
+    formats = root.canvas.get_supported_filetypes()
+    target = target if target.suffix else target.with_name(f"{target.name}.png")
+    if (ending := target.suffix[1:].lower()) not in formats:
+        fail("path", f"end with a format of figures: {', '.join(sorted(formats))}", f"it is {str(path)!r}",
+             "Trajectories are saved by racedyn.save." if ending == "h5" else "For example race.pdf.")  # fmt: skip
+    target.parent.mkdir(parents=True, exist_ok=True)
     with context():
-        root.savefig(path)
-    return Path(path)
+        root.savefig(target)
+    return target
+
+
+def _free(directory: Path) -> Path:
+    """figure.png, or the first number that is free: a folder is not a name, so that nothing is to be replaced."""
+    taken = {item.name for item in directory.iterdir()} if directory.is_dir() else set()
+    names = ("figure.png", *(f"figure-{number}.png" for number in range(2, len(taken) + 3)))
+    return directory / next(name for name in names if name not in taken)
 
 
 def close(figure: Any) -> None:

@@ -18,10 +18,11 @@ def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajector
     """Flow time at which each mode is half learned (`racedyn.learning_times`) against its S, both axes logarithmic.
 
     One marker per trajectory, named by keyword; those of theories are open, over the filled ones of training. Modes
-    of equal S stand side by side, in the order of their index, each at the same place for every trajectory. Modes that
-    are never half learned, or are from the start, have no marker: the legend counts them. Of a run that switched tasks
-    it shows the last one, from its switch on; `run.segment(i)` has the others. S of a task read in another's modes may be
-    negative: its size counts, and where it is 0 there is nothing to learn.
+    of equal S stand side by side, in the order of their index, each at the same place for every trajectory. A mode that is
+    half learned between two rows too far apart to tell when has a bar from the earliest to the latest time, without a
+    lower end where that is the start. Modes that are never half learned, or are from the start, have none: the legend
+    counts them. Of a run that switched tasks it shows the last one, from its switch on; `run.segment(i)` has the others.
+    S of a task read in another's modes may be negative: its size counts, and where it is 0 there is nothing to learn.
 
     Returns the axes. Raises `ValueError` for a trajectory without strengths or without modes, or times in different
     units.
@@ -36,13 +37,15 @@ def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajector
         # Rounded: two tasks may give one value of S up to the last digits.
         levels = np.exp(np.unique(np.round(np.log(np.concatenate([_sizes(m) for m in modes])), 6)))
         colours = style.cycle()
+        bars: list[tuple[Any, bool, float, float, float]] = []
         for i, ((name, run), own) in enumerate(zip(curves, modes, strict=True)):
             times = times_of(run)
-            missing = int(np.sum(~np.isfinite(times)))
+            places, vague = _places(own, levels), times.between_rows
+            missing = int(np.sum(~times.known & ~vague))
             colour, theory = colours[i % len(colours)], style.kind(run) == "simulate" and len(curves) > 1
             ax.loglog(
-                _places(own, levels),
-                times,
+                places,
+                times.times,
                 linestyle="none",
                 marker=_MARKERS[i % len(_MARKERS)],
                 markersize=5 if theory else 4,
@@ -50,8 +53,13 @@ def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajector
                 markeredgecolor=colour,
                 markeredgewidth=0.9 if theory else 0,
                 zorder=3 if theory else 2,
-                label=name + (f" ({missing} of {len(times)} modes not learned)" if missing else ""),
+                label=name + _counted(missing, int(np.sum(vague)), len(times)),
             )
+            bars += [
+                (colour, theory, place, *bounds)
+                for place, bounds in zip(places[vague], times.bounds[vague], strict=True)
+            ]
+        _draw_bars(ax, bars)
         _mark(ax, levels)
         ax.set(xlabel="singular value $S$", ylabel=f"half learned, {label}")
         ax.legend()
@@ -71,6 +79,24 @@ def _sizes(modes: Modes, *, keep: bool = False) -> np.ndarray:
     sizes = np.abs(modes.S)
     learns = np.isfinite(sizes) & (sizes > 0)
     return np.where(learns, sizes, np.nan) if keep else sizes[learns]
+
+
+def _counted(missing: int, vague: int, num: int) -> str:
+    """What the legend says of modes without a marker."""
+    parts = [f"{missing} of {num} modes not learned"] if missing else []
+    parts += [f"{vague} of {num} between rows"] if vague else []
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _draw_bars(ax: Any, bars: list[tuple[Any, bool, float, float, float]]) -> None:
+    """From the earliest to the latest time of each mode; 0 is nowhere on a logarithmic axis, so those bars leave it."""
+    shown = [time for *_, earliest, latest in bars for time in (earliest, latest) if time > 0]
+    if shown:
+        low, high = ax.get_ylim() if np.isfinite(ax.dataLim.y0) else (min(shown), max(shown))
+        ax.set_ylim(min(low, min(shown) / 1.5), max(high, max(shown) * 1.2))
+    for colour, theory, place, earliest, latest in bars:
+        look = {"color": colour, "linewidth": 0.9 if theory else 1.8, "zorder": 3 if theory else 2}
+        ax.plot([place] * 2, [earliest if earliest > 0 else ax.get_ylim()[0], latest], marker="_", markersize=4, **look)
 
 
 def _places(modes: Modes, levels: np.ndarray) -> np.ndarray:

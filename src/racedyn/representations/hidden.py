@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import as_matrix, check_name, check_positive_int, fail
+from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Weights
 from racedyn.networks.fit import check_task, check_weights
 from racedyn.networks.forward import forward
@@ -77,6 +78,9 @@ class Sharing(NamedTuple):
     same: Array
     other: Array
     within: Array
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     @property
     def shared(self) -> Array:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from racedyn._checks import as_matrix, check_positive_int, fail
+from racedyn._text import brief
 from racedyn._types import ArrayLike
 
 
@@ -17,6 +18,9 @@ class Scaled(NamedTuple):
     coordinates: np.ndarray
     kept: np.ndarray
     apart: np.ndarray
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def mds(activities: Sequence[ArrayLike], dimensions: int = 2) -> Scaled:

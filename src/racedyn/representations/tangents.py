@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import fail
+from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Weights
 from racedyn.networks.fit import check_task, check_weights
 from racedyn.networks.forward import ACTIVATIONS, forward
@@ -115,6 +116,9 @@ class Movement(NamedTuple):
 
     change: Array
     turn: Array
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def kernel_movement(first: ArrayLike, last: ArrayLike) -> Movement:

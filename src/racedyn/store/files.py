@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 
 from racedyn._checks import fail
+from racedyn._text import page
 from racedyn.store.read import read_trajectory
 from racedyn.store.write import FORMAT, FORMAT_VERSION, image
 from racedyn.trajectory import Trajectory
@@ -58,6 +59,10 @@ class File(Mapping[str, Trajectory]):
 
     def __repr__(self) -> str:
         return f"File({str(self.path)!r}: {', '.join(self)})"
+
+    def _repr_html_(self) -> str:
+        state = "complete" if self.attrs.get("complete", True) else "INCOMPLETE: a checkpoint"
+        return page(str(self.path), [state], "\n".join(f"{name}: {trajectory!r}" for name, trajectory in self.items()))
 
 
 def save(path: str | os.PathLike[str], *, overwrite: bool = False, config: Any = None, **groups: Trajectory) -> Path:

@@ -73,7 +73,7 @@ def theory(job: Job, task: ContextualTask, active: int, seed: int, rule: str, ts
 
     def solve() -> Trajectory:
         system = reduce(network, task, weights, level="matrix", stages=stages[rule], paths=[])
-        return simulate(system, ts)
+        return simulate(system, ts, progress=job.progress)
 
     return job.keep(f"theory_contexts{task.num_contexts}_active{active}_{rule}_seed{seed}", solve)
 

@@ -222,7 +222,7 @@ def _table(found: Mapping[str, Learned]) -> tuple[str, ...]:
         theory = np.asarray(two_layer_time(modes.S, modes.variances, each.deep_theory[0]))
         halves, ratios = [theory], []
         for run in (each.deep, each.shallow):
-            low, half, high = (learning_times(run, fraction) for fraction in (0.1, 0.5, 0.9))
+            low, half, high = (learning_times(run, fraction).times for fraction in (0.1, 0.5, 0.9))
             halves.append(half)
             ratios.append((high - low) / half)
         by_group = [halves[1][list(group)].mean() for group in modes.groups]

@@ -84,7 +84,7 @@ def fig4(job: Job) -> Finding:
     ts = np.asarray(aligned.ts)
     theory = exact.routing(task, setting["scale"], ts)
     job.keep("modes", lambda: simulate(reduce(network, task, network.init(init.Aligned(setting["scale"]), task=task, key=0),
-                                              level="modes"), ts))  # fmt: skip
+                                              level="modes"), ts, progress=job.progress))  # fmt: skip
     panels = new_figure(2, 3, height=4.6)
     losses, values, kernel, found, wanted, untrained = panels
     colours = cycle()
@@ -199,7 +199,9 @@ def _shares(job: Job, trained: int) -> tuple[np.ndarray, np.ndarray]:
 
     def make() -> Any:
         weights = network.init(init.Aligned(setting["scale"]), task=task, key=0)
-        return simulate(reduce(network, task, weights, level="modes"), np.array([0.0, setting["end"]]))
+        return simulate(
+            reduce(network, task, weights, level="modes"), np.array([0.0, setting["end"]]), progress=job.progress
+        )
 
     strength = np.asarray(job.keep(f"race_K{trained}", make).observables["strength"])[-1]
     # Paths to one route, one per scheme: which scheme a path is of, its prefix says.

@@ -77,7 +77,7 @@ def _theory(job: Job, depth: int, seed: int, ts: Any) -> Trajectory:
 
     def make() -> Trajectory:
         weights = network.init(init.Gaussian(job.settings["std"]), key=seed)
-        return simulate(reduce(network, task, weights), ts)
+        return simulate(reduce(network, task, weights), ts, progress=job.progress)
 
     return job.keep(f"theory_{depth}_seed{seed}", make)
 

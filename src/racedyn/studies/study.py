@@ -1,7 +1,6 @@
 """What every study shares: its runs are kept as they end, so that an interrupted one goes on; its finding is printed."""
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import jax.numpy as jnp
 
 from racedyn import plot, store
 from racedyn._types import Weights
+from racedyn.compilation import Stopwatch
 from racedyn.plot.style import context
 from racedyn.trajectory import Trajectory
 
@@ -66,13 +66,14 @@ class Study:
 
 @dataclasses.dataclass(frozen=True)
 class Reproduced:
-    """A study that has run: what it found, and where its runs and its figure lie; `wall_time` in seconds."""
+    """A study that has run: what it found, and where its runs and its figure lie; seconds in all and of compiling."""
 
     study: Study
     finding: Finding
     path: Path
     figure: Path
     wall_time: float
+    compile_time: float
 
     def __str__(self) -> str:
         head = (f"{self.study.name}: {self.study.title}", f"claim: {self.study.claim}")
@@ -87,7 +88,7 @@ def run_study(
     What an interrupted try of the same settings left is gone on from. Raises `FileExistsError` where results are in the
     way (unless `force`).
     """
-    start = time.perf_counter()
+    watch = Stopwatch()
     settings = {"study": study.name, **(study.quick if quick else study.published)}
     target = Path(out) / f"{study.name}{'.quick' if quick else ''}.h5"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -103,4 +104,4 @@ def run_study(
     store.save(target, overwrite=force, config=settings, **job.runs)
     figure = plot.save_figure(finding.figure, target.with_suffix(".png"))
     plot.close(finding.figure)
-    return Reproduced(study, finding, target, figure, time.perf_counter() - start)
+    return Reproduced(study, finding, target, figure, watch.wall_time, watch.compile_time)

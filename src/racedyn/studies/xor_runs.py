@@ -90,7 +90,10 @@ def race_of_both(job: Job, found: Relu, margin: float, seed: int) -> Trajectory:
         for edge in (f"in_{name}", f"out_{name}"):
             weights[edge] = weights[edge] * a0**0.5
     system = reduce(network, found.task, weights, level="matrix")
-    return job.keep(f"race_margin{margin:g}_seed{seed}", lambda: simulate(system, np.asarray(found.trained.ts)))
+    return job.keep(
+        f"race_margin{margin:g}_seed{seed}",
+        lambda: simulate(system, np.asarray(found.trained.ts), progress=job.progress),
+    )
 
 
 def half_loss_time(ts: np.ndarray, loss: np.ndarray) -> float:

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, PyTree
 
 
@@ -56,6 +57,9 @@ class AbstractSystem(eqx.Module):
     def describe(self) -> str:
         """A few words for tables and files."""
         return type(self).__name__ + (f", {self.lanes} modes" if self.lanes is not None else "")
+
+    def __repr__(self) -> str:
+        return brief(self)
 
     @property
     def lanes(self) -> int | None:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from racedyn._text import clipped
 from racedyn._types import EDGE, MODE, PATH, Array, ArrayLike, FrozenDict, HostOnly, Path
 from racedyn.networks.network import Network
 from racedyn.networks.pathmaps import MAX_UNNAMED_PATHS, Pair, observe_paths
@@ -108,6 +109,9 @@ class GatedFlow(AbstractSystem):
     def validity(self) -> Mapping[str, Any]:
         """What `reduce` measured about this reduction; it prints itself."""
         return self.notes.value["validity"]  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return clipped(self.describe())
 
     @property
     def modes(self) -> Modes | None:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import fail
+from racedyn._text import clipped
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
 from racedyn.exact.converged import converged
 from racedyn.exact.race import Ending
@@ -89,6 +90,9 @@ class Pathways(AbstractSystem):
         self.path_names = None if path_names is None else tuple(path_names)
         self.mode_names = None if mode_names is None else tuple(mode_names)
         self.notes = HostOnly({"modes": modes, "validity": {} if validity is None else validity})
+
+    def __repr__(self) -> str:
+        return clipped(self.describe())
 
     @property
     def modes(self) -> Any:

@@ -20,7 +20,7 @@ STRUCTURES: Mapping[str, Callable[[int], Task]] = {
 MOST_CONTEXTS = 8
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ContextualTask(Task):
     """A `Task` of items in contexts, with nodes "item", "context" and "output"; made by `tasks.contextual`.
 

@@ -55,6 +55,9 @@ class Modes:
             np.allclose(self.U, other.U, atol=1e-9) and np.allclose(self.V, other.V, atol=1e-9)
         )  # fmt: skip
 
+    def __repr__(self) -> str:
+        return f"Modes({self.num} modes, S from {self.S[0]:.4g} to {self.S[-1]:.4g}, {len(self.degenerate)} degenerate groups)"
+
     def __str__(self) -> str:
         lines = [f"{self.num} modes"]
         for group in self.groups:

@@ -14,7 +14,7 @@ ITEMS = np.eye(4)
 FEATURES = np.vstack([[6.0, 6, 6, 6], [4, 4, 0, 0], [0, 0, 4, 4], 3 * np.eye(4)])
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class RoutingTask(Task):
     """A `Task` with nodes "x1".."xM", "y1".."yM" whose context i M + j is the route from input i to output j (from 0).
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import as_matrix, check_name, fail
+from racedyn._text import clipped
 from racedyn.tasks.modes import Modes, modes_from_correlations, read_in
 
 
@@ -151,6 +152,9 @@ class Task:
     def modes(self) -> Modes:
         """The modes of a task with one input and one output node."""
         return self.pair_modes(_only("modes", "inputs", self.inputs), _only("modes", "targets", self.targets))
+
+    def __repr__(self) -> str:
+        return clipped(f"{type(self).__name__}({self})")
 
     def __str__(self) -> str:
         sizes = [f"{node} {X.shape[0]}" for node, X in self.inputs.items()]

@@ -1,0 +1,53 @@
+"""Objects in a few words, for `repr` and for notebooks: no array is printed whole."""
+
+import dataclasses
+import html
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+WIDTH, MOST_LINES, MOST_ITEMS = 100, 3, 4
+
+
+def brief(thing: Any) -> str:
+    """Name(field=value, ...) on at most three lines, arrays as dtype and shape: a `__repr__`.
+
+    Of dataclasses, named tuples and Equinox modules, traced or not.
+    """
+    if isinstance(thing, tuple):
+        fields = dict(zip(type(thing)._fields, thing, strict=True))  # type: ignore[attr-defined]
+    else:
+        fields = {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing) if field.repr}
+    return clipped(f"{type(thing).__name__}({', '.join(f'{name}={_value(value)}' for name, value in fields.items())})")
+
+
+def clipped(text: str) -> str:
+    """At most three lines of a hundred letters, broken between words."""
+    lines = textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    if len(lines) <= MOST_LINES:
+        return "\n".join(lines)
+    return "\n".join([*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1][: WIDTH - 5].rstrip(' ,')}, ...)"])
+
+
+def page(heading: str, status: Sequence[str], text: str) -> str:
+    """HTML for a notebook: how it went first, then what it prints. No style of its own; text is escaped."""
+    went = "".join(f"<br>{html.escape(line)}" for line in status)
+    return f"<div><b>{html.escape(heading)}</b>{went}<pre>{html.escape(text)}</pre></div>"
+
+
+def _value(value: Any, deep: bool = True) -> str:
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{value.dtype}[{','.join(map(str, value.shape))}]"
+    if isinstance(value, str | int | float | complex | None):
+        return textwrap.shorten(repr(value), 60, placeholder=" ...'")
+    if isinstance(value, Mapping | list | tuple) and not hasattr(value, "_fields"):
+        if not value or not deep:
+            return f"{type(value).__name__} of {len(value)}" if value else repr(type(value)())
+        named = isinstance(value, Mapping)
+        items = list(value.items()) if isinstance(value, Mapping) else [(None, item) for item in value]
+        shown = [
+            f"{key!r}: {_value(item, False)}" if named else _value(item, False) for key, item in items[:MOST_ITEMS]
+        ]
+        more = [f"... {len(items)} in all"] if len(items) > MOST_ITEMS else []
+        return ("{%s}" if named else "(%s)") % ", ".join(shown + more)
+    return getattr(value, "__name__", None) or type(value).__name__

@@ -1,0 +1,108 @@
+"""How long JAX compiles: counted apart from what it then runs, and told while it lasts."""
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+
+PATIENCE = 2.0  # seconds of compiling that nobody wonders about
+
+# Tracing, lowering and XLA each report how long they took when they end. XLA, the longest, begins where lowering ends.
+_STAGES = "/jax/core/compile/"
+_XLA_BEGINS, _XLA_ENDS = f"{_STAGES}jaxpr_to_mlir_module_duration", f"{_STAGES}backend_compile_duration"
+
+
+class _OfThisThread(threading.local):
+    """JAX compiles in the thread that calls it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.stages: list[tuple[float, float]] = []  # when each began and ended, disjoint
+        self.watching: list[_Watch] = []
+
+    def add(self, begin: float, end: float) -> None:
+        """Count a stage. A function that is traced inside another one has ended before it, and is counted but once."""
+        while self.stages and self.stages[-1][0] >= begin:
+            inner = self.stages.pop()
+            self.seconds -= inner[1] - inner[0]
+        begin = max(begin, self.stages[-1][1]) if self.stages else begin
+        self.stages.append((begin, end))
+        self.seconds += end - begin
+
+
+_here = _OfThisThread()
+
+
+class Stopwatch:
+    """Seconds since it was made, and those of them in which this thread's JAX compiled.
+
+    `wall_time`, all of it, and `compile_time`, the part of it: the fields of a `Provenance`.
+    """
+
+    def __init__(self) -> None:
+        _listen()
+        self._start, self._compiled = time.perf_counter(), _here.seconds
+
+    @property
+    def wall_time(self) -> float:
+        return time.perf_counter() - self._start
+
+    @property
+    def compile_time(self) -> float:
+        return _here.seconds - self._compiled
+
+
+@contextmanager
+def watch(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell`, once and from another thread, when what runs inside has compiled for `PATIENCE` seconds."""
+    _listen()
+    mine = _Watch(tell)
+    _here.watching.append(mine)
+    try:
+        yield
+    finally:
+        _here.watching.remove(mine)
+        mine.stop()
+
+
+class _Watch:
+    def __init__(self, tell: Callable[[], None]):
+        self._tell, self._from, self._told = tell, _here.seconds, False
+        self._timer: threading.Timer | None = None
+
+    def start(self) -> None:
+        if not self._told:
+            self._timer = threading.Timer(max(0.0, PATIENCE - (_here.seconds - self._from)), self._late)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        self._told = True
+        self._tell()
+
+
+@functools.cache
+def _listen() -> None:
+    """Once a process, and not before something is timed: importing the package changes nothing in JAX."""
+    jax.monitoring.register_event_duration_secs_listener(_heard)
+
+
+def _heard(event: str, duration_secs: float, **_: Any) -> None:
+    if not event.startswith(_STAGES):
+        return
+    now = time.perf_counter()
+    _here.add(now - duration_secs, now)
+    for each in _here.watching:
+        if event == _XLA_BEGINS:
+            each.start()
+        elif event == _XLA_ENDS:
+            each.stop()

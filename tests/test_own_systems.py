@@ -1,0 +1,89 @@
+"""What a system of one's own has to name, and what a solve says of itself."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import racedyn as rd
+from racedyn import plot
+from racedyn.trajectory import Trajectory
+
+TS = np.linspace(0, 1, 5)
+
+
+def run(dims=None, **observables):
+    named = {name: ("time", *(f"{name}_{i}" for i in range(value.ndim - 1))) for name, value in observables.items()}
+    return Trajectory(ts=TS, observables=observables, dims=named | (dims or {}))
+
+
+BARE = run(y=np.ones((5, 3)))
+UNNAMED = run(strength=np.ones((5, 2, 3)))
+NAME_IT = r"In a system of your own, name it in `observe` and its axes in `dims`: {'strength': \('path', 'mode'\)}"
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        plot.race,
+        plot.strengths,
+        rd.learning_times,
+        lambda run: plot.phase_plane(2, trajectories=run),
+        lambda run: rd.compare(run, UNNAMED),
+        lambda run: rd.compare(UNNAMED, run),
+    ],
+    ids=["race", "strengths", "learning_times", "phase_plane", "theory", "trained"],
+)
+@pytest.mark.parametrize(
+    ("given", "but"),
+    [(BARE, "but it has y"), (UNNAMED, r"but its axes are \('time', 'strength_0', 'strength_1'\)")],
+    ids=["bare", "unnamed"],
+)
+def test_strengths_are_named_in_observe_and_dims(look, given, but):
+    if given is BARE and "compare" in look.__code__.co_names:
+        but = "its axes are"  # what is missing in one is no fault there; the other's axes are unnamed
+    with pytest.raises(ValueError, match=f"{but}.*{NAME_IT}"):
+        look(given)
+
+
+def test_a_loss_is_named_in_observe_and_a_member_is_picked():
+    with pytest.raises(ValueError, match=r"'loss' with axes \('time',\), but it has y. .* name it in `observe`\.$"):
+        plot.loss(BARE)
+    many = run({"strength": ("member", "time", "path", "mode")}, strength=np.ones((7, 5, 2, 3)))
+    for look in (plot.race, rd.learning_times, lambda run: rd.compare(run, run)):
+        with pytest.raises(ValueError, match=r"Pick one member of an ensemble first: trajectory.member\(0\)"):
+            look(many)
+
+
+class Named(rd.AbstractSystem):
+    """Two pathways of one mode, that say what they are."""
+
+    def y0(self):
+        return jnp.array([0.01, 0.02])
+
+    def vector_field(self, t, y, args):
+        return y * (1 - y.sum())
+
+    def observe(self, t, y):
+        return {"strength": y[:, None]}
+
+    def dims(self):
+        return {"strength": ("path", "mode")}
+
+
+def test_a_system_that_names_its_strengths_is_drawn_and_timed():
+    named = rd.simulate(Named(), np.linspace(0, 10, 200))
+    assert len(plot.race(named)) == 1
+    (time,) = rd.learning_times(named).times
+    assert time == pytest.approx(np.log(0.97 / 0.03), rel=1e-3)  # a logistic from 0.03
+
+
+def test_t_end_is_documented():
+    assert "`t_end`" in Trajectory.__doc__
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["ode", "exact"])
+def test_t_end_is_the_flow_time_at_which_a_solve_ended(method):
+    race = rd.systems.Pathways([3.0], depths=(2, 2), q=1.0, p=[[0.1], [0.2]])
+    run = rd.simulate(race, np.array([5.0, 6.0]), t0=4.0, method=method)
+    np.testing.assert_array_equal(run.stats["t_end"], [6.0])

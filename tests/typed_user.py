@@ -1,0 +1,61 @@
+"""A user's code as a type checker sees it; `make check` reads it. Each `type: ignore` is an error that has to be found.
+
+Not run: mypy refuses an ignore that is not needed here (`warn_unused_ignores` in pyproject.toml).
+"""
+
+from pathlib import Path
+from typing import assert_type
+
+import jax.numpy as jnp
+import numpy as np
+
+import racedyn as rd
+
+misspelt = [
+    rd.nothing,  # type: ignore[attr-defined]
+    rd.simulte,  # type: ignore[attr-defined]
+    rd.tasks.hierarchi,  # type: ignore[attr-defined]
+]
+
+task = rd.tasks.hierarchy(items=8)
+network = rd.networks.parallel(task, depths=(4, 4), width=200)
+weights = network.init(rd.init.Gaussian(std=0.02), key=0)
+race = rd.systems.Pathways([3.0, 1.0], depths=(3, 5), q=1.0, p=[[0.02, 0.01], [0.01, 0.03]])
+
+# Times as a list, a tuple, an array of either library.
+run = rd.simulate(race, ts=[0.0, 1.0])
+run = rd.simulate(race, (0, 0.5, 1))
+run = rd.simulate(race, np.linspace(0, 1, 5))
+run = rd.simulate(race, run.ts)
+pure = rd.solve(race, [0.0, 1.0])
+rd.exact.trajectory([3.0, 1.0], (2, 3), 1.0, 0.1, ts=[0.0, 1.0])  # type: ignore[arg-type]  # S are arrays there
+rd.exact.trajectory(jnp.ones(2), (2, 3), 1.0, 0.1, ts=[0.0, 1.0])
+rd.simulate(race, ts="0, 1")  # type: ignore[arg-type]
+rd.simulate(race)  # type: ignore[call-arg]
+
+# Observables are arrays: indexed, added, given to NumPy.
+strength = run.observables["strength"]
+first = run.observables["strength"][0, 1] - 0.5 * run.observables["strength"][-1, 1]
+total = run.observables["strength"].sum(axis=1)[:, 0] / run.ts
+size = np.linalg.norm(run.observables["strength"])
+larger = run.observables["loss"][-1] < 1e-3
+steps = run.stats["num_steps"]
+rows = run.ts.shape, len(run.ts)
+
+# An ensemble is a trajectory, or with `path` where it lies.
+ends = rd.ensemble(race, {"p": jnp.ones((100, 2, 2))})
+assert_type(ends, rd.Trajectory)
+assert_type(rd.ensemble(lambda member: race, 10, [0.0, 1.0], progress=True), rd.Trajectory)
+assert_type(rd.ensemble(lambda member: race, 10, jnp.ones(3), path="races.h5", overwrite=True), Path)
+no_trajectory = rd.ensemble(race, 10, path="races.h5").observables  # type: ignore[attr-defined]
+rd.ensemble(race, 10, pth="races.h5")  # type: ignore[call-overload]
+
+# A comparison, and times as well as rows tell.
+trained = rd.train(network, task, weights, lr=0.04, steps=100)
+found = rd.compare(run, trained)
+if found.theory is not None:
+    half = found.theory.learning_times.times[0]
+times = rd.learning_times(trained)
+earliest = times.bounds[:, 0].min()
+np.log(times)
+print(f"{times.text(0)}: {first} {total} {size} {larger} {steps} {rows} {strength[0]} {earliest} {pure}")
