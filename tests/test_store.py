@@ -28,7 +28,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.extra import numpy as hnp
 
 from racedyn import store
-from racedyn.store import files, layout, write
+from racedyn._names import PARTS
+from racedyn.store import files, write
 from racedyn.tasks import hierarchy
 from racedyn.trajectory import Provenance, Trajectory
 
@@ -153,7 +154,7 @@ dtypes = st.sampled_from(["?", "i1", "i2", "<i4", "<i8", "u1", "u2", "<u4", "<u8
 sizes = {"time": 3, "path": 2, "mode": 4, "none": 0}
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), min_size=1, max_size=8).filter(
-    lambda name: name != "." and name not in (*sizes, "mode_2", *layout.RESERVED)
+    lambda name: name != "." and name not in (*sizes, "mode_2", *PARTS)
 )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from racedyn._checks import check_positive_int
 from racedyn._types import MEMBER, TIME, ArrayLike, PyTree
 from racedyn.integration import settings_for
-from racedyn.members import Builder
+from racedyn.members import Builder, fingerprint
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
 from racedyn.simulation import check_field, check_times, check_tolerances
@@ -163,6 +163,8 @@ def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
             "atol": None if settings.atol is None else float(settings.atol),
             "solver": repr(settings.solver),
             "max_steps": settings.max_steps,
+            "retry": repr(work.retry),
+            "args": None if work.args is None else fingerprint(work.args),
             "time_unit": "tau",
         },
         versions=versions(),

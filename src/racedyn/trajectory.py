@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from racedyn._checks import fail
+from racedyn._names import printable
 from racedyn._types import MEMBER, MODE, PATH, TIME, ArrayLike, FrozenDict, PyTree
 from racedyn.tasks.modes import Modes
 
@@ -116,7 +117,7 @@ class Trajectory(eqx.Module):
         return dataclasses.replace(self, observables=observables, dims=dims, stats=stats, status=status)
 
     def __str__(self) -> str:
-        return "\n".join(_describe(self))
+        return "\n".join(map(printable, _describe(self)))  # names may come from a file of anyone's
 
 
 def _describe(trajectory: Trajectory) -> list[str]:
