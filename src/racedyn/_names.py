@@ -16,9 +16,7 @@ def printable(text: str) -> str:
 
     For all that comes from a file, which a stranger may have written.
     """
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text)
-    )
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))
 
 
 def check_label(argument: str, label: Any) -> str:
@@ -71,7 +69,9 @@ def check_observed(
     for name in shapes:
         check_file_name("observables", name, PARTS, f"a part of the file ({', '.join(PARTS)})")
     for axis in sizes:
-        check_file_name("dims", axis, (*shapes, *PARTS), "an observable or of a part of the file")
+        if check_file_name("dims", axis) in (*shapes, *PARTS):
+            fail("dims", "not have an axis with the name of an observable or of a part of the file", f"{axis!r} is one",
+                 "Rename it.")  # fmt: skip
     return sizes, {own: axis for own, axis in first.items() if own != axis}
 
 

@@ -18,6 +18,8 @@ from racedyn.trajectory import Provenance, Status, Trajectory
 
 def read_trajectory(group: h5py.Group) -> Trajectory:
     """The trajectory of one group of format 1. Raises whatever a damaged group leads to."""
+    if missing := [name for name in ("time", "status", "stats") if name not in group]:
+        raise ValueError(f"it has no {' and no '.join(missing)}")
     dims, labels = read_names(group)
     run = Trajectory(
         ts=_read(group["time"]),
