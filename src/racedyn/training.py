@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_name, check_not_negative, check_positive, check_positive_int, fail
+from racedyn._names import check_label
 from racedyn._types import MODE, PATH, TIME, Path
 from racedyn.conventions import Loss, as_loss
 from racedyn.descent import Data, Descent, State, advance
@@ -86,6 +87,7 @@ def train(
     stages = check_stages(network, stages)
     check_not_negative("weight_decay", weight_decay)
     for name, probe in (probes or {}).items():
+        check_label("probes", name)
         try:
             check_task(network, probe)
         except ValueError as error:

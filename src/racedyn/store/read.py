@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from racedyn._names import PARTS
-from racedyn._types import MEMBER, FrozenDict
+from racedyn._types import FrozenDict
 from racedyn.store.checksums import CHECKSUMS, ROWS, of_members
 from racedyn.store.layout import as_array, check_ends, is_scale
 from racedyn.tasks.modes import Modes
@@ -24,7 +24,7 @@ def read_trajectory(group: h5py.Group) -> Trajectory:
     run = Trajectory(
         ts=_read(group["time"]),
         step=_read(group["step"]) if "step" in group else None,
-        observables={name: _read(group[name]) for name in dims},
+        observables={name: _read(group[name], checked=CHECKSUMS in group) for name in dims},
         dims=dims,
         labels=labels,
         status=_read(group["status"]),
@@ -73,8 +73,9 @@ def _checked(run: Trajectory, written: np.ndarray, *, complete: bool) -> Traject
         raise ValueError(f"the checksum of {wrong.sum()} members differs")
     status[wrong] = Status.INTERRUPTED
     for name, values in run.observables.items():
-        if run.dims[name][:1] == (MEMBER,) and np.asarray(values).dtype.kind == "f":
-            values[status == Status.INTERRUPTED] = np.nan  # type: ignore[index]
+        values = np.asarray(values)
+        values[status == Status.INTERRUPTED] = np.nan if values.dtype.kind == "f" else 0
+        _check_bool(name, values)
     return dataclasses.replace(run, status=status)
 
 
@@ -122,8 +123,11 @@ def _read_tree(item: h5py.Group | h5py.Dataset) -> Any:
     return children if kind == "dict" else {"tuple": tuple, "list": list}[kind](children.values())
 
 
-def _read(dataset: h5py.Dataset) -> np.ndarray:
-    """The array as it was saved, dtype and byte order included: `dataset[()]` would lose a scalar's byte order."""
+def _read(dataset: h5py.Dataset, *, checked: bool = False) -> np.ndarray:
+    """The array as it was saved, dtype and byte order included: `dataset[()]` would lose a scalar's byte order.
+
+    `checked`: what it holds is looked at later, when members that are missing are known.
+    """
     if dataset.dtype.kind == "O":
         raise ValueError(f"{dataset.name!r} is text where numbers belong")
     array: np.ndarray = np.empty(dataset.shape, dataset.dtype)
@@ -131,9 +135,16 @@ def _read(dataset: h5py.Dataset) -> np.ndarray:
         dataset.read_direct(array)
     if dataset.attrs.get("dtype") != "bool":
         return array
-    if array.dtype != np.int8 or (array & ~1).any():
-        raise ValueError(f"{dataset.name!r} is to be true or false and is neither")
+    if array.dtype != np.int8:
+        raise ValueError(f"{dataset.name!r} is to be true or false and is {array.dtype}")
+    if not checked:
+        _check_bool(dataset.name, array.view(np.bool_))
     return array.view(np.bool_)
+
+
+def _check_bool(name: str, values: np.ndarray) -> None:
+    if values.dtype == bool and (values.view(np.int8) & ~1).any():
+        raise ValueError(f"{name!r} is to be true or false and is neither")
 
 
 def _labels(axis: h5py.Dataset) -> tuple[str, ...]:
