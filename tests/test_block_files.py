@@ -140,7 +140,9 @@ def test_no_flipped_bit_is_sealed(path):
 def test_every_member_that_changed_is_computed_again(path):
     whole = begun(path)
     with h5py.File(whole, "r") as file:
-        places = {name: file[f"ensemble/{name}"].id.get_offset() for name in ("x", "alive", "status", "stats/num_steps")}
+        places = {
+            name: file[f"ensemble/{name}"].id.get_offset() for name in ("x", "alive", "status", "stats/num_steps")
+        }
     data = whole.read_bytes()
     for name, size in {"x": 48, "alive": 3, "status": 4, "stats/num_steps": 8}.items():
         damaged = bytearray(data)
@@ -216,14 +218,14 @@ def test_a_planted_file_writes_nowhere_else(path, tmp_path):
     with pytest.raises(store.StoreError, match="lies in another file"):
         complete(path)
     partial.write_text("no HDF5 file")
-    with pytest.raises(store.StoreError, match="can't be read: .*Remove it"):
+    with pytest.raises(store.StoreError, match=r"can't be read: .*Remove it"):
         complete(path)
     assert letter.read_bytes() == b"mine" * 4000
 
 
 def test_a_file_that_is_being_written_is_left_alone(path):
     first = store.BlockFile(path, empty())
-    with pytest.raises(store.StoreError, match="is being written. Remove it, or wait for the run"):
+    with pytest.raises(store.StoreError, match=r"is being written\. Remove it, or wait for the run"):
         store.BlockFile(path, empty())
     assert (store.load(path.with_name("many.h5.partial"), partial=True).ensemble.status == Status.INTERRUPTED).all()
     write(first, np.arange(COUNT))
@@ -266,39 +268,52 @@ def test_a_disk_that_fills_up_keeps_what_there_is(path, monkeypatch):
 
 # --- 40 kills --------------------------------------------------------------------------------------------------------
 
-VICTIM = """
-import os, signal, sys, threading, time
+KILLED = """
+import collections, os, random, signal, sys, time, warnings
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_block_files as here
-path, how, after = Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
-threading.Thread(target=lambda: (time.sleep(after), os.kill(os.getpid(), how)), daemon=True).start()
-while True:
-    here.complete(path, 64)
-    print("done", flush=True)
+
+warnings.simplefilter("ignore")  # JAX dislikes forks; it is not used here
+path, counts, rng = Path(sys.argv[2]), collections.Counter(), random.Random(0)
+partial = path.with_name(path.name + ".partial")
+for attempt in range(40):
+    how = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)[attempt % 3]
+    child = os.fork()
+    if not child:
+        try:
+            while True:
+                here.complete(path)
+                path.unlink()
+        except BaseException:  # an interrupt, or what HDF5 made of it
+            os._exit(130)
+    time.sleep(rng.uniform(0.0, 0.1))
+    for again in range(100):  # Python loses an interrupt that comes while it collects garbage
+        os.kill(child, how)
+        time.sleep(0.05)
+        found, ended = os.waitpid(child, os.WNOHANG)
+        if found:
+            break
+    assert os.WIFSIGNALED(ended) if how != signal.SIGINT else os.WEXITSTATUS(ended) == 130, ended
+    left = "whole" if path.exists() else "partial" if partial.exists() else "nothing"
+    if left != "whole":
+        here.complete(path)
     assert here.is_right(path)
     path.unlink()
+    for other in path.parent.iterdir():
+        assert other.name.startswith("many.h5.") and other.name.endswith(".partial"), other
+        other.unlink()
+    counts[f"{how.name} {left}"] += 1
+print(dict(counts))
 """
 
 
 @pytest.mark.slow
 def test_forty_kills_leave_a_file_that_goes_on(path):
     """SIGKILL, SIGINT and SIGTERM at any moment of making, writing and sealing, in a process that does nothing else."""
-    import signal  # noqa: PLC0415
-
-    counts, rng = {}, np.random.default_rng(0)
-    here = os.path.dirname(__file__)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    for attempt in range(40):
-        how = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)[attempt % 3]
-        command = [sys.executable, "-c", VICTIM, here, str(path), str(int(how)), str(rng.uniform(0, 0.03))]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode in (-how, 1 if how == signal.SIGINT else -how), done
-        left = "partial" if path.with_name("many.h5.partial").exists() else "whole" if path.exists() else "nothing"
-        if left != "whole":
-            complete(path)
-        assert is_right(path)
-        path.unlink()
-        counts[how.name, left] = counts.get((how.name, left), 0) + 1
-    print("\n", counts)
-    assert sum(counts.values()) == 40
+    command = [sys.executable, "-c", KILLED, os.path.dirname(__file__), str(path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    print("", done.stdout)
+    assert "partial" in done.stdout

@@ -31,7 +31,9 @@ def test_networks_and_tasks_refuse_them(name):
 
 @pytest.mark.parametrize("name", AXES)
 def test_edges_are_not_called_as_axes(name):
-    with pytest.raises(ValueError, match=f"`edges` must not have the name of an axis of what is observed, but '{name}'"):
+    with pytest.raises(
+        ValueError, match=f"`edges` must not have the name of an axis of what is observed, but '{name}'"
+    ):
         network(edges=("a", name))
 
 
@@ -94,7 +96,8 @@ def test_systems_refuse_them_before_they_are_solved(fields, words):
 
 def test_what_is_allowed_can_be_saved(tmp_path):
     check_field(Own(names=("unit", ("a", "é -> ü"))), None)
-    task = rd.Task({"enc x": np.eye(2)}, {"y.1": np.eye(2)}, item_names=("time", ""), mode_names={("enc x", "y.1"): ("", "mode")})
+    names = {"item_names": ("time", ""), "mode_names": {("enc x", "y.1"): ("", "mode")}}
+    task = rd.Task({"enc x": np.eye(2)}, {"y.1": np.eye(2)}, **names)
     net = rd.Network({"enc x": 2, "time": 3, "y.1": 2}, {"0.weight": ("enc x", "time"), "step": ("time", "y.1")})
     weights = {"0.weight": np.full((3, 2), 0.1), "step": np.full((2, 3), 0.1)}
     run = rd.train(net, task, weights, lr=0.1, steps=2, record=("time",), probes={"ys": task}, progress=False)

@@ -188,7 +188,8 @@ def trajectories(draw):
     dims = draw(st.dictionaries(names, axes | square, max_size=3))
     labels = {axis: tuple(draw(st.lists(texts, min_size=n, max_size=n))) for axis, n in sizes.items()
               if axis != "time" and draw(st.booleans())}  # fmt: skip
-    status = np.full(draw(st.sampled_from([(), (4,), (2, 2)])), draw(st.sampled_from(Status)), draw(st.sampled_from(["i4", "u1"])))
+    shape, dtype = draw(st.sampled_from([(), (4,), (2, 2)])), draw(st.sampled_from(["i4", "u1"]))
+    status = np.full(shape, draw(st.sampled_from(Status)), dtype)
     return Trajectory(
         ts=draw(arrays((3,))),
         observables={name: draw(arrays(tuple(sizes[axis] for axis in axes))) for name, axes in dims.items()},

@@ -8,12 +8,12 @@ import time
 import h5py
 import numpy as np
 import pytest
-from test_store import assert_same, example
 
 from racedyn import store
 from racedyn._names import printable
 from racedyn.store.atomic import SEAL_LENGTH
 from racedyn.trajectory import Trajectory
+from test_store import assert_same, example
 
 SECRET = np.arange(5.0) + 0.125
 
@@ -289,7 +289,7 @@ def test_a_file_that_xarray_has_open_is_read(saved, engine):
 def test_a_file_that_is_open_for_writing_is_not_called_damaged(saved):
     with (
         h5py.File(saved, "r+") as file,
-        pytest.raises(store.StoreError, match="nobody is writing, but .* is open for writing elsewhere. Close it there"),
+        pytest.raises(store.StoreError, match=r"nobody is writing, but .* is open for writing elsewhere\. Close"),
     ):
         file["trained"].attrs["note"] = "x" * 1000
         store.load(saved)

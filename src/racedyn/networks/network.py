@@ -62,7 +62,9 @@ class Network(eqx.Module):
     ):
         if not edges:
             fail("edges", "name at least one edge", "it is empty", 'For example {"w": ("x", "y")}.')
-        self.nodes = FrozenDict({check_file_name("nodes", name): _as_node(name, given) for name, given in nodes.items()})
+        self.nodes = FrozenDict(
+            {check_file_name("nodes", name): _as_node(name, given) for name, given in nodes.items()}
+        )
         axes = (*AXES, *(f"unit_{node}" for node in nodes))
         for name, ends in edges.items():
             check_file_name("edges", name, axes, "an axis of what is observed")

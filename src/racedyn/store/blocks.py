@@ -8,6 +8,7 @@ import shutil
 import stat
 import zlib
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -111,7 +112,7 @@ class BlockFile:
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
             file = io.FileIO(os.open(self._partial, flags, 0o666), "r+")
         except OSError as error:
-            if os.path.lexists(self._partial) and not self._partial.is_file() or self._partial.is_symlink():
+            if self._partial.is_symlink() or self._partial.is_dir():
                 self._refuse("is a link or a folder", error)
             raise
         found = os.fstat(file.fileno())
@@ -187,7 +188,7 @@ class BlockFile:
         self._places = {name: _place(item, self._count) for name, item in arrays.items()}
         self._table_place = _place(group[CHECKSUMS], 1 + -(-self._count // ROWS))
         used = sorted((o, o + _bytes(s, d)) for o, s, d in (*self._places.values(), self._table_place))
-        if any(before > after for (_, before), (after, _) in zip(used, used[1:], strict=False)):
+        if any(before > after for (_, before), (after, _) in pairwise(used)):
             raise ValueError("its arrays overlap")
         seal = self._read(max(0, end - SEAL_LENGTH), SEAL_LENGTH) if end >= SEAL_LENGTH else b""
         self._size = end - SEAL_LENGTH if seal[:8] == SEAL[:8] else end
@@ -259,7 +260,9 @@ def _place(item: h5py.Dataset, count: int) -> Place:
     if item.shape[:1] != (count,):
         raise ValueError(f"{item.name!r} is not as long as there are members")
     offset = item.id.get_offset()
-    if _bytes(item.shape, item.dtype) and (offset is None or item.id.get_storage_size() != _bytes(item.shape, item.dtype)):
+    if _bytes(item.shape, item.dtype) and (
+        offset is None or item.id.get_storage_size() != _bytes(item.shape, item.dtype)
+    ):
         raise ValueError(f"{item.name!r} is not in one piece")
     return offset or 0, item.shape, item.dtype
 
@@ -275,8 +278,13 @@ def _differences(group: h5py.Group, empty: Trajectory) -> list[str]:
     dims, labels = read_names(group)
 
     def shapes(arrays: Mapping[str, Any]) -> list[tuple[str, tuple[int, ...], np.dtype]]:
-        held = {name: np.asarray(value) if not isinstance(value, h5py.Dataset) else value for name, value in arrays.items()}
-        return [(name, value.shape, np.dtype(np.int8) if value.dtype == bool else value.dtype) for name, value in held.items()]
+        held = {
+            name: np.asarray(value) if not isinstance(value, h5py.Dataset) else value for name, value in arrays.items()
+        }
+        return [
+            (name, value.shape, np.dtype(np.int8) if value.dtype == bool else value.dtype)
+            for name, value in held.items()
+        ]
 
     stats = {name: value for name, value in group["stats"].items() if name in empty.stats}
     same = (

@@ -9,7 +9,7 @@ CHECKSUMS = "block checksums"  # an axis to readers that don't know it: (1 + blo
 ROWS = 64  # members of a block
 
 
-def of_rows(rows: bytes | np.ndarray, array: int) -> int:
+def of_rows(rows: bytes, array: int) -> int:
     """What the rows of one block in the array with this number add (by exclusive or, so in any order) to its checksum."""
     return zlib.crc32(rows, array) if len(rows) else 0
 

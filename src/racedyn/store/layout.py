@@ -118,7 +118,7 @@ def write(group: h5py.Group, name: str, array: np.ndarray, *, room: bool = False
 
 
 def _held(dtype: np.dtype) -> np.dtype:
-    return np.dtype(np.int8) if dtype == bool else dtype
+    return np.dtype(np.int8) if dtype.kind == "b" else dtype
 
 
 def attach(run: h5py.Group, dataset: h5py.Dataset, names: Sequence[str], taken: Collection[str] = ()) -> None:

@@ -99,7 +99,11 @@ def _read_modes(group: h5py.Group) -> Modes:
     names = _labels(group["names"])
     groups: Sequence[Sequence[int]] = json.loads(group.attrs["groups"])
     lengths = {U.shape[1:], V.shape[1:], S.shape, variances.shape, (len(names),)}
-    if (U.ndim, V.ndim) != (2, 2) or len(lengths) != 1 or sorted(i for one in groups for i in one) != list(range(len(S))):
+    if (
+        (U.ndim, V.ndim) != (2, 2)
+        or len(lengths) != 1
+        or sorted(i for one in groups for i in one) != list(range(len(S)))
+    ):
         raise ValueError("the arrays of its modes don't meet")
     return Modes(
         U=U,

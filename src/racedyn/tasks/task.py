@@ -48,7 +48,9 @@ class Task:
 
     def __post_init__(self) -> None:
         inputs = {check_file_name("inputs", node): as_matrix(f"inputs[{node!r}]", X) for node, X in self.inputs.items()}
-        targets = {check_file_name("targets", node): as_matrix(f"targets[{node!r}]", Y) for node, Y in self.targets.items()}
+        targets = {
+            check_file_name("targets", node): as_matrix(f"targets[{node!r}]", Y) for node, Y in self.targets.items()
+        }
         for argument, arrays in (("inputs", inputs), ("targets", targets)):
             if not arrays:
                 fail(argument, "name at least one node", "it is empty")
