@@ -103,6 +103,9 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> File:
         fail("path", "be a file", f"there is none at {str(path)!r}", remedy, FileNotFoundError)
     # Opened once, so that what was checked is what is read; and not by name, as HDF5 refuses what it has open otherwise.
     with open(path, "rb") as source:
+        if path.suffix == PARTIAL and not path.stat().st_size:
+            fail("path", "be a file with something in it", f"{str(path)!r} is empty: its run was killed before it began",
+                 "Run it again, which goes on from there.", StoreError)  # fmt: skip
         if not seal_holds(source):
             _refuse_damaged(path, "its checksum differs", source)
         try:
