@@ -16,7 +16,17 @@ SOURCE = Path(__file__).parents[1] / "src"
 ROOT = "racedyn"
 
 MATHEMATICS = {"tasks", "networks", "path_statistics", "systems", "exact", "compress"}
-NEUTRAL = {"_types", "_checks", "_text", "_wide", "trajectory", "conventions", "concentration", "representations"}
+NEUTRAL = {
+    "_types",
+    "_checks",
+    "_names",
+    "_text",
+    "_wide",
+    "trajectory",
+    "conventions",
+    "concentration",
+    "representations",
+}
 # May import our own modules inside functions: so that help is quick, and `import racedyn` runs nothing.
 LAZY = {f"{ROOT}.cli"}
 # Third-party library -> its homes. Those used by everyone have none.

@@ -28,9 +28,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.extra import numpy as hnp
 
 from racedyn import store
-from racedyn.store import files, layout, write
+from racedyn._names import PARTS
+from racedyn.store import files, write
+from racedyn.store.atomic import SEAL_LENGTH
 from racedyn.tasks import hierarchy
-from racedyn.trajectory import Provenance, Trajectory
+from racedyn.trajectory import Provenance, Status, Trajectory
 
 ARCHIVE = Path(__file__).parent / "archive"
 
@@ -153,7 +155,7 @@ dtypes = st.sampled_from(["?", "i1", "i2", "<i4", "<i8", "u1", "u2", "<u4", "<u8
 sizes = {"time": 3, "path": 2, "mode": 4, "none": 0}
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), min_size=1, max_size=8).filter(
-    lambda name: name != "." and name not in (*sizes, "mode_2", *layout.RESERVED)
+    lambda name: name != "." and name not in (*sizes, "mode_2", *PARTS)
 )
 
 
@@ -186,6 +188,8 @@ def trajectories(draw):
     dims = draw(st.dictionaries(names, axes | square, max_size=3))
     labels = {axis: tuple(draw(st.lists(texts, min_size=n, max_size=n))) for axis, n in sizes.items()
               if axis != "time" and draw(st.booleans())}  # fmt: skip
+    shape, dtype = draw(st.sampled_from([(), (4,), (2, 2)])), draw(st.sampled_from(["i4", "u1"]))
+    status = np.full(shape, draw(st.sampled_from(Status)), dtype)
     return Trajectory(
         ts=draw(arrays((3,))),
         observables={name: draw(arrays(tuple(sizes[axis] for axis in axes))) for name, axes in dims.items()},
@@ -193,8 +197,8 @@ def trajectories(draw):
         labels=labels,
         step=draw(st.none() | arrays((3,))),
         ys=draw(trees),
-        status=draw(arrays(st.sampled_from([(), (4,), (2, 2)]))),
-        stats=draw(st.dictionaries(names | st.just("lane"), arrays(), max_size=2)),
+        status=status,
+        stats=draw(st.dictionaries(names | st.just("lane"), arrays(st.sampled_from([(), status.shape])), max_size=2)),
         end=draw(trees),
     )
 
@@ -204,7 +208,7 @@ def small(status=0, **fields):
 
 
 # Names that other readers stumble over if axes are named without care.
-@hypothesis.example(small(status=np.zeros((2, 2)), stats={"lane": np.array(1)}))
+@hypothesis.example(small(status=np.zeros((2, 2), int), stats={"lane": np.array(1)}))
 @hypothesis.example(small(end={"x": np.ones(3), "deeper": {"x_0": np.array(1)}}))
 @hypothesis.example(small(end=[[None, np.ones(0)], np.ones(1)], ys={"x": np.ones((3, 2)), "x_0": np.ones(2)}))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -480,7 +484,7 @@ def test_a_truncated_file_is_refused(saved):
 
 def test_every_flipped_bit_is_noticed(saved):
     whole = saved.read_bytes()
-    for place in np.random.default_rng(0).integers(0, len(whole) - files.SEAL_LENGTH, 200):
+    for place in np.random.default_rng(0).integers(0, len(whole) - SEAL_LENGTH, 200):
         damaged = bytearray(whole)
         damaged[place] ^= 1 << place % 8
         saved.write_bytes(damaged)

@@ -17,7 +17,7 @@ from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
 from racedyn.compilation import Stopwatch
 from racedyn.crossings import Asked
 from racedyn.integration import settings_for
-from racedyn.members import Builder
+from racedyn.members import Builder, fingerprint
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
 from racedyn.simulation import check_field, check_times
@@ -216,6 +216,8 @@ def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
             "max_steps": settings.max_steps,
             "jumps": None if settings.jumps is None else [float(t) for t in settings.jumps],
             "crossings": [name for name, _ in settings.crossings],
+            "retry": repr(work.retry),
+            "args": None if work.args is None else fingerprint(work.args),
             "time_unit": "tau",
         },
         versions=versions(),

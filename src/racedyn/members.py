@@ -52,10 +52,17 @@ class Builder:
 
     def fingerprint(self) -> str:
         """What tells this ensemble from others: a checksum of all that was given for members, and of the sample's systems."""
-        checksum = 0
-        for leaf in jax.tree.leaves((self.members, eqx.filter(self.sample, eqx.is_array))):
-            checksum = zlib.crc32(np.ascontiguousarray(leaf).tobytes(), checksum)
-        return f"{checksum:08x}"
+        return fingerprint((self.members, eqx.filter(self.sample, eqx.is_array)))
+
+
+def fingerprint(tree: PyTree) -> str:
+    """A checksum of a pytree's arrays, or of the text of what is none."""
+    checksum = 0
+    for leaf in jax.tree.leaves(tree):
+        data = np.ascontiguousarray(leaf)
+        given = repr(leaf).encode() if data.dtype == object else data.tobytes()
+        checksum = zlib.crc32(given, checksum)
+    return f"{checksum:08x}"
 
 
 def _building(build: Callable[[Any], AbstractSystem], members: PyTree) -> Callable[[PyTree], Any]:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from racedyn._checks import check_name, fail
+from racedyn._names import check_label
 from racedyn._types import Array, Path, Weights
 from racedyn.networks.beginnings import Pair
 from racedyn.networks.biases import constant_inputs
@@ -94,6 +95,7 @@ def as_dtype(dtype: Any, weights: Weights) -> Any:
 def check_probes(network: Network, probes: Mapping[str, Task] | None) -> None:
     """Refuse probes that are not of the network, by name."""
     for name, probe in (probes or {}).items():
+        check_label("probes", name)
         try:
             check_task(network, probe)
         except ValueError as error:

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_name, check_positive_int, fail
-from racedyn._types import Array, Times
+from racedyn._names import check_observed
+from racedyn._types import MEMBER, TIME, Array, Times
 from racedyn.compilation import Stopwatch
 from racedyn.exact import Ending
 from racedyn.integration import (
@@ -165,6 +166,14 @@ def check_field(system: Any, args: Any) -> None:
     shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (y0, dy)]
     if shapes[0] != shapes[1]:
         fail("system", f"have a vector field of the state's shape, {shapes[0]}", f"its shape is {shapes[1]}")
+    # Names and axes that no file holds are refused here rather than by `save`, when the work is done.
+    observed = jax.eval_shape(system.observe, jax.ShapeDtypeStruct((), jnp.result_type(*jax.tree.leaves(y0))), y0)
+    named = system.dims()
+    axes = {name: named.get(name, tuple(f"{name}_{i}" for i in range(leaf.ndim))) for name, leaf in observed.items()}
+    for name, own in axes.items():
+        for axis in {TIME, MEMBER}.intersection(own):
+            fail(f"dims()[{name!r}]", "name the system's own axes", f"{axis!r} is that of the run", "Leave it out.")
+    check_observed({name: leaf.shape for name, leaf in observed.items()}, axes, system.labels())
 
 
 def check_times(system: Any, ts: Times, t0: float) -> Array:

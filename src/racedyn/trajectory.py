@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from racedyn._checks import fail
+from racedyn._names import printable
 from racedyn._text import brief, clipped, page
 from racedyn._types import MEMBER, MODE, PATH, TIME, AnyArray, FrozenDict, PyTree
 from racedyn.tasks.modes import Modes
@@ -206,7 +207,7 @@ class Trajectory(eqx.Module):
         return page(heading, [line.split(maxsplit=1)[1] for line in _statuses(self)], str(self))
 
     def __str__(self) -> str:
-        return "\n".join(_describe(self))
+        return "\n".join(map(printable, _describe(self)))  # names may come from a file of anyone's
 
 
 def _settings_within(

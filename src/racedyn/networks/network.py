@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 
 from racedyn._checks import check_finite, check_name, check_positive_int, fail
+from racedyn._names import AXES, check_file_name
 from racedyn._text import clipped
 from racedyn._types import FrozenDict, Path, Weights
 
@@ -38,7 +39,8 @@ class Network(eqx.Module):
 
     The activity of a node is h_v = g_v f_v(sum over its edges of g_e f_e(W_e h_s)), and h_v = g_v x_v at inputs.
 
-    Raises `ValueError` for a cycle, an unknown node, a width below 1 or a table that does not fit.
+    Raises `ValueError` for a cycle, an unknown node, a width below 1, a table that does not fit, or a name that a file can't
+    hold: text without "/", and for edges, whose weights lie in files by name, none that is an axis there ("time", "mode").
     """
 
     nodes: FrozenDict = eqx.field(static=True)
@@ -61,8 +63,12 @@ class Network(eqx.Module):
     ):
         if not edges:
             fail("edges", "name at least one edge", "it is empty", 'For example {"w": ("x", "y")}.')
-        self.nodes = FrozenDict({name: _as_node(name, given) for name, given in nodes.items()})
+        self.nodes = FrozenDict(
+            {check_file_name("nodes", name): _as_node(name, given) for name, given in nodes.items()}
+        )
+        axes = (*AXES, *(f"unit_{node}" for node in nodes))
         for name, ends in edges.items():
+            check_file_name("edges", name, axes, "an axis of what is observed")
             if len(ends) != 2:
                 fail("edges", "give (source, target) for each edge", f"{name!r} has {ends!r}")
             for node in ends:

@@ -11,12 +11,14 @@ What lies where (format 1). Every axis of every dataset has a dimension scale, s
       ys/  end/
       modes/          U, S, V, variances, names; misalignment, floor, groups
 
-Behind the HDF5 bytes stands a checksum of them, which readers of HDF5 ignore. Later formats never make this one
-unreadable.
+Behind the HDF5 bytes stands a checksum of them, which readers of HDF5 ignore. A file that is written block by block has one
+for each 64 members besides (an axis, `block checksums`) and says last how long it took (`wall_time`). Later formats never
+make this one unreadable.
 """
 
+from racedyn.store.atomic import StoreError
 from racedyn.store.blocks import BlockFile
-from racedyn.store.files import File, StoreError, check_target, checkpoint, load, partial_path, save
+from racedyn.store.files import File, check_target, checkpoint, load, partial_path, save
 from racedyn.store.report import info, to_xarray
 
 __all__ = [

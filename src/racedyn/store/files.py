@@ -3,27 +3,23 @@
 import contextlib
 import json
 import os
-import secrets
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 
 from racedyn._checks import fail
+from racedyn._names import printable
 from racedyn._text import page
+from racedyn.store.atomic import PARTIAL, StoreError, lock, put, seal_holds
 from racedyn.store.read import read_trajectory
+from racedyn.store.walk import walk
 from racedyn.store.write import FORMAT, FORMAT_VERSION, image
 from racedyn.trajectory import Trajectory
 
-PARTIAL = ".partial"
-SEAL = b"racedyn:%08x"  # what follows the HDF5 bytes: a checksum of them
-SEAL_LENGTH = len(SEAL % 0)
-
-
-class StoreError(ValueError):
-    """A file that can't be read as what `save` writes: damaged, incomplete, from a newer version, or not ours."""
+# Root attributes that are read.
+HEADER = ("format", "format_version", "complete", "created", "versions", "config", "git_commit")
 
 
 class File(Mapping[str, Trajectory]):
@@ -51,14 +47,15 @@ class File(Mapping[str, Trajectory]):
     def __getattr__(self, name: str) -> Trajectory:
         known = self.__dict__.get("_trajectories", {})  # not there yet while it is copied or unpickled
         if name not in known:
-            raise AttributeError(f"This file has no {name!r}; it has {', '.join(known) or 'nothing'}.")
+            has = printable(", ".join(known)) or "nothing"
+            raise AttributeError(f"This file has no {name!r}; it has {has}.")
         return known[name]  # type: ignore[no-any-return]
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self]
 
     def __repr__(self) -> str:
-        return f"File({str(self.path)!r}: {', '.join(self)})"
+        return f"File({str(self.path)!r}: {printable(', '.join(self))})"
 
     def _repr_html_(self) -> str:
         state = "complete" if self.attrs.get("complete", True) else "INCOMPLETE: a checkpoint"
@@ -76,8 +73,9 @@ def save(path: str | os.PathLike[str], *, overwrite: bool = False, config: Any =
     where the disk refuses; whatever was there is then untouched.
     """
     target = check_target(path, overwrite=overwrite)
-    _put(target, _image(groups, config, complete=True))
-    partial_path(target).unlink(missing_ok=True)
+    put(Path(os.path.realpath(target)), _image(groups, config, complete=True))  # a link stays a link
+    with contextlib.suppress(OSError):  # what is saved is saved
+        partial_path(target).unlink(missing_ok=True)
     return target
 
 
@@ -87,15 +85,20 @@ def checkpoint(path: str | os.PathLike[str], *, config: Any = None, **groups: Tr
     Returns the path of that file; `load(..., partial=True)` reads it. Raises as `save` does, but not `FileExistsError`.
     """
     target = partial_path(path)
-    _put(target, _image(groups, config, complete=False))
+    # Nobody but us makes one, and so a link there is replaced: it might lead out of the folder.
+    put(target, _image(groups, config, complete=False))
     return target
 
 
 def load(path: str | os.PathLike[str], *, partial: bool = False) -> File:
     """Read a file of `save`, or with `partial=True` also one of `checkpoint`. Arrays come back as NumPy, bit for bit.
 
-    Raises `FileNotFoundError`, and `StoreError` (a `ValueError`) for a file that is damaged, not ours, incomplete or
-    written by a newer version.
+    A file may come from a stranger: nothing in it is followed or run, and memory is bounded by its size (1032 times it, which
+    is how far arrays can be compressed). What another program has open for reading is read all the same. In the unfinished
+    file of an ensemble members that are missing, or whose checksum differs, are NaN and INTERRUPTED.
+
+    Raises `FileNotFoundError`, and `StoreError` (a `ValueError`) for a file that is damaged, not ours, incomplete, being
+    written or written by a newer version, or that holds anything that `save` does not write.
     """
     path = Path(path)
     if not path.is_file():
@@ -103,19 +106,24 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> File:
         if partial_path(path).is_file():
             remedy = f"There is an unfinished run: load({str(partial_path(path))!r}, partial=True)."
         fail("path", "be a file", f"there is none at {str(path)!r}", remedy, FileNotFoundError)
-    if not _seal_holds(path):
-        _refuse_damaged(path, "its checksum differs")
-    try:
-        # No lock: files are only ever replaced, never changed, and locks fail on some cluster file systems.
-        with h5py.File(path, "r", locking=False) as file:
-            attrs = _check_header(path, dict(file.attrs), partial)
-            config = json.loads(attrs.pop("config"))
-            return File(path, {name: read_trajectory(group) for name, group in file.items()}, attrs, config)
-    except StoreError:
-        raise
-    except Exception as error:  # whatever h5py makes of bytes that are not what was written
-        _refuse_damaged(path, " ".join(str(error).split()) or type(error).__name__)
-        raise
+    # Opened once, so that what was checked is what is read; and not by name, as HDF5 refuses what it has open otherwise.
+    with open(path, "rb") as source:
+        if path.suffix == PARTIAL and not path.stat().st_size:
+            fail("path", "be a file with something in it", f"{str(path)!r} is empty: its run was killed before it began",
+                 "Run it again, which goes on from there.", StoreError)  # fmt: skip
+        if not seal_holds(source):
+            _refuse_damaged(path, "its checksum differs", source)
+        try:
+            with h5py.File(source, "r") as file:
+                walk(file, os.fstat(source.fileno()).st_size)
+                attrs = _check_header(path, {name: file.attrs[name] for name in HEADER if name in file.attrs}, partial)
+                config = json.loads(attrs.pop("config"))
+                return File(path, {name: read_trajectory(group) for name, group in file.items()}, attrs, config)
+        except StoreError:
+            raise
+        except Exception as error:  # whatever h5py makes of bytes that are not what was written
+            _refuse_damaged(path, " ".join(str(error).split()) or type(error).__name__, source)
+            raise
 
 
 def partial_path(path: str | os.PathLike[str]) -> Path:
@@ -166,59 +174,9 @@ def _check_header(path: Path, attrs: dict[str, Any], partial: bool) -> dict[str,
     return {**attrs, "format_version": found, "complete": complete, "versions": json.loads(attrs["versions"])}
 
 
-def _refuse_damaged(path: Path, reason: str) -> None:
-    fail("path", "be an undamaged file of racedyn", f"{str(path)!r} can't be read: {reason}",
+def _refuse_damaged(path: Path, reason: str, source: BinaryIO) -> None:
+    if not lock(source, shared=True):
+        fail("path", "be a file that nobody is writing", f"{str(path)!r} is open for writing elsewhere",
+             "Close it there, or wait for the run that writes it.", StoreError)  # fmt: skip
+    fail("path", "be an undamaged file of racedyn", f"{str(path)!r} can't be read: {printable(reason)}",
          "Restore it from a copy, or run it again.", StoreError)  # fmt: skip
-
-
-def _seal_holds(path: Path) -> bool:
-    """Whether the HDF5 bytes are those that were written, by the checksum behind them, which readers of HDF5 ignore.
-
-    HDF5's own (fletcher32) covers arrays only: of 100 single bits flipped anywhere, about one came back as another
-    label or number without an error, and one file with 20 flipped bits kept HDF5 busy for ever. So it must not see
-    them. A file that another program has changed has lost the checksum and is read without.
-    """
-    with open(path, "rb") as file:
-        left = max(0, os.fstat(file.fileno()).st_size - SEAL_LENGTH)
-        checksum = 0
-        while block := file.read(min(left, 2**20)):
-            checksum = zlib.crc32(block, checksum)
-            left -= len(block)
-        seal = file.read()
-    return seal == SEAL % checksum or seal[:8] != SEAL[:8]
-
-
-def _put(path: Path, data: bytes) -> None:
-    """Put `data` at `path` in one step: write beside it, bring it to the disk, rename."""
-    path = Path(os.path.realpath(path))  # a link stays a link
-    # A name of its own, so that two processes with the same target don't write into each other's file.
-    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(beside, "xb") as file:
-                file.write(data)
-                file.write(SEAL % zlib.crc32(data))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        what = f"{len(data) / 2**20:.3g} MiB could not be written ({reason}); what was there before is untouched."
-        remedy = "Free some space, or choose a directory that can be written to, and save again"
-        raise OSError(error.errno, f"{what} {remedy}", str(path)) from error
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Bring the new name to the disk, too. Not all systems can; the file itself is safe by then."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -7,13 +7,12 @@ import h5py
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn._types import TIME, FrozenDict
-from racedyn.trajectory import Trajectory
+from racedyn._names import check_file_name, check_label, check_observed
+from racedyn._types import MEMBER, TIME, FrozenDict
+from racedyn.store.walk import DTYPES, MAX_DEPTH
+from racedyn.trajectory import Status, Trajectory
 
-RESERVED = ("step", "status", "stats", "ys", "end", "modes")  # what lies beside the observables in a group
 STRING = h5py.string_dtype()
-# Half precision is missing on purpose: the netCDF C library crashes the process that opens it.
-DTYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8")
 
 
 def as_array(argument: str, value: Any) -> np.ndarray:
@@ -25,12 +24,6 @@ def as_array(argument: str, value: Any) -> np.ndarray:
     return array
 
 
-def distinct(axes: Sequence[str]) -> tuple[str, ...]:
-    """The axes of a square array by two names: ("mode", "mode") as ("mode", "mode_2"). Readers take no name twice."""
-    seen = [list(axes[: i + 1]).count(axis) for i, axis in enumerate(axes)]
-    return tuple(axis if n == 1 else f"{axis}_{n}" for axis, n in zip(axes, seen, strict=True))
-
-
 def axes(trajectory: Trajectory, observables: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Axis -> its times, its labels or 0, 1, 2, ...; and the second name of a square array's axis -> the first.
 
@@ -39,36 +32,40 @@ def axes(trajectory: Trajectory, observables: Mapping[str, np.ndarray]) -> tuple
     ts = as_array("ts", trajectory.ts)
     if ts.ndim != 1:
         fail("ts", "have one axis (time,) to be saved", f"its shape is {ts.shape}", "Save members one by one.")
+    shapes = {name: array.shape for name, array in observables.items()}
+    sizes, second = check_observed(shapes, trajectory.dims, trajectory.labels)
+    if sizes.setdefault(TIME, len(ts)) != len(ts):
+        fail("ts", f"be as long as the observables, {sizes[TIME]}", f"there are {len(ts)} times")
+    labels = trajectory.labels
     values: dict[str, np.ndarray] = {TIME: ts}
-    for axis, labels in trajectory.labels.items():
-        if axis == TIME:
-            fail("labels", "name any axis but time", "it names that one", "The times are `ts`.")
-        values[axis] = as_strings(f"labels[{axis!r}]", labels)
-    first: dict[str, str] = {}
-    for name, array in observables.items():
-        named = trajectory.dims.get(name, ())
-        if len(named) != array.ndim:
-            fail(f"dims[{name!r}]", f"name the {array.ndim} axes of the observable", f"it is {named!r}")
-        for axis, own, size in zip(named, distinct(named), array.shape, strict=True):
-            here = values.setdefault(own, values.get(axis, np.arange(size)))
-            if len(here) != size:
-                fail(f"observables[{name!r}]", f"have {len(here)} along {axis!r}, as other arrays or labels do",
-                     f"it has {size}", "Name another axis.")  # fmt: skip
-            if first.setdefault(own, axis) != axis:
-                fail("dims", f"leave the name {own!r} to the second axis of a square array", "it is an axis, too",
-                     "Rename it.")  # fmt: skip
-    for name in observables:
-        if checked_name("observables", name) in RESERVED:
-            fail("observables", f"not have the name of a part of the file ({', '.join(RESERVED)})", f"{name!r} is one",
-                 "Rename it.")  # fmt: skip
-    for axis in values:
-        if checked_name("dims", axis) in (*observables, *RESERVED):
-            fail("dims", "not have an axis with the name of an observable or of a part of the file", f"{axis!r} is one",
-                 "Rename it.")  # fmt: skip
-    return values, {own: axis for own, axis in first.items() if own != axis}
+    for axis, size in sizes.items():
+        named = labels.get(axis, labels.get(second.get(axis, axis)))
+        values.setdefault(axis, np.arange(size) if named is None else as_strings(f"labels[{axis!r}]", named))
+    return values, second
 
 
-def write_tree(parent: h5py.Group, name: str, tree: Any, axes: Collection[str]) -> Iterator[h5py.Dataset]:
+def check_ends(trajectory: Trajectory) -> None:
+    """Refuse statuses that are none, and steps and numbers of lanes or members that are not as many as there are of them."""
+    ts, status = np.asarray(trajectory.ts), np.asarray(trajectory.status)
+    if trajectory.step is not None and np.shape(trajectory.step) != ts.shape:
+        fail("step", f"have the shape of ts, {ts.shape}", f"its shape is {np.shape(trajectory.step)}")
+    if status.dtype.kind not in "iu" or not np.isin(status, [int(item) for item in Status]).all():
+        fail("status", f"be numbers of Status, 0 to {max(Status)}", f"it is {status!r}"[:200])
+    members = {
+        size for name, axes in trajectory.dims.items()
+        for axis, size in zip(axes, np.shape(trajectory.observables[name]), strict=True) if axis == MEMBER
+    }  # fmt: skip
+    if members and {*status.shape} != members:
+        fail("status", f"be one for each of {members} members", f"its shape is {status.shape}")
+    for name, value in trajectory.stats.items():
+        if status.ndim and np.shape(value) not in ((), status.shape):
+            fail(f"stats[{name!r}]", f"be one number or one for each status, {status.shape}",
+                 f"its shape is {np.shape(value)}")  # fmt: skip
+
+
+def write_tree(
+    parent: h5py.Group, name: str, tree: Any, axes: Collection[str], *, room: bool = False, depth: int = 2
+) -> Iterator[h5py.Dataset]:
     """A group per dict, tuple, list and None (attribute `tree`), a dataset per array; yields the datasets.
 
     `axes`: names that nothing in the tree may have; xarray does not open a file where something else than the axis has.
@@ -82,35 +79,46 @@ def write_tree(parent: h5py.Group, name: str, tree: Any, axes: Collection[str]) 
         if isinstance(tree, tuple | list | dict):  # a named tuple, say: it would come back as another type
             fail(place, "be built of plain dicts, tuples, lists and arrays", f"it is a {type(tree).__name__}",
                  "Turn it into a dict, or leave it out: dataclasses.replace(trajectory, ...).", TypeError)  # fmt: skip
-        yield write(parent, name, as_array(place, tree))
+        yield write(parent, name, as_array(place, tree), room=room)
         return
+    if depth > MAX_DEPTH:
+        fail(place, f"be less than {MAX_DEPTH} containers deep", "it is deeper", "Flatten it, or leave it out.")
     group = make_group(parent, name)
     group.attrs["tree"] = kind
     children = tree.items() if kind == "dict" else ((str(i), item) for i, item in enumerate(tree or ()))
     for key, child in children:
-        yield from write_tree(group, checked_name(place, key), child, axes)
+        yield from write_tree(group, check_file_name(place, key), child, axes, room=room, depth=depth + 1)
 
 
 def make_group(parent: h5py.Group, name: str) -> h5py.Group:
     return parent.create_group(name, track_order=True)
 
 
-def write(group: h5py.Group, name: str, array: np.ndarray) -> h5py.Dataset:
+def write(group: h5py.Group, name: str, array: np.ndarray, *, room: bool = False) -> h5py.Dataset:
     """A dataset of the array's own dtype; bool as int8 with a note, which is how xarray knows it again.
 
-    One number repeated (`numpy.broadcast_to`, without memory of its own) is room for what comes later, and filled with it.
+    `room`: only the place for such an array, in one piece and without values, which are written behind HDF5's back.
     """
     options: dict[str, Any] = {"track_order": True}
-    if array.size > 1 and not any(array.strides):
-        return group.create_dataset(name, array.shape, array.dtype, fillvalue=array.flat[0], **options)
-    if array.dtype == object:
-        options["dtype"] = STRING
-    elif array.size and array.ndim:  # scalars, strings and empty arrays take no filters
-        options |= {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
-    dataset = group.create_dataset(name, data=array.view(np.int8) if array.dtype == bool else array, **options)
+    if room:
+        options["dcpl"] = made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        made.set_layout(h5py.h5d.CONTIGUOUS)
+        made.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        made.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        dataset = group.create_dataset(name, array.shape, _held(array.dtype), **options)
+    else:
+        if array.dtype == object:
+            options["dtype"] = STRING
+        elif array.size and array.ndim:  # scalars, strings and empty arrays take no filters
+            options |= {"compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
+        dataset = group.create_dataset(name, data=array.view(_held(array.dtype)), **options)
     if array.dtype == bool:
         dataset.attrs["dtype"] = "bool"
     return dataset
+
+
+def _held(dtype: np.dtype) -> np.dtype:
+    return np.dtype(np.int8) if dtype.kind == "b" else dtype
 
 
 def attach(run: h5py.Group, dataset: h5py.Dataset, names: Sequence[str], taken: Collection[str] = ()) -> None:
@@ -145,16 +153,6 @@ def is_scale(item: h5py.Group | h5py.Dataset) -> bool:
     return isinstance(item, h5py.Dataset) and bool(h5py.h5ds.is_scale(item.id))
 
 
-def checked_name(argument: str, name: Any) -> str:
-    """`name` if HDF5 can have it as one name. Raises `ValueError` otherwise."""
-    if not isinstance(name, str) or name in ("", ".") or "/" in name or "\0" in name:
-        fail(argument, 'have names that are text without "/" to be saved', f"one is {name!r}", "Rename it.")
-    return str(name)
-
-
 def as_strings(argument: str, labels: Any) -> np.ndarray:
     """Labels as an array of objects, which is how h5py takes strings."""
-    for label in labels:
-        if not isinstance(label, str) or "\0" in label:
-            fail(argument, "be text to be saved", f"one label is {label!r}", "Use str(...).")
-    return np.array([str(label) for label in labels], dtype=object)
+    return np.array([check_label(argument, label) for label in labels], dtype=object)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from racedyn._names import distinct, printable
 from racedyn._types import TIME
 from racedyn.store.files import File, load
-from racedyn.store.layout import as_array, axes, distinct
+from racedyn.store.layout import as_array, axes
 from racedyn.store.write import FORMAT
 from racedyn.trajectory import Trajectory
 
@@ -35,7 +36,7 @@ def info(path: str | os.PathLike[str]) -> str:
     for name, trajectory in file.items():
         head, *rest = str(trajectory).splitlines()
         lines += ["", f"{name}: {head}", *rest, *_provenance(trajectory)]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def to_xarray(trajectory: Trajectory) -> "xarray.Dataset":

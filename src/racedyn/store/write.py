@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from racedyn._names import check_file_name, distinct
 from racedyn._types import MODE, TIME
 from racedyn.provenance import now, versions
 from racedyn.store.layout import (
@@ -16,8 +17,7 @@ from racedyn.store.layout import (
     as_strings,
     attach,
     axes,
-    checked_name,
-    distinct,
+    check_ends,
     last_name,
     make_group,
     write,
@@ -37,38 +37,50 @@ def image(trajectories: Mapping[str, Trajectory], config: Any, *, complete: bool
     the disk fills up under it; the same bytes in a plain `write` give a plain `OSError`.
     """
     with h5py.File.in_memory(track_order=True) as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["format_version"] = np.int32(FORMAT_VERSION)
-        file.attrs["complete"] = np.int8(complete)
-        file.attrs["created"] = now()
-        file.attrs["versions"] = json.dumps(versions())
-        file.attrs["config"] = json.dumps(plain(config))
-        if commit := _git_commit():
-            file.attrs["git_commit"] = commit
-        for name, trajectory in trajectories.items():
-            _write_trajectory(make_group(file, checked_name("group", name)), trajectory)
+        fill(file, trajectories, config, complete=complete)
         file.flush()
         return file.id.get_file_image()  # type: ignore[no-any-return]
 
 
-def _write_trajectory(group: h5py.Group, trajectory: Trajectory) -> None:
+def fill(
+    file: h5py.File, trajectories: Mapping[str, Trajectory], config: Any, *, complete: bool, room: bool = False
+) -> None:
+    """Write into a new file. `room`: of observables, status and stats only the places, see `layout.write`."""
+    file.attrs["format"] = FORMAT
+    file.attrs["format_version"] = np.int32(FORMAT_VERSION)
+    file.attrs["complete"] = np.int8(complete)
+    file.attrs["created"] = now()
+    file.attrs["versions"] = json.dumps(versions())
+    file.attrs["config"] = json.dumps(plain(config))
+    if commit := _git_commit():
+        file.attrs["git_commit"] = commit
+    for name, trajectory in trajectories.items():
+        _write_trajectory(make_group(file, check_file_name("group", name)), trajectory, room)
+
+
+def _write_trajectory(group: h5py.Group, trajectory: Trajectory, room: bool) -> None:
     observables = {name: as_array(f"observables[{name!r}]", value) for name, value in trajectory.observables.items()}
     values, second = axes(trajectory, observables)
+    check_ends(trajectory)
     for axis, value in values.items():
         write(group, axis, value).make_scale(axis)
     for axis, same in second.items():
         group[axis].attrs["same_as"] = same
     for name, array in observables.items():
-        attach(group, write(group, name, array), distinct(trajectory.dims[name]))
+        attach(group, write(group, name, array, room=room), distinct(trajectory.dims[name]))
     if trajectory.step is not None:
         attach(group, write(group, "step", as_array("step", trajectory.step)), (TIME,))
-    status = write(group, "status", as_array("status", trajectory.status))
+    status = write(group, "status", as_array("status", trajectory.status), room=room)
     status.attrs["flag_values"] = np.array([int(item) for item in Status], np.int32)
     status.attrs["flag_meanings"] = " ".join(item.name.lower() for item in Status)
 
     # All arrays first: the name of an axis must not be taken from one that is still to come.
     parts = {"stats": dict(trajectory.stats), "ys": trajectory.ys, "end": trajectory.end}
-    leaves = {name: list(write_tree(group, name, tree, values)) for name, tree in parts.items() if tree is not None}
+    leaves = {
+        name: list(write_tree(group, name, tree, values, room=room and name == "stats"))
+        for name, tree in parts.items()
+        if tree is not None
+    }
     taken = {last_name(leaf) for part in leaves.values() for leaf in part}
     source = trajectory.provenance
     edges = {} if source is None else source.settings.get("edges", {})

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import as_matrix, check_name, fail
+from racedyn._names import check_file_name, check_label
 from racedyn._text import clipped
 from racedyn.tasks.modes import Modes, modes_from_correlations, read_in
 
@@ -27,7 +28,8 @@ class Task:
     - `mode_names`: (input node, output node) -> one name per mode, for the pairs in `bases`.
     - `item_names`, `feature_names`: names of the examples, and of the rows of the single target.
 
-    Raises `ValueError` where shapes don't meet, a value is not finite, or a context is out of range; `task.modes`
+    Raises `ValueError` where shapes don't meet, a value is not finite, a context is out of range, or a name is not text that a
+    file can hold (of nodes: without "/"); `task.modes`
     raises it where inputs and targets are not correlated.
     """
 
@@ -46,8 +48,10 @@ class Task:
     _powers: dict[str, float] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        inputs = {node: as_matrix(f"inputs[{node!r}]", X) for node, X in self.inputs.items()}
-        targets = {node: as_matrix(f"targets[{node!r}]", Y) for node, Y in self.targets.items()}
+        inputs = {check_file_name("inputs", node): as_matrix(f"inputs[{node!r}]", X) for node, X in self.inputs.items()}
+        targets = {
+            check_file_name("targets", node): as_matrix(f"targets[{node!r}]", Y) for node, Y in self.targets.items()
+        }
         for argument, arrays in (("inputs", inputs), ("targets", targets)):
             if not arrays:
                 fail(argument, "name at least one node", "it is empty")
@@ -70,6 +74,11 @@ class Task:
         ):
             if names is not None and len(names) != count:
                 fail(argument, f"have {count} names", f"it has {len(names)}")
+            for name in names or ():
+                check_label(argument, name)
+        for pair, mode_names in self.mode_names.items():
+            for name in mode_names or ():
+                check_label(f"mode_names[{pair!r}]", name)
         object.__setattr__(self, "inputs", MappingProxyType(inputs))
         object.__setattr__(self, "targets", MappingProxyType(targets))
         object.__setattr__(self, "context", context.astype(np.int64))
