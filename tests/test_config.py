@@ -96,10 +96,10 @@ def test_frozen():
         ({"network": {"kind": "parallel", "depths": 2, "width": 1}}, r"`network.depths` must be a list, but it is 2"),
         ({"network": {"kind": "parallel", "depths": [], "width": 1}}, r"`network.depths` must have at least 1 entry"),
         ({"network": {"kind": "ring"}}, r"`network.kind` must be one of 'parallel', 'chain', .*, but it is 'ring'\."),
-        ({"network": RACE | {"sharing": "all"}}, r"^1 problem.*\n  `network.sharing` must be a whole number or 'shared' or "
+        ({"network": RACE | {"sharing": "all"}}, r"^In the configuration: `network.sharing` must be a whole number or 'shared' or "
          r"'dedicated' or a list, but it is 'all' \(text\)\.$"),
         ({"network": RACE | {"sharing": 0}}, r"`network.sharing` must be at least 1 or 'shared' or"),
-        ({"network": RACE | {"sharing": ["shared", 1.5]}}, r"^1 problem.*\n  `network.sharing\[1\]` must be a whole number or "
+        ({"network": RACE | {"sharing": ["shared", 1.5]}}, r"^In the configuration: `network.sharing\[1\]` must be a whole number or "
          r"'shared' or 'dedicated', but it is 1.5 \(a number\)\.$"),
         ({"task": ROUTING | {"pattern": "ring"}}, r"`task.pattern` must be 'circulant' or 'regular', but it is 'ring'"),
         ({"task": {"kind": "xor", "margin": -1}}, r"`task.margin` must be at least 0.*, but it is -1"),
@@ -116,6 +116,22 @@ def test_frozen():
         ({"theory": 3}, r"`theory` must be a table, but it is 3 \(a whole number\)\."),
         ({"name": "../x"}, r"`name` must be letters, digits, .*, as a file name has them, but it is '\.\./x'"),
         ({"seed": -1}, r"`seed` must be at least 0, but it is -1"),
+        ({"seed": 2**63}, r"`seed` must be at most 9\.22337e\+18, but it is 9223372036854775808"),
+        ({"seed": 10**400}, r"`seed` must be at most .*, but it is 1000.* \.\.\. 0"),
+        ({"task": RANDOM | {"key": 2**63}}, r"`task.key` must be at most"),
+        ({"network": {"kind": "parallel", "depths": [10**26, 2], "width": 1}}, r"`network.depths\[0\]` must be at most 1000"),
+        ({"network": {"kind": "chain", "depth": 1001, "width": 1}}, r"`network.depth` must be at most 1000"),
+        ({"network": RACE | {"hidden_layers": 10**11}}, r"`network.hidden_layers` must be at most 1000"),
+        ({"train": {"lr": 1, "steps": 10**18}}, r"`train.steps` must be at most 9.0072e\+15"),
+        ({"train": {"lr": 1, "steps": 1, "weight_decay": -1}}, r"`train.weight_decay` must be at least 0"),
+        ({"init": {"kind": "gaussian", "std": 0}}, r"`init.std` must be greater than 0"),
+        ({"theory": {"rtol": 0.1}}, r"`theory.rtol` must be smaller than 0\.1, but it is 0\.1 \(a number\)"),
+        ({"theory": {"rtol": float("inf")}}, r"`theory.rtol` must be smaller than 0\.1, but it is inf"),
+        ({"theory": {"rtol": float("nan")}}, r"`theory.rtol` must be .*, but it is nan"),
+        ({"theory": {"rtol": 1e-30}}, r"`theory.rtol` must be at least 2\.22045e-15, but it is 1e-30"),
+        ({"name": "x" * 201}, r"`name` must have at most 200 letters, but it is 'xxx.* \.\.\. x"),
+        ({"\x1b[31mfoo": 1}, r"`\\x1b\[31mfoo` is not known"),
+        ({"task": {"kind": "csv", "path": "a\0b"}}, r"`task.path` must be text without zero bytes, and not empty"),
     ],
 )  # fmt: skip
 def test_refused(changes, problem):
