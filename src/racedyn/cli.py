@@ -81,7 +81,7 @@ def _parser() -> tuple[_Parser, set[str]]:
 
     text = "train a network, solve the theory from the same weights, compare"
     run = add("run", _run, text, add_help=False, epilog=FIELDS)
-    run.add_argument("config", metavar="CONFIG.toml", nargs="?", type=Path, help="what to run")
+    run.add_argument("config", metavar="CONFIG.toml", nargs="?", type=_file, help="what to run")
     run.add_argument("--out", metavar="DIR", type=Path, default=Path("runs"), help="where results go (default: runs)")
     run.add_argument("--force", action="store_true", help="replace results that are there")
     run.add_argument("--resume", action="store_true", help="go on from what an interrupted run left")
@@ -91,9 +91,9 @@ def _parser() -> tuple[_Parser, set[str]]:
     flags = {flag for action in run._actions for flag in action.option_strings}
 
     info = add("info", _info, "say what a file of results holds")
-    info.add_argument("file", metavar="FILE.h5", type=Path)
+    info.add_argument("file", metavar="FILE.h5", type=_file)
     plot = add("plot", _plot, "draw the race in a file of results")
-    plot.add_argument("file", metavar="FILE.h5", type=Path)
+    plot.add_argument("file", metavar="FILE.h5", type=_file)
     plot.add_argument(
         "--out",
         metavar="FIGURE",
@@ -110,9 +110,16 @@ def _parser() -> tuple[_Parser, set[str]]:
     reproduce.add_argument("--quiet", action="store_true", help="no progress")
     reproduce.set_defaults(fail=reproduce.error)
     cite = add("cite", _cite, "say which papers and solvers stand behind a study or a file of results")
-    cite.add_argument("what", metavar="FILE-or-NAME")
+    cite.add_argument("what", metavar="FILE-or-NAME", type=_file)
     add("doctor", _doctor, "say what this installation can do: devices, precision, versions")
     return parser, flags
+
+
+def _file(text: str) -> Path:
+    """The path of a file, which is more than a folder's."""
+    if not Path(text).name:
+        raise argparse.ArgumentTypeError(f"it must name a file, but it is {text!r}")
+    return Path(text)
 
 
 class _Version(argparse.Action):
@@ -261,8 +268,8 @@ def _reproduce(arguments: argparse.Namespace, _: list[str]) -> int:
 def _cite(arguments: argparse.Namespace, _: list[str]) -> int:
     from racedyn import store, studies
 
-    if arguments.what in studies.STUDIES:
-        sources, solvers = [studies.STUDIES[arguments.what].source], ["Tsit5"]
+    if (name := str(arguments.what)) in studies.STUDIES:
+        sources, solvers = [studies.STUDIES[name].source], ["Tsit5"]
     else:
         runs = store.load(arguments.what, partial=True).values()
         provenance = [run.provenance for run in runs if run.provenance is not None]

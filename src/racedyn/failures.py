@@ -25,13 +25,8 @@ def told(error: BaseException) -> str:
     module = _raised_in(error)
     if isinstance(error, MemoryError):
         said = f"There is not enough memory for this{f' ({_first_line(text)})' if text else ''}: make it smaller."
-    elif (
-        isinstance(error, OSError)
-        and error.strerror
-        and error.filename is not None
-        and module.partition(".")[0] != OURS
-    ):
-        said = f"{error.filename!s}: {error.strerror}."
+    elif isinstance(error, OSError) and error.strerror and error.filename is not None:
+        said = f"{str(error.filename)!r}: {error.strerror.rstrip('.')}."
     elif module.partition(".")[0] == OURS and isinstance(error, ValueError | TypeError | OSError | RuntimeError):
         said = text or type(error).__name__
     else:

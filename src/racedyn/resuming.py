@@ -88,7 +88,13 @@ def _trained(file: store.File) -> Trajectory:
     """The training in the file of a run. Raises `ValueError` for a file of anything else."""
     run = file.get("trained")
     source = None if run is None else run.provenance
-    if run is None or source is None or "save_every" not in source.settings or not np.size(run.step):
+    if (
+        run is None
+        or source is None
+        or "save_every" not in source.settings
+        or run.step is None
+        or not np.size(run.step)
+    ):
         raise ValueError(f"{file.path} is not of `racedyn run`: there is no training in it to go on from.")
     return run
 
