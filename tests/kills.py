@@ -36,22 +36,20 @@ lr = 1e-6
 steps = {steps}
 save_every = 1000
 """
-CODE = (
-    "import sys\nfrom racedyn import training, cli\ntraining.CHECKPOINT_SECONDS = 0.2\nsys.exit(cli.main(sys.argv[1:]))"
-)
+CODE = "import sys\nfrom racedyn import training, cli\ntraining.CHECKPOINT_SECONDS = 0.2\ncli.command()"
 
 
-def start(folder: Path, *flags: str, devices: int = 1, **options) -> subprocess.Popen:
+def start(folder: Path, *flags: str, devices: int = 1, temporary: Path | None = None) -> subprocess.Popen:
     """`racedyn run` on the folder's configuration, with a checkpoint every 0.2 s and what it compiled before."""
     environment = os.environ | {
         "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }
+    if temporary is not None:
+        environment["TMPDIR"] = str(temporary)
     command = [sys.executable, "-c", CODE, "run", str(folder / "small.toml"), *flags]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
-    )
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def prepare(folder: Path, steps: int) -> store.File:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args, get_origin
 import numpy as np
 import pytest
 
-from racedyn import config, pipeline, store
+from racedyn import config, pipeline
 from racedyn.cli import main
 from racedyn.config.problems import tables
 
@@ -120,7 +120,7 @@ def cases(draw, folder):
         file.write_text(a_configuration(draw, "", None, {}, folder))
         yield "a number that means nothing", [*run, flag, draw.choice(flags[flag])], flag[2:]
 
-        sizes = {"task.items": 2 ** draw.randint(22, 50), "network.width": 10 ** draw.randint(7, 15),
+        sizes = {"task.items": 2 ** draw.randint(22, 50), "network.width": 10 ** draw.randint(11, 15),
                  "network.depths": 10 ** draw.randint(4, 40)}  # fmt: skip
         key = draw.choice(list(sizes))
         yield "a size that fits nowhere", [*run, f"--{key}", str(sizes[key])], key
@@ -199,5 +199,4 @@ def test_two_hundred_bad_command_lines(tmp_path, capsys, monkeypatch):
             print(f"  {count:4d} {name}")
         print(f"  {len(wrong):4d} of {counts.total()} accepted, or not told in one line of our own")
     assert not wrong, "\n".join(map(str, wrong))
-    assert store.load  # nothing was written but what is named here
     assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True

@@ -56,6 +56,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 2 if is_mistake(error) else 1
 
 
+def command() -> NoReturn:
+    """`main` as a process of its own."""
+    code = main()
+    if code > 128:
+        # What was interrupted may still be computing in JAX's threads, and an interpreter that ends meanwhile crashes.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without control characters."""
 
@@ -301,4 +312,4 @@ def _start_jax() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()
