@@ -160,6 +160,41 @@ def test_not_toml(tmp_path):
         config.read(path)
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    text = config.as_toml(config.parse(given()))
+    (tmp_path / "x.toml").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert config.read(tmp_path / "x.toml") == config.parse(given())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a = " + b"[" * 5000 + b"]" * 5000, r"x.toml is nested too deeply"),
+        (b"a = " + b"[" * 60 + b"]" * 60, r"In .*x.toml: `a` is nested too deeply"),
+        (b".".join([b"a"] * 500) + b" = 1", r"In .*x.toml: `a` is nested too deeply"),
+        (b"seed = " + b"9" * 5000, r"x.toml has a whole number of thousands of digits"),
+        (b"name = '\xe9'", r"x.toml is not a TOML file: byte 9 is not UTF-8\. Save it as UTF-8"),
+        (b"#" * 2**21, r"x.toml is not a TOML file of a run: it is larger than 1 MiB"),
+    ],
+)
+def test_files_that_no_one_writes_by_hand(content, message, tmp_path):
+    (tmp_path / "x.toml").write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        config.read(tmp_path / "x.toml")
+
+
+def test_values_on_a_line_are_those_of_the_file():
+    read = config.parse(given())
+    changed = config.override(
+        read, {"network.depths": ["3"], "train.lr": ["1e-2"], "train.save_every": ["None"], "name": ["007"]}
+    )
+    assert (changed.network.depths, changed.train.lr, changed.train.save_every) == ((3,), 0.01, None)
+    assert changed.name == "007"
+    routing = config.parse(given(task=ROUTING, network=RACE))
+    assert config.override(routing, {"network.sharing": ["2"]}).network.sharing == 2
+    assert config.override(routing, {"network.sharing": ["shared", "2"]}).network.sharing == ("shared", 2)
+
+
 def test_paths_are_relative_to_the_file_and_the_name_is_its_own(tmp_path, monkeypatch):
     (tmp_path / "mine.toml").write_text(config.as_toml(config.parse(given())).replace('name = "small"\n', ""))
     assert config.read(tmp_path / "mine.toml").name == "mine"
@@ -174,6 +209,7 @@ def test_paths_are_relative_to_the_file_and_the_name_is_its_own(tmp_path, monkey
 def test_words_are_those_of_the_code():
     """The lists of names here, written out so that help needs no JAX, are the lists of the modules they belong to."""
     from racedyn.conventions import LOSSES
+    from racedyn.integration import finest_tolerance
     from racedyn.networks.network import KINDS
     from racedyn.reduction import LEVELS
 
@@ -181,6 +217,7 @@ def test_words_are_those_of_the_code():
     types = {field.name: field.type for cls in (config.Train, config.Theory) for field in dataclasses.fields(cls)}
     assert get_args(types["loss"]) == tuple(LOSSES)
     assert get_args(types["level"]) == LEVELS
+    assert config.FINEST_RTOL == finest_tolerance(float)
 
 
 def check_arguments(cls, builder, left_out=()):

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from racedyn import cli, store
+from racedyn import cli, config
 from racedyn.cli import main
 from racedyn.failures import ending_signals, printable, told
 
@@ -54,7 +54,7 @@ def test_whose_words_they_are():
         caught.value.add_note("This is kept.")
         return told(caught.value)
 
-    assert of(lambda: store.check_target("")).startswith("Argument `path` must be free")
+    assert of(lambda: config.parse({})).startswith("5 problems in the configuration:\n  `name` is missing.")
     foreign = of(lambda: json.loads("{"))
     assert foreign.startswith("JSONDecodeError, which racedyn did not expect, in json.decoder: ")
     assert foreign.endswith("--debug shows where it arose. This is kept.")
