@@ -96,10 +96,10 @@ def test_frozen():
         ({"network": {"kind": "parallel", "depths": 2, "width": 1}}, r"`network.depths` must be a list, but it is 2"),
         ({"network": {"kind": "parallel", "depths": [], "width": 1}}, r"`network.depths` must have at least 1 entry"),
         ({"network": {"kind": "ring"}}, r"`network.kind` must be one of 'parallel', 'chain', .*, but it is 'ring'\."),
-        ({"network": RACE | {"sharing": "all"}}, r"^In the configuration: `network.sharing` must be a whole number or 'shared' or "
+        ({"network": RACE | {"sharing": "all"}}, r"^In [^`]*: `network.sharing` must be a whole number or 'shared' or "
          r"'dedicated' or a list, but it is 'all' \(text\)\.$"),
         ({"network": RACE | {"sharing": 0}}, r"`network.sharing` must be at least 1 or 'shared' or"),
-        ({"network": RACE | {"sharing": ["shared", 1.5]}}, r"^In the configuration: `network.sharing\[1\]` must be a whole number or "
+        ({"network": RACE | {"sharing": ["shared", 1.5]}}, r"^In [^`]*: `network.sharing\[1\]` must be a whole number or "
          r"'shared' or 'dedicated', but it is 1.5 \(a number\)\.$"),
         ({"task": ROUTING | {"pattern": "ring"}}, r"`task.pattern` must be 'circulant' or 'regular', but it is 'ring'"),
         ({"task": {"kind": "xor", "margin": -1}}, r"`task.margin` must be at least 0.*, but it is -1"),
@@ -217,7 +217,7 @@ def test_words_are_those_of_the_code():
     types = {field.name: field.type for cls in (config.Train, config.Theory) for field in dataclasses.fields(cls)}
     assert get_args(types["loss"]) == tuple(LOSSES)
     assert get_args(types["level"]) == LEVELS
-    assert config.FINEST_RTOL == finest_tolerance(float)
+    assert finest_tolerance(float) == config.FINEST_RTOL
 
 
 def check_arguments(cls, builder, left_out=()):
