@@ -96,10 +96,10 @@ def test_frozen():
         ({"network": {"kind": "parallel", "depths": 2, "width": 1}}, r"`network.depths` must be a list, but it is 2"),
         ({"network": {"kind": "parallel", "depths": [], "width": 1}}, r"`network.depths` must have at least 1 entry"),
         ({"network": {"kind": "ring"}}, r"`network.kind` must be one of 'parallel', 'chain', .*, but it is 'ring'\."),
-        ({"network": RACE | {"sharing": "all"}}, r"^1 problem.*\n  `network.sharing` must be a whole number or 'shared' or "
+        ({"network": RACE | {"sharing": "all"}}, r"^In [^`]*: `network.sharing` must be a whole number or 'shared' or "
          r"'dedicated' or a list, but it is 'all' \(text\)\.$"),
         ({"network": RACE | {"sharing": 0}}, r"`network.sharing` must be at least 1 or 'shared' or"),
-        ({"network": RACE | {"sharing": ["shared", 1.5]}}, r"^1 problem.*\n  `network.sharing\[1\]` must be a whole number or "
+        ({"network": RACE | {"sharing": ["shared", 1.5]}}, r"^In [^`]*: `network.sharing\[1\]` must be a whole number or "
          r"'shared' or 'dedicated', but it is 1.5 \(a number\)\.$"),
         ({"task": ROUTING | {"pattern": "ring"}}, r"`task.pattern` must be 'circulant' or 'regular', but it is 'ring'"),
         ({"task": {"kind": "xor", "margin": -1}}, r"`task.margin` must be at least 0.*, but it is -1"),
@@ -116,6 +116,22 @@ def test_frozen():
         ({"theory": 3}, r"`theory` must be a table, but it is 3 \(a whole number\)\."),
         ({"name": "../x"}, r"`name` must be letters, digits, .*, as a file name has them, but it is '\.\./x'"),
         ({"seed": -1}, r"`seed` must be at least 0, but it is -1"),
+        ({"seed": 2**63}, r"`seed` must be at most 9\.22337e\+18, but it is 9223372036854775808"),
+        ({"seed": 10**400}, r"`seed` must be at most .*, but it is 1000.* \.\.\. 0"),
+        ({"task": RANDOM | {"key": 2**63}}, r"`task.key` must be at most"),
+        ({"network": {"kind": "parallel", "depths": [10**26, 2], "width": 1}}, r"`network.depths\[0\]` must be at most 1000"),
+        ({"network": {"kind": "chain", "depth": 1001, "width": 1}}, r"`network.depth` must be at most 1000"),
+        ({"network": RACE | {"hidden_layers": 10**11}}, r"`network.hidden_layers` must be at most 1000"),
+        ({"train": {"lr": 1, "steps": 10**18}}, r"`train.steps` must be at most 9.0072e\+15"),
+        ({"train": {"lr": 1, "steps": 1, "weight_decay": -1}}, r"`train.weight_decay` must be at least 0"),
+        ({"init": {"kind": "gaussian", "std": 0}}, r"`init.std` must be greater than 0"),
+        ({"theory": {"rtol": 0.1}}, r"`theory.rtol` must be smaller than 0\.1, but it is 0\.1 \(a number\)"),
+        ({"theory": {"rtol": float("inf")}}, r"`theory.rtol` must be smaller than 0\.1, but it is inf"),
+        ({"theory": {"rtol": float("nan")}}, r"`theory.rtol` must be .*, but it is nan"),
+        ({"theory": {"rtol": 1e-30}}, r"`theory.rtol` must be at least 2\.22045e-15, but it is 1e-30"),
+        ({"name": "x" * 201}, r"`name` must have at most 200 letters, but it is 'xxx.* \.\.\. x"),
+        ({"\x1b[31mfoo": 1}, r"`\\x1b\[31mfoo` is not known"),
+        ({"task": {"kind": "csv", "path": "a\0b"}}, r"`task.path` must be text without zero bytes, and not empty"),
     ],
 )  # fmt: skip
 def test_refused(changes, problem):
@@ -144,6 +160,41 @@ def test_not_toml(tmp_path):
         config.read(path)
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    text = config.as_toml(config.parse(given()))
+    (tmp_path / "x.toml").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert config.read(tmp_path / "x.toml") == config.parse(given())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a = " + b"[" * 5000 + b"]" * 5000, r"x.toml is nested too deeply"),
+        (b"a = " + b"[" * 60 + b"]" * 60, r"In .*x.toml: `a` is nested too deeply"),
+        (b".".join([b"a"] * 500) + b" = 1", r"In .*x.toml: `a` is nested too deeply"),
+        (b"seed = " + b"9" * 5000, r"x.toml has a whole number of thousands of digits"),
+        (b"name = '\xe9'", r"x.toml is not a TOML file: byte 9 is not UTF-8\. Save it as UTF-8"),
+        (b"#" * 2**21, r"x.toml is not a TOML file of a run: it is larger than 1 MiB"),
+    ],
+)
+def test_files_that_no_one_writes_by_hand(content, message, tmp_path):
+    (tmp_path / "x.toml").write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        config.read(tmp_path / "x.toml")
+
+
+def test_values_on_a_line_are_those_of_the_file():
+    read = config.parse(given())
+    changed = config.override(
+        read, {"network.depths": ["3"], "train.lr": ["1e-2"], "train.save_every": ["None"], "name": ["007"]}
+    )
+    assert (changed.network.depths, changed.train.lr, changed.train.save_every) == ((3,), 0.01, None)
+    assert changed.name == "007"
+    routing = config.parse(given(task=ROUTING, network=RACE))
+    assert config.override(routing, {"network.sharing": ["2"]}).network.sharing == 2
+    assert config.override(routing, {"network.sharing": ["shared", "2"]}).network.sharing == ("shared", 2)
+
+
 def test_paths_are_relative_to_the_file_and_the_name_is_its_own(tmp_path, monkeypatch):
     (tmp_path / "mine.toml").write_text(config.as_toml(config.parse(given())).replace('name = "small"\n', ""))
     assert config.read(tmp_path / "mine.toml").name == "mine"
@@ -158,6 +209,7 @@ def test_paths_are_relative_to_the_file_and_the_name_is_its_own(tmp_path, monkey
 def test_words_are_those_of_the_code():
     """The lists of names here, written out so that help needs no JAX, are the lists of the modules they belong to."""
     from racedyn.conventions import LOSSES
+    from racedyn.integration import finest_tolerance
     from racedyn.networks.network import KINDS
     from racedyn.reduction import LEVELS
 
@@ -165,6 +217,7 @@ def test_words_are_those_of_the_code():
     types = {field.name: field.type for cls in (config.Train, config.Theory) for field in dataclasses.fields(cls)}
     assert get_args(types["loss"]) == tuple(LOSSES)
     assert get_args(types["level"]) == LEVELS
+    assert finest_tolerance(float) == config.FINEST_RTOL
 
 
 def check_arguments(cls, builder, left_out=()):

@@ -6,7 +6,9 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from racedyn.failures import ending_signals, is_mistake, printable, told
 
 if TYPE_CHECKING:
     from racedyn.config import Config
@@ -21,14 +23,23 @@ Any field of the file can be given on the line too, after CONFIG:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Returns 0, 1 where a run failed, 2 for a mistake of the user's, 130 after Ctrl-C."""
+    """Run one command.
+
+    Returns 0; 1 where a run failed or something unexpected happened; 2 for a mistake of the user's; 130 after Ctrl-C, 143
+    and 129 after SIGTERM and SIGHUP, which end a run as Ctrl-C does. Errors are one line on stderr, and with --debug their
+    traceback.
+    """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser, run_flags = _parser()
     own, overrides = _split(argv, run_flags) if argv[:1] == ["run"] else (argv, [])
     arguments = parser.parse_args(own)
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: print(f"racedyn: warning: {message}", file=sys.stderr)
+    with warnings.catch_warnings(), ending_signals() as came:
+        warnings.showwarning = lambda message, *_, **__: print(
+            f"racedyn: warning: {printable(str(message))}", file=sys.stderr
+        )
         try:
+            if any("\0" in argument for argument in argv):
+                raise ValueError("Arguments must not have zero bytes in them.")
             code = int(arguments.command(arguments, overrides))
             sys.stdout.flush()  # so that a broken pipe is met here rather than at the interpreter's end
             return code
@@ -36,24 +47,42 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except KeyboardInterrupt as stop:
-            print(f"racedyn: {str(stop) or 'Interrupted.'}", file=sys.stderr)
-            return 130
-        except (ValueError, TypeError, OSError) as error:
+            print(f"racedyn: {printable(str(stop)) or 'Interrupted.'}", file=sys.stderr)
+            return 128 + came[0] if came else 130
+        except Exception as error:
             if arguments.debug:
                 raise
-            print(f"racedyn: error: {error}", file=sys.stderr)
-            return 2
+            print(f"racedyn: error: {told(error)}", file=sys.stderr)
+            return 2 if is_mistake(error) else 1
 
 
-def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
+def command() -> NoReturn:
+    """`main` as a process of its own."""
+    code = main()
+    if code > 128:
+        # What was interrupted may still be computing in JAX's threads, and an interpreter that ends meanwhile crashes.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without control characters."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {printable(message)} (`{self.prog} --help` says more.)\n")
+
+
+def _parser() -> tuple[_Parser, set[str]]:
     """The frame of all commands, and the flags of `run` that are not fields of its configuration."""
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser = argparse.ArgumentParser(prog="racedyn", description=ABOUT, allow_abbrev=False)
+    parser = _Parser(prog="racedyn", description=ABOUT, allow_abbrev=False)
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and stop")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def add(name: str, command: Any, text: str, **options: Any) -> argparse.ArgumentParser:
+    def add(name: str, command: Any, text: str, **options: Any) -> _Parser:
         added = commands.add_parser(
             name, help=text, description=text, parents=[common], allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter, **options,
@@ -63,7 +92,7 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
 
     text = "train a network, solve the theory from the same weights, compare"
     run = add("run", _run, text, add_help=False, epilog=FIELDS)
-    run.add_argument("config", metavar="CONFIG.toml", nargs="?", type=Path, help="what to run")
+    run.add_argument("config", metavar="CONFIG.toml", nargs="?", type=_file, help="what to run")
     run.add_argument("--out", metavar="DIR", type=Path, default=Path("runs"), help="where results go (default: runs)")
     run.add_argument("--force", action="store_true", help="replace results that are there")
     run.add_argument("--resume", action="store_true", help="go on from what an interrupted run left")
@@ -73,9 +102,9 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
     flags = {flag for action in run._actions for flag in action.option_strings}
 
     info = add("info", _info, "say what a file of results holds")
-    info.add_argument("file", metavar="FILE.h5", type=Path)
+    info.add_argument("file", metavar="FILE.h5", type=_file)
     plot = add("plot", _plot, "draw the race in a file of results")
-    plot.add_argument("file", metavar="FILE.h5", type=Path)
+    plot.add_argument("file", metavar="FILE.h5", type=_file)
     plot.add_argument(
         "--out",
         metavar="FIGURE",
@@ -92,9 +121,16 @@ def _parser() -> tuple[argparse.ArgumentParser, set[str]]:
     reproduce.add_argument("--quiet", action="store_true", help="no progress")
     reproduce.set_defaults(fail=reproduce.error)
     cite = add("cite", _cite, "say which papers and solvers stand behind a study or a file of results")
-    cite.add_argument("what", metavar="FILE-or-NAME")
+    cite.add_argument("what", metavar="FILE-or-NAME", type=_file)
     add("doctor", _doctor, "say what this installation can do: devices, precision, versions")
     return parser, flags
+
+
+def _file(text: str) -> Path:
+    """The path of a file, which is more than a folder's."""
+    if not Path(text).name:
+        raise argparse.ArgumentTypeError(f"it must name a file, but it is {text!r}")
+    return Path(text)
 
 
 class _Version(argparse.Action):
@@ -126,7 +162,10 @@ def _run(arguments: argparse.Namespace, overrides: list[str]) -> int:
         if not arguments.help:
             arguments.fail("CONFIG.toml is missing: which run? For example data/runs/hierarchy.toml.")
         return 0
-    config = _configuration(arguments.config, ["--help"] if arguments.help else overrides)
+    if arguments.help:
+        _list_fields(arguments.config)
+        return 0
+    config = _configuration(arguments.config, overrides)
     _start_jax()
     from racedyn import pipeline
 
@@ -137,7 +176,7 @@ def _run(arguments: argparse.Namespace, overrides: list[str]) -> int:
     except pipeline.NotSavedError as error:
         if not arguments.quiet:
             _show(error.result)
-        print(f"racedyn: error: {error}", file=sys.stderr)
+        print(f"racedyn: error: {printable(str(error))}", file=sys.stderr)
         return 1
     if not arguments.quiet:
         _show(result)
@@ -145,27 +184,32 @@ def _run(arguments: argparse.Namespace, overrides: list[str]) -> int:
 
 
 def _configuration(path: Path, overrides: list[str]) -> "Config":
-    """The file's configuration with the fields given on the line. With "--help" it lists them and stops."""
+    """The file's configuration with the fields given on the line."""
+    from racedyn import config as configuration
+
+    given: dict[str, list[str]] = {}
+    words: list[str] = []
+    for token in overrides:
+        if token.startswith("--"):
+            flag, equals, value = token[2:].partition("=")
+            words = given[flag.replace("-", "_")] = [value] if equals else []
+        else:
+            words.append(token)
+    return configuration.override(configuration.read(path), given) if given else configuration.read(path)
+
+
+def _list_fields(path: Path) -> None:
+    """Each field of the file's configuration, with its value and what it means."""
     import tyro
 
     from racedyn import config as configuration
 
-    loaded = configuration.read(path)
-    kinds = configuration.kinds_of(loaded)
-    sections = {key.partition(".")[0] for key in configuration.keys(kinds) if "." in key}
-    fields = [f"--{key}" for key in configuration.keys(kinds) if key not in sections and not key.endswith(".kind")]
-    for token in overrides:
-        flag = token.partition("=")[0].replace("-", "_").replace("__", "--", 1)
-        if token.startswith("--") and flag != "--help" and flag not in fields:
-            if flag.endswith(".kind"):
-                raise configuration.ConfigError(f"`{flag}` must be changed in {path}: other fields depend on it.")
-            raise configuration.ConfigError(f"`{flag}` is not known.{configuration.suggest(flag, fields)}")
-    return tyro.cli(
+    tyro.cli(
         configuration.Config,
         prog=f"racedyn run {path}",
         description="Fields of the configuration.",
-        default=loaded,
-        args=overrides,
+        default=configuration.read(path),
+        args=["--help"],
         use_underscores=True,
         config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff),
     )
@@ -235,8 +279,8 @@ def _reproduce(arguments: argparse.Namespace, _: list[str]) -> int:
 def _cite(arguments: argparse.Namespace, _: list[str]) -> int:
     from racedyn import store, studies
 
-    if arguments.what in studies.STUDIES:
-        sources, solvers = [studies.STUDIES[arguments.what].source], ["Tsit5"]
+    if (name := str(arguments.what)) in studies.STUDIES:
+        sources, solvers = [studies.STUDIES[name].source], ["Tsit5"]
     else:
         runs = store.load(arguments.what, partial=True).values()
         provenance = [run.provenance for run in runs if run.provenance is not None]
@@ -259,12 +303,13 @@ def _doctor(arguments: argparse.Namespace, _: list[str]) -> int:
 
 
 def _start_jax() -> None:
-    """float64, before anything else uses JAX; figures into files, whatever display there is."""
+    """float64, before anything else uses JAX; whole tracebacks, which tell whose an error is; figures into files."""
     import jax
 
     jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_traceback_filtering", "off")
     os.environ["MPLBACKEND"] = "Agg"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -7,6 +7,8 @@ from typing import Any, TypeAlias, get_args
 
 from pydantic import ValidationError
 
+from racedyn.failures import printable
+
 Kinds: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
@@ -49,10 +51,30 @@ _NEEDED = {
     "dict_type": "be a table",
     "literal_error": "be {expected}",
     "greater_than": "be greater than {gt:g}",
-    "greater_than_equal": "be at least {ge}",
+    "greater_than_equal": "be at least {ge:g}",
+    "less_than": "be smaller than {lt:g}",
+    "less_than_equal": "be at most {le:g}",
     "too_short": "have at least {min_length} entry",
-    "string_pattern_mismatch": "be letters, digits, '_', '-' and '.', as a file name has them",
+    "string_too_long": "have at most {max_length} letters",
+    "string_pattern_mismatch": "{pattern}",
+    "int_parsing_size": "be at most 2**53",  # more digits than pydantic reads
 }
+FILE_NAME = r"^\w[\w.-]*$"
+_PATTERNS = {FILE_NAME: "be letters, digits, '_', '-' and '.', as a file name has them"}
+LONGEST = 60  # letters of a value or a key that are shown
+
+
+def shown(value: Any) -> str:
+    """A value in a message: on one line, cut where it is long."""
+    try:
+        text = printable(repr(value))
+    except (RecursionError, ValueError):  # nested too deeply; a whole number of more digits than Python prints
+        text = f"one that is too {'large' if isinstance(value, int) else 'deep'} to show"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 12]} ... {text[-8:]}"
+
+
+def key_shown(key: str) -> str:
+    return printable(key) if len(key) <= LONGEST else f"{printable(key[: LONGEST - 12])} ... {printable(key[-8:])}"
 
 
 def problems(error: ValidationError, known: Iterable[str], kinds: Kinds) -> Iterator[str]:
@@ -67,16 +89,18 @@ def problems(error: ValidationError, known: Iterable[str], kinds: Kinds) -> Iter
         loc = [part for part in loc if unknown or isinstance(part, int) or part.isidentifier()]
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
         if unknown:
-            lines[key] = f"`{key}` is not known.{suggest(key, known)}"
+            lines[key] = f"`{key_shown(key)}` is not known.{suggest(key, known)}"
         elif code == "missing":
             lines[key] = f"`{key}` is missing."
         elif code in ("union_tag_not_found", "union_tag_invalid"):
-            given = f"it is {context['tag']!r}" if "tag" in context else "it is missing"
+            given = f"it is {shown(context['tag'])}" if "tag" in context else "it is missing"
             lines[key] = f"`{key}.kind` must be one of {', '.join(map(repr, kinds[key]))}, but {given}."
         else:
-            needed = _NEEDED.get(code, item["msg"].removeprefix("Input should ")).format(**context)
+            if "pattern" in context:
+                context["pattern"] = _PATTERNS.get(context["pattern"], "be text without zero bytes, and not empty")
+            needed = _NEEDED[code].format(**context) if code in _NEEDED else "be of another kind"
             needs[key] = f"{needs[key]} or {needed.removeprefix('be ')}" if key in needs else needed
-            given = f"it is {item['input']!r} ({_word(item['input'])})"
+            given = f"it is {shown(item['input'])} ({_word(item['input'])})"
             lines[key] = f"`{key}` must {needs[key]}, but {given}."
     # A list that might have been a single value: what is wrong inside it says more.
     yield from (line for key, line in lines.items() if not any(other.startswith(f"{key}[") for other in lines))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import sys
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -10,7 +11,17 @@ from pydantic.dataclasses import dataclass
 from racedyn.config.problems import ConfigError, kinds_in, problems
 
 T = TypeVar("T")
-WholePositive: TypeAlias = Annotated[int, Field(ge=1)]
+# Whole numbers are counted in 64 bits, and up to 2**53 a step's time can be told from that of the next.
+LARGEST_KEY, MOST = 2**63 - 1, 2**53
+MOST_LAYERS = 1000
+"""Weight matrices of one pathway: each is compiled by itself, and a thousand take minutes."""
+FINEST_RTOL, LOOSEST_RTOL = 10 * sys.float_info.epsilon, 0.1
+"""What float64 can meet, and from where on a tolerance lets anything pass; those of `racedyn.simulate`."""
+
+WholePositive: TypeAlias = Annotated[int, Field(ge=1, le=MOST)]
+Depth: TypeAlias = Annotated[int, Field(ge=1, le=MOST_LAYERS)]
+Key: TypeAlias = Annotated[int, Field(ge=-LARGEST_KEY - 1, le=LARGEST_KEY)]
+DataPath: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]+$")]
 NotNegative: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Activation: TypeAlias = Literal["linear", "relu", "tanh"]
@@ -109,7 +120,7 @@ class Random:
     """Number of items, at least that of the singular values."""
     features: WholePositive
     """Number of features, at least that of the singular values."""
-    key: int
+    key: Key
     """From which the modes are drawn; the initial weights have a seed of their own."""
 
 
@@ -133,7 +144,7 @@ class Routing:
     """Outputs that each input domain is trained with; all if left out."""
     pattern: Literal["circulant", "regular"] = "circulant"
     """Which: the next ones, or drawn."""
-    key: int | None = None
+    key: Key | None = None
     """From which a regular pattern is drawn; the initial weights have a seed of their own."""
 
 
@@ -153,7 +164,7 @@ class Arrays:
     """`racedyn.tasks.from_arrays`."""
 
     kind: Literal["arrays"] = "arrays"
-    path: str
+    path: DataPath
     """A .npz file with X (n_in, P) and Y (n_out, P); in a file of configuration relative to that file."""
 
 
@@ -162,7 +173,7 @@ class Csv:
     """`racedyn.tasks.from_csv`."""
 
     kind: Literal["csv"] = "csv"
-    path: str
+    path: DataPath
     """A table, a row per item and a column per property; in a file of configuration relative to that file."""
     inputs: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Columns that are the inputs; one-hot items if left out."""
@@ -175,7 +186,7 @@ class Parallel:
     """`racedyn.networks.parallel`."""
 
     kind: Literal["parallel"] = "parallel"
-    depths: Annotated[tuple[WholePositive, ...], Field(min_length=1)]
+    depths: Annotated[tuple[Depth, ...], Field(min_length=1)]
     """Number of weight matrices of each pathway."""
     width: WholePositive
     """Units of every hidden layer."""
@@ -190,7 +201,7 @@ class Chain:
     """`racedyn.networks.chain`."""
 
     kind: Literal["chain"] = "chain"
-    depth: WholePositive
+    depth: Depth
     """Number of weight matrices."""
     width: WholePositive
     """Units of every hidden layer."""
@@ -216,7 +227,7 @@ class RoutingPathways:
     kind: Literal["routing"] = "routing"
     width: WholePositive = 64
     """Units of every hidden layer."""
-    hidden_layers: WholePositive = 1
+    hidden_layers: Depth = 1
     """Matrices between the first and the last of a pathway."""
     sharing: Sharing | Annotated[tuple[Sharing, ...], Field(min_length=1)] = "shared"
     """"shared", "dedicated" or a group size: domains that share a pathway; several of them race in one network."""
@@ -297,8 +308,8 @@ class Theory:
     """The reduction to solve: `racedyn.reduce` says which is exact when."""
     force: bool = False
     """Whether to solve a level that is not exact here."""
-    rtol: Positive = 1e-8
-    """Relative tolerance of the solver."""
+    rtol: Annotated[float, Field(ge=FINEST_RTOL, lt=LOOSEST_RTOL)] = 1e-8
+    """Relative tolerance of the solver, below 0.1 and such that float64 can meet it."""
 
 
 TaskSection: TypeAlias = (

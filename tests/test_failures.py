@@ -1,0 +1,93 @@
+"""What the command line says of errors that nobody foresaw, and of signals."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from racedyn import cli, config
+from racedyn.cli import main
+from racedyn.failures import ending_signals, printable, told
+
+
+@pytest.fixture
+def raising(monkeypatch):
+    """`racedyn doctor` raises this error."""
+
+    def use(error):
+        def command(*_):
+            raise error
+
+        monkeypatch.setattr(cli, "_doctor", command)
+
+    return use
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (MemoryError(), 1, "There is not enough memory for this: make it smaller."),
+        (MemoryError("Unable to allocate 16 GiB\nmore"), 1, "memory for this (Unable to allocate 16 GiB): make it smaller."),
+        (RecursionError("maximum recursion depth exceeded"), 1, "RecursionError, which racedyn did not expect, in test_fai"),
+        (OverflowError("Python int too large"), 1, "OverflowError, which racedyn did not expect"),
+        (KeyError("x"), 1, "KeyError, which racedyn did not expect, in test_failures: 'x'. --debug shows where"),
+        (ZeroDivisionError(), 1, "ZeroDivisionError, which racedyn did not expect, in test_failures: no message."),
+        (ValueError("wrong"), 2, "ValueError, which racedyn did not expect, in test_failures: wrong."),
+        (OSError(28, "No space left on device", "a\x1b[31mb"), 2, "'a\\x1b[31mb': No space left on device."),
+    ],
+)  # fmt: skip
+def test_an_error_is_one_line_and_with_debug_itself(error, code, said, raising, capsys):
+    raising(error)
+    assert main(["doctor"]) == code
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert out == "" and line.startswith("racedyn: error: ") and said in line
+    with pytest.raises(type(error)):
+        main(["doctor", "--debug"])
+
+
+def test_whose_words_they_are():
+    def of(call):
+        with pytest.raises(ValueError) as caught:
+            call()
+        caught.value.add_note("This is kept.")
+        return told(caught.value)
+
+    assert of(lambda: config.parse({})).startswith("5 problems in the configuration:\n  `name` is missing.")
+    foreign = of(lambda: json.loads("{"))
+    assert foreign.startswith("JSONDecodeError, which racedyn did not expect, in json.decoder: ")
+    assert foreign.endswith("--debug shows where it arose. This is kept.")
+
+
+def test_control_characters_are_escaped():
+    assert printable("a\x1b[31m\x07\udcff\nü") == "a\\x1b[31m\\x07\\udcff\nü"
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_signals_end_a_command_as_ctrl_c_does(name, code, monkeypatch, capsys):
+    number = getattr(signal, name)
+
+    def command(*_):
+        os.kill(os.getpid(), number)
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr(cli, "_doctor", command)
+    before = signal.getsignal(number)
+    signal.signal(number, signal.SIG_DFL)
+    try:
+        assert main(["doctor"]) == code
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    assert capsys.readouterr().err == "racedyn: Interrupted.\n"
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with ending_signals() as came:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert came == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
