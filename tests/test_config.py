@@ -209,15 +209,15 @@ def test_paths_are_relative_to_the_file_and_the_name_is_its_own(tmp_path, monkey
 def test_words_are_those_of_the_code():
     """The lists of names here, written out so that help needs no JAX, are the lists of the modules they belong to."""
     from racedyn.conventions import LOSSES
-    from racedyn.integration import finest_tolerance
     from racedyn.networks.network import KINDS
     from racedyn.reduction import LEVELS
+    from racedyn.step_sizes import COARSEST_TOLERANCE, finest_tolerance
 
     assert get_args(config.Activation) == KINDS
     types = {field.name: field.type for cls in (config.Train, config.Theory) for field in dataclasses.fields(cls)}
     assert get_args(types["loss"]) == tuple(LOSSES)
     assert get_args(types["level"]) == LEVELS
-    assert finest_tolerance(float) == config.FINEST_RTOL
+    assert (finest_tolerance(float), COARSEST_TOLERANCE) == (config.FINEST_RTOL, config.LOOSEST_RTOL)
 
 
 def check_arguments(cls, builder, left_out=()):

@@ -9,7 +9,8 @@ import numpy as np
 
 from racedyn import store
 from racedyn.config import Config, differences
-from racedyn.store.files import PARTIAL, partial_path
+from racedyn.store.atomic import PARTIAL
+from racedyn.store.files import partial_path
 from racedyn.tasks import Task
 from racedyn.trajectory import Trajectory
 
