@@ -1,6 +1,6 @@
 """Argument checks with one wording: what was given, what was needed, the usual remedy."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from difflib import get_close_matches
 from numbers import Real
@@ -74,12 +74,14 @@ def as_real(argument: str, value: Any) -> np.ndarray | jax.Array:
     float64. NumPy would drop masks, count days for dates and read numbers in texts: those are refused, with `TypeError`
     for what is no number and `ValueError` for complex or masked ones and for rows of unequal lengths.
     """
-    if isinstance(value, list | tuple) and any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
+    leaves = list(_leaves(argument, value))
+    if isinstance(value, list | tuple) and any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
         entries = [jnp.asarray(as_real(argument, entry)) for entry in value]
         if len({entry.shape for entry in entries}) > 1:
             fail(argument, "have rows of equal length", f"their shapes are {[entry.shape for entry in entries]}")
         return jnp.stack(entries)
-    if masked := _masked(value):
+    masked = sum(int(np.ma.count_masked(leaf)) for leaf in leaves if isinstance(leaf, np.ma.MaskedArray))
+    if masked:
         fail(argument, "be an array without masked values", f"{masked} of its values are masked",
              "Fill them, or leave their examples out.")  # fmt: skip
     array = value if isinstance(value, jax.Array) else _as_array(argument, value)
@@ -106,11 +108,15 @@ def _as_array(argument: str, value: Any) -> np.ndarray:
         fail(argument, "be an array of numbers", f"NumPy can't read it as one ({type(value).__name__})", "", TypeError)
 
 
-def _masked(value: Any) -> int:
-    """How many values are masked, in an array or in a list of arrays."""
-    if isinstance(value, list | tuple):
-        return sum(map(_masked, value))
-    return int(np.ma.count_masked(value)) if isinstance(value, np.ma.MaskedArray) else 0
+def _leaves(argument: str, value: Any, depth: int = 64) -> Iterator[Any]:
+    """What lists in lists hold, down to as many axes as an array may have."""
+    if not isinstance(value, list | tuple):
+        yield value
+    elif depth == 0:
+        fail(argument, "be an array", "its lists are nested more than 64 deep")
+    else:
+        for entry in value:
+            yield from _leaves(argument, entry, depth - 1)
 
 
 def _numbers(argument: str, value: Any, objects: np.ndarray) -> np.ndarray:

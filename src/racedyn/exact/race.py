@@ -53,6 +53,9 @@ def as_race(
     return S, at_q, at_p, d, whole
 
 
+MAX_DEPTH = 1000
+
+
 def as_arrays(**values: ArrayLike) -> tuple[Array, ...]:
     """Arrays of real numbers, by their arguments, without touching those that are on a device or traced."""
     return tuple(as_real(name, value).astype(float) for name, value in values.items())  # type: ignore[misc]
@@ -62,7 +65,10 @@ def check_depths(depths: Sequence[int]) -> tuple[int, ...]:
     if isinstance(depths, int | np.integer) or not len(depths):
         fail("depths", "be one whole number per pathway, for at least one", f"it is {depths!r}", "For example (3, 3).")
     remedy = "Depth counts weight matrices; systems.Pathways takes others, for a solver."
-    return tuple(check_positive_int("depths", depth, remedy) for depth in depths)
+    found = tuple(check_positive_int("depths", depth, remedy) for depth in depths)
+    if max(found) > MAX_DEPTH:  # every layer is a term of the program
+        fail("depths", f"be at most {MAX_DEPTH}", f"one is {max(found)}", remedy)
+    return found
 
 
 def given_arrays(

@@ -9,6 +9,8 @@ import numpy as np
 from racedyn._checks import as_real, check_finite, fail
 from racedyn._types import Array, ArrayLike
 
+_END = float(jnp.finfo(float).max) ** 0.25  # infinity among the times: where all has decayed, and products are finite
+
 
 class Broadcast(NamedTuple):
     """Times as (time, 1, ...) beside whatever is given per mode."""
@@ -45,7 +47,9 @@ def shallow(s: ArrayLike, d: ArrayLike, b0: ArrayLike, ts: ArrayLike) -> Array:
     Arguments and result as in `two_layer`; b(t) = (s/d) (1 - e^(-d t)) + b0 e^(-d t), and b0 + s t where d = 0.
     """
     t, (s, d, b0) = _over_time(ts, s=s, d=d, b0=b0)
-    return b0 * jnp.exp(-d * t) + s * t * phi(d * t)
+    # Without variance nothing stops the growth.
+    endless = (d == 0) & (s != 0) & (t >= _END)
+    return jnp.where(endless, jnp.sign(s) * jnp.inf, b0 * jnp.exp(-d * t) + s * t * phi(d * t))
 
 
 def two_layer_time(s: ArrayLike, d: ArrayLike, a0: ArrayLike, fraction: ArrayLike = 0.5) -> Array:
@@ -55,13 +59,17 @@ def two_layer_time(s: ArrayLike, d: ArrayLike, a0: ArrayLike, fraction: ArrayLik
     passes. Raises `ValueError` as `two_layer` does, and for a fraction that is not between 0 and 1.
     """
     s, d, a0, fraction = _numbers(s=s, d=d, a0=a0, fraction=fraction)
-    if not isinstance(fraction, jax.core.Tracer) and not (jnp.all(fraction > 0) and jnp.all(fraction < 1)):
-        fail("fraction", "be between 0 and 1", f"it is {fraction}")
+    check_fraction(fraction)
     start = d * a0 / s
     ahead = start > 0
     start = jnp.where(ahead, start, fraction)
     time = (jnp.log(fraction / (1 - fraction)) + jnp.log((1 - start) / start)) / (2 * jnp.abs(s))
     return jnp.where(ahead | (s == 0), time, jnp.inf)
+
+
+def check_fraction(fraction: Array) -> None:
+    if not isinstance(fraction, jax.core.Tracer) and not (jnp.all(fraction > 0) and jnp.all(fraction < 1)):
+        fail("fraction", "be between 0 and 1", f"it is {fraction}")
 
 
 def flow_times(ts: ArrayLike) -> Array:
@@ -75,8 +83,8 @@ def flow_times(ts: ArrayLike) -> Array:
 def _over_time(ts: ArrayLike, **per_mode: ArrayLike) -> Broadcast:
     arrays = jnp.broadcast_arrays(*_numbers(**per_mode))
     t = flow_times(ts)
-    # Infinity times what has decayed is not a number: the end is where all has decayed, and products are still finite.
-    t = jnp.where(jnp.isinf(t), jnp.finfo(t.dtype).max ** 0.25, t)
+    # Infinity times what has decayed is not a number.
+    t = jnp.minimum(t, _END)
     return Broadcast(t.reshape(t.shape + (1,) * arrays[0].ndim), tuple(arrays))
 
 

@@ -9,7 +9,7 @@ import optimistix as optx
 
 from racedyn._checks import as_real, check_name, check_positive, fail
 from racedyn._types import Array, ArrayLike
-from racedyn.exact.two_layer import two_layer, two_layer_time
+from racedyn.exact.two_layer import check_fraction, two_layer, two_layer_time
 
 GATINGS = ("linear", "xor")
 
@@ -52,7 +52,9 @@ def xor_time(margin: ArrayLike, gating: str, a0: ArrayLike, fraction: ArrayLike 
     """
     s, d = xor_statistics(margin, gating)
     safe = jnp.where(s == 0, 1.0, s), jnp.where(s == 0, 1.0, d)
-    return jnp.where(s == 0, jnp.inf, two_layer_time(*safe, a0, 1 - jnp.sqrt(jnp.asarray(fraction, float))))
+    part = jnp.asarray(as_real("fraction", fraction), float)
+    check_fraction(part)
+    return jnp.where(s == 0, jnp.inf, two_layer_time(*safe, a0, 1 - jnp.sqrt(part)))
 
 
 def xor_crossing(a0: float, fraction: float = 0.5) -> float:

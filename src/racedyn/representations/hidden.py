@@ -47,8 +47,8 @@ def responses(
             fail(f"inputs[{source!r}]", f"have {width} rows", f"it has {len(X)}")
     if context is None:
         network = Network(network.nodes, network.edges, edge_kinds=network.edge_kinds)
-    elif not 0 <= context < network.num_contexts:
-        fail("context", f"be one of the network's, 0 to {network.num_contexts - 1}", f"it is {context}")
+    elif not isinstance(context, int | np.integer) or not 0 <= context < network.num_contexts:
+        fail("context", f"be one of the network's, 0 to {network.num_contexts - 1}", f"it is {context!r}")
     ends = np.cumsum([X.shape[1] for X in items.values()])
     dtype = jnp.result_type(*weights.values())
     alone = {source: jnp.zeros((network.nodes[source].width, ends[-1]), dtype) for source in network.inputs}
