@@ -62,7 +62,7 @@ def test_times_and_members_too(kind):
     with pytest.raises(error, match=f"`ts` must .*{message}"):
         rd.simulate(race, value)
     if kind == "dates":
-        with pytest.raises(error, match=r"`members\['singular_values'\]` must .*dates"):
+        with pytest.raises(error, match=r"`members` must .*dates"):
             rd.ensemble(race, {"singular_values": DATES[:, :1]})
 
 
@@ -95,3 +95,21 @@ def test_layers_of_opposite_signs_never_pass_zero():
     assert np.all(expected <= 0)
     found = exact.riccati([[0.1]], [[-0.1]], [[1.0]], ts).map[:, 0, 0]
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize(
+    ("bases", "message"),
+    [
+        (
+            {("y", "x"): (np.eye(2), np.eye(2))},
+            r"`bases` must have pairs \(input node, output node\) as keys, but one is \('y'",
+        ),
+        ({("x", "y"): (np.eye(2), None)}, r"must be \(U, V\), of both sides"),
+        ({("x", "y"): np.eye(2)}, r"must be \(U, V\), of both sides, but it is ndarray"),
+        ({("x", "y"): (2 * np.eye(2), np.eye(2) / 2)}, r"orthonormal columns, U\^T U = I"),
+        ({("x", "y"): (np.eye(2)[:, :1], np.eye(2))}, r"be U \(2, mode\) and V \(2, mode\)"),
+    ],
+)
+def test_bases_of_one_side_or_of_no_pair_are_refused(bases, message):
+    with pytest.raises(ValueError, match=message):
+        rd.Task({"x": np.eye(2)}, {"y": np.diag([2.0, 1.0])}, bases=bases)

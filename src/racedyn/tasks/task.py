@@ -73,6 +73,10 @@ class Task:
         ):
             if names is not None and len(names) != count:
                 fail(argument, f"have {count} names", f"it has {len(names)}")
+        for pair, bases in self.bases.items():
+            _check_bases(pair, bases, inputs, targets)
+        if unknown := [pair for pair in self.mode_names if pair not in self.bases]:
+            fail("mode_names", "name modes of pairs that have bases", f"{unknown[0]!r} has none")
         object.__setattr__(self, "inputs", MappingProxyType(inputs))
         object.__setattr__(self, "targets", MappingProxyType(targets))
         object.__setattr__(self, "context", context.astype(np.int64))
@@ -154,6 +158,28 @@ class Task:
         sizes += [f"{node} {Y.shape[0]}" for node, Y in self.targets.items()]
         contexts = f", {self.num_contexts} contexts" if self.num_contexts > 1 else ""
         return f"{self.name}: {self.num_examples} examples, {', '.join(sizes)}{contexts}"
+
+
+def _check_bases(pair: Any, bases: Any, inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]) -> None:
+    """Refuse bases of a pair that there is not, of one side alone, or that are not orthonormal."""
+    if not isinstance(pair, tuple) or len(pair) != 2 or pair[0] not in inputs or pair[1] not in targets:
+        fail("bases", "have pairs (input node, output node) as keys", f"one is {pair!r}",
+             f"Inputs are {list(inputs)}, outputs {list(targets)}.")  # fmt: skip
+    if not isinstance(bases, tuple | list) or len(bases) != 2 or any(basis is None for basis in bases):
+        fail(f"bases[{pair!r}]", "be (U, V), of both sides", f"it is {type(bases).__name__}", "Leave the pair out for "
+             "canonical ones.")  # fmt: skip
+    U, V = (as_matrix(f"bases[{pair!r}]", basis) for basis in bases)
+    rows = len(targets[pair[1]]), len(inputs[pair[0]])
+    if (len(U), len(V)) != rows or U.shape[1] != V.shape[1]:
+        fail(
+            f"bases[{pair!r}]",
+            f"be U ({rows[0]}, mode) and V ({rows[1]}, mode)",
+            f"their shapes are {U.shape}, {V.shape}",
+        )
+    for name, basis in (("U", U), ("V", V)):
+        if not np.allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=1e-8):
+            fail(f"bases[{pair!r}]", f"have orthonormal columns, {name}^T {name} = I", f"those of {name} are not",
+                 "np.linalg.qr makes them so.")  # fmt: skip
 
 
 def _only(what: str, kind: str, nodes: Mapping[str, Any]) -> str:
