@@ -261,7 +261,6 @@ def test_the_animals():
         ("item,a,a\nx,1,2\n", r"property 'a' is there twice, in column 2 and column 3"),
         ("item,a,\nx,1,2\n", r"the property in column 3 has no name"),
         ('item,a,b\n"x\ny",1,2\nz,1\n', r"line 4 has 2 cells"),
-        (f"item,a,b\n{'x' * 200_000},1,2\n", r"it can't be read: field larger than field limit"),
     ],
 )
 def test_what_is_no_table(text, message, table):

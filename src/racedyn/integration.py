@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_finite, check_not_negative, check_positive, fail
+from racedyn._checks import as_real, check_finite, check_not_negative, check_positive, fail
 from racedyn._types import TIME, Array, ArrayLike, PyTree, Times
 from racedyn.crossings import Asked, check_crossings
 from racedyn.single import Settings, Solved, integrate_one
@@ -115,7 +115,10 @@ def solve(system: AbstractSystem, ts: Times, *, t0: ArrayLike = 0.0, args: Any =
 
 def arrays_at_the_door(system: Any) -> Any:
     """Float fields become arrays: a Python float would recompile for every value and have no gradient."""
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, float) if isinstance(leaf, float | np.ndarray) else leaf, system)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(as_real("system", leaf), float) if isinstance(leaf, float | np.ndarray) else leaf,
+        system,
+    )
 
 
 def take_lanes(system: Any, lanes: ArrayLike) -> Any:
@@ -125,7 +128,7 @@ def take_lanes(system: Any, lanes: ArrayLike) -> Any:
 
 def as_times(system: Any, ts: Times | float) -> Array:
     """Times (or tolerances) in the real dtype of the system's state."""
-    return jnp.asarray(ts, dtype=jnp.result_type(*jax.tree.leaves(jax.eval_shape(system.y0))))
+    return jnp.asarray(as_real("ts", ts), dtype=jnp.result_type(*jax.tree.leaves(jax.eval_shape(system.y0))))
 
 
 def integrate(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) -> Solved:

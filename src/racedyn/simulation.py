@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_name, check_positive_int, fail
+from racedyn._checks import as_real, check_name, check_positive_int, fail
 from racedyn._names import check_observed
 from racedyn._types import MEMBER, TIME, Array, Times
 from racedyn.compilation import Stopwatch
@@ -177,7 +177,7 @@ def check_field(system: Any, args: Any) -> None:
 
 
 def check_times(system: Any, ts: Times, t0: float) -> Array:
-    times = np.asarray(ts, dtype=np.float64)
+    times = np.asarray(as_real("ts", ts), dtype=np.float64)
     if times.ndim != 1 or len(times) == 0 or not np.all(np.isfinite(times)):
         shaped = times.ndim == 1 and len(times) > 0
         but = f"its shape is {times.shape}" if not shaped else f"{np.sum(~np.isfinite(times))} of them are not finite"

@@ -179,6 +179,8 @@ class Csv:
     """Columns that are the inputs; one-hot items if left out."""
     delimiter: str | None = None
     """Between two cells; found if left out."""
+    header: bool | None = None
+    """Whether the first row names the properties; if left out it does, and names that are all numbers are refused."""
 
 
 @as_section

@@ -107,7 +107,7 @@ def _gates(
     `a` has the sign that the outgoing weight is about to have.
     """
     sliding = touching.copy()
-    for _ in range(2 ** int(touching.sum())):  # until each is in keeping with the others
+    for _ in range(min(2 ** int(touching.sum()), _EVENTS)):  # until each is in keeping with the others
         before = active.copy(), sliding.copy()
         for k in np.flatnonzero(touching):
             active[k] = sliding[k] = False

@@ -16,10 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
-from racedyn._checks import check_positive, fail
+from racedyn._checks import as_real, check_positive, fail
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Times
 from racedyn.exact.two_layer import phi
+
+MAX_STEPS = 2**20  # from one time to the next, of the length 1/S: some seconds
 
 
 class RiccatiSolution(NamedTuple):
@@ -43,14 +45,17 @@ def riccati(
 
     - `first` W1 (n_hidden, n_in), `second` W2 (n_out, n_hidden): weights at time 0, W1 W1^T = W2^T W2; any width and rank.
     - `sigma_yx`: Sigma_yx (n_out, n_in), of any rank.
-    - `ts`: (time,) flow times in units of tau, rising from 0 or later; any size.
+    - `ts`: (time,) flow times in units of tau, rising from 0 or later; at most a million 1/S apart.
     - `variance`: d, where Sigma_x = d I. One-hot inputs of P items have 1/P.
 
-    Raises `ValueError` for shapes that do not fit, weights that are not balanced, and times that fall or are negative (the
-    last two unless they are traced). Works under `jit`, `vmap` and `jvp`; derivatives in `sigma_yx` need singular values
-    that differ, as those of an eigenbasis do.
+    Raises `ValueError` for shapes that do not fit, weights that are not balanced, and times that fall, are negative or too far
+    apart (unless they are traced: then what lies too far is NaN). Works under `jit`, `vmap` and `jvp`; derivatives in
+    `sigma_yx` need singular values that differ, as those of an eigenbasis do.
     """
-    first, second, sigma_yx, ts = (jnp.asarray(x) for x in (first, second, sigma_yx, ts))
+    first, second, sigma_yx, ts = (
+        jnp.asarray(as_real(name, x))
+        for name, x in (("first", first), ("second", second), ("sigma_yx", sigma_yx), ("ts", ts))
+    )
     _check(first, second, sigma_yx, ts)
     variance = check_positive("variance", variance)
     return _solution(*(jnp.asarray(x, float) for x in (first, second, sigma_yx, ts, variance)))
@@ -62,7 +67,7 @@ def _solution(first: Array, second: Array, sigma_yx: Array, ts: Array, variance:
     rates, basis = jnp.linalg.eigh(
         jnp.block([[jnp.zeros((n_in, n_in)), sigma_yx.T], [sigma_yx, jnp.zeros((len(sigma_yx),) * 2)]])
     )
-    start = _narrowed(basis.T @ jnp.concatenate([first.T, second]))
+    start = _narrowed(_without_rounding(basis, jnp.concatenate([first.T, second])))
 
     def to_next_time(Q: Array, duration: Array) -> tuple[Array, Array]:
         Q = _advanced(Q, rates, variance, duration)
@@ -81,6 +86,8 @@ def _advanced(Q: Array, rates: Array, variance: Array, duration: Array) -> Array
     conditioned while lambda dt <= 1.
     """
     count = jnp.maximum(jnp.ceil(jnp.max(rates) * duration), 1)
+    endless = count > MAX_STEPS
+    count = jnp.where(endless, 1, count)
     dt = duration / count
     growth = jnp.exp(rates * dt)[:, None]
     root_phi = jnp.sqrt(variance * dt * phi(-2 * rates * dt))[:, None]
@@ -91,7 +98,16 @@ def _advanced(Q: Array, rates: Array, variance: Array, duration: Array) -> Array
         return growth * solve_triangular(R, Q.T, trans=1).T
 
     # A duration of 0, as at ts[0] = 0, leaves Q as it is; its square root has no derivative.
-    return jnp.where(duration > 0, jax.lax.fori_loop(0, count.astype(int), step, Q), Q)
+    Q = jnp.where(duration > 0, jax.lax.fori_loop(0, count.astype(int), step, Q), Q)
+    return jnp.where(endless, jnp.nan, Q)
+
+
+def _without_rounding(basis: Array, Q: Array) -> Array:
+    """basis^T Q, and 0 where that is what rounding leaves of a cancellation: layers of opposite signs, W2 = -W1 in a mode, have
+    nothing of the directions that grow, where rounding would grow as e^(lambda t) and be learned."""
+    found = basis.T @ Q
+    noise = jnp.finfo(Q.dtype).eps * len(Q) * (jnp.abs(basis).T @ jnp.abs(Q))
+    return found - jax.lax.stop_gradient(jnp.where(jnp.abs(found) <= noise, found, 0.0))
 
 
 def _narrowed(Q: Array) -> Array:
@@ -120,6 +136,11 @@ def _check(first: Array, second: Array, sigma_yx: Array, ts: Array) -> None:
             at = int(np.argmin(rising))
             fail("ts", "rise from 0 or later", f"ts[{at}] = {ts[at]:g} is below {ts[at - 1] if at else 0:g}",
                  "Sort them.")  # fmt: skip
+        if not isinstance(sigma_yx, jax.core.Tracer) and ts.size:
+            longest, S = np.diff(np.asarray(ts, float), prepend=0.0).max(), np.linalg.norm(sigma_yx, 2)
+            if not longest * S <= MAX_STEPS:
+                fail("ts", f"be at most {MAX_STEPS:.0e} / S apart, with S the largest singular value", f"S = {S:g} and two are "
+                     f"{longest:g} apart", "Give a time at which all has settled, or some in between.")  # fmt: skip
     if not isinstance(first, jax.core.Tracer) and not isinstance(second, jax.core.Tracer):
         into, out = first @ first.T, second.T @ second
         size = float(jnp.linalg.norm(into) + jnp.linalg.norm(out))

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
 
-from racedyn._checks import check_name, check_positive, fail
+from racedyn._checks import as_real, check_name, check_positive, fail
 from racedyn._types import Array, ArrayLike, Times
-from racedyn.exact.two_layer import two_layer, two_layer_time
+from racedyn.exact.two_layer import check_fraction, two_layer, two_layer_time
 
 GATINGS = ("linear", "xor")
 
@@ -21,7 +21,7 @@ def xor_statistics(margin: ArrayLike, gating: str) -> tuple[Array, Array]:
     s = sqrt(2 + Delta^2) / 4, d = (2 + Delta^2) / 4. Their rates s are equal at Delta = sqrt(2/3). Raises `ValueError` for
     a margin below 0.
     """
-    margin = jnp.asarray(margin, float)
+    margin = jnp.asarray(as_real("margin", margin), float)
     _not_negative("margin", margin)
     if check_name("gating", gating, GATINGS) == "linear":
         return margin / 2, margin**2 / 2
@@ -52,7 +52,9 @@ def xor_time(margin: ArrayLike, gating: str, a0: ArrayLike, fraction: ArrayLike 
     """
     s, d = xor_statistics(margin, gating)
     safe = jnp.where(s == 0, 1.0, s), jnp.where(s == 0, 1.0, d)
-    return jnp.where(s == 0, jnp.inf, two_layer_time(*safe, a0, 1 - jnp.sqrt(jnp.asarray(fraction, float))))
+    part = jnp.asarray(as_real("fraction", fraction), float)
+    check_fraction(part)
+    return jnp.where(s == 0, jnp.inf, two_layer_time(*safe, a0, 1 - jnp.sqrt(part)))
 
 
 def xor_crossing(a0: float, fraction: float = 0.5) -> float:

@@ -36,7 +36,8 @@ def closed_bases(network: Network, weights: Matrices, tolerance: float, *, sweep
     bases = {node: np.eye(network.nodes[node].width) for node in (*network.inputs, *network.outputs)}
     bases |= {node: np.zeros((network.nodes[node].width, 0)) for node in inner}
     sizes: list[list[int]] = []
-    while sweeps is None or len(sizes) < sweeps:
+    # A sweep that adds no direction is the last one.
+    for _ in range(sum(network.nodes[node].width for node in inner) + 2 if sweeps is None else sweeps):
         for node in inner:
             for edge in network.edges_into(node):
                 bases[node] = _extended(bases[node], weights[edge], bases[network.edges[edge][0]], tolerance)

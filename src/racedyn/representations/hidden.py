@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_matrix, check_name, check_positive_int, fail
+from racedyn._checks import as_matrix, as_real, check_name, check_positive_int, fail
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Weights
 from racedyn.networks.fit import check_task, check_weights
@@ -48,8 +48,8 @@ def responses(
             fail(f"inputs[{source!r}]", f"have {width} rows", f"it has {len(X)}")
     if context is None:
         network = Network(network.nodes, network.edges, edge_kinds=network.edge_kinds)
-    elif not 0 <= context < network.num_contexts:
-        fail("context", f"be one of the network's, 0 to {network.num_contexts - 1}", f"it is {context}")
+    elif not isinstance(context, int | np.integer) or not 0 <= context < network.num_contexts:
+        fail("context", f"be one of the network's, 0 to {network.num_contexts - 1}", f"it is {context!r}")
     ends = np.cumsum([X.shape[1] for X in items.values()])
     dtype = jnp.result_type(*weights.values())
     alone = {source: jnp.zeros((network.nodes[source].width, ends[-1]), dtype) for source in network.inputs}
@@ -63,7 +63,7 @@ def similarity(H: ArrayLike) -> Array:
 
     A column of zeros has no direction: its row and column are NaN.
     """
-    H = jnp.asarray(H)
+    H = jnp.asarray(as_real("H", H))
     norms = jnp.linalg.norm(H, axis=0)
     directions = jnp.where(norms > 0, H / jnp.where(norms > 0, norms, 1), jnp.nan)
     return directions.T @ directions
@@ -101,7 +101,7 @@ def sharing(similarities: ArrayLike, size: int) -> Sharing:
     the same items in the same order. Silent columns (NaN) are left out. Raises `ValueError` where there are not two
     groups of two items at least.
     """
-    similarities = jnp.asarray(similarities)
+    similarities = jnp.asarray(as_real("similarities", similarities))
     size, columns = check_positive_int("size", size), len(similarities)
     if similarities.shape != (columns, columns):
         fail("similarities", "be square", f"its shape is {similarities.shape}")

@@ -12,14 +12,19 @@ import numpy as np
 from racedyn._checks import check_name, fail
 from racedyn.tasks.modes import Modes
 
+_ITERATIONS = 10_000  # of Newton's method, which halves its distance from a double root
 BRANCHES = ("larger", "smaller")
 
 
 def strength_and_growth(matrices: Sequence[np.ndarray], modes: Modes) -> tuple[np.ndarray, np.ndarray, float]:
     """K and g of one pathway, (mode,) each, and the off-diagonal over diagonal norm of U^T W V.
 
-    `matrices`: from input to output, (n_target, n_source).
+    `matrices`: from input to output, (n_target, n_source). Raises `ValueError` where products of them leave the range of
+    numbers.
     """
+    # Powers of two taken out of each matrix and put back at the end, where one sees whether the result is in range.
+    exponents = np.array([np.frexp(np.abs(matrix).max())[1] for matrix in matrices])
+    matrices = [np.ldexp(matrix, -exponent) for matrix, exponent in zip(matrices, exponents, strict=True)]
     forward = [modes.V]
     for matrix in matrices:
         forward.append(matrix @ forward[-1])
@@ -27,15 +32,25 @@ def strength_and_growth(matrices: Sequence[np.ndarray], modes: Modes) -> tuple[n
     for matrix in reversed(matrices):
         backward.append(matrix.T @ backward[-1])
     backward.reverse()  # backward[l] = G_l^T U
-    growth = sum(
-        np.sum(after**2, axis=0) * np.sum(before**2, axis=0)
-        for after, before in zip(backward[1:], forward[:-1], strict=True)
+    terms = np.array(
+        [
+            np.sum(after**2, axis=0) * np.sum(before**2, axis=0)
+            for after, before in zip(backward[1:], forward[:-1], strict=True)
+        ]
     )
     path_map = modes.U.T @ forward[-1]
-    K = np.diagonal(path_map)
-    norm = float(np.linalg.norm(K))
-    off_diagonal = float(np.linalg.norm(path_map - np.diag(K))) / norm if norm else np.nan
-    return K.copy(), np.asarray(growth), off_diagonal
+    diagonal = np.diagonal(path_map)
+    norm = float(np.linalg.norm(diagonal))
+    off_diagonal = float(np.linalg.norm(path_map - np.diag(diagonal))) / norm if norm else np.nan
+    with np.errstate(over="ignore", under="ignore"):
+        K = np.ldexp(diagonal, exponents.sum())
+        growth = np.ldexp(terms, 2 * (exponents.sum() - exponents)[:, None]).sum(axis=0)
+    small = (growth < np.finfo(float).tiny) & terms.any(axis=0)
+    if small.any() or not (np.isfinite(K).all() and np.isfinite(growth).all()):
+        fail("weights", "have products along a pathway that float64 can hold",
+             f"those of {len(matrices)} matrices are too {'small' if small.any() else 'large'}",
+             "Scale the matrices, or pass another std to the law that draws them.")  # fmt: skip
+    return K, growth, off_diagonal
 
 
 def match(K: np.ndarray, growth: np.ndarray, depth: int, branch: str = "larger") -> tuple[np.ndarray, np.ndarray]:
@@ -48,18 +63,21 @@ def match(K: np.ndarray, growth: np.ndarray, depth: int, branch: str = "larger")
     check_name("branch", branch, BRANCHES)
     if depth == 1:
         return np.ones_like(K), K
+    if not (np.all(np.isfinite(K)) and np.all(np.isfinite(growth))):
+        fail("K, growth", "be finite", "they are not")
     n = depth - 1
     # In x = q^2 / g^(1/n): x^n + kappa / x = 1. A balanced start is a double root: rounding must not push kappa past
     # it.
     with np.errstate(divide="ignore", invalid="ignore"):
-        kappa = np.where(growth > 0, n * K**2 * growth ** (-depth / n), 0.0)
+        # In this order nothing overflows that is in range itself: K^2 <= (g/D)^(D/n).
+        kappa = np.where(growth > 0, n * (K * growth ** (-depth / (2 * n))) ** 2, 0.0)
     double_root = depth ** (-1.0 / n)
     kappa = np.minimum(kappa, n * double_root**depth)
     if branch == "smaller" and np.any(kappa == 0):
         fail("branch", "be 'larger' where a strength is zero", "it is 'smaller', whose root is q = 0 there")
     # x^D - x + kappa is convex: Newton from outside its two roots comes in monotonically and never steps past the root.
     x = np.ones_like(K) if branch == "larger" else kappa.copy()
-    while True:
+    for _ in range(_ITERATIONS):
         slope = depth * x**n - 1
         step = np.divide(x**depth - x + kappa, slope, out=np.zeros_like(x), where=slope != 0)
         if branch == "larger":
@@ -69,5 +87,7 @@ def match(K: np.ndarray, growth: np.ndarray, depth: int, branch: str = "larger")
         if np.array_equal(nearer, x):
             break
         x = nearer
+    else:
+        raise RuntimeError(f"Matching did not find the roots of depth {depth} in {_ITERATIONS} iterations.")
     q = np.sqrt(x * growth ** (1.0 / n))
     return q, np.divide(K, q**n, out=np.zeros_like(K), where=q > 0)

@@ -29,7 +29,8 @@ def share(
     product = _combined(edge[wiring.edge_of], row[wiring.row_of])
     to, at, coefficient = wiring.arrive
     gate = _combined(coefficient)
-    while True:
+    # Colours only split, so that after as many turns as there are things none does.
+    for _ in range(len(row) + len(edge) + len(product) + 1):
         before = [colours.max(initial=-1) for colours in (row, edge, product)]
         departing = _multisets(at, _combined(row[to], gate), len(product))
         product = _combined(product, edge[wiring.edge_of], row[wiring.row_of], departing)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_matrix, check_name, fail
+from racedyn._checks import as_matrix, as_real, check_name, check_positive_int, fail
 from racedyn._names import check_file_name, check_label
 from racedyn._text import clipped
 from racedyn.tasks.modes import Modes, modes_from_correlations, read_in
@@ -60,12 +60,16 @@ class Task:
             fail("targets", "have one column per example, as many as the inputs", f"the columns are {counts}",
                  "Rows are units, columns are examples: transpose where needed.")  # fmt: skip
         num_examples = next(iter(counts.values()))
-        context = np.zeros(num_examples, int) if self.context is None else np.asarray(self.context)
+        context = np.zeros(num_examples, int) if self.context is None else np.asarray(as_real("context", self.context))
         if context.shape != (num_examples,) or not np.issubdtype(context.dtype, np.integer) or context.min() < 0:
             fail("context", f"be {num_examples} whole numbers of at least 0, one per example",
                  f"its shape is {context.shape} and its dtype {context.dtype}"
                  + (f", and it holds {context.min()}" if context.size and context.dtype.kind in "if" else ""))  # fmt: skip
-        num_contexts = int(context.max()) + 1 if self.num_contexts is None else int(self.num_contexts)
+        num_contexts = (
+            int(context.max()) + 1
+            if self.num_contexts is None
+            else check_positive_int("num_contexts", self.num_contexts)
+        )
         if context.max() >= num_contexts:
             fail("context", f"be below num_contexts = {num_contexts}", f"its largest value is {context.max()}")
         for argument, names, count in (
@@ -79,6 +83,10 @@ class Task:
         for pair, mode_names in self.mode_names.items():
             for name in mode_names or ():
                 check_label(f"mode_names[{pair!r}]", name)
+        for pair, bases in self.bases.items():
+            _check_bases(pair, bases, inputs, targets)
+        if unknown := [pair for pair in self.mode_names if pair not in self.bases]:
+            fail("mode_names", "name modes of pairs that have bases", f"{unknown[0]!r} has none")
         object.__setattr__(self, "inputs", MappingProxyType(inputs))
         object.__setattr__(self, "targets", MappingProxyType(targets))
         object.__setattr__(self, "context", context.astype(np.int64))
@@ -170,6 +178,28 @@ class Task:
         sizes += [f"{node} {Y.shape[0]}" for node, Y in self.targets.items()]
         contexts = f", {self.num_contexts} contexts" if self.num_contexts > 1 else ""
         return f"{self.name}: {self.num_examples} examples, {', '.join(sizes)}{contexts}"
+
+
+def _check_bases(pair: Any, bases: Any, inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]) -> None:
+    """Refuse bases of a pair that there is not, of one side alone, or that are not orthonormal."""
+    if not isinstance(pair, tuple) or len(pair) != 2 or pair[0] not in inputs or pair[1] not in targets:
+        fail("bases", "have pairs (input node, output node) as keys", f"one is {pair!r}",
+             f"Inputs are {list(inputs)}, outputs {list(targets)}.")  # fmt: skip
+    if not isinstance(bases, tuple | list) or len(bases) != 2 or any(basis is None for basis in bases):
+        fail(f"bases[{pair!r}]", "be (U, V), of both sides", f"it is {type(bases).__name__}", "Leave the pair out for "
+             "canonical ones.")  # fmt: skip
+    U, V = (as_matrix(f"bases[{pair!r}]", basis) for basis in bases)
+    rows = len(targets[pair[1]]), len(inputs[pair[0]])
+    if (len(U), len(V)) != rows or U.shape[1] != V.shape[1]:
+        fail(
+            f"bases[{pair!r}]",
+            f"be U ({rows[0]}, mode) and V ({rows[1]}, mode)",
+            f"their shapes are {U.shape}, {V.shape}",
+        )
+    for name, basis in (("U", U), ("V", V)):
+        if not np.allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=1e-8):
+            fail(f"bases[{pair!r}]", f"have orthonormal columns, {name}^T {name} = I", f"those of {name} are not",
+                 "np.linalg.qr makes them so.")  # fmt: skip
 
 
 def _only(what: str, kind: str, nodes: Mapping[str, Any]) -> str:
