@@ -11,6 +11,7 @@ import numpy as np
 from racedyn._checks import check_finite, check_name, fail
 from racedyn._types import Weights
 from racedyn.networks.fit import check_task, check_weights
+from racedyn.networks.layers import from_layers
 from racedyn.networks.network import Network
 from racedyn.tasks.task import Task
 
