@@ -6,12 +6,13 @@ whose strength is NaN (padding) are left out.
 
 import numpy as np
 
+from racedyn._checks import as_real
 from racedyn._types import ArrayLike
 
 
 def shares(strength: ArrayLike) -> np.ndarray:
     """w_a, (..., path, mode)."""
-    size = np.abs(np.asarray(strength, dtype=np.float64))
+    size = np.abs(np.asarray(as_real("strength", strength), dtype=np.float64))
     total = np.nansum(size, axis=-2, keepdims=True)
     return np.divide(size, total, out=np.full_like(size, np.nan), where=total > 0)
 

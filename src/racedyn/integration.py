@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from racedyn._checks import as_real
 from racedyn._types import TIME, Array, ArrayLike, PyTree
 from racedyn.step_sizes import RelativeSteps, finest_tolerance
 from racedyn.systems.base import AbstractSystem
@@ -101,7 +102,10 @@ def solve(
 
 def arrays_at_the_door(system: Any) -> Any:
     """Float fields become arrays: a Python float would recompile for every value and have no gradient."""
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, float) if isinstance(leaf, float | np.ndarray) else leaf, system)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(as_real("system", leaf), float) if isinstance(leaf, float | np.ndarray) else leaf,
+        system,
+    )
 
 
 def take_lanes(system: Any, lanes: ArrayLike) -> Any:
@@ -111,7 +115,7 @@ def take_lanes(system: Any, lanes: ArrayLike) -> Any:
 
 def as_times(system: Any, ts: ArrayLike) -> Array:
     """Times (or tolerances) in the real dtype of the system's state."""
-    return jnp.asarray(ts, dtype=jnp.result_type(*jax.tree.leaves(jax.eval_shape(system.y0))))
+    return jnp.asarray(as_real("ts", ts), dtype=jnp.result_type(*jax.tree.leaves(jax.eval_shape(system.y0))))
 
 
 def integrate(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) -> Solved:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_positive_int, fail
+from racedyn._checks import as_real, check_positive_int, fail
 from racedyn._types import PyTree
 from racedyn.integration import arrays_at_the_door
 from racedyn.systems.base import AbstractSystem
@@ -117,7 +117,10 @@ def _replacing(system: Any, members: PyTree) -> Callable[[PyTree], Any]:
         whole = jax.tree.map(
             lambda leaf: np.broadcast_to(leaf, (count, *leaf.shape)) if eqx.is_array(leaf) else leaf, system
         )
-        new = [np.asarray(values, getattr(system, name).dtype) for name, values in members.items()]
+        new = [
+            np.asarray(as_real(f"members[{name!r}]", values), getattr(system, name).dtype)
+            for name, values in members.items()
+        ]
         return eqx.tree_at(lambda s: [getattr(s, name) for name in members], whole, new)
 
     return stack
@@ -130,4 +133,6 @@ def _as_members(members: int | PyTree) -> PyTree:
     if not leaves or any(not shape for shape in leaves) or len({shape[0] for shape in leaves}) != 1 or not leaves[0][0]:
         fail("members", "be a number, or arrays whose first axis is that of members, all as long",
              f"their shapes are {leaves}", "For example {'p': p} with p of (member, path, mode).")  # fmt: skip
-    return jax.tree.map(lambda leaf: leaf if isinstance(leaf, jax.Array) else np.asarray(leaf), members)
+    return jax.tree.map(
+        lambda leaf: leaf if isinstance(leaf, jax.Array) else np.asarray(as_real("members", leaf)), members
+    )

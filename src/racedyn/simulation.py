@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_name, check_not_negative, check_positive, check_positive_int, fail
+from racedyn._checks import as_real, check_name, check_not_negative, check_positive, check_positive_int, fail
 from racedyn._types import Array, ArrayLike
 from racedyn.exact import Ending
 from racedyn.integration import (
@@ -161,7 +161,7 @@ def check_field(system: Any, args: Any) -> None:
 
 
 def check_times(system: Any, ts: ArrayLike, t0: float) -> Array:
-    times = np.asarray(ts, dtype=np.float64)
+    times = np.asarray(as_real("ts", ts), dtype=np.float64)
     if times.ndim != 1 or len(times) == 0 or not np.all(np.isfinite(times)):
         shaped = times.ndim == 1 and len(times) > 0
         but = f"its shape is {times.shape}" if not shaped else f"{np.sum(~np.isfinite(times))} of them are not finite"

@@ -24,10 +24,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.polynomial import legendre
 
-from racedyn._checks import check_finite, fail
+from racedyn._checks import as_real, check_finite, fail
 from racedyn._types import Array, ArrayLike
 from racedyn.exact.race import Ending
-from racedyn.exact.two_layer import shallow
+from racedyn.exact.two_layer import flow_times, shallow
 
 _PANELS = 64
 _ORDER = 16
@@ -58,8 +58,11 @@ def chain(singular_values: ArrayLike, layers: ArrayLike, variances: ArrayLike = 
     is never learned. Raises `ValueError` for shapes that don't fit, numbers that are not finite, variances that are not
     positive and negative times (traced ones are not looked at).
     """
-    S, d, w = (jnp.asarray(x, float) for x in (singular_values, variances, layers))
-    t = jnp.atleast_1d(jnp.asarray(ts, float))
+    S, d, w = (
+        jnp.asarray(as_real(name, x), float)
+        for name, x in (("singular_values", singular_values), ("variances", variances), ("layers", layers))
+    )
+    t = jnp.atleast_1d(flow_times(ts))
     if w.ndim not in (1, 2) or 0 in w.shape:
         fail("layers", "be (layer, mode), or (layer,), with at least one layer and mode", f"its shape is {w.shape}")
     w = w if w.ndim == 2 else w[:, None]
@@ -75,8 +78,6 @@ def chain(singular_values: ArrayLike, layers: ArrayLike, variances: ArrayLike = 
         fail("variances", "be positive", f"the smallest is {float(d.min()):g}")
     if t.ndim != 1:
         fail("ts", "be the times, (time,)", f"its shape is {t.shape}")
-    if not isinstance(t, jax.core.Tracer) and t.size and not t.min() >= 0:
-        fail("ts", "be of at least 0, where the start is", f"its smallest is {float(t.min()):g}")
     S, d = (jnp.broadcast_to(x, (modes,)) for x in (S, d))
     return ChainSolution(*_chains(S, d, jnp.broadcast_to(w, (len(w), modes)), t))
 

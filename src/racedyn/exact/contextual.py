@@ -13,13 +13,12 @@ a head start, many times its own a0: the growth of (W1 v, W2^T u_common, W2^T u)
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_positive, fail
+from racedyn._checks import as_real, check_positive, fail
 from racedyn._types import Array, ArrayLike, Path
-from racedyn.exact.two_layer import two_layer, two_layer_time
+from racedyn.exact.two_layer import flow_times, two_layer, two_layer_time
 from racedyn.networks.fit import check_weights
 from racedyn.networks.network import Network
 from racedyn.path_statistics import statistics
@@ -135,9 +134,7 @@ def contextual(
         common_start, context_start = contextual_start(modes, check_weights(network, start))
     else:
         common_start, context_start = _given_start(start, modes)
-    t = jnp.asarray(ts, float)
-    if not isinstance(t, jax.core.Tracer) and t.size and not t.min() >= 0:
-        fail("ts", "be of at least 0, where the start is", f"its smallest is {float(t.min()):g}")
+    t = flow_times(ts)
     a, b = two_layer(modes.s, modes.d, common_start, t), two_layer(modes.residual_s, modes.residual_d, context_start, t)
     unlearned = 0.5 * np.sum(task.Y**2) / task.num_examples
     learned = jnp.sum(modes.s * a - 0.5 * modes.d * a**2, axis=-1)
@@ -151,8 +148,8 @@ def _given_start(start: Any, modes: ContextualModes) -> tuple[np.ndarray, np.nda
     found = []
     for a0, s in zip(start, (modes.s, modes.residual_s), strict=True):
         try:
-            found.append(np.broadcast_to(np.asarray(a0, float), s.shape))
-        except (TypeError, ValueError):
+            found.append(np.broadcast_to(np.asarray(as_real("start", a0), float), s.shape))
+        except ValueError:
             fail("start", f"have a number, or one for each of {modes.s.size} common and {modes.residual_s.size} residual modes",
                  f"one is {a0!r}")  # fmt: skip
         check_positive("start", float(found[-1].min()))

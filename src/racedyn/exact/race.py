@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_positive_int, fail
+from racedyn._checks import as_real, check_positive_int, fail
 from racedyn._types import Array, ArrayLike
 from racedyn.exact.drive import Course, Whole, column, constants, course, gap, half_way, power, reach
 
@@ -39,7 +39,7 @@ def as_race(
     singular_values: ArrayLike, depths: Sequence[int], q: ArrayLike, p: ArrayLike, variances: ArrayLike
 ) -> tuple[Array, Array, Array, Array, tuple[int, ...]]:
     """The arguments of `converged` and `trajectory`, checked: S, q, p, d as arrays and the depths."""
-    S, at_q, at_p, d = as_arrays(singular_values, q, p, variances)
+    S, at_q, at_p, d = as_arrays(singular_values=singular_values, q=q, p=p, variances=variances)
     whole = check_depths(depths)
     try:
         modes = np.broadcast_shapes((1,), S.shape, d.shape)
@@ -53,9 +53,9 @@ def as_race(
     return S, at_q, at_p, d, whole
 
 
-def as_arrays(*values: ArrayLike) -> tuple[Array, ...]:
-    """Arrays of real numbers, without touching those that are on a device or traced."""
-    return tuple(x.astype(float) if isinstance(x, jax.Array) else np.asarray(x, float) for x in values)  # type: ignore[misc]
+def as_arrays(**values: ArrayLike) -> tuple[Array, ...]:
+    """Arrays of real numbers, by their arguments, without touching those that are on a device or traced."""
+    return tuple(as_real(name, value).astype(float) for name, value in values.items())  # type: ignore[misc]
 
 
 def check_depths(depths: Sequence[int]) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
-from racedyn._checks import check_positive, fail
+from racedyn._checks import as_real, check_positive, fail
 from racedyn._types import Array, ArrayLike
 from racedyn.exact.two_layer import phi
 
@@ -46,7 +46,10 @@ def riccati(
     last two unless they are traced). Works under `jit`, `vmap` and `jvp`; derivatives in `sigma_yx` need singular values
     that differ, as those of an eigenbasis do.
     """
-    first, second, sigma_yx, ts = (jnp.asarray(x) for x in (first, second, sigma_yx, ts))
+    first, second, sigma_yx, ts = (
+        jnp.asarray(as_real(name, x))
+        for name, x in (("first", first), ("second", second), ("sigma_yx", sigma_yx), ("ts", ts))
+    )
     _check(first, second, sigma_yx, ts)
     variance = check_positive("variance", variance)
     return _solution(*(jnp.asarray(x, float) for x in (first, second, sigma_yx, ts, variance)))

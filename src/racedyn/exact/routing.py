@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_positive, check_positive_int, fail
+from racedyn._checks import as_real, check_positive, check_positive_int, fail
 from racedyn._types import Array, ArrayLike
 from racedyn.exact.chain import chain
 from racedyn.tasks.routing import RoutingTask
@@ -53,7 +53,7 @@ def routing(
     if group < domains and not task.routes.all():
         fail("task", "have all routes trained where groups share pathways", f"{int((~task.routes).sum())} are not",
              'reduce(level="modes") takes any pattern.')  # fmt: skip
-    outer, hidden = (check_positive("start", float(b)) for b in np.broadcast_to(np.asarray(start, float), 2))
+    outer, hidden = (check_positive("start", float(b)) for b in np.broadcast_to(as_real("start", start), 2))
     layers = check_positive_int("hidden_layers", hidden_layers)
     # Means over the trained routes: of the K M a domain has K; of the M^2 where all are trained a group's outer matrix has G.
     X, Y = task.items, task.features

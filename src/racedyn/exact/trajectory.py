@@ -55,7 +55,7 @@ def trajectory(
     learned has no end to count from and is NaN; an ODE follows it, as it does one whose time scales lie so far apart that fifty
     panels don't resolve them (FAILED). Raises `ValueError` for negative times and shapes that don't meet.
     """
-    (t,) = as_arrays(ts)
+    (t,) = as_arrays(ts=ts)
     if t.ndim > 1 or not t.size:
         fail(
             "ts", "be one time or a vector of times", f"its shape is {t.shape}", "For example jnp.linspace(0, 10, 200)."

@@ -2,8 +2,11 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
+from racedyn._checks import as_real, check_finite, fail
 from racedyn._types import Array, ArrayLike
 
 
@@ -15,18 +18,25 @@ class Broadcast(NamedTuple):
 
 
 def two_layer(s: ArrayLike, d: ArrayLike, a0: ArrayLike, ts: ArrayLike) -> Array:
-    """Strength a(t) of a mode in a balanced two-layer linear network: tau a' = 2 a (s - d a).
+    """Strength a(t) of a mode in a balanced two-layer linear network: tau a' = 2 |a| (s - d a).
 
-    `s`, `d`, `a0`: singular value, input variance and strength u^T W2 W1 v >= 0 at the start, numbers or (mode,); `ts` (time,),
-    flow time in units of tau. Returns (time,) or (time, mode). a(t) = (s/d) / (1 - (1 - s/(d a0)) e^(-2 s t)), and
-    a0 / (1 + 2 a0 d t) where s = 0; s < 0 unlearns ([Saxe14] eq. 8; [Jarvis25] eq. 7). Infinity among `ts` is the end.
+    `s`, `d` >= 0, `a0`: singular value, input variance and strength u^T W2 W1 v at the start, numbers or (mode,); `ts` (time,),
+    flow time in units of tau, of at least 0. Returns (time,) or (time, mode). For a0 > 0 a(t) = (s/d) / (1 - (1 - s/(d a0))
+    e^(-2 s t)), and a0 / (1 + 2 a0 d t) where s = 0; s < 0 unlearns ([Saxe14] eq. 8; [Jarvis25] eq. 7). Balanced layers of
+    a0 < 0 have opposite signs (w2 = -w1): they learn -s as those of -a0 do, so that for s > 0 a rises to 0 and stays there.
+    Infinity among `ts` is the end. Raises `ValueError` for d below 0, negative times and what is not finite (traced values are
+    not looked at).
     """
-    t, (s, d, a0) = _over_time(ts, s, d, a0)
+    t, (s, d, a0) = _over_time(ts, s=s, d=d, a0=a0)
+    side = jnp.where(a0 < 0, -1.0, 1.0)
+    s, a0 = side * s, side * a0
     # One formula for every s: a0 / (e^(-2st) + 2 d a0 t phi(2st)), written with exponents that only decay.
     size = jnp.where(s < 0, -s, s)  # unlike the absolute value it has the derivative at 0 that the formula needs
     decay = jnp.exp(-2 * size * t)
     grown = 2 * d * a0 * t * phi(2 * size * t)
-    return a0 * jnp.where(s < 0, decay, 1.0) / _nonzero(jnp.where(s < 0, 1.0, decay) + grown)
+    below = jnp.where(s < 0, 1.0, decay) + grown
+    # Without variance nothing stops the growth, which leaves the range of numbers.
+    return side * jnp.where((below == 0) & (a0 != 0), jnp.inf, a0 * jnp.where(s < 0, decay, 1.0) / _nonzero(below))
 
 
 def shallow(s: ArrayLike, d: ArrayLike, b0: ArrayLike, ts: ArrayLike) -> Array:
@@ -34,26 +44,51 @@ def shallow(s: ArrayLike, d: ArrayLike, b0: ArrayLike, ts: ArrayLike) -> Array:
 
     Arguments and result as in `two_layer`; b(t) = (s/d) (1 - e^(-d t)) + b0 e^(-d t), and b0 + s t where d = 0.
     """
-    t, (s, d, b0) = _over_time(ts, s, d, b0)
+    t, (s, d, b0) = _over_time(ts, s=s, d=d, b0=b0)
     return b0 * jnp.exp(-d * t) + s * t * phi(d * t)
 
 
 def two_layer_time(s: ArrayLike, d: ArrayLike, a0: ArrayLike, fraction: ArrayLike = 0.5) -> Array:
-    """Flow time at which a mode of a balanced two-layer network reaches `fraction` of S/d, s > 0 (inverse of `two_layer`).
+    """Flow time at which a mode of a balanced two-layer network reaches `fraction` of S/d (inverse of `two_layer`).
 
-    Negative where it starts beyond it, NaN beyond S/d; infinite where it starts at 0.
+    Negative where it starts beyond it, NaN beyond S/d; infinite where it starts at 0 or on the other side of 0, which it never
+    passes. Raises `ValueError` as `two_layer` does, and for a fraction that is not between 0 and 1.
     """
-    s, d, a0, fraction = (jnp.asarray(x, float) for x in (s, d, a0, fraction))
+    s, d, a0, fraction = _numbers(s=s, d=d, a0=a0, fraction=fraction)
+    if not isinstance(fraction, jax.core.Tracer) and not (jnp.all(fraction > 0) and jnp.all(fraction < 1)):
+        fail("fraction", "be between 0 and 1", f"it is {fraction}")
     start = d * a0 / s
-    return (jnp.log(fraction / (1 - fraction)) + jnp.log((1 - start) / start)) / (2 * s)
+    ahead = start > 0
+    start = jnp.where(ahead, start, fraction)
+    time = (jnp.log(fraction / (1 - fraction)) + jnp.log((1 - start) / start)) / (2 * jnp.abs(s))
+    return jnp.where(ahead | (s == 0), time, jnp.inf)
 
 
-def _over_time(ts: ArrayLike, *per_mode: ArrayLike) -> Broadcast:
-    arrays = jnp.broadcast_arrays(*(jnp.asarray(x, float) for x in per_mode))
-    t = jnp.asarray(ts, float)
+def flow_times(ts: ArrayLike) -> Array:
+    """Flow times counted from the start, infinity included, as an array."""
+    t = jnp.asarray(as_real("ts", ts), float)
+    if not isinstance(t, jax.core.Tracer) and t.size and not t.min() >= 0:
+        fail("ts", "be of at least 0, where the start is", f"its smallest is {float(t.min()):g}")
+    return t
+
+
+def _over_time(ts: ArrayLike, **per_mode: ArrayLike) -> Broadcast:
+    arrays = jnp.broadcast_arrays(*_numbers(**per_mode))
+    t = flow_times(ts)
     # Infinity times what has decayed is not a number: the end is where all has decayed, and products are still finite.
     t = jnp.where(jnp.isinf(t), jnp.finfo(t.dtype).max ** 0.25, t)
     return Broadcast(t.reshape(t.shape + (1,) * arrays[0].ndim), tuple(arrays))
+
+
+def _numbers(**given: ArrayLike) -> tuple[Array, ...]:
+    """Finite numbers by their arguments, d not below 0."""
+    found = {name: jnp.asarray(as_real(name, value), float) for name, value in given.items()}
+    for name, array in found.items():
+        if not isinstance(array, jax.core.Tracer):
+            check_finite(name, np.asarray(array))
+            if name == "d" and array.size and array.min() < 0:
+                fail(name, "be of at least 0", f"its smallest is {float(array.min()):g}", "It is a variance of inputs.")
+    return tuple(found.values())
 
 
 def phi(x: Array) -> Array:

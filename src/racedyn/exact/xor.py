@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
 
-from racedyn._checks import check_name, check_positive, fail
+from racedyn._checks import as_real, check_name, check_positive, fail
 from racedyn._types import Array, ArrayLike
 from racedyn.exact.two_layer import two_layer, two_layer_time
 
@@ -21,7 +21,7 @@ def xor_statistics(margin: ArrayLike, gating: str) -> tuple[Array, Array]:
     s = sqrt(2 + Delta^2) / 4, d = (2 + Delta^2) / 4. Their rates s are equal at Delta = sqrt(2/3). Raises `ValueError` for
     a margin below 0.
     """
-    margin = jnp.asarray(margin, float)
+    margin = jnp.asarray(as_real("margin", margin), float)
     _not_negative("margin", margin)
     if check_name("gating", gating, GATINGS) == "linear":
         return margin / 2, margin**2 / 2

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_finite, check_name, fail
+from racedyn._checks import as_real, check_finite, check_name, fail
 from racedyn._types import Weights
 from racedyn.networks.network import Network
 from racedyn.tasks.task import Task
@@ -91,7 +91,7 @@ def check_weights(network: Network, weights: Mapping[str, Any]) -> Weights:
     for edge in network.edges:
         if edge not in weights:
             fail("weights", f"have an array for every edge ({', '.join(network.edges)})", f"{edge!r} is missing")
-        array = jnp.asarray(weights[edge])
+        array = jnp.asarray(as_real(f"weights[{edge!r}]", weights[edge]))
         if array.shape != network.shape(edge):
             source, target = network.edges[edge]
             fail(f"weights[{edge!r}]", f"have shape {network.shape(edge)} (units of {target!r}, units of {source!r})",

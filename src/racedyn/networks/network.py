@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from racedyn._checks import check_finite, check_name, check_positive_int, fail
+from racedyn._checks import as_real, check_finite, check_name, check_positive_int, fail
 from racedyn._types import FrozenDict, Path, Weights
 
 KINDS = ("linear", "relu", "tanh")
@@ -208,15 +208,7 @@ def _as_tables(
     result = {}
     for name, table in (tables or {}).items():
         check_name(argument, name, widths)
-        try:
-            array = np.asarray(table, dtype=np.float64)
-        except (TypeError, ValueError):
-            fail(
-                f"{argument}[{name!r}]",
-                "be a list of numbers, one per context",
-                f"it is {table!r}",
-                "1 is open, 0 is closed.",
-            )
+        array = np.asarray(as_real(f"{argument}[{name!r}]", table), dtype=np.float64)
         if array.shape != (num_contexts,) and (widths[name] is None or array.shape != (num_contexts, widths[name])):
             fail(f"{argument}[{name!r}]", f"have one factor per context, {num_contexts}", f"its shape is {array.shape}",
                  "Pass num_contexts= if there are more; a node may have a factor per context and unit.")  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_matrix, check_name, check_positive_int, fail
+from racedyn._checks import as_matrix, as_real, check_name, check_positive_int, fail
 from racedyn._types import Array, ArrayLike, Weights
 from racedyn.networks.fit import check_task, check_weights
 from racedyn.networks.forward import forward
@@ -62,7 +62,7 @@ def similarity(H: ArrayLike) -> Array:
 
     A column of zeros has no direction: its row and column are NaN.
     """
-    H = jnp.asarray(H)
+    H = jnp.asarray(as_real("H", H))
     norms = jnp.linalg.norm(H, axis=0)
     directions = jnp.where(norms > 0, H / jnp.where(norms > 0, norms, 1), jnp.nan)
     return directions.T @ directions
@@ -97,7 +97,7 @@ def sharing(similarities: ArrayLike, size: int) -> Sharing:
     the same items in the same order. Silent columns (NaN) are left out. Raises `ValueError` where there are not two
     groups of two items at least.
     """
-    similarities = jnp.asarray(similarities)
+    similarities = jnp.asarray(as_real("similarities", similarities))
     size, columns = check_positive_int("size", size), len(similarities)
     if similarities.shape != (columns, columns):
         fail("similarities", "be square", f"its shape is {similarities.shape}")

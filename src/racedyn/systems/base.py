@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from racedyn._checks import as_real
 from racedyn._types import Array, ArrayLike, PyTree
 
 
@@ -131,5 +132,5 @@ class FunctionSystem(AbstractSystem):
 
 def from_function(function: Callable[[Array, PyTree, Any], PyTree], y0: PyTree) -> AbstractSystem:
     """The system dy/dt = function(t, y, args) from `y0`: numbers (one array), or a tuple or dict of arrays."""
-    initial = y0 if isinstance(y0, tuple | dict) else jnp.asarray(y0, float)
-    return FunctionSystem(function, jax.tree.map(lambda leaf: jnp.asarray(leaf, float), initial))
+    initial = y0 if isinstance(y0, tuple | dict) else jnp.asarray(as_real("y0", y0), float)
+    return FunctionSystem(function, jax.tree.map(lambda leaf: jnp.asarray(as_real("y0", leaf), float), initial))

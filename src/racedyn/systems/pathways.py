@@ -8,7 +8,7 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import fail
+from racedyn._checks import as_real, fail
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
 from racedyn.exact.converged import converged
 from racedyn.exact.race import Ending
@@ -233,7 +233,7 @@ def _per_path(flags: Sequence[bool], q: Array) -> Array:
 
 
 def _as_real(argument: str, value: Any) -> Array:
-    array = jnp.asarray(value, dtype=float)
+    array = jnp.asarray(as_real(argument, value), dtype=float)
     if not isinstance(array, jax.core.Tracer) and not np.all(np.isfinite(np.asarray(array))):
         fail(argument, "be finite", "it holds NaN or infinity")
     return array

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_matrix, check_name, fail
+from racedyn._checks import as_matrix, as_real, check_name, check_positive_int, fail
 from racedyn.tasks.modes import Modes, modes_from_correlations
 
 
@@ -55,12 +55,16 @@ class Task:
             fail("targets", "have one column per example, as many as the inputs", f"the columns are {counts}",
                  "Rows are units, columns are examples: transpose where needed.")  # fmt: skip
         num_examples = next(iter(counts.values()))
-        context = np.zeros(num_examples, int) if self.context is None else np.asarray(self.context)
+        context = np.zeros(num_examples, int) if self.context is None else np.asarray(as_real("context", self.context))
         if context.shape != (num_examples,) or not np.issubdtype(context.dtype, np.integer) or context.min() < 0:
             fail("context", f"be {num_examples} whole numbers of at least 0, one per example",
                  f"its shape is {context.shape} and its dtype {context.dtype}"
                  + (f", and it holds {context.min()}" if context.size and context.dtype.kind in "if" else ""))  # fmt: skip
-        num_contexts = int(context.max()) + 1 if self.num_contexts is None else int(self.num_contexts)
+        num_contexts = (
+            int(context.max()) + 1
+            if self.num_contexts is None
+            else check_positive_int("num_contexts", self.num_contexts)
+        )
         if context.max() >= num_contexts:
             fail("context", f"be below num_contexts = {num_contexts}", f"its largest value is {context.max()}")
         for argument, names, count in (
