@@ -558,7 +558,7 @@ def test_nothing_to_learn_is_named(level):
         (lambda: rd.Network({}, {}), r"`edges` must name at least one edge"),
         (
             lambda: rd.Network({"x": 1, "y": 1}, {"w": ("x", "y")}, node_gates={"y": ["on"]}),
-            r"`node_gates\['y'\]` must be a list of numbers, one per context, but it is \['on'\]",
+            r"`node_gates\['y'\]` must be an array of numbers, but it holds text",
         ),
         (
             lambda: rd.reduce(NET, TASK, WEIGHTS, level="full", stages=("w1_1",)),

@@ -13,8 +13,9 @@ from racedyn.exact.riccati import riccati
 from racedyn.exact.two_layer import shallow, two_layer, two_layer_time
 
 TS = np.linspace(0, 6, 13)
-# s, d, a0: learned, from above, s = 0, unlearned, nothing there, no inputs.
+# s, d, a0: learned, from above, s = 0, unlearned, nothing there, no inputs; layers of opposite signs, at s of either sign.
 CASES = [(1.5, 0.5, 1e-3), (1.0, 0.8, 2.0), (0.0, 0.7, 0.4), (-0.6, 0.9, 0.5), (1.2, 0.5, 0.0), (0.8, 0.0, 1e-3)]
+CASES += [(1.5, 0.5, -0.4), (-0.7, 0.9, -1e-3), (0.0, 0.7, -0.4)]
 
 
 # --- one mode --------------------------------------------------------------------------------------------------------
@@ -23,7 +24,7 @@ CASES = [(1.5, 0.5, 1e-3), (1.0, 0.8, 2.0), (0.0, 0.7, 0.4), (-0.6, 0.9, 0.5), (
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize(
     ("curve", "field"),
-    [(two_layer, lambda s, d, a: 2 * a * (s - d * a)), (shallow, lambda s, d, a: s - d * a)],
+    [(two_layer, lambda s, d, a: 2 * abs(a) * (s - d * a)), (shallow, lambda s, d, a: s - d * a)],
     ids=["deep", "shallow"],
 )
 def test_curve_solves_its_equation(curve, field, case):
@@ -38,7 +39,7 @@ def test_curves_are_those_of_simulate():
     """All modes at once, shallow and deep: the broadcast, and the package's own solver."""
     s, d, a0 = (np.array(column) for column in zip(*CASES, strict=True))
     system = rd.from_function(
-        lambda t, y, args: {"deep": 2 * y["deep"] * (s - d * y["deep"]), "shallow": s - d * y["shallow"]},
+        lambda t, y, args: {"deep": 2 * abs(y["deep"]) * (s - d * y["deep"]), "shallow": s - d * y["shallow"]},
         {"deep": a0, "shallow": a0},
     )
     run = rd.solve(system, TS, rtol=1e-11, atol=1e-14, save_ys=True)
@@ -68,8 +69,11 @@ def test_derivatives(curve, a0, s):
     exact = jax.grad(at, (0, 1, 2))(s, 0.6, a0)
     step = 1e-5
     for i, slope in enumerate(exact):
-        up, down = ([x + sign * step * (i == j) for j, x in enumerate((s, 0.6, a0))] for sign in (1, -1))
-        np.testing.assert_allclose(slope, (at(*up) - at(*down)) / (2 * step), rtol=1e-7, atol=1e-9)
+        near, far = ([x + sign * step * (i == j) for j, x in enumerate((s, 0.6, a0))] for sign in (1, -1))
+        expected = (at(*near) - at(*far)) / (2 * step)
+        if curve is two_layer and i == 2 and a0 == 0:  # layers of equal and of opposite signs meet there: from above
+            expected = at(s, 0.6, 1e-9) / 1e-9
+        np.testing.assert_allclose(slope, expected, rtol=1e-7, atol=1e-9)
 
 
 def test_time_is_the_inverse():
@@ -79,6 +83,12 @@ def test_time_is_the_inverse():
         np.testing.assert_allclose(np.diagonal(two_layer(s, d, a0, times)), fraction * s / d, rtol=1e-9)
     assert two_layer_time(1.0, 0.4, 2.0, 0.5) < 0, "it starts beyond"
     assert two_layer_time(1.0, 0.4, 0.0) == np.inf
+    assert two_layer_time(1.0, 0.4, -0.1) == np.inf, "it never passes 0"
+    assert np.isclose(two_layer_time(-1.0, 0.4, -0.1), two_layer_time(1.0, 0.4, 0.1))
+
+
+def test_without_variance_growth_leaves_the_range_of_numbers():
+    np.testing.assert_array_equal(two_layer(1.0, 0.0, [0.1, 0.0, -0.1], [400.0, np.inf]), [[np.inf, 0, 0]] * 2)
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
-"""Whether a task and weights fit a network, and weights read from a list of layers."""
+"""Whether a task and weights fit a network."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -101,47 +101,3 @@ def check_weights(network: Network, weights: Mapping[str, Any]) -> Weights:
         check_finite(f"weights[{edge!r}]", np.asarray(array))
         checked[edge] = array
     return checked
-
-
-def from_layers(network: Network, layers: Any) -> Weights:
-    """Weights from what another program holds.
-
-    `layers`: for parallel pathways a sequence of pathways, each a sequence of matrices from input to output, (n_target,
-    n_source) as `torch.nn.Linear` has them; for a chain one such sequence; or a PyTorch state dict, whose matrices are
-    taken in its own order, path by path (entries named "...bias" must be zero or absent: the theory has none).
-    Raises `ValueError` where the number of matrices or a shape does not fit.
-    """
-    paths = network.paths()
-    wanted = [edge for path in paths for edge in path]
-    if len(set(wanted)) != len(wanted):
-        fail("network", "have pathways that share no edge", "it has shared edges", "Pass a dict edge -> array instead.")
-    if isinstance(layers, Mapping):
-        matrices = _matrices_of_state_dict(layers)
-    else:
-        nested = [layers] if len(paths) == 1 and np.ndim(_host(layers[0])) == 2 else list(layers)
-        counts = [len(pathway) for pathway in nested]
-        if counts != [len(path) for path in paths]:
-            fail("layers", f"have {[len(path) for path in paths]} matrices per pathway", f"it has {counts}")
-        matrices = [_host(matrix) for pathway in nested for matrix in pathway]
-    if len(matrices) != len(wanted):
-        fail("layers", f"hold {len(wanted)} matrices", f"it holds {len(matrices)}")
-    return check_weights(network, {edge: jnp.asarray(m) for edge, m in zip(wanted, matrices, strict=True)})
-
-
-def _matrices_of_state_dict(state: Mapping[str, Any]) -> Sequence[np.ndarray]:
-    matrices = []
-    for name, value in state.items():
-        array = _host(value)
-        if array.ndim == 2:
-            matrices.append(array)
-        elif np.any(array != 0):
-            fail("layers", "hold weight matrices only", f"{name!r} has shape {array.shape} and is not zero",
-                 "Train without biases (bias=False).")  # fmt: skip
-    return matrices
-
-
-def _host(value: Any) -> np.ndarray:
-    """A NumPy array of anything that has one, a PyTorch tensor on any device included."""
-    detached = value.detach().cpu() if hasattr(value, "detach") else value
-    array = np.asarray(detached)
-    return array if np.issubdtype(array.dtype, np.floating) or array.dtype == object else array.astype(np.float64)
