@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_positive_int
+from racedyn._checks import check_names, check_positive_int
 from racedyn._types import MEMBER, TIME, ArrayLike, PyTree
-from racedyn.integration import settings_for
+from racedyn.integration import check_options, check_times, settings_for
 from racedyn.members import Builder
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
-from racedyn.simulation import check_field, check_times, check_tolerances
+from racedyn.simulation import check_field, check_tolerances
 from racedyn.store import BlockFile
 from racedyn.systems.base import AbstractSystem
 from racedyn.trajectory import Provenance, Status, Trajectory
@@ -73,8 +73,12 @@ def ensemble(
     and have the status INTERRUPTED.
     """
     start = time.perf_counter()
+    check_options(max_steps=max_steps, solver=solver, retry=retry)
+    if block is not None:
+        check_positive_int("block", block)
+    if observe is not None and not isinstance(observe, str):
+        observe = check_names("observe", observe)
     builder = Builder(build, members)
-    check_positive_int("max_steps", max_steps)
     like = builder.first()
     check_field(like, args)
     check_tolerances(like, rtol, atol)

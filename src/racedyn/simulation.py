@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_name, check_not_negative, check_positive, check_positive_int, fail
+from racedyn._checks import check_is, check_name, check_not_negative, check_number, check_positive, fail
 from racedyn._types import Array, ArrayLike
 from racedyn.exact import Ending
 from racedyn.integration import (
@@ -19,6 +19,8 @@ from racedyn.integration import (
     Solved,
     arrays_at_the_door,
     as_times,
+    check_options,
+    check_times,
     integrate,
     package,
     settings_for,
@@ -70,14 +72,11 @@ def simulate(
     on and listed in `trajectory.failed`.
     """
     start = time.perf_counter()
-    if not isinstance(system, AbstractSystem):
-        fail(
-            "system", "be an AbstractSystem", f"it is {type(system).__name__}", "See racedyn.from_function.", TypeError
-        )
-    check_positive_int("max_steps", max_steps)
+    check_is("system", system, AbstractSystem, "be an AbstractSystem", "See racedyn.from_function.")
+    check_options(max_steps=max_steps, retry=retry, **options)
     system = arrays_at_the_door(system)
     check_field(system, args)
-    ts = check_times(system, ts, t0)
+    ts, t0 = check_times(system, ts, t0), check_number("t0", t0)
     check_tolerances(system, rtol, atol)
     # Nobody differentiates what runs on the host, and loops made for reverse mode compile slower.
     options.setdefault("adjoint", dfx.ForwardMode())
@@ -127,9 +126,7 @@ def _exactly(system: Any, since: Array, method: str, options: list[str]) -> tupl
     end = jax.tree.map(lambda leaf: leaf[:, -1], saved)
     t_end = jnp.full(system.lanes, since[-1])
     stats |= {"t_end": t_end, "accuracy": jnp.full(system.lanes, EXACT_ACCURACY)}
-    return Solved(saved, end, steps + int(Status.DONE), stats), np.flatnonzero(
-        np.asarray(endings) >= Ending.NEVER
-    )
+    return Solved(saved, end, steps + int(Status.DONE), stats), np.flatnonzero(np.asarray(endings) >= Ending.NEVER)
 
 
 def _solve_lanes(
@@ -158,19 +155,6 @@ def check_field(system: Any, args: Any) -> None:
     shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (y0, dy)]
     if shapes[0] != shapes[1]:
         fail("system", f"have a vector field of the state's shape, {shapes[0]}", f"its shape is {shapes[1]}")
-
-
-def check_times(system: Any, ts: ArrayLike, t0: float) -> Array:
-    times = np.asarray(as_real("ts", ts), dtype=np.float64)
-    if times.ndim != 1 or len(times) == 0 or not np.all(np.isfinite(times)):
-        shaped = times.ndim == 1 and len(times) > 0
-        but = f"its shape is {times.shape}" if not shaped else f"{np.sum(~np.isfinite(times))} of them are not finite"
-        fail("ts", "be a vector of finite times", but, "For example jnp.linspace(0, 10, 200).")
-    if np.any(falls := np.diff(times) < 0):
-        fail("ts", "rise", f"after {times[np.argmax(falls)]:g} comes {times[np.argmax(falls) + 1]:g}", "Sort them.")
-    if times[0] < t0 or times[-1] <= t0:
-        fail("ts", f"start at t0 = {t0:g} or later and end after it", f"they go from {times[0]:g} to {times[-1]:g}")
-    return as_times(system, times)
 
 
 def check_tolerances(system: Any, rtol: float, atol: float | None) -> None:

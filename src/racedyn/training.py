@@ -10,7 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_name, check_not_negative, check_positive, check_positive_int, fail
+from racedyn._checks import (
+    check_mapping,
+    check_name,
+    check_names,
+    check_not_negative,
+    check_positive,
+    check_positive_int,
+    fail,
+    shown,
+)
 from racedyn._types import MODE, PATH, TIME, Path
 from racedyn.conventions import Loss, as_loss
 from racedyn.descent import Data, Descent, State, advance
@@ -85,13 +94,19 @@ def train(
     warn_of_closed_gates(network, task)
     stages = check_stages(network, stages)
     check_not_negative("weight_decay", weight_decay)
+    if probes is not None:
+        check_mapping("probes", probes, "be a dict name -> Task")
     for name, probe in (probes or {}).items():
         try:
             check_task(network, probe)
         except ValueError as error:
             raise ValueError(f"Probe {name!r}: {error}") from error
-    if isinstance(record, str):
-        fail("record", "be a list of nodes", f"it is {record!r}", f"[{record!r}] records one.")
+    record = check_names("record", record, "nodes")
+    if optimiser is not None and not all(callable(getattr(optimiser, part, None)) for part in ("init", "update")):
+        fail("optimiser", "be an optax transformation, with `init` and `update`", f"it is {shown(optimiser)}",
+             "For example optax.adam(1e-3).", TypeError)  # fmt: skip
+    if checkpoint is not None and not callable(checkpoint):
+        fail("checkpoint", "be a function of the trajectory so far", f"it is {shown(checkpoint)}", error=TypeError)
     for node in record:
         check_name("record", node, network.nodes)
     steps = check_positive_int("steps", steps)
@@ -107,7 +122,7 @@ def train(
     if isinstance(weights, Trajectory):
         earlier, weights = weights, _weights_at_the_end(weights)
     weights = check_weights(network, weights)
-    dtype = jnp.result_type(*weights.values()) if dtype is None else jnp.dtype(dtype)
+    dtype = jnp.result_type(*weights.values()) if dtype is None else _as_dtype(dtype)
     if jax.dtypes.canonicalize_dtype(dtype) != dtype:
         fail("dtype", "be one that JAX has switched on", f"it is {dtype}",
              'Add jax.config.update("jax_enable_x64", True) at the start.')  # fmt: skip
@@ -185,6 +200,17 @@ def train(
         at = f" at step {int(trajectory.stats['diverged_at'])}" if ended == Status.NOT_FINITE else ""
         warnings.warn(f"Training stopped{at}: it {ended.message}.", RuntimeWarning, stacklevel=2)
     return trajectory
+
+
+def _as_dtype(dtype: Any) -> Any:
+    remedy = "For example 'float32'."
+    try:
+        known = jnp.dtype(dtype)
+    except Exception:  # NumPy has several, by what is given
+        fail("dtype", "be a dtype of real numbers", f"it is {shown(dtype)}", remedy, TypeError)
+    if not jnp.issubdtype(known, jnp.floating):
+        fail("dtype", "be a dtype of real numbers", f"it is {known}", remedy)
+    return known
 
 
 def _blocks(

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import fail
+from racedyn._checks import as_list, fail, shown
 from racedyn._types import Array, Path, Weights
+from racedyn.networks.fit import check_traceable
 from racedyn.networks.forward import ACTIVATIONS
 from racedyn.networks.network import Network
 from racedyn.tasks.modes import Modes
@@ -28,9 +29,8 @@ def observed_paths(
     names = dict(zip(network.paths(), network.path_names(), strict=True)) if few else {}
     if paths is None:
         return {path: name for path, name in names.items() if modes is None or network.ends(path) in modes}
+    paths = check_paths(network, "paths", paths)
     for path in paths:
-        if not network.is_path(tuple(path)):
-            fail("paths", "name paths of the network", f"{tuple(path)} is none", "network.paths() lists them.")
         if modes is not None and network.ends(path) not in modes:
             fail(
                 "paths",
@@ -39,6 +39,18 @@ def observed_paths(
                 "Give the pair bases in the task.",
             )
     return {tuple(path): names.get(tuple(path), " > ".join(path)) for path in paths}
+
+
+def check_paths(network: Network, argument: str, paths: Any) -> list[Path]:
+    """Refuse what is no list of paths of the network."""
+    must, remedy = "be a list of paths of the network, each a tuple of its edges", "network.paths() lists them."
+    checked = []
+    for path in as_list(argument, paths, must, remedy):
+        named = isinstance(path, tuple | list) and all(isinstance(edge, str) for edge in path)
+        if not named or not network.is_path(tuple(path)):
+            fail(argument, must, f"{shown(path)} is none", remedy)
+        checked.append(tuple(path))
+    return checked
 
 
 Beginning = tuple[Path, int]  # of a path, from the start of this number
@@ -70,7 +82,20 @@ def path_maps(network: Network, weights: Weights, modes: Mapping[Pair, Modes], p
     several paths is computed once, and beginnings that go through matrices of one shape together: what is traced does
     not grow with the number of paths.
     """
-    dtype = jnp.result_type(*weights.values())
+    check_traceable(network, weights)
+    paths = check_paths(network, "paths", paths)
+    if not isinstance(modes, Mapping) or not all(isinstance(pair, Modes) for pair in modes.values()):
+        fail(
+            "modes",
+            "be a dict (input, output) -> Modes",
+            f"it is {shown(modes)}",
+            "For example task.all_modes().",
+            TypeError,
+        )
+    for path in paths:
+        if network.ends(path) not in modes:
+            fail("modes", f"have the pair {network.ends(path)}, which a path joins", f"it has {list(modes)}")
+    dtype = jnp.result_type(*(jnp.asarray(matrix) for matrix in weights.values()))
     starts, arrays = _starts(network, modes, paths, dtype)
     begun: dict[Beginning, _Begun] = {}
     for length in range(1, max(map(len, paths)) + 1):
