@@ -1,9 +1,11 @@
 """Argument checks with one wording: what was given, what was needed, the usual remedy."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from numbers import Real
+from pathlib import Path
 from typing import Any, NoReturn
 
 import jax
@@ -133,6 +135,15 @@ def check_mapping(argument: str, value: Any, must: str, remedy: str = "") -> Non
     for name in value:
         if not isinstance(name, str):
             fail(argument, must, f"it has {shown(name)} among its names", remedy, TypeError)
+
+
+def as_path(argument: str, value: Any) -> Path:
+    """Return the name of a file as a `Path`."""
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
+        fail(argument, "be the path of a file", f"it is {shown(value)}", "For example 'race.h5'.", TypeError)
+    if not Path(value).name or "\0" in os.fspath(value):
+        fail(argument, "be the path of a file", f"it is {shown(value)}", "For example 'race.h5'.")
+    return Path(value)
 
 
 def shown(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import check_positive, fail
+from racedyn._checks import check_is, check_positive, fail
 from racedyn._types import MODE, PATH, TIME
 from racedyn.comparison.comparable import (
     STRENGTH_DIMS,
@@ -102,6 +102,7 @@ def learning_times(trajectory: Trajectory, fraction: float = 0.5) -> np.ndarray:
     Linear between saves. Without modes the target is `fraction` of the last value instead. NaN where the target is
     never reached, or already is at the first save. Raises `ValueError` where the trajectory has no strengths.
     """
+    check_is("trajectory", trajectory, Trajectory, "be a Trajectory", "racedyn.simulate and racedyn.train return one.")
     fraction = check_positive("fraction", fraction)
     if trajectory.dims.get("strength") != STRENGTH_DIMS:
         fail("trajectory", f"have an observable 'strength' with axes {STRENGTH_DIMS}",

@@ -86,9 +86,14 @@ def check_weights(network: Network, weights: Mapping[str, Any]) -> Weights:
     return checked
 
 
-def check_traceable(network: Network, weights: Mapping[str, Any]) -> None:
-    """As `check_weights`, but for values: the weights may be traced."""
-    _arrays(network, weights)
+def traceable_weights(network: Network, weights: Mapping[str, Any]) -> Weights:
+    """As `check_weights`, but for values, as they may be traced; in one dtype."""
+    arrays = _arrays(network, weights)
+    if len({array.dtype for array in arrays.values()}) > 1:
+        with jax.numpy_dtype_promotion("standard"):
+            dtype = jnp.result_type(*arrays.values())
+        arrays = {edge: array.astype(dtype) for edge, array in arrays.items()}
+    return arrays
 
 
 def _arrays(network: Network, weights: Mapping[str, Any]) -> Weights:

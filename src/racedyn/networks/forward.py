@@ -9,7 +9,7 @@ import numpy as np
 
 from racedyn._checks import as_real, check_mapping, check_name, fail
 from racedyn._types import Array, Weights
-from racedyn.networks.fit import check_traceable
+from racedyn.networks.fit import traceable_weights
 from racedyn.networks.network import Network
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"linear": lambda h: h, "relu": jax.nn.relu, "tanh": jnp.tanh}
@@ -23,7 +23,7 @@ def forward(
     `inputs`: input node -> (n, P); `context` (P,), whole numbers, needed only where there are gates ([Saxe22] eq. 1).
     Raises `ValueError` where it is missing then.
     """
-    check_traceable(network, weights)
+    weights = traceable_weights(network, weights)
     check_mapping("inputs", inputs, "be a dict input node -> (n, P)")
     for node in inputs:
         check_name("inputs", node, network.inputs)
@@ -37,7 +37,8 @@ def forward(
                 f"be ({network.nodes[node].width}, P), one example per column",
                 f"its shape is {shape}",
             )
-    inputs = {node: jnp.asarray(rows) for node, rows in inputs.items()}
+    dtype = next(iter(weights.values())).dtype
+    inputs = {node: jnp.asarray(as_real(f"inputs[{node!r}]", rows)).astype(dtype) for node, rows in inputs.items()}
     some = next(iter(inputs.values()))
     if context is None and (network.node_gates or network.edge_gates):
         fail(

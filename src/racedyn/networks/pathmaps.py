@@ -8,7 +8,7 @@ import numpy as np
 
 from racedyn._checks import as_list, fail, shown
 from racedyn._types import Array, Path, Weights
-from racedyn.networks.fit import check_traceable
+from racedyn.networks.fit import traceable_weights
 from racedyn.networks.forward import ACTIVATIONS
 from racedyn.networks.network import Network
 from racedyn.tasks.modes import Modes
@@ -82,7 +82,7 @@ def path_maps(network: Network, weights: Weights, modes: Mapping[Pair, Modes], p
     several paths is computed once, and beginnings that go through matrices of one shape together: what is traced does
     not grow with the number of paths.
     """
-    check_traceable(network, weights)
+    weights = traceable_weights(network, weights)
     paths = check_paths(network, "paths", paths)
     if not isinstance(modes, Mapping) or not all(isinstance(pair, Modes) for pair in modes.values()):
         fail(
@@ -95,7 +95,7 @@ def path_maps(network: Network, weights: Weights, modes: Mapping[Pair, Modes], p
     for path in paths:
         if network.ends(path) not in modes:
             fail("modes", f"have the pair {network.ends(path)}, which a path joins", f"it has {list(modes)}")
-    dtype = jnp.result_type(*(jnp.asarray(matrix) for matrix in weights.values()))
+    dtype = next(iter(weights.values())).dtype
     starts, arrays = _starts(network, modes, paths, dtype)
     begun: dict[Beginning, _Begun] = {}
     for length in range(1, max(map(len, paths)) + 1):

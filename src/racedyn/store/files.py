@@ -11,7 +11,7 @@ from typing import Any
 
 import h5py
 
-from racedyn._checks import fail
+from racedyn._checks import as_path, fail
 from racedyn.store.read import read_trajectory
 from racedyn.store.write import FORMAT, FORMAT_VERSION, image
 from racedyn.trajectory import Trajectory
@@ -92,7 +92,7 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> File:
     Raises `FileNotFoundError`, and `StoreError` (a `ValueError`) for a file that is damaged, not ours, incomplete or
     written by a newer version.
     """
-    path = Path(path)
+    path = as_path("path", path)
     if not path.is_file():
         remedy = ""
         if partial_path(path).is_file():
@@ -123,7 +123,7 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
 
     Raises `FileExistsError` where a file is there already and `overwrite` is False.
     """
-    path = Path(path)
+    path = as_path("path", path)
     if path.is_dir() or (path.exists() and not overwrite):
         remedy = (
             "Choose another name."

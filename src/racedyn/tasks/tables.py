@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from racedyn._checks import check_name, fail
+from racedyn._checks import as_path, check_name, fail
 from racedyn.tasks.builders import from_arrays
 from racedyn.tasks.task import Task
 
@@ -25,7 +25,7 @@ def from_csv(path: str | Path, *, inputs: Sequence[str] | None = None, delimiter
 
     Raises `OSError` where the file can't be read and `ValueError` for what is no such table, with line, row and column.
     """
-    path = Path(path)
+    path = as_path("path", path)
     lines = _read(path, delimiter)
     header = lines[0][1] if lines else []
     if len(header) < 2 or len(lines) < 2:
