@@ -241,6 +241,11 @@ def objects(valid: Any) -> list[Bad]:
     ]
 
 
+def listed(valid: Any) -> list[Bad]:
+    """For an object, or a list of them that may be empty."""
+    return [dataclasses.replace(bad, never=bad.never and bad.label not in ("[]", "()")) for bad in objects(valid)]
+
+
 def functions(valid: Any) -> list[Bad]:
     return [bad for bad in objects(valid) if bad.label not in ("class", "function", "its own class")]
 
@@ -267,7 +272,7 @@ def depths(valid: Any) -> list[Bad]:
 KINDS: Mapping[str, Callable[[Any], list[Bad]]] = {
     "count": counts, "whole": whole, "positive": positive, "not_negative": not_negative, "array": arrays, "choice": choices,
     "key": keys, "names": names, "dict": mappings, "object": objects, "function": functions, "widths": widths,
-    "depths": depths, "number": scalars, "nodes": nodes, "path": paths, "passed_on": passed_on, "state_dict": state_dicts, "real": reals, "statused": statused, "state": states,
+    "depths": depths, "number": scalars, "nodes": nodes, "path": paths, "listed": listed, "passed_on": passed_on, "state_dict": state_dicts, "real": reals, "statused": statused, "state": states,
 }  # fmt: skip
 
 
@@ -442,27 +447,27 @@ def doors() -> tuple[Door, ...]:
             ("exact.trajectory", _uncompiled(exact.trajectory, "_unfold"), {"singular_values": S, "depths": (2, 2), "q": q, "p": q, "variances": S, "ts": ts},
              {"singular_values": "statused", "depths": "depths", "q": "statused", "p": "statused", "variances": "statused", "ts": "statused"}),
             ("exact.riccati", exact.riccati, {"first": balanced, "second": balanced, "sigma_yx": X, "ts": ts, "variance": 1.0},
-             {"first": "array", "second": "array", "sigma_yx": "array", "ts": "array", "variance": "positive"}),
+             {"first": "array", "second": "array", "sigma_yx": "array", "ts": "statused", "variance": "positive"}),
             ("exact.two_layer", exact.two_layer, {"s": S, "d": S, "a0": S / 100, "ts": ts},
-             {"s": "array", "d": "array", "a0": "array", "ts": "array"}),
+             {"s": "array", "d": "array", "a0": "array", "ts": "statused"}),
             ("exact.shallow", exact.shallow, {"s": S, "d": S, "b0": S / 100, "ts": ts},
-             {"s": "array", "d": "array", "b0": "array", "ts": "array"}),
+             {"s": "array", "d": "array", "b0": "array", "ts": "statused"}),
             ("exact.two_layer_time", exact.two_layer_time, {"s": S, "d": S, "a0": S / 100, "fraction": 0.5},
              {"s": "array", "d": "array", "a0": "array", "fraction": "number"}),
             ("exact.xor", exact.xor, {"margin": 1.0, "gating": "xor", "a0": 0.01, "ts": ts},
-             {"margin": "not_negative", "gating": "choice", "a0": "number", "ts": "array"}),
+             {"margin": "real", "gating": "choice", "a0": "real", "ts": "statused"}),
             ("exact.xor_time", exact.xor_time, {"margin": 1.0, "gating": "xor", "a0": 0.01, "fraction": 0.5},
-             {"margin": "not_negative", "gating": "choice", "a0": "number", "fraction": "number"}),
+             {"margin": "real", "gating": "choice", "a0": "real", "fraction": "real"}),
             ("exact.xor_statistics", exact.xor_statistics, {"margin": 1.0, "gating": "xor"},
-             {"margin": "not_negative", "gating": "choice"}),
-            ("exact.xor_crossing", exact.xor_crossing, {"a0": 1e-4, "fraction": 0.5}, {"a0": "number", "fraction": "number"}),
+             {"margin": "real", "gating": "choice"}),
+            ("exact.xor_crossing", exact.xor_crossing, {"a0": 1e-4, "fraction": 0.5}, {"a0": "real", "fraction": "real"}),
             ("exact.early_pathways", exact.early_pathways,
              {"first": np.ones((3, 2)) * 0.1, "second": np.ones((1, 3)) * 0.1, "X": X, "Y": np.array([[1.0, -1.0]])},
              {"first": "array", "second": "array", "X": "array", "Y": "array"}),
             ("exact.routing", exact.routing, {"task": routes, "start": 0.1, "ts": ts, "group": 2, "hidden_layers": 1},
-             {"task": "object", "start": "number", "ts": "array", "group": "count?", "hidden_layers": "count"}),
+             {"task": "object", "start": "real", "ts": "statused", "group": "count?", "hidden_layers": "count"}),
             ("exact.contextual", exact.contextual, {"network": told, "task": contexts, "start": (0.1, 0.1), "ts": ts},
-             {"network": "object", "task": "object", "start": "array", "ts": "array"}),
+             {"network": "object", "task": "object", "start": "array", "ts": "statused"}),
             ("exact.contextual_modes", exact.contextual_modes, {"network": told, "task": contexts},
              {"network": "object", "task": "object"}),
             # gates, representations
@@ -490,7 +495,7 @@ def doors() -> tuple[Door, ...]:
              {"activities": "array", "dimensions": "count"}),
             ("representations.similarity", represent.similarity, {"H": Y}, {"H": "array"}),
             ("representations.sharing", represent.sharing, {"similarities": np.eye(4), "size": 2},
-             {"similarities": "array", "size": "count"}),
+             {"similarities": "statused", "size": "count"}),
             # figures
             ("plot.matrix", plot.matrix, {"values": Y}, {"values": "array"}),
             ("plot.network", plot.network, {"network": routed, "context": 0, "paths": [routed.paths()[0]]},
@@ -500,7 +505,7 @@ def doors() -> tuple[Door, ...]:
             ("plot.strengths", plot.strengths, {"trajectory": theory}, {"trajectory": "object"}),
             ("plot.learning_times", lambda run: plot.learning_times(run), {"run": theory}, {"run": "object"}),
             ("plot.phase_plane", plot.phase_plane, {"depth": 3, "singular_value": 1.0, "variance": 1.0, "trajectories": theory},
-             {"depth": "count", "singular_value": "positive", "variance": "positive", "trajectories": "object?"}),
+             {"depth": "count", "singular_value": "positive", "variance": "positive", "trajectories": "listed?"}),
         )
     )  # fmt: skip
 

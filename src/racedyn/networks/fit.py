@@ -76,7 +76,7 @@ def check_weights(network: Network, weights: Mapping[str, Any]) -> Weights:
 
     Raises `ValueError` for a missing or unknown edge, a shape that does not fit, or a value that is not finite.
     """
-    checked = _arrays(network, weights)
+    checked = traceable_weights(network, weights)
     for edge, array in checked.items():
         if isinstance(array, jax.core.Tracer):
             fail(f"weights[{edge!r}]", "have values here", "JAX is tracing it", "Call it outside of jit, vmap and grad, once "
