@@ -62,7 +62,10 @@ def counts(valid: int) -> list[Bad]:
     """For a whole number of at least 1."""
     return [
         *not_numbers(),
-        *(Bad(repr(value), value) for value in (0, -1, 1.5, float("inf"), True, 10**26, 10**400, np.float64(2.5), np.int64(-3))),
+        *(
+            Bad(repr(value), value)
+            for value in (0, -1, 1.5, float("inf"), True, 10**26, 10**400, np.float64(2.5), np.int64(-3))
+        ),
         Bad("a fraction in an array", np.array(1.5)),
         Bad("empty", []),
         Bad("as a real", float(valid), False),
@@ -179,7 +182,11 @@ def names(valid: Any) -> list[Bad]:
     return [
         *(Bad(repr(value), value) for value in (3, 1.5, True, "text", b"x", [3], [None], [["a"]], {"a": 1}, [b"x"])),
         Bad("unknown", ["no such name"]),
-        *(Bad(bad.label, bad.value) for bad in not_numbers() if bad.label in ("object", "class", "function", "array of objects")),
+        *(
+            Bad(bad.label, bad.value)
+            for bad in not_numbers()
+            if bad.label in ("object", "class", "function", "array of objects")
+        ),
         Bad("array", np.ones(2)),
     ]
 
@@ -262,7 +269,10 @@ def widths(valid: Any) -> list[Bad]:
 def depths(valid: Any) -> list[Bad]:
     return [
         *(bad for bad in not_numbers()),
-        *(Bad(repr(value), value) for value in (3, True, [], [0], [-1], [1.5], [float("inf")], ["2", "2"], [True, True])),
+        *(
+            Bad(repr(value), value)
+            for value in (3, True, [], [0], [-1], [1.5], [float("inf")], ["2", "2"], [True, True])
+        ),
         *(Bad(f"[{value!r}]", [value]) for value in (10**26, Thing(), 2j)),
         Bad("a matrix", [[2, 2]]),
         Bad("an array", np.array([2, 2]), False),
@@ -302,7 +312,11 @@ def doors() -> tuple[Door, ...]:
     task = tasks.hierarchy(2)
     routes, contexts, margin = tasks.routing(2, 1), tasks.contextual(2, 2), tasks.xor(1.0)
     chain, pair = networks.chain(task, 2, 3), networks.parallel(task, (2, 2), 3)
-    routed, told, gated = networks.routing(routes, 4), networks.contextual(contexts, 1, 4), networks.xor(margin, "xor", 4)
+    routed, told, gated = (
+        networks.routing(routes, 4),
+        networks.contextual(contexts, 1, 4),
+        networks.xor(margin, "xor", 4),
+    )
     start = pair.init(init.Gaussian(0.1), key=0)
     layers = chain.init(init.Gaussian(0.1), key=0)
     ts = np.linspace(0.0, 1.0, 3)

@@ -6,6 +6,7 @@ import re
 import warnings
 
 import pytest
+
 from bad_inputs import doors
 
 # "Argument `x` must ..., but ...": one argument, or those that have to meet.

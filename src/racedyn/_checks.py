@@ -116,7 +116,7 @@ def as_list(argument: str, values: Any, must: str, remedy: str = "") -> list[Any
     """The entries of a list, tuple, array or anything else of known length that has an order."""
     ordered = isinstance(values, Sequence | np.ndarray | jax.Array) and not isinstance(values, str | bytes)
     if not ordered or (hasattr(values, "ndim") and values.ndim == 0):
-        fail(argument, must, f"it is {shown(values)}", remedy, TypeError)
+        fail(argument, must, f"it is {shown(values)}", remedy)
     return list(values)
 
 
@@ -159,7 +159,7 @@ def shown(value: Any) -> str:
     text = repr(value)
     if len(text) > LONGEST:
         text = text[:LONGEST] + "..."
-    return f"{text} ({type(value).__name__})"
+    return text if isinstance(value, str) or value is None else f"{text} ({type(value).__name__})"
 
 
 def as_key(key: Any, example: str) -> jax.Array:

@@ -66,7 +66,9 @@ class Work:
         if times is None and not exact:
             fail("ts", "be given where a solver is to find the states", "it is left out, which means the end",
                  "For example jnp.linspace(0, 10, 200).")  # fmt: skip
-        used = jax.devices() if devices is None else as_list("devices", devices, "be a list of devices", "jax.devices()")
+        used = (
+            jax.devices() if devices is None else as_list("devices", devices, "be a list of devices", "jax.devices()")
+        )
         if not used or not all(isinstance(device, jax.Device) for device in used):
             fail("devices", "be a list of JAX's devices", f"it is {shown(devices)}", "For example jax.devices()[:2].")
         mesh = Mesh(np.array(used), (MEMBER,))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, check_is, check_name, fail, shown
+from racedyn._checks import as_real, check_finite, check_is, check_name, fail
 from racedyn._types import Weights
 from racedyn.networks.network import Network
 from racedyn.tasks.task import Task
@@ -100,7 +100,7 @@ def _arrays(network: Network, weights: Mapping[str, Any]) -> Weights:
     """Weights in the order of edges, their names, shapes and dtypes checked."""
     check_is("network", network, Network, "be a Network")
     if not isinstance(weights, Mapping):
-        fail("weights", "be a dict edge -> array", f"it is {shown(weights)}",
+        fail("weights", "be a dict edge -> array", f"it is {type(weights).__name__}",
              "networks.from_layers(network, layers) makes one of a list of matrices.", TypeError)  # fmt: skip
     if set(weights) == {"weights", "optimiser"}:
         fail(

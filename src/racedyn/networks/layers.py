@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_is, fail, shown
+from racedyn._checks import as_real, check_is, fail
 from racedyn._types import Path, Weights
 from racedyn.networks.fit import check_weights
 from racedyn.networks.network import Network
@@ -43,7 +43,7 @@ def from_layers(network: Network, layers: Any) -> Weights:
         return check_weights(network, _named(network, _matrices(layers)))
     paths = _separate(network)
     if not isinstance(layers, Sequence | np.ndarray) or isinstance(layers, str) or len(layers) == 0:
-        fail("layers", "be a list of matrices or a dict", f"it is {shown(layers)}", _REMEDY, TypeError)
+        fail("layers", "be a list of matrices or a dict", f"it is {type(layers).__name__}", _REMEDY, TypeError)
     nested = [layers] if len(paths) == 1 and np.ndim(as_real("layers[0]", layers[0])) == 2 else list(layers)
     if not all(hasattr(pathway, "__len__") for pathway in nested):
         fail(

@@ -68,7 +68,7 @@ class Network(eqx.Module):
         self.nodes = FrozenDict({name: _as_node(name, given) for name, given in nodes.items()})
         for name, ends in edges.items():
             if not isinstance(ends, tuple | list) or len(ends) != 2:
-                fail("edges", "give (source, target) for each edge", f"that of {name!r} is {shown(ends)}")
+                fail("edges", "give (source, target) for each edge", f"{name!r} has {shown(ends)}")
             for node in ends:
                 check_name(f"edges[{name!r}]", node, self.nodes)
         self.edges = FrozenDict({name: (str(source), str(target)) for name, (source, target) in edges.items()})

@@ -7,7 +7,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_matrix, as_real, check_finite, check_int, check_mapping, check_name, check_positive_int, fail
+from racedyn._checks import (
+    as_matrix,
+    as_real,
+    check_finite,
+    check_int,
+    check_mapping,
+    check_name,
+    check_positive_int,
+    fail,
+)
 from racedyn._types import Array, ArrayLike, Weights
 from racedyn.networks.fit import check_task, check_weights
 from racedyn.networks.forward import forward

@@ -90,7 +90,10 @@ class Pathways(AbstractSystem):
             fail("weight_decay", "be of at least 0", f"it is {shown(weight_decay)}")
         self.path_names = None if path_names is None else check_names("path_names", path_names)
         self.mode_names = None if mode_names is None else check_names("mode_names", mode_names)
-        for argument, names, count in (("path_names", self.path_names, shape[0]), ("mode_names", self.mode_names, shape[1])):
+        for argument, names, count in (
+            ("path_names", self.path_names, shape[0]),
+            ("mode_names", self.mode_names, shape[1]),
+        ):
             if names is not None and len(names) != count:
                 fail(argument, f"have {count} names", f"it has {len(names)}")
         self.notes = HostOnly({"modes": modes, "validity": {} if validity is None else validity})
