@@ -112,7 +112,8 @@ def _replacing(system: Any, members: PyTree) -> Callable[[PyTree], Any]:
         field: Any = getattr(system, name, None)
         if not eqx.is_array(field):
             known = [key for key, value in vars(system).items() if eqx.is_array(value)]
-            fail("members", f"name fields of the system that are arrays ({', '.join(known)})", f"{name!r} is none")
+            fail("members", f"name fields of the system that are arrays ({', '.join(known)})", f"{name!r} is none",
+                 "Else pass a function of a member, as lambda i: rd.reduce(network, task, weights_of(i)).")  # fmt: skip
         if np.shape(values)[1:] != field.shape:
             fail(f"members[{name!r}]", f"have the shape {('member', *field.shape)}", f"it has {np.shape(values)}")
 

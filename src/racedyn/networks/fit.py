@@ -80,7 +80,7 @@ def check_weights(network: Network, weights: Mapping[str, Any]) -> Weights:
     for edge, array in checked.items():
         if isinstance(array, jax.core.Tracer):
             fail(f"weights[{edge!r}]", "have values here", "JAX is tracing it", "Call it outside of jit, vmap and grad, once "
-                 "for each member; of `train` and `reduce` what comes back can be differentiated and mapped.",
+                "for each member: rd.ensemble(lambda i: rd.reduce(network, task, weights_of(i)), n) does.",
                  TypeError)  # fmt: skip
         check_finite(f"weights[{edge!r}]", np.asarray(array))
     return checked

@@ -43,7 +43,7 @@ def observed_paths(
 
 def check_paths(network: Network, argument: str, paths: Any) -> list[Path]:
     """Refuse what is no list of paths of the network."""
-    must, remedy = "be a list of paths of the network, each a tuple of its edges", "network.paths() lists them."
+    must, remedy = "name paths of the network, a list of tuples of edges", "network.paths() lists them."
     checked = []
     for path in as_list(argument, paths, must, remedy):
         named = isinstance(path, tuple | list) and all(isinstance(edge, str) for edge in path)
