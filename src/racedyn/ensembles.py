@@ -12,15 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_positive_int
+from racedyn._checks import check_names, check_positive_int
 from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
 from racedyn.compilation import Stopwatch
 from racedyn.crossings import Asked
-from racedyn.integration import settings_for
+from racedyn.integration import check_options, check_times, settings_for
 from racedyn.members import Builder, fingerprint
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
-from racedyn.simulation import check_field, check_times
+from racedyn.simulation import check_field
 from racedyn.store import BlockFile
 from racedyn.systems.base import AbstractSystem
 from racedyn.trajectory import Provenance, Status, Trajectory
@@ -116,8 +116,12 @@ def ensemble(
     and have the status INTERRUPTED.
     """
     watch = Stopwatch()
+    check_options(max_steps=max_steps, solver=solver, retry=retry)
+    if block is not None:
+        check_positive_int("block", block)
+    if observe is not None and not isinstance(observe, str):
+        observe = check_names("observe", observe)
     builder = Builder(build, members)
-    check_positive_int("max_steps", max_steps)
     like = builder.first()
     check_field(like, args)
     settings = settings_for(

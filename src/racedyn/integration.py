@@ -10,7 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, check_not_negative, check_positive, fail
+from racedyn._checks import (
+    as_real,
+    check_finite,
+    check_is,
+    check_not_negative,
+    check_number,
+    check_positive,
+    check_positive_int,
+    fail,
+)
 from racedyn._types import TIME, Array, ArrayLike, PyTree, Times
 from racedyn.crossings import Asked, check_crossings
 from racedyn.single import Settings, Solved, integrate_one
@@ -56,10 +65,11 @@ def settings_for(
     )
 
 
-def _check_tolerances(system: Any, rtol: float, atol: float | None) -> None:
+def _check_tolerances(system: Any, rtol: Any, atol: Any) -> None:
     if isinstance(rtol, jax.core.Tracer) or isinstance(atol, jax.core.Tracer):
         return
-    rtol = check_positive("rtol", rtol.item() if isinstance(rtol, jax.Array) and rtol.ndim == 0 else rtol)
+    rtol, atol = (value.item() if isinstance(value, jax.Array) and not value.ndim else value for value in (rtol, atol))
+    check_positive("rtol", rtol)
     if atol is not None:
         check_not_negative("atol", atol)
     if rtol >= COARSEST_TOLERANCE:
@@ -107,10 +117,49 @@ def solve(system: AbstractSystem, ts: Times, *, t0: ArrayLike = 0.0, args: Any =
 
     A laned system (`system.lanes`) steps each mode on its own clock; `status` and `stats` are then per lane.
     """
+    check_is("system", system, AbstractSystem, "be an AbstractSystem", "See racedyn.from_function.")
     system = arrays_at_the_door(system)
+    check_options(**options)
     settings = settings_for(system, **options)
-    ts = as_times(system, ts)
-    return package(system, ts, integrate(system, ts, as_times(system, t0), args, settings), settings)
+    ts, t0 = check_times(system, ts, t0), as_times(system, t0)
+    return package(system, ts, integrate(system, ts, t0, args, settings), settings)
+
+
+def check_options(**options: Any) -> None:
+    """Refuse options of a solve that are none of diffrax's objects, or out of range; traced numbers are not looked at."""
+    for name, kind, example in (
+        ("solver", dfx.AbstractSolver, "diffrax.Tsit5()"),
+        ("retry", dfx.AbstractSolver, "diffrax.Kvaerno5()"),
+        ("stepsize_controller", dfx.AbstractStepSizeController, "diffrax.PIDController(1e-6, 1e-6)"),
+        ("adjoint", dfx.AbstractAdjoint, "diffrax.ForwardMode()"),
+        ("event", dfx.Event, "diffrax.Event(lambda t, y, args, **kwargs: y[0] - 1)"),
+    ):
+        if options.get(name) is not None:
+            check_is(name, options[name], kind, f"be an object of diffrax.{kind.__name__}", f"For example {example}.")
+    if "max_steps" in options:
+        check_positive_int("max_steps", options["max_steps"])
+    dt0 = options.get("dt0")
+    if dt0 is not None and not isinstance(dt0, jax.core.Tracer):
+        check_positive("dt0", dt0)
+
+
+def check_times(system: Any, ts: Times, t0: ArrayLike) -> Array:
+    """Times as an array, refused where they don't rise from t0 on; traced ones are not looked at."""
+    given, example = as_real("ts", ts), "For example jnp.linspace(0, 10, 200)."
+    if given.ndim != 1 or given.size == 0:
+        fail("ts", "be a vector of finite times", f"its shape is {given.shape}", example)
+    if not isinstance(t0, jax.core.Tracer):
+        t0 = check_number("t0", t0)
+    if not isinstance(given, jax.core.Tracer):
+        times = np.asarray(given, dtype=np.float64)
+        if not np.all(np.isfinite(times)):
+            fail("ts", "be a vector of finite times", f"{np.sum(~np.isfinite(times))} of them are not finite", example)
+        if np.any(falls := np.diff(times) < 0):
+            at = int(np.argmax(falls))
+            fail("ts", "rise", f"after {times[at]:g} comes {times[at + 1]:g}", "Sort them.")
+        if not isinstance(t0, jax.core.Tracer) and (times[0] < t0 or times[-1] <= t0):
+            fail("ts", f"start at t0 = {t0:g} or later and end after it", f"they go from {times[0]:g} to {times[-1]:g}")
+    return as_times(system, given)
 
 
 def arrays_at_the_door(system: Any) -> Any:

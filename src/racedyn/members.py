@@ -1,5 +1,6 @@
 """Many systems of one kind as one: a stack, whose arrays have an axis of members in front."""
 
+import inspect
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -9,19 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_positive_int, fail
+from racedyn._checks import as_real, check_mapping, check_positive_int, fail, shown
 from racedyn._types import PyTree
 from racedyn.integration import arrays_at_the_door
 from racedyn.systems.base import AbstractSystem
 
 # Members are built so many at a time whatever is asked for, because the size of a batch changes the last bits of a result.
 CHUNK = 64
-
-_HOST_ONLY = (
-    jax.errors.ConcretizationTypeError,
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerIntegerConversionError,
-)
 
 
 class Builder:
@@ -36,10 +31,10 @@ class Builder:
         self.count = len(jax.tree.leaves(self.members)[0])
         if isinstance(build, AbstractSystem):
             self._stack = _replacing(arrays_at_the_door(build), self.members)
-        elif callable(build):
+        elif callable(build) and not (isinstance(build, type) and not issubclass(build, AbstractSystem)):
             self._stack = _building(build, self.members)
         else:
-            fail("build", "be a system or a function of a member", f"it is {type(build).__name__}", error=TypeError)
+            fail("build", "be a system or a function of a member", f"it is {shown(build)}", error=TypeError)
         self.sample = self(np.linspace(0, self.count - 1, CHUNK).astype(int))
 
     def __call__(self, numbers: np.ndarray) -> Any:
@@ -84,8 +79,17 @@ def _building(build: Callable[[Any], AbstractSystem], members: PyTree) -> Callab
         return jax.lax.map(lambda member: eqx.filter(one(member), eqx.is_array), members, batch_size=CHUNK)
 
     try:
+        inspect.signature(build).bind(None)
+    except TypeError as error:
+        fail("build", "be a function of one member", f"it can't be called with one: {error}", "", TypeError)
+    except ValueError:  # some builtins have no signature
+        pass
+    try:
         shape = eqx.filter_eval_shape(one, jax.tree.map(lambda leaf: leaf[0], members))
-    except _HOST_ONLY:
+    except Exception:
+        # What JAX can't trace says so in many ways: in JAX's, by refusing a member that is no whole number, by `if`. It is
+        # such a function if it can be called with a member as it is; else this raises what is wrong with it.
+        one(_entry(members, 0))
         return lambda members: _stacked([one(_entry(members, i)) for i in range(len(jax.tree.leaves(members)[0]))])
     static = eqx.filter(shape, lambda leaf: not isinstance(leaf, jax.ShapeDtypeStruct))
     traced = jax.jit(arrays)
@@ -115,7 +119,8 @@ def _replacing(system: Any, members: PyTree) -> Callable[[PyTree], Any]:
         field: Any = getattr(system, name, None)
         if not eqx.is_array(field):
             known = [key for key, value in vars(system).items() if eqx.is_array(value)]
-            fail("members", f"name fields of the system that are arrays ({', '.join(known)})", f"{name!r} is none")
+            fail("members", f"name fields of the system that are arrays ({', '.join(known)})", f"{name!r} is none",
+                 "Else pass a function of a member, as lambda i: rd.reduce(network, task, weights_of(i)).")  # fmt: skip
         if np.shape(values)[1:] != field.shape:
             fail(f"members[{name!r}]", f"have the shape {('member', *field.shape)}", f"it has {np.shape(values)}")
 
@@ -136,10 +141,13 @@ def _replacing(system: Any, members: PyTree) -> Callable[[PyTree], Any]:
 def _as_members(members: int | PyTree) -> PyTree:
     if isinstance(members, int | np.integer) and not isinstance(members, bool):
         return np.arange(check_positive_int("members", members))
+    if isinstance(members, dict):
+        check_mapping("members", members, "be a dict name -> array with an axis of members in front")
+    members = jax.tree.map(
+        lambda leaf: leaf if isinstance(leaf, jax.Array) else np.asarray(as_real("members", leaf)), members
+    )
     leaves = [np.shape(leaf) for leaf in jax.tree.leaves(members)]
     if not leaves or any(not shape for shape in leaves) or len({shape[0] for shape in leaves}) != 1 or not leaves[0][0]:
         fail("members", "be a number, or arrays whose first axis is that of members, all as long",
              f"their shapes are {leaves}", "For example {'p': p} with p of (member, path, mode).")  # fmt: skip
-    return jax.tree.map(
-        lambda leaf: leaf if isinstance(leaf, jax.Array) else np.asarray(as_real("members", leaf)), members
-    )
+    return members

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from racedyn._checks import as_matrix, fail
+from racedyn._checks import as_matrix, fail, shown
 from racedyn._text import brief
 from racedyn._types import Path
 from racedyn.networks.fit import check_task
 from racedyn.networks.gating import Gating, PathClass, classes_of_paths, gate_groups
 from racedyn.networks.network import Network
+from racedyn.networks.pathmaps import check_paths
 from racedyn.tasks.modes import Modes
 from racedyn.tasks.task import Task
 
@@ -167,11 +168,10 @@ def statistics(
     Raises `ValueError` where the task does not fit the network, a path is none of its, or a map has another shape.
     """
     check_task(network, task)
-    wanted = [tuple(path) for path in (network.paths() if paths is None else paths)]
-    for argument, named in (("paths", wanted if paths is not None else ()), ("given", map(tuple, given or {}))):
-        for path in named:
-            if not network.is_path(path):
-                fail(argument, "name paths of the network", f"{path} is none", "network.paths() lists them.")
+    wanted = list(network.paths()) if paths is None else check_paths(network, "paths", paths)
+    if given is not None and not isinstance(given, Mapping):
+        fail("given", "be a dict path -> map (n_out, n_in)", f"it is {shown(given)}", error=TypeError)
+    check_paths(network, "given", list(given or {}))
     gating = gate_groups(network, task.num_contexts)
     if given:
         task = _residual(network, task, gating, {tuple(path): W for path, W in given.items()})

@@ -11,7 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_name, check_positive_int, fail
+from racedyn._checks import (
+    check_is,
+    check_name,
+    check_number,
+    fail,
+)
 from racedyn._names import check_observed
 from racedyn._types import MEMBER, TIME, Array, Times
 from racedyn.compilation import Stopwatch
@@ -19,6 +24,8 @@ from racedyn.exact import Ending
 from racedyn.integration import (
     arrays_at_the_door,
     as_times,
+    check_options,
+    check_times,
     integrate,
     package,
     settings_for,
@@ -73,14 +80,11 @@ def simulate(
     on and listed in `trajectory.failed`.
     """
     watch = Stopwatch()
-    if not isinstance(system, AbstractSystem):
-        fail(
-            "system", "be an AbstractSystem", f"it is {type(system).__name__}", "See racedyn.from_function.", TypeError
-        )
-    check_positive_int("max_steps", max_steps)
+    check_is("system", system, AbstractSystem, "be an AbstractSystem", "See racedyn.from_function.")
+    check_options(max_steps=max_steps, retry=retry, **options)
     system = arrays_at_the_door(system)
     check_field(system, args)
-    ts = check_times(system, ts, t0)
+    ts, t0 = check_times(system, ts, t0), check_number("t0", t0)
     # Nobody differentiates what runs on the host, and loops made for reverse mode compile slower.
     options.setdefault("adjoint", dfx.ForwardMode())
     settings = settings_for(system, rtol=rtol, atol=atol, max_steps=max_steps, **options)
@@ -174,19 +178,6 @@ def check_field(system: Any, args: Any) -> None:
         for axis in {TIME, MEMBER}.intersection(own):
             fail(f"dims()[{name!r}]", "name the system's own axes", f"{axis!r} is that of the run", "Leave it out.")
     check_observed({name: leaf.shape for name, leaf in observed.items()}, axes, system.labels())
-
-
-def check_times(system: Any, ts: Times, t0: float) -> Array:
-    times = np.asarray(as_real("ts", ts), dtype=np.float64)
-    if times.ndim != 1 or len(times) == 0 or not np.all(np.isfinite(times)):
-        shaped = times.ndim == 1 and len(times) > 0
-        but = f"its shape is {times.shape}" if not shaped else f"{np.sum(~np.isfinite(times))} of them are not finite"
-        fail("ts", "be a vector of finite times", but, "For example jnp.linspace(0, 10, 200).")
-    if np.any(falls := np.diff(times) < 0):
-        fail("ts", "rise", f"after {times[np.argmax(falls)]:g} comes {times[np.argmax(falls) + 1]:g}", "Sort them.")
-    if times[0] < t0 or times[-1] <= t0:
-        fail("ts", f"start at t0 = {t0:g} or later and end after it", f"they go from {times[0]:g} to {times[-1]:g}")
-    return as_times(system, times)
 
 
 def _judge(trajectory: Trajectory, throw: bool) -> Trajectory:

@@ -10,7 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_not_negative, check_positive, check_positive_int, fail
+from racedyn._checks import (
+    check_mapping,
+    check_not_negative,
+    check_positive,
+    check_positive_int,
+    fail,
+    shown,
+)
 from racedyn._types import MODE, PATH, TIME, Path
 from racedyn.compilation import Stopwatch
 from racedyn.conventions import Loss, as_loss
@@ -116,8 +123,15 @@ def train(
     warn_of_closed_gates(network, task)
     stages = check_stages(network, stages)
     check_not_negative("weight_decay", weight_decay)
+    if probes is not None:
+        check_mapping("probes", probes, "be a dict name -> Task")
     check_probes(network, probes)
     check_record(network, record)
+    if optimiser is not None and not all(callable(getattr(optimiser, part, None)) for part in ("init", "update")):
+        fail("optimiser", "be an optax transformation, with `init` and `update`", f"it is {shown(optimiser)}",
+             "For example optax.adam(1e-3).", TypeError)  # fmt: skip
+    if checkpoint is not None and not callable(checkpoint):
+        fail("checkpoint", "be a function of the trajectory so far", f"it is {shown(checkpoint)}", error=TypeError)
     steps = check_positive_int("steps", steps)
     save_every = max(1, steps // 500) if save_every is None else check_positive_int("save_every", save_every)
     if lr is not None:
@@ -135,7 +149,7 @@ def train(
             # None where the paths join several pairs: then the task's own, which it has to have been read in.
             modes = earlier.provenance.modes if earlier.provenance.settings["modes"] == "given" else None
     weights = check_weights(network, weights)
-    dtype = jnp.result_type(*weights.values()) if dtype is None else jnp.dtype(dtype)
+    dtype = jnp.result_type(*weights.values()) if dtype is None else _as_dtype(dtype)
     if jax.dtypes.canonicalize_dtype(dtype) != dtype:
         fail("dtype", "be one that JAX has switched on", f"it is {dtype}",
              'Add jax.config.update("jax_enable_x64", True) at the start.')  # fmt: skip
@@ -251,6 +265,17 @@ def _block(descent: Descent, state: State, num_saves: int, every: int) -> tuple[
     """`num_saves` rows on the host, `every` steps before each."""
     state, rows = advance(descent, state, _block_size(descent), jnp.asarray(num_saves), jnp.asarray(every))
     return state, jax.tree.map(lambda buffer: np.asarray(buffer)[:num_saves], rows)
+
+
+def _as_dtype(dtype: Any) -> Any:
+    remedy = "For example 'float32'."
+    try:
+        known = jnp.dtype(dtype)
+    except Exception:  # NumPy has several, by what is given
+        fail("dtype", "be a dtype of real numbers", f"it is {shown(dtype)}", remedy, TypeError)
+    if not jnp.issubdtype(known, jnp.floating):
+        fail("dtype", "be a dtype of real numbers", f"it is {known}", remedy)
+    return known
 
 
 def _blocks(

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from racedyn._checks import check_name, check_positive_int, fail
+from racedyn._checks import as_list, check_name, check_positive_int, fail, shown
 from racedyn._types import MEMBER, Array, PyTree
 from racedyn._wide import wide_jit
 from racedyn.integration import can_spread, integrate_members
@@ -72,7 +72,12 @@ class Work:
         if times is None and not exact:
             fail("ts", "be given where a solver is to find the states", "it is left out, which means the end",
                  "For example jnp.linspace(0, 10, 200).")  # fmt: skip
-        mesh = Mesh(np.array(jax.devices() if devices is None else list(devices)), (MEMBER,))
+        used = (
+            jax.devices() if devices is None else as_list("devices", devices, "be a list of devices", "jax.devices()")
+        )
+        if not used or not all(isinstance(device, jax.Device) for device in used):
+            fail("devices", "be a list of JAX's devices", f"it is {shown(devices)}", "For example jax.devices()[:2].")
+        mesh = Mesh(np.array(used), (MEMBER,))
         return cls(like, times, exact, settings, long, retry, args, _observed(like, observe), mesh)
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import check_positive, fail
+from racedyn._checks import check_is, check_positive, fail
 from racedyn._types import MODE, PATH, TIME
 from racedyn.comparison.comparable import (
     STRENGTH_DIMS,
@@ -125,6 +125,7 @@ def learning_times(trajectory: Trajectory, fraction: float = 0.5, *, within: flo
         >>> print(rd.learning_times(run))                         # rows every 12.5 tau
         < 12.5, 28.04, 37.5-50, > 100
     """
+    check_is("trajectory", trajectory, Trajectory, "be a Trajectory", "racedyn.simulate and racedyn.train return one.")
     fraction = check_positive("fraction", fraction)
     within = check_positive("within", within)
     check_axes("trajectory", trajectory, "strength", STRENGTH_DIMS)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_positive, fail
+from racedyn._checks import as_real, check_is, check_positive, fail, shown
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Path, Times
 from racedyn.exact.two_layer import flow_times, two_layer, two_layer_time
@@ -78,7 +78,8 @@ def contextual_modes(network: Network, task: ContextualTask) -> ContextualModes:
     over items is not a mode): `reduce(level="matrix")` is exact there.
     """
     if not isinstance(task, ContextualTask):
-        fail("task", "be one of tasks.contextual", f"it is {task}", error=TypeError)
+        fail("task", "be one of tasks.contextual", f"it is {shown(task)}", error=TypeError)
+    check_is("network", network, Network, "be one of networks.contextual")
     if not set(_COMMON) <= network.edges.keys() or set(network.inputs) != {"item", "context"}:
         fail("network", "be one of networks.contextual", f"it is a {network}")
     common = [(edge, _COMMON[2]) for edge in _COMMON[:2]]

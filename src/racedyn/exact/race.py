@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_positive_int, fail
+from racedyn._checks import as_list, as_real, check_positive_int, fail
 from racedyn._types import Array, ArrayLike
 from racedyn.exact.drive import Course, Whole, column, constants, course, gap, half_way, power, reach
 
@@ -62,8 +62,9 @@ def as_arrays(**values: ArrayLike | Sequence[float]) -> tuple[Array, ...]:
 
 
 def check_depths(depths: Sequence[int]) -> tuple[int, ...]:
-    if isinstance(depths, int | np.integer) or not len(depths):
-        fail("depths", "be one whole number per pathway, for at least one", f"it is {depths!r}", "For example (3, 3).")
+    depths = as_list("depths", depths, "be one whole number per pathway, for at least one", "For example (3, 3).")
+    if not depths:
+        fail("depths", "be one whole number per pathway, for at least one", "it is empty", "For example (3, 3).")
     remedy = "Depth counts weight matrices; systems.Pathways takes others, for a solver."
     found = tuple(check_positive_int("depths", depth, remedy) for depth in depths)
     if max(found) > MAX_DEPTH:  # every layer is a term of the program

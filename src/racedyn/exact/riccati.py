@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
-from racedyn._checks import as_real, check_positive, fail
+from racedyn._checks import as_real, check_finite, check_positive, fail
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Times
 from racedyn.exact.two_layer import phi
@@ -53,10 +53,12 @@ def riccati(
     `sigma_yx` need singular values that differ, as those of an eigenbasis do.
     """
     first, second, sigma_yx, ts = (
-        jnp.asarray(as_real(name, x))
+        jnp.asarray(as_real(name, x), float)
         for name, x in (("first", first), ("second", second), ("sigma_yx", sigma_yx), ("ts", ts))
     )
     _check(first, second, sigma_yx, ts)
+    if not isinstance(sigma_yx, jax.core.Tracer):
+        check_finite("sigma_yx", np.asarray(sigma_yx))
     variance = check_positive("variance", variance)
     return _solution(*(jnp.asarray(x, float) for x in (first, second, sigma_yx, ts, variance)))
 

@@ -57,7 +57,7 @@ def routing(
     if group < domains and not task.routes.all():
         fail("task", "have all routes trained where groups share pathways", f"{int((~task.routes).sum())} are not",
              'reduce(level="modes") takes any pattern.')  # fmt: skip
-    outer, hidden = (check_positive("start", float(b)) for b in np.broadcast_to(as_real("start", start), 2))
+    outer, hidden = (check_positive("start", float(b)) for b in _pair(start))
     layers = check_positive_int("hidden_layers", hidden_layers)
     # Means over the trained routes: of the K M a domain has K; of the M^2 where all are trained a group's outer matrix has G.
     X, Y = task.items, task.features
@@ -77,6 +77,14 @@ def routing(
     missing = jnp.sum((s - d * b1**2 * b2**layers) ** 2 / (2 * d), axis=1)
     floor = 0.5 * (np.sum(Y**2) / X.shape[1] - np.sum(s**2 / d))
     return RoutingSolution(missing + max(floor, 0.0), b1, b2, b1)
+
+
+def _pair(start: ArrayLike) -> np.ndarray:
+    """Strength of the outer layers and of the hidden ones."""
+    given = np.asarray(as_real("start", start))
+    if given.shape not in ((), (1,), (2,)):
+        fail("start", "be one number, or one for outer and one for hidden layers", f"its shape is {given.shape}")
+    return np.broadcast_to(given, 2)
 
 
 def _some_route(task: RoutingTask) -> tuple[str, str]:

@@ -96,6 +96,11 @@ def _numbers(**given: ArrayLike) -> tuple[Array, ...]:
             check_finite(name, np.asarray(array))
             if name == "d" and array.size and array.min() < 0:
                 fail(name, "be of at least 0", f"its smallest is {float(array.min()):g}", "It is a variance of inputs.")
+    try:
+        np.broadcast_shapes(*(array.shape for array in found.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in found.items())
+        fail(", ".join(found), "be numbers, or as many as there are modes, (mode,)", f"their shapes are {shapes}")
     return tuple(found.values())
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
 
-from racedyn._checks import as_real, check_name, check_positive, fail
+from racedyn._checks import as_real, check_finite, check_name, check_positive, fail, shown
 from racedyn._types import Array, ArrayLike, Times
 from racedyn.exact.two_layer import check_fraction, two_layer, two_layer_time
 
@@ -22,6 +22,8 @@ def xor_statistics(margin: ArrayLike, gating: str) -> tuple[Array, Array]:
     a margin below 0.
     """
     margin = jnp.asarray(as_real("margin", margin), float)
+    if not isinstance(margin, jax.core.Tracer):
+        check_finite("margin", np.asarray(margin))
     _not_negative("margin", margin)
     if check_name("gating", gating, GATINGS) == "linear":
         return margin / 2, margin**2 / 2
@@ -40,7 +42,7 @@ def xor(margin: ArrayLike, gating: str, a0: ArrayLike, ts: Times) -> Array:
     nothing is learned and the loss stays 1/2.
     """
     s, d = xor_statistics(margin, gating)
-    _not_negative("a0", jnp.asarray(a0))
+    _not_negative("a0", jnp.asarray(as_real("a0", a0), float))
     a = two_layer(s, d, a0, ts)
     return 0.5 * (1 - a * jnp.where(s == 0, 0.0, d / jnp.where(s == 0, 1.0, s))) ** 2
 
@@ -50,6 +52,9 @@ def xor_time(margin: ArrayLike, gating: str, a0: ArrayLike, fraction: ArrayLike 
 
     Infinite with linear gating at margin 0.
     """
+    fraction = jnp.asarray(as_real("fraction", fraction), float)
+    if not isinstance(fraction, jax.core.Tracer) and not bool(jnp.all((fraction > 0) & (fraction < 1))):
+        fail("fraction", "be between 0 and 1", f"it is {shown(fraction)}")
     s, d = xor_statistics(margin, gating)
     safe = jnp.where(s == 0, 1.0, s), jnp.where(s == 0, 1.0, d)
     part = jnp.asarray(as_real("fraction", fraction), float)
@@ -64,7 +69,7 @@ def xor_crossing(a0: float, fraction: float = 0.5) -> float:
     is twice as much with linear gating, so that it needs the larger margin. Raises `ValueError` where a0 is so large that
     there is none.
     """
-    a0 = check_positive("a0", a0)
+    a0, fraction = check_positive("a0", a0), check_positive("fraction", fraction)
 
     def lag(margin: Any, _: Any) -> Array:
         return xor_time(margin, "linear", a0, fraction) - xor_time(margin, "xor", a0, fraction)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from racedyn._checks import fail
+from racedyn._checks import check_is, fail
 from racedyn._text import brief
 from racedyn.tasks.task import Task
 from racedyn.trajectory import Trajectory
@@ -40,6 +40,8 @@ def patterns(run: Trajectory, task: Task, node: str = "h1") -> Patterns:
     `run`: of `train(..., record=[node])` on `task`. Raises `ValueError` where the activity of the node was not recorded, is
     that of another task, or has dead neurons only.
     """
+    check_is("run", run, Trajectory, "be a Trajectory of `train`")
+    check_is("task", task, Task, "be a Task")
     name = f"activity_{node}"
     if name not in run.observables:
         recorded = [key.removeprefix("activity_") for key in run.observables if key.startswith("activity_")]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_name, fail
+from racedyn._checks import check_int, check_name, fail
 from racedyn._text import brief
 from racedyn._types import Weights
 from racedyn.networks.fit import check_task, check_weights
@@ -66,6 +66,9 @@ def twin(
     and where no neuron is on.
     """
     check_task(network, task)
+    for argument, step in (("at", at), ("gates_at", gates_at)):
+        if step is not None:
+            check_int(argument, step, 0)
     if not isinstance(run, Trajectory):
         for argument, step in (("at", at), ("gates_at", gates_at)):
             if step is not None:

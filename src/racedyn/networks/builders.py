@@ -1,8 +1,11 @@
 """Chains and parallel pathways."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from racedyn._checks import check_name, check_positive_int, fail
+import numpy as np
+
+from racedyn._checks import as_list, check_is, check_name, check_positive_int, fail
 from racedyn.networks.network import KINDS, Network, Node
 from racedyn.tasks.task import Task
 
@@ -32,12 +35,11 @@ def parallel(
     also of each pathway's last matrix, before the sum, as [Shi22]'s published code has it. Edges are named
     "w<pathway>_<layer>", hidden nodes "h<pathway>_<layer>", both counted from 1.
     """
-    if not isinstance(depths, Sequence):
-        fail("depths", "be a list with the depth of each pathway", f"it is {depths!r}", "For two: depths=(4, 4).")
+    depths = as_list("depths", depths, "be a list with the depth of each pathway", "For two: depths=(4, 4).")
     depths = [check_positive_int("depths", depth, _DEPTH) for depth in depths]
     if not depths:
         fail("depths", "name at least one pathway", "it is empty")
-    per_pathway = [width] * len(depths) if isinstance(width, int | float) else list(width)
+    per_pathway = list(width) if _several(width) else [width] * len(depths)  # type: ignore[arg-type]
     if len(per_pathway) != len(depths):
         fail("width", f"be one number or one entry per pathway, {len(depths)}", f"it has {len(per_pathway)}")
     widths = [_layer_widths("width", w, depth) for w, depth in zip(per_pathway, depths, strict=True)]
@@ -47,16 +49,26 @@ def parallel(
 _DEPTH = "Depth counts weight matrices: 1 is a shallow pathway, 2 has one hidden layer."
 
 
-def _layer_widths(argument: str, width: int | Sequence[int], depth: int) -> list[int]:
-    if isinstance(width, float):
-        check_positive_int(argument, width)
-    widths = [width] * (depth - 1) if isinstance(width, int) else list(width)
+def _layer_widths(argument: str, width: Any, depth: int) -> list[int]:
+    if not _several(width):
+        return [check_positive_int(argument, width)] * (depth - 1)
+    widths = list(width)
     if len(widths) != depth - 1:
         fail(argument, f"be one number or one per hidden layer, {depth - 1}", f"it has {len(widths)}")
-    return [check_positive_int(argument, w) for w in widths] if widths else []
+    return [check_positive_int(argument, w) for w in widths]
+
+
+def _several(width: Any) -> bool:
+    """Whether there is one per pathway, or per layer."""
+    return (
+        isinstance(width, Sequence | np.ndarray)
+        and not isinstance(width, str | bytes)
+        and getattr(width, "ndim", 1) != 0
+    )
 
 
 def _pathways(task, depths, widths, activation, activate_last, suffix) -> Network:  # type: ignore[no-untyped-def]
+    check_is("task", task, Task, "be a Task")
     check_name("activation", activation, KINDS)
     if len(task.targets) != 1:
         fail("task", "have one output node", f"it has {list(task.targets)}", "Build a networks.Network for it.")

@@ -4,10 +4,11 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, check_name, fail
+from racedyn._checks import as_real, check_finite, check_is, check_name, fail
 from racedyn._types import Weights
 from racedyn.networks.network import Network
 from racedyn.tasks.task import Task
@@ -75,6 +76,29 @@ def check_weights(network: Network, weights: Mapping[str, Any]) -> Weights:
 
     Raises `ValueError` for a missing or unknown edge, a shape that does not fit, or a value that is not finite.
     """
+    checked = traceable_weights(network, weights)
+    for edge, array in checked.items():
+        if isinstance(array, jax.core.Tracer):
+            fail(f"weights[{edge!r}]", "have values here", "JAX is tracing it", "Call it outside of jit, vmap and grad, once "
+                "for each member: rd.ensemble(lambda i: rd.reduce(network, task, weights_of(i)), n) does.",
+                 TypeError)  # fmt: skip
+        check_finite(f"weights[{edge!r}]", np.asarray(array))
+    return checked
+
+
+def traceable_weights(network: Network, weights: Mapping[str, Any]) -> Weights:
+    """As `check_weights`, but for values, as they may be traced; in one dtype."""
+    arrays = _arrays(network, weights)
+    if len({array.dtype for array in arrays.values()}) > 1:
+        with jax.numpy_dtype_promotion("standard"):
+            dtype = jnp.result_type(*arrays.values())
+        arrays = {edge: array.astype(dtype) for edge, array in arrays.items()}
+    return arrays
+
+
+def _arrays(network: Network, weights: Mapping[str, Any]) -> Weights:
+    """Weights in the order of edges, their names, shapes and dtypes checked."""
+    check_is("network", network, Network, "be a Network")
     if not isinstance(weights, Mapping):
         fail("weights", "be a dict edge -> array", f"it is {type(weights).__name__}",
              "networks.from_layers(network, layers) makes one of a list of matrices.", TypeError)  # fmt: skip
@@ -98,6 +122,5 @@ def check_weights(network: Network, weights: Mapping[str, Any]) -> Weights:
                  f"its shape is {array.shape}", "Weights multiply columns from the left.")  # fmt: skip
         if not jnp.issubdtype(array.dtype, jnp.floating):
             fail(f"weights[{edge!r}]", "hold real numbers", f"its dtype is {array.dtype}")
-        check_finite(f"weights[{edge!r}]", np.asarray(array))
         checked[edge] = array
     return checked

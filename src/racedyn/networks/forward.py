@@ -5,9 +5,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from racedyn._checks import fail
+from racedyn._checks import as_real, check_mapping, check_name, fail
 from racedyn._types import Array, Weights
+from racedyn.networks.fit import traceable_weights
 from racedyn.networks.network import Network
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"linear": lambda h: h, "relu": jax.nn.relu, "tanh": jnp.tanh}
@@ -21,6 +23,22 @@ def forward(
     `inputs`: input node -> (n, P); `context` (P,), whole numbers, needed only where there are gates ([Saxe22] eq. 1).
     Raises `ValueError` where it is missing then.
     """
+    weights = traceable_weights(network, weights)
+    check_mapping("inputs", inputs, "be a dict input node -> (n, P)")
+    for node in inputs:
+        check_name("inputs", node, network.inputs)
+    for node in network.inputs:
+        if node not in inputs:
+            fail("inputs", f"have an array for every input ({', '.join(network.inputs)})", f"{node!r} is missing")
+        shape = np.shape(as_real(f"inputs[{node!r}]", inputs[node]))
+        if len(shape) != 2 or shape[0] != network.nodes[node].width:
+            fail(
+                f"inputs[{node!r}]",
+                f"be ({network.nodes[node].width}, P), one example per column",
+                f"its shape is {shape}",
+            )
+    dtype = next(iter(weights.values())).dtype
+    inputs = {node: jnp.asarray(as_real(f"inputs[{node!r}]", rows)).astype(dtype) for node, rows in inputs.items()}
     some = next(iter(inputs.values()))
     if context is None and (network.node_gates or network.edge_gates):
         fail(

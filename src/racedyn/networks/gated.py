@@ -3,10 +3,11 @@
 import warnings
 from collections.abc import Sequence
 from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 
-from racedyn._checks import check_name, check_positive_int, fail
+from racedyn._checks import as_list, check_is, check_name, check_positive_int, fail, shown
 from racedyn.networks.network import Network
 from racedyn.tasks.contextual import ContextualTask
 from racedyn.tasks.routing import RoutingTask
@@ -23,6 +24,7 @@ def xor(task: Task, gating: str = "xor", width: int = 128) -> Network:
     hidden nodes "h_<examples>", examples counted from 1. Warns where linear gating learns nothing, as at margin 0 (the mean
     positive input is 0). Raises `ValueError` for a task without one label and one context per example.
     """
+    check_is("task", task, Task, "be a Task", "tasks.xor(margin=1).")
     check_name("gating", gating, GATINGS)
     width = check_positive_int("width", width)
     labels = next(iter(task.targets.values()))
@@ -64,7 +66,7 @@ def contextual(task: ContextualTask, active: int | Sequence[int] | None = None, 
     of the pathway open in contexts 1 and 2. Raises `ValueError` for a number of contexts that the task has not.
     """
     if not isinstance(task, ContextualTask):
-        fail("task", "be one of tasks.contextual", f"it is {task}", error=TypeError)
+        fail("task", "be one of tasks.contextual", f"it is {shown(task)}", error=TypeError)
     width, contexts = check_positive_int("width", width), task.num_contexts
     sizes: list[int] = [contexts - 1]
     if active is not None:
@@ -104,14 +106,18 @@ def routing(
     route, the nodes of its two domains and of its pathways. Raises `ValueError` for a group size that does not divide M.
     """
     if not isinstance(task, RoutingTask):
-        fail("task", "be one of tasks.routing", f"it is {task}", error=TypeError)
+        fail("task", "be one of tasks.routing", f"it is {shown(task)}", error=TypeError)
     rank = task.pair_modes("x1", "y1").num
     if check_positive_int("width", width) < rank:
         warnings.warn(f"A pathway of width {width} can learn {width} of the {rank} modes of a route.", UserWarning,
                       stacklevel=2)  # fmt: skip
     hidden_layers = check_positive_int("hidden_layers", hidden_layers)
     domains = task.domains
-    sizes = [_group_size(scheme, domains) for scheme in ([sharing] if isinstance(sharing, str | int) else sharing)]
+    one = isinstance(sharing, str | int | np.integer)
+    schemes = (
+        [sharing] if one else as_list("sharing", sharing, "be a scheme, or a list of them", "For example 'shared'.")
+    )
+    sizes = [_group_size(scheme, domains) for scheme in schemes]
     if not sizes or len(set(sizes)) < len(sizes):
         fail("sharing", "name at least one scheme, each once", f"it is {sharing!r}")
     contexts = np.arange(domains**2)
@@ -135,7 +141,7 @@ def routing(
     return Network(nodes | dict.fromkeys(y, len(task.features)), edges, node_gates=gates, num_contexts=domains**2)
 
 
-def _group_size(scheme: str | int, domains: int) -> int:
+def _group_size(scheme: Any, domains: int) -> int:
     """Domains on each side of a pathway."""
     if isinstance(scheme, str):
         return {"shared": domains, "dedicated": 1}[check_name("sharing", scheme, ("shared", "dedicated"))]

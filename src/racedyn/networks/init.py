@@ -18,6 +18,9 @@ from racedyn.networks.network import Network
 from racedyn.tasks.modes import canonical_svd
 from racedyn.tasks.task import Task
 
+# A law is a note of what is to be drawn, and no array: what is differentiated or mapped are the weights.
+_SCALED = "Draw the weights with 1.0 and multiply them: jax.tree.map(lambda w: std * w, weights)."
+
 
 class AbstractLaw(eqx.Module):
     """A law of initial weights; `draw` returns edge -> (n_target, n_source), in JAX's default real dtype."""
@@ -30,7 +33,7 @@ class AbstractLaw(eqx.Module):
 class Gaussian(AbstractLaw):
     """Independent entries N(0, std^2). [Shi22]'s N(0, sigma^2 / N) is std = sigma / sqrt(N)."""
 
-    std: float = eqx.field(converter=lambda value: check_positive("std", value))
+    std: float = eqx.field(converter=lambda value: check_positive("std", value, traced=_SCALED))
 
     def draw(self, network: Network, *, key: Any, task: Task | None = None) -> Weights:
         return {edge: self.std * jax.random.normal(_key_of(key, edge), network.shape(edge)) for edge in network.edges}
@@ -39,7 +42,7 @@ class Gaussian(AbstractLaw):
 class Orthogonal(AbstractLaw):
     """Each matrix has orthonormal rows or columns (whichever are fewer), times `scale`."""
 
-    scale: float = eqx.field(default=1.0, converter=lambda value: check_positive("scale", value))
+    scale: float = eqx.field(default=1.0, converter=lambda value: check_positive("scale", value, traced=_SCALED))
 
     def draw(self, network: Network, *, key: Any, task: Task | None = None) -> Weights:
         return {
@@ -59,7 +62,7 @@ class Aligned(AbstractLaw):
     that meet at a node have different bases, and for a path that has nothing to learn.
     """
 
-    scale: float = eqx.field(converter=lambda value: check_positive("scale", value))
+    scale: float = eqx.field(converter=lambda value: check_positive("scale", value, traced=_SCALED))
     bases: str = eqx.field(default="nodes", converter=lambda name: check_name("bases", name, ("nodes", "paths")))
 
     def draw(self, network: Network, *, key: Any, task: Task | None = None) -> Weights:
@@ -86,7 +89,7 @@ class Balanced(AbstractLaw):
     and outputs are its modes and s = `scale`; without one all frames are random and s = |N(0, scale^2)|.
     """
 
-    scale: float = eqx.field(converter=lambda value: check_positive("scale", value))
+    scale: float = eqx.field(converter=lambda value: check_positive("scale", value, traced=_SCALED))
 
     def draw(self, network: Network, *, key: Any, task: Task | None = None) -> Weights:
         counts = network.count_paths()

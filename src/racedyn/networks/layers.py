@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, fail
+from racedyn._checks import as_real, check_is, fail
 from racedyn._types import Path, Weights
 from racedyn.networks.fit import check_weights
 from racedyn.networks.network import Network
@@ -38,6 +38,7 @@ def from_layers(network: Network, layers: Any) -> Weights:
     Raises `ValueError` where the number of matrices or a shape does not fit, and where names and shapes leave open which matrix
     belongs where; `TypeError` for what is no array of numbers.
     """
+    check_is("network", network, Network, "be a Network")
     if isinstance(layers, Mapping):
         return check_weights(network, _named(network, _matrices(layers)))
     paths = _separate(network)

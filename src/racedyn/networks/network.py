@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, check_name, check_positive_int, fail
+from racedyn._checks import as_real, check_finite, check_is, check_mapping, check_name, check_positive_int, fail, shown
 from racedyn._names import AXES, check_file_name
 from racedyn._text import clipped
 from racedyn._types import FrozenDict, Path, Weights
+from racedyn.tasks.task import Task
 
 KINDS = ("linear", "relu", "tanh")
 MAX_PATHS = 100_000
@@ -61,6 +62,10 @@ class Network(eqx.Module):
         num_contexts: int = 1,
         edge_kinds: Mapping[str, str] | None = None,
     ):
+        check_mapping(
+            "nodes", nodes, "be a dict name -> width or (width, kind)", 'For example {"x": 8, "h": (50, "relu")}.'
+        )
+        check_mapping("edges", edges, "be a dict name -> (source, target)", 'For example {"w": ("x", "y")}.')
         if not edges:
             fail("edges", "name at least one edge", "it is empty", 'For example {"w": ("x", "y")}.')
         self.nodes = FrozenDict(
@@ -69,8 +74,8 @@ class Network(eqx.Module):
         axes = (*AXES, *(f"unit_{node}" for node in nodes))
         for name, ends in edges.items():
             check_file_name("edges", name, axes, "an axis of what is observed")
-            if len(ends) != 2:
-                fail("edges", "give (source, target) for each edge", f"{name!r} has {ends!r}")
+            if not isinstance(ends, tuple | list) or len(ends) != 2:
+                fail("edges", "give (source, target) for each edge", f"{name!r} has {shown(ends)}")
             for node in ends:
                 check_name(f"edges[{name!r}]", node, self.nodes)
         self.edges = FrozenDict({name: (str(source), str(target)) for name, (source, target) in edges.items()})
@@ -79,6 +84,8 @@ class Network(eqx.Module):
         widths = {name: node.width for name, node in self.nodes.items()}
         self.node_gates = _as_tables("node_gates", node_gates, widths, self.num_contexts)
         self.edge_gates = _as_tables("edge_gates", edge_gates, dict.fromkeys(self.edges, None), self.num_contexts)
+        if edge_kinds is not None:
+            check_mapping("edge_kinds", edge_kinds, "be a dict edge -> kind", 'For example {"w": "relu"}.')
         for edge, kind in (edge_kinds or {}).items():
             check_name("edge_kinds", edge, self.edges)
             check_name(f"edge_kinds[{edge!r}]", kind, KINDS)
@@ -194,8 +201,16 @@ class Network(eqx.Module):
         `law` is one of `racedyn.init`; `key` a whole number or a JAX key, required wherever something is drawn; `task`
         is needed by laws that are read in its modes. Each edge has a key of its own, made from its name.
         """
-        if not hasattr(law, "draw"):
-            fail("law", "be one of racedyn.init", f"it is {law!r}", "For example init.Gaussian(std=0.02).", TypeError)
+        if isinstance(law, type) or not hasattr(law, "draw"):
+            fail(
+                "law",
+                "be one of racedyn.init",
+                f"it is {shown(law)}",
+                "For example init.Gaussian(std=0.02).",
+                TypeError,
+            )
+        if task is not None:
+            check_is("task", task, Task, "be a Task")
         return law.draw(self, key=key, task=task)  # type: ignore[no-any-return]
 
     def __str__(self) -> str:
@@ -210,7 +225,10 @@ class Network(eqx.Module):
 
 
 def _as_node(name: str, given: Any) -> Node:
-    width, kind = given if isinstance(given, tuple | list) else (given, "linear")
+    pair = given if isinstance(given, tuple | list) else (given, "linear")
+    if len(pair) != 2:
+        fail(f"nodes[{name!r}]", "be a width or (width, kind)", f"it is {shown(given)}", 'For example (50, "relu").')
+    width, kind = pair
     return Node(check_positive_int(f"nodes[{name!r}]", width), check_name(f"nodes[{name!r}]", kind, KINDS))
 
 
@@ -218,8 +236,11 @@ def _as_tables(
     argument: str, tables: Mapping[str, Any] | None, widths: Mapping[str, int | None], num_contexts: int
 ) -> dict[str, np.ndarray]:
     """Checked tables. `widths`: of everything that has a name, None where units have no gates of their own."""
-    result = {}
-    for name, table in (tables or {}).items():
+    result: dict[str, np.ndarray] = {}
+    if tables is None:
+        return result
+    check_mapping(argument, tables, "be a dict name -> table of factors", 'For example {"h": [1, 0]}.')
+    for name, table in tables.items():
         check_name(argument, name, widths)
         array = np.asarray(as_real(f"{argument}[{name!r}]", table), dtype=np.float64)
         if array.shape != (num_contexts,) and (widths[name] is None or array.shape != (num_contexts, widths[name])):

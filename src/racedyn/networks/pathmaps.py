@@ -12,14 +12,16 @@ taken off, so that net_p(0) = 0; outputs of pathways add up to yhat(x) - yhat(0)
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import fail
+from racedyn._checks import as_list, fail, shown
 from racedyn._types import Array, Path, Weights
 from racedyn.networks.beginnings import Pair as Pair
 from racedyn.networks.beginnings import Probe, in_order, mode_responses
+from racedyn.networks.fit import traceable_weights
 from racedyn.networks.network import Network
 from racedyn.tasks.modes import Modes
 
@@ -38,9 +40,8 @@ def observed_paths(
     names = dict(zip(network.paths(), network.path_names(), strict=True)) if few else {}
     if paths is None:
         return {path: name for path, name in names.items() if modes is None or network.ends(path) in modes}
+    paths = check_paths(network, "paths", paths)
     for path in paths:
-        if not network.is_path(tuple(path)):
-            fail("paths", "name paths of the network", f"{tuple(path)} is none", "network.paths() lists them.")
         if modes is not None and network.ends(path) not in modes:
             fail(
                 "paths",
@@ -49,6 +50,18 @@ def observed_paths(
                 "Give the pair bases in the task.",
             )
     return {tuple(path): names.get(tuple(path), " > ".join(path)) for path in paths}
+
+
+def check_paths(network: Network, argument: str, paths: Any) -> list[Path]:
+    """Refuse what is no list of paths of the network."""
+    must, remedy = "name paths of the network, a list of tuples of edges", "network.paths() lists them."
+    checked = []
+    for path in as_list(argument, paths, must, remedy):
+        named = isinstance(path, tuple | list) and all(isinstance(edge, str) for edge in path)
+        if not named or not network.is_path(tuple(path)):
+            fail(argument, must, f"{shown(path)} is none", remedy)
+        checked.append(tuple(path))
+    return checked
 
 
 def path_maps(
@@ -65,6 +78,19 @@ def path_maps(
     ([Shi22] figs. 7, 8). `constants`: input node -> (n,) of those that stay on, `networks.constant_inputs(task)`; a linear
     network's maps don't depend on them. Pairs with fewer modes are padded with NaN. Gates are not applied.
     """
+    weights = traceable_weights(network, weights)
+    paths = check_paths(network, "paths", paths)
+    if not isinstance(modes, Mapping) or not all(isinstance(pair, Modes) for pair in modes.values()):
+        fail(
+            "modes",
+            "be a dict (input, output) -> Modes",
+            f"it is {shown(modes)}",
+            "For example task.all_modes().",
+            TypeError,
+        )
+    for path in paths:
+        if network.ends(path) not in modes:
+            fail("modes", f"have the pair {network.ends(path)}, which a path joins", f"it has {list(modes)}")
 
     def unit(pair: Pair) -> Probe:
         V = modes[pair].V

@@ -10,7 +10,7 @@ from typing import TypeVar
 import jax
 import jax.numpy as jnp
 
-from racedyn._checks import check_name, fail
+from racedyn._checks import as_list, check_name, fail, shown
 from racedyn._types import Weights
 from racedyn.networks.network import Network
 
@@ -24,15 +24,12 @@ def check_stages(network: Network, stages: Sequence[Sequence[str]] | None) -> St
     Raises `ValueError` where an edge is unknown, in no stage or in two, or where edges of two stages meet at an inner
     node, so that a path would lie in both.
     """
-    for stage in stages or ():
-        if isinstance(stage, str):
-            fail(
-                "stages",
-                "be groups of edges",
-                f"it holds the single name {stage!r}",
-                'For example [["a1", "a2"], ["b1", "b2"]].',
-            )
-    checked = tuple(tuple(check_name("stages", edge, network.edges) for edge in stage) for stage in stages or ())
+    example = 'For example [["a1", "a2"], ["b1", "b2"]].'
+    groups = [] if stages is None else as_list("stages", stages, "be groups of edges", example)
+    if any(isinstance(stage, str) for stage in groups):
+        fail("stages", "be groups of edges", f"it holds the single name {shown(groups[0])}", example)
+    groups = [as_list("stages", stage, "be groups of edges", example) for stage in groups]
+    checked = tuple(tuple(check_name("stages", edge, network.edges) for edge in stage) for stage in groups)
     if not checked:
         return ()
     stage_of: dict[str, int] = {}

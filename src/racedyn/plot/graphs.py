@@ -1,12 +1,12 @@
 """The graph of a network: its pathways, and what a context opens."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from racedyn._checks import fail
+from racedyn._checks import as_list, check_is, fail
 from racedyn._types import Path
 from racedyn.networks import Network
 from racedyn.plot import style
@@ -41,8 +41,10 @@ def network(
 
     Returns the axes. Raises `ValueError` for an unknown context or path.
     """
+    check_is("network", network, Network, "be a Network")
     strong = _open_edges(network, _check_context(network, context))
-    chosen = None if paths is None else [_check_path(network, path) for path in paths]
+    listed = None if paths is None else as_list("paths", paths, "be a list of paths", "network.paths() lists them.")
+    chosen = None if listed is None else [_check_path(network, path) for path in listed]
     if chosen is not None:
         chosen = [path for path in chosen if strong.issuperset(path)]
         strong &= {edge for path in chosen for edge in path}
@@ -82,7 +84,7 @@ def _check_context(network: Network, context: int | None) -> int | None:
     if context is None:
         return None
     if (
-        isinstance(context, bool)
+        isinstance(context, bool | np.timedelta64)
         or not isinstance(context, int | np.integer)
         or not 0 <= context < network.num_contexts
     ):
@@ -90,9 +92,9 @@ def _check_context(network: Network, context: int | None) -> int | None:
     return int(context)
 
 
-def _check_path(network: Network, path: Iterable[str]) -> Path:
-    path = tuple(path) if not isinstance(path, str) else (path,)
-    known = bool(path) and all(edge in network.edges for edge in path)
+def _check_path(network: Network, path: Any) -> Path:
+    path = tuple(path) if isinstance(path, tuple | list) else (path,)
+    known = bool(path) and all(isinstance(edge, str) and edge in network.edges for edge in path)
     ends = [network.edges[edge] for edge in path] if known else []
     whole = known and ends[0][0] in network.inputs and ends[-1][1] in network.outputs
     if not whole or any(one[1] != other[0] for one, other in pairwise(ends)):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import check_positive, check_positive_int, fail
+from racedyn._checks import as_list, check_is, check_positive, check_positive_int, fail
 from racedyn._types import MODE, PATH, TIME
 from racedyn.comparison import check_axes
 from racedyn.plot import style
@@ -50,6 +50,9 @@ def phase_plane(
     """
     depth = check_positive_int("depth", depth, "Depth counts weight matrices.")
     S, d = check_positive("singular_value", singular_value), check_positive("variance", variance)
+    if trajectories is not None and not isinstance(trajectories, Trajectory):
+        for run in as_list("trajectories", trajectories, "be a Trajectory or a list of them"):
+            check_is("trajectories", run, Trajectory, "be a Trajectory or a list of them")
     runs = [trajectories] if isinstance(trajectories, Trajectory) else list(trajectories or ())
     lanes = [lane for run in runs for lane in _lanes(run, S, d)]
     low, high = _limits(limits, S / d, lanes)

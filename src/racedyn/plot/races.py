@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import fail
+from racedyn._checks import check_is, fail
 from racedyn.comparison import check_axes, check_comparable
 from racedyn.plot import seeds, style
 from racedyn.tasks.modes import Modes
@@ -91,6 +91,7 @@ def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
 
     Returns the axes. Raises `ValueError` for a trajectory without strengths.
     """
+    check_is("trajectory", trajectory, Trajectory, "be a Trajectory")
     strength, modes, ts = _strength(trajectory), _modes(trajectory), np.asarray(trajectory.ts)
     groups = [(m,) for m in range(strength.shape[2])] if modes is None else list(modes.groups)
     with style.context():

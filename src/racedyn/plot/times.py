@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import fail
+from racedyn._checks import check_is, fail
 from racedyn.comparison import learning_times as times_of
 from racedyn.plot import style
 from racedyn.tasks.modes import Modes
@@ -27,6 +27,8 @@ def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajector
     Returns the axes. Raises `ValueError` for a trajectory without strengths or without modes, or times in different
     units.
     """
+    for run in (*trajectories, *named.values()):
+        check_is("trajectories", run, Trajectory, "be Trajectories")
     curves = [(style.name_of(t, i, trajectories), t) for i, t in enumerate(trajectories)] + list(named.items())
     if not curves:
         fail("trajectories", "be at least one trajectory", "there is none")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_matrix, check_name, fail
+from racedyn._checks import as_matrix, check_mapping, check_name, fail
 from racedyn._types import Weights
 from racedyn.networks.fit import check_task, check_weights
 from racedyn.networks.gating import refuse_unit_gates
@@ -38,6 +38,7 @@ def project(
             "A nonlinear layer does not commute with bases.",
         )
     refuse_unit_gates(network)
+    check_mapping("bases", bases, "be a dict node -> orthonormal columns (n, k)")
     for node in bases:
         check_name("bases", node, network.nodes)
     R = {}

@@ -3,10 +3,20 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_matrix, as_real, check_name, check_positive_int, fail
+from racedyn._checks import (
+    as_matrix,
+    as_real,
+    check_finite,
+    check_int,
+    check_mapping,
+    check_name,
+    check_positive_int,
+    fail,
+)
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Weights
 from racedyn.networks.fit import check_task, check_weights
@@ -37,8 +47,9 @@ def responses(
     compared with those of domains that no context opens together with its own. Raises `ValueError` for unknown nodes,
     inputs or weights that do not fit, and a context that the network has not.
     """
-    check_name("node", node, network.nodes)
     weights = check_weights(network, weights)
+    check_name("node", node, network.nodes)
+    check_mapping("inputs", inputs, "be a dict input node -> (n, items)")
     items = {source: as_matrix(f"inputs[{source!r}]", X) for source, X in inputs.items()}
     if not items:
         fail("inputs", "name at least one input node", "it is empty")
@@ -48,8 +59,8 @@ def responses(
             fail(f"inputs[{source!r}]", f"have {width} rows", f"it has {len(X)}")
     if context is None:
         network = Network(network.nodes, network.edges, edge_kinds=network.edge_kinds)
-    elif not isinstance(context, int | np.integer) or not 0 <= context < network.num_contexts:
-        fail("context", f"be one of the network's, 0 to {network.num_contexts - 1}", f"it is {context!r}")
+    elif not 0 <= check_int("context", context, 0) < network.num_contexts:
+        fail("context", f"be one of the network's, 0 to {network.num_contexts - 1}", f"it is {context}")
     ends = np.cumsum([X.shape[1] for X in items.values()])
     dtype = jnp.result_type(*weights.values())
     alone = {source: jnp.zeros((network.nodes[source].width, ends[-1]), dtype) for source in network.inputs}
@@ -64,6 +75,11 @@ def similarity(H: ArrayLike) -> Array:
     A column of zeros has no direction: its row and column are NaN.
     """
     H = jnp.asarray(as_real("H", H))
+    H = H if jnp.issubdtype(H.dtype, jnp.floating) else H.astype(float)
+    if H.ndim != 2 or H.size == 0:
+        fail("H", "be (units, columns)", f"its shape is {H.shape}")
+    if not isinstance(H, jax.core.Tracer):
+        check_finite("H", np.asarray(H))
     norms = jnp.linalg.norm(H, axis=0)
     directions = jnp.where(norms > 0, H / jnp.where(norms > 0, norms, 1), jnp.nan)
     return directions.T @ directions
@@ -101,7 +117,9 @@ def sharing(similarities: ArrayLike, size: int) -> Sharing:
     the same items in the same order. Silent columns (NaN) are left out. Raises `ValueError` where there are not two
     groups of two items at least.
     """
-    similarities = jnp.asarray(as_real("similarities", similarities))
+    similarities = jnp.atleast_1d(as_real("similarities", similarities))
+    if not isinstance(similarities, jax.core.Tracer) and np.isinf(np.asarray(similarities)).any():
+        fail("similarities", "be cosines, or NaN where a column is silent", "some are infinite")
     size, columns = check_positive_int("size", size), len(similarities)
     if similarities.shape != (columns, columns):
         fail("similarities", "be square", f"its shape is {similarities.shape}")

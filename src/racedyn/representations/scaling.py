@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from racedyn._checks import as_matrix, check_positive_int, fail
+from racedyn._checks import as_list, as_matrix, check_positive_int, fail
 from racedyn._text import brief
 from racedyn._types import ArrayLike
 
@@ -33,6 +33,7 @@ def mds(activities: Sequence[ArrayLike], dimensions: int = 2) -> Scaled:
     """
     if hasattr(activities, "ndim") and activities.ndim == 2:
         fail("activities", "be a list of matrices", "it is one matrix", "[H] scales one alone.")
+    activities = as_list("activities", activities, "be a list of matrices", "[H] scales one alone.")
     arrays = [as_matrix(f"activities[{k}]", activity) for k, activity in enumerate(activities)]
     if not arrays:
         fail("activities", "hold at least one activity", "it is empty")

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import fail
+from racedyn._checks import as_real, check_finite, check_mapping, fail
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Weights
 from racedyn.networks.fit import check_task, check_weights
@@ -123,7 +123,10 @@ class Movement(NamedTuple):
 
 def kernel_movement(first: ArrayLike, last: ArrayLike) -> Movement:
     """How far a kernel (row, row), of tangents or of similarities, moved. Raises `ValueError` where shapes differ."""
-    first, last = jnp.asarray(first), jnp.asarray(last)
+    first, last = (jnp.asarray(as_real(name, kernel), float) for name, kernel in (("first", first), ("last", last)))
+    for name, kernel in (("first", first), ("last", last)):
+        if not isinstance(kernel, jax.core.Tracer):
+            check_finite(name, np.asarray(kernel))
     if first.shape != last.shape:
         fail("last", f"have the shape of `first`, {first.shape}", f"its shape is {last.shape}")
     return Movement(jnp.linalg.norm(last - first) / jnp.linalg.norm(first), 1 - _cosine(first, last))
@@ -151,7 +154,17 @@ def alignment(network: Network, weights: Mapping[str, Any]) -> dict[str, Array]:
 
 def singular_values(weights: Mapping[str, Any]) -> dict[str, Array]:
     """Edge -> its falling singular values, (..., k), of weights (..., n_target, n_source), as `ys` of a run are too."""
-    return {edge: jnp.linalg.svd(jnp.asarray(matrix), compute_uv=False) for edge, matrix in weights.items()}
+    check_mapping("weights", weights, "be a dict edge -> (..., n_target, n_source)")
+    found = {}
+    for edge, given in weights.items():
+        matrix = jnp.asarray(as_real(f"weights[{edge!r}]", given))
+        matrix = matrix if jnp.issubdtype(matrix.dtype, jnp.floating) else matrix.astype(float)
+        if matrix.ndim < 2 or matrix.size == 0:
+            fail(f"weights[{edge!r}]", "be (..., n_target, n_source)", f"its shape is {matrix.shape}")
+        if not isinstance(matrix, jax.core.Tracer):
+            check_finite(f"weights[{edge!r}]", np.asarray(matrix))
+        found[edge] = jnp.linalg.svd(matrix, compute_uv=False)
+    return found
 
 
 def _total(parts: Iterable[Array]) -> Array:

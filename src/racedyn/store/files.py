@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import h5py
 
-from racedyn._checks import fail
+from racedyn._checks import as_path, fail
 from racedyn._names import printable
 from racedyn._text import page
 from racedyn.store.atomic import PARTIAL, StoreError, lock, put, seal_holds
@@ -100,7 +100,7 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> File:
     Raises `FileNotFoundError`, and `StoreError` (a `ValueError`) for a file that is damaged, not ours, incomplete, being
     written or written by a newer version, or that holds anything that `save` does not write.
     """
-    path = Path(path)
+    path = as_path("path", path)
     if not path.is_file():
         remedy = ""
         if partial_path(path).is_file():
@@ -136,7 +136,7 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
 
     Raises `FileExistsError` where a file is there already and `overwrite` is False.
     """
-    path = Path(path)
+    path = as_path("path", path)
     if path.is_dir() or (path.exists() and not overwrite):
         remedy = (
             "Choose another name."

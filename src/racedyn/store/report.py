@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from racedyn._checks import check_is
 from racedyn._names import distinct, printable
 from racedyn._types import TIME
 from racedyn.store.files import File, load
@@ -45,6 +46,7 @@ def to_xarray(trajectory: Trajectory) -> "xarray.Dataset":
     `racedyn.save` needs no such step: `xarray.open_datatree(path)` opens its files as they are. Raises `ImportError`
     where xarray is not installed.
     """
+    check_is("trajectory", trajectory, Trajectory, "be a Trajectory")
     try:
         import xarray
     except ImportError as error:

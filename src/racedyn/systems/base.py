@@ -7,8 +7,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from racedyn._checks import as_real
+from racedyn._checks import as_real, check_finite, fail, shown
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, PyTree
 
@@ -183,5 +184,13 @@ class FunctionSystem(AbstractSystem):
 
 def from_function(function: Callable[[Array, PyTree, Any], PyTree], y0: PyTree) -> AbstractSystem:
     """The system dy/dt = function(t, y, args) from `y0`: numbers (one array), or a tuple or dict of arrays."""
+    if not callable(function):
+        fail("function", "be a function (t, y, args) -> dy/dt", f"it is {shown(function)}", "", TypeError)
     initial = y0 if isinstance(y0, tuple | dict) else jnp.asarray(as_real("y0", y0), float)
-    return FunctionSystem(function, jax.tree.map(lambda leaf: jnp.asarray(as_real("y0", leaf), float), initial))
+    start = jax.tree.map(lambda leaf: jnp.asarray(as_real("y0", leaf), float), initial)
+    if not jax.tree.leaves(start) or any(leaf.size == 0 for leaf in jax.tree.leaves(start)):
+        fail("y0", "hold at least one number in each part", f"it is {shown(y0)}", "For example jnp.ones(3).")
+    for leaf in jax.tree.leaves(start):
+        if not isinstance(leaf, jax.core.Tracer):
+            check_finite("y0", np.asarray(leaf))
+    return FunctionSystem(function, start)

@@ -8,7 +8,7 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, fail
+from racedyn._checks import LARGEST, as_float, as_list, as_real, check_names, fail, shown
 from racedyn._text import clipped
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
 from racedyn.exact.converged import converged
@@ -87,8 +87,16 @@ class Pathways(AbstractSystem):
                 fail("q", f"be above 0 in a pathway of depth {depth}", f"that of pathway {a} is not")
         self.loss_floor = _as_real("loss_floor", loss_floor)
         self.weight_decay = _as_real("weight_decay", weight_decay)
-        self.path_names = None if path_names is None else tuple(path_names)
-        self.mode_names = None if mode_names is None else tuple(mode_names)
+        if not isinstance(self.weight_decay, jax.core.Tracer) and np.any(np.asarray(self.weight_decay) < 0):
+            fail("weight_decay", "be of at least 0", f"it is {shown(weight_decay)}")
+        self.path_names = None if path_names is None else check_names("path_names", path_names)
+        self.mode_names = None if mode_names is None else check_names("mode_names", mode_names)
+        for argument, names, count in (
+            ("path_names", self.path_names, shape[0]),
+            ("mode_names", self.mode_names, shape[1]),
+        ):
+            if names is not None and len(names) != count:
+                fail(argument, f"have {count} names", f"it has {len(names)}")
         self.notes = HostOnly({"modes": modes, "validity": {} if validity is None else validity})
 
     def __repr__(self) -> str:
@@ -226,14 +234,15 @@ def _powers(q: Array, exponents: Sequence[float]) -> Array:
 
 
 def _as_depths(depths: Sequence[float]) -> tuple[float, ...]:
-    if isinstance(depths, int | float | np.number) or not len(depths):
-        fail("depths", "be one number per pathway, for at least one", f"it is {depths!r}", "For example (3, 3).")
+    depths = as_list("depths", depths, "be one number per pathway, for at least one", "For example (3, 3).")
+    if not depths:
+        fail("depths", "be one number per pathway, for at least one", "it is empty", "For example (3, 3).")
     found = []
     for depth in depths:
-        real = not isinstance(depth, bool) and isinstance(depth, int | float | np.number)
-        if not real or not np.isfinite(depth) or (depth < 2 and depth != 1):
-            fail("depths", "be whole numbers of at least 1, or numbers above 2", f"one is {depth!r}",
-                 "Depth counts weight matrices.")  # fmt: skip
+        must = "be whole numbers of at least 1, or numbers above 2"
+        depth = as_float("depths", must, depth, "Depth counts weight matrices.")
+        if not depth <= LARGEST or (depth < 2 and depth != 1):
+            fail("depths", must, f"one is {shown(depth)}", "Depth counts weight matrices.")
         found.append(int(depth) if depth % 1 == 0 else float(depth))
     return tuple(found)
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from racedyn._checks import as_key, check_positive, check_positive_int, fail
+from racedyn._checks import as_key, as_list, check_names, check_positive, check_positive_int, fail
 from racedyn.tasks.task import Task
 
 INPUT, OUTPUT = "input", "output"
@@ -29,8 +29,8 @@ def from_arrays(
         inputs={INPUT: X},
         targets={OUTPUT: Y},
         name=name,
-        item_names=None if item_names is None else tuple(item_names),
-        feature_names=None if feature_names is None else tuple(feature_names),
+        item_names=None if item_names is None else check_names("item_names", item_names),
+        feature_names=None if feature_names is None else check_names("feature_names", feature_names),
     )
 
 
@@ -42,7 +42,8 @@ def random(singular_values: Sequence[float], items: int, features: int, *, key: 
     they are the modes as they are, in the order of falling S. Raises `ValueError` where S is empty or not positive, or
     there are fewer items or features than values; `TypeError` for any other key.
     """
-    S = np.array([check_positive(f"singular_values[{i}]", value) for i, value in enumerate(singular_values)])
+    given = as_list("singular_values", singular_values, "be a list of positive numbers", "For example (2.0, 1.0).")
+    S = np.array([check_positive(f"singular_values[{i}]", value) for i, value in enumerate(given)])
     items, features = check_positive_int("items", items), check_positive_int("features", features)
     if not 1 <= len(S) <= min(items, features):
         fail("singular_values", f"have 1 to {min(items, features)} entries, as {items} items and {features} features allow",

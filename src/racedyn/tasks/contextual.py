@@ -3,11 +3,10 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
-from racedyn._checks import check_name, check_positive_int, fail
+from racedyn._checks import as_list, check_name, check_positive_int, fail
 from racedyn.tasks.structures import cross_cutting, hierarchy, order, ring
 from racedyn.tasks.task import Task
 
@@ -46,14 +45,15 @@ def contextual(items: int = 8, contexts: int = 3, structures: str | Sequence[str
     items, contexts = check_positive_int("items", items), check_positive_int("contexts", contexts)
     if not 2 <= contexts <= MOST_CONTEXTS:
         fail("contexts", f"be from 2 to {MOST_CONTEXTS}", f"it is {contexts}")
-    several = isinstance(structures, list | tuple)
-    names: list[Any] = list(structures) if several else [structures] * (contexts + 1)
+    must = f"name one structure, or {contexts + 1}: the common one, then one per context"
+    names = [structures] * (contexts + 1) if isinstance(structures, str) else as_list("structures", structures, must)
+    for name in names:
+        check_name("structures", name, STRUCTURES)
     if len(names) != contexts + 1:
-        fail("structures", f"name one structure, or {contexts + 1}: the common one, then one per context",
-             f"it names {len(names)}")  # fmt: skip
+        fail("structures", must, f"it names {len(names)}")
     if "cross_cutting" in names and items % 2:
         fail("items", "be even, for pairs, in a cross-cutting structure", f"it is {items}")
-    made = [STRUCTURES[check_name("structures", name, STRUCTURES)](items) for name in names]
+    made = [STRUCTURES[name](items) for name in names]
     ends = np.cumsum([0, *(len(each.Y) for each in made)])
     blocks = tuple(slice(int(start), int(stop)) for start, stop in pairwise(ends))
     Y = np.zeros((ends[-1], contexts * items))

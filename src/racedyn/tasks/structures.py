@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from racedyn._checks import check_positive_int, fail
+from racedyn._checks import as_list, check_positive_int, fail
 from racedyn.tasks.builders import INPUT, OUTPUT
 from racedyn.tasks.task import Task
 
@@ -104,6 +104,7 @@ def clusters(sizes: Sequence[int], properties: int = 1) -> Task:
     v ~ 1 inside and 0 outside, S_c = sqrt(properties n_c) / P. Clusters of equal size are degenerate.
     Raises `ValueError` where `sizes` is empty or an entry is not a whole number of at least 1.
     """
+    sizes = as_list("sizes", sizes, "be a list with the size of each cluster", "For example (4, 2, 2).")
     if len(sizes) == 0:
         fail("sizes", "have an entry per cluster", "it is empty")
     sizes = [check_positive_int(f"sizes[{c}]", size) for c, size in enumerate(sizes)]

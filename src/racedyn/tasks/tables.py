@@ -11,7 +11,7 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from racedyn._checks import check_name, fail
+from racedyn._checks import as_path, check_name, fail
 from racedyn.tasks.builders import from_arrays
 from racedyn.tasks.task import Task
 
@@ -44,7 +44,7 @@ def from_csv(
 
     Raises `OSError` where the file can't be read and `ValueError` for what is no such table, with line, row and column.
     """
-    path = Path(path)
+    path = as_path("path", path)
     if delimiter is not None and (not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n'):
         fail("delimiter", "be one character and no quote", f"it is {delimiter!r}", "Leave it out to have it found.")
     if header is not None and not isinstance(header, bool):

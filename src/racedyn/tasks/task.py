@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_matrix, as_real, check_name, check_positive_int, fail
+from racedyn._checks import as_matrix, as_real, check_mapping, check_name, check_positive_int, fail, shown
 from racedyn._names import check_file_name, check_label
 from racedyn._text import clipped
 from racedyn.tasks.modes import Modes, modes_from_correlations, read_in
@@ -48,6 +48,17 @@ class Task:
     _powers: dict[str, float] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        for argument, given in (("inputs", self.inputs), ("targets", self.targets)):
+            check_mapping(argument, given, "be a dict node -> (n, P)", "tasks.from_arrays(X, Y) takes two matrices.")
+        for argument, noted in (("bases", self.bases), ("mode_names", self.mode_names)):
+            if not isinstance(noted, Mapping):
+                fail(
+                    argument,
+                    "be a dict whose names are (input node, output node)",
+                    f"it is {shown(noted)}",
+                    "",
+                    TypeError,
+                )
         inputs = {check_file_name("inputs", node): as_matrix(f"inputs[{node!r}]", X) for node, X in self.inputs.items()}
         targets = {
             check_file_name("targets", node): as_matrix(f"targets[{node!r}]", Y) for node, Y in self.targets.items()
@@ -108,8 +119,9 @@ class Task:
 
     def _live(self, node: str) -> tuple[np.ndarray, np.ndarray]:
         """The examples in which an input node is not silent, and its inputs there: few where there are many nodes."""
+        check_name("node", node, self.inputs)
         if node not in self._columns:
-            X = self.inputs[check_name("node", node, self.inputs)]
+            X = self.inputs[node]
             live = np.flatnonzero(X.any(axis=0))
             self._columns[node] = (live, X[:, live]) if 2 * len(live) < self.num_examples else (slice(None), X)
         return self._columns[node]
