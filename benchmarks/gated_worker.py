@@ -162,7 +162,9 @@ def level_rows(job: Row) -> Iterator[Row]:
     weights = initial(network, task, job["start"])
     flows = {level: rd.reduce(network, task, weights, level=level) for level in ("full", "matrix", "modes")}
     end, loss = 1.0, np.ones(1)
-    while loss[-1] > LEARNED * loss[0]:
+    for _ in range(60):  # doublings
+        if loss[-1] <= LEARNED * loss[0]:
+            break
         end *= 2
         loss = np.asarray(rd.simulate(flows["modes"], np.linspace(0, end, 400)).observables["loss"])
     ts = np.linspace(0, end * np.argmax(loss <= LEARNED * loss[0]) / 399, 200)  # not 400: `first` compiles
