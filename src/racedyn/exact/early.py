@@ -17,6 +17,7 @@ from racedyn._text import brief
 
 _ROUNDING = 1e4 * np.finfo(float).eps
 _EVENTS = 100  # per example; a neuron of a small data set settles after a few
+_SWEEPS = 100  # over the gates at a kink, of which each settles the next
 
 
 class EarlyPathways(NamedTuple):
@@ -50,7 +51,8 @@ def early_pathways(first: np.ndarray, second: np.ndarray, X: np.ndarray, Y: np.n
     """The pathways that neurons of a two-layer ReLU network join from small weights.
 
     `first` (n, n_in), `second` (1, n): weights; `X` (n_in, P), `Y` (1, P): one example per column. Raises `ValueError` for
-    shapes that don't fit, and `RuntimeError` for a neuron that does not settle.
+    shapes that don't fit, and `RuntimeError` for a neuron that does not settle, or whose gates do not where several are at
+    their kink at once.
     """
     first, second, X, Y = (as_matrix(name, a) for name, a in (("first", first), ("second", second), ("X", X), ("Y", Y)))
     if second.shape != (1, len(first)) or first.shape[1] != len(X) or Y.shape != (1, X.shape[1]):
@@ -107,7 +109,7 @@ def _gates(
     `a` has the sign that the outgoing weight is about to have.
     """
     sliding = touching.copy()
-    for _ in range(min(2 ** int(touching.sum()), _EVENTS)):  # until each is in keeping with the others
+    for _ in range(_SWEEPS):  # until each is in keeping with the others
         before = active.copy(), sliding.copy()
         for k in np.flatnonzero(touching):
             active[k] = sliding[k] = False
@@ -117,8 +119,11 @@ def _gates(
             scale = _ROUNDING * abs(a) * (X[:, k] @ X[:, k])
             active[k], sliding[k] = closed > scale and opened > -scale, closed > scale and opened <= -scale
         if np.array_equal(before[0], active) and np.array_equal(before[1], sliding):
-            break
-    return active, sliding
+            return active, sliding
+    raise RuntimeError(
+        f"{touching.sum()} gates of a neuron that are at their kink at once are not in keeping with each other after "
+        f"{_SWEEPS} sweeps: which of them open is not told."
+    )
 
 
 def _root(rest: float, slope: float, up: float, down: float, active: bool) -> float:
