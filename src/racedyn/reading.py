@@ -7,7 +7,7 @@ import numpy as np
 
 from racedyn._checks import fail
 from racedyn.networks.network import Network
-from racedyn.tasks.modes import Modes
+from racedyn.tasks.modes import Modes, read_in
 from racedyn.tasks.task import Task
 
 Pair = tuple[str, str]
@@ -57,27 +57,8 @@ def _of_task(network: Network, task: Task, pair: Any, modes: Any) -> Modes:
                  "Pass those of a task of the same inputs and outputs.")  # fmt: skip
         if not np.allclose(basis.T @ basis, np.eye(basis.shape[1]), rtol=0, atol=_ROUNDING):
             fail("modes", "be orthonormal", f"the columns at {node!r} are not")
-    sigma_x = modes.V.T @ task.sigma_x(pair[0]) @ modes.V
-    return read_in(modes, task.sigma_yx(*pair), sigma_x, float(np.sum(task.targets[pair[1]] ** 2) / task.num_examples))
-
-
-def read_in(modes: Modes, sigma_yx: np.ndarray, sigma_v: np.ndarray, power: float) -> Modes:
-    """The same bases with the S and d of a task; `sigma_v`: V^T Sigma_x V, `power`: < |y|^2 > of its targets."""
-    S, variances = np.einsum("ia,ij,ja->a", modes.U, sigma_yx, modes.V), np.diagonal(sigma_v).copy()
-    # A mode that has nothing to learn has no target: rounding must not make one.
-    S[np.abs(S) <= 1e3 * np.finfo(np.float64).eps * np.linalg.norm(sigma_yx)] = 0.0
-    norm = float(np.linalg.norm(sigma_v))
-    gain = np.divide(S**2, variances, out=np.zeros_like(S), where=variances > 0)
-    return Modes(
-        U=modes.U,
-        S=S,
-        V=modes.V,
-        variances=variances,
-        misalignment=float(np.linalg.norm(sigma_v - np.diag(variances)) / norm) if norm else 0.0,
-        floor=float(max(0.0, 0.5 * (power - np.sum(gain)))),
-        names=modes.names,
-        groups=modes.groups,
-    )
+    power = float(np.sum(task.targets[pair[1]] ** 2) / task.num_examples)
+    return read_in(modes, task.sigma_yx(*pair), task.sigma_x(pair[0]), power)
 
 
 class Turn:

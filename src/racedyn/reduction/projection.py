@@ -1,6 +1,7 @@
 """The same network in fewer dimensions: W_e = R_target B_e R_source^T ([Saxe22] section 3, theory of matrix reductions)."""
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +24,8 @@ def project(
     The result is a network like any other, of width k at each node, that trains and is simulated like one: B_e = R_t^T
     W_e R_s, inputs R^T x, targets R^T y. It learns exactly as the whole network does where the bases are complete at
     inputs and outputs and closed under the initial matrices (`reduce(level="matrix")` finds such bases). Strengths of its
-    paths, read in its own task's modes, are those of the whole network.
+    paths, read in its own task's modes, are those of the whole network; a pair of nodes where a basis does not hold all
+    its modes is read in modes of what is left of the task, and warned of by name.
 
     Raises `ValueError` for a node without a basis, a basis that is not orthonormal, or a nonlinear network, which does not
     commute with rotations.
@@ -57,11 +59,18 @@ def project(
         edge_gates=network.edge_gates,
         num_contexts=network.num_contexts,
     )
-    read = {
-        pair: modes
-        for pair, modes in task.all_modes().items()
-        if _holds(R[pair[0]], modes.V) and _holds(R[pair[1]], modes.U)
-    }
+    read = {}
+    for pair, modes in task.all_modes().items():
+        without = [node for node, basis in zip(pair, (modes.V, modes.U), strict=True) if not _holds(R[node], basis)]
+        if without:
+            warnings.warn(
+                f"The bases at {' and '.join(map(repr, without))} do not hold all modes of {pair!r}: strengths of the "
+                "projected network are read in modes of what is left of the task, not in those of the whole one.",
+                UserWarning,
+                stacklevel=2,
+            )
+        else:
+            read[pair] = modes
     small = Task(
         inputs={node: R[node].T @ X for node, X in task.inputs.items()},
         targets={node: R[node].T @ Y for node, Y in task.targets.items()},

@@ -115,8 +115,10 @@ def modes_from_correlations(
 
 
 def read_in(modes: Modes, sigma_yx: np.ndarray, sigma_x: np.ndarray, power_y: float) -> Modes:
-    """The bases, names and groups of `modes` with the diagonals that other correlations have in them."""
+    """The bases, names and groups of `modes` with the S, of either sign, and d of other correlations."""
     S, sigma_v = np.einsum("ia,ij,ja->a", modes.U, sigma_yx, modes.V), modes.V.T @ sigma_x @ modes.V
+    # A mode that has nothing to learn has no target: rounding must not make one.
+    S[np.abs(S) <= 1e3 * np.finfo(np.float64).eps * np.linalg.norm(sigma_yx)] = 0.0
     variances = np.diagonal(sigma_v).copy()
     norm = np.linalg.norm(sigma_v)
     learned = np.divide(S**2, variances, out=np.zeros_like(S), where=variances > 0)
@@ -125,7 +127,7 @@ def read_in(modes: Modes, sigma_yx: np.ndarray, sigma_x: np.ndarray, power_y: fl
         S=S,
         variances=variances,
         misalignment=float(np.linalg.norm(sigma_v - np.diag(variances)) / norm) if norm else 0.0,
-        floor=float(0.5 * (power_y - np.sum(learned))),
+        floor=float(max(0.0, 0.5 * (power_y - np.sum(learned)))),
     )
 
 
