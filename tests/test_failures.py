@@ -7,8 +7,9 @@ import signal
 import pytest
 
 from racedyn import cli, config
+from racedyn._text import printable
 from racedyn.cli import main
-from racedyn.failures import ending_signals, printable, told
+from racedyn.failures import ending_signals, told
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_whose_words_they_are():
 
 
 def test_control_characters_are_escaped():
-    assert printable("a\x1b[31m\x07\udcff\nü") == "a\\x1b[31m\\x07\\udcff\nü"
+    assert printable("a\x1b[31m\x07\udcff\nü", keep="\n") == "a\\x1b[31m\\x07\\udcff\nü"
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from racedyn import store
-from racedyn._names import printable
+from racedyn._text import printable
 from racedyn.store.atomic import SEAL_LENGTH
 from racedyn.trajectory import Trajectory
 from test_store import assert_same, example

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from racedyn._text import printable
+
 LARGEST = 2**31 - 1  # of what counts or indexes: no array is longer, and JAX counts in 32 bits by default
 LONGEST, MOST_NAMES = 60, 40  # characters of a value, and names, that a message shows
 TRACED = "Call it outside of jit, vmap and grad, once for each value."
@@ -20,7 +22,8 @@ _REAL = (jnp.floating, jnp.integer, jnp.bool_)
 
 def fail(argument: str, must: str, but: str, remedy: str = "", error: type[Exception] = ValueError) -> NoReturn:
     """Raise `error` in the package's wording."""
-    raise error(f"Argument `{argument}` must {must}, but {but}." + (f" {remedy}" if remedy else ""))
+    said = f"Argument `{argument}` must {must}, but {but}." + (f" {remedy}" if remedy else "")
+    raise error(printable(said, keep="\n"))  # names and values in it may come from a file of anyone's
 
 
 def check_finite(argument: str, array: np.ndarray) -> None:

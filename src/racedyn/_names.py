@@ -11,14 +11,6 @@ PARTS = ("step", "status", "stats", "ys", "end", "modes")  # what lies beside th
 AXES = (TIME, PATH, EDGE, MODE, MEMBER, "mode_out", "mode_in", "group", "probe", "example", "lane")
 
 
-def printable(text: str) -> str:
-    """`text` for a terminal: what moves the cursor, colours or reorders is escaped ("\\x1b"), as are line breaks.
-
-    For all that comes from a file, which a stranger may have written.
-    """
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))
-
-
 def check_label(argument: str, label: Any) -> str:
     """`label` if it is text that a file can hold. Raises `ValueError` otherwise."""
     if not isinstance(label, str) or "\0" in label or not _encodes(label):

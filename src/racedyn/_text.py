@@ -1,4 +1,4 @@
-"""Objects in a few words, for `repr` and for notebooks: no array is printed whole."""
+"""Text for terminals and notebooks: objects in a few words, no array printed whole, nothing that speaks to the terminal."""
 
 import dataclasses
 import html
@@ -7,6 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 WIDTH, MOST_LINES, MOST_ITEMS = 100, 3, 4
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """`text` for a terminal: what moves the cursor, colours or reorders is escaped ("\\x1b"), as are line breaks.
+
+    For all that comes from a file, which a stranger may have written. `keep`: characters to leave as they are.
+    """
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def brief(thing: Any) -> str:
@@ -23,7 +33,7 @@ def brief(thing: Any) -> str:
 
 def clipped(text: str) -> str:
     """At most three lines of a hundred letters, broken between words."""
-    lines = textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    lines = textwrap.wrap(printable(text, keep="\n"), WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     if len(lines) <= MOST_LINES:
         return "\n".join(lines)
     return "\n".join([*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1][: WIDTH - 5].rstrip(' ,')}, ...)"])

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from racedyn.failures import ending_signals, is_mistake, printable, told
+from racedyn._text import printable
+from racedyn.failures import ending_signals, is_mistake, told
 
 if TYPE_CHECKING:
     from racedyn.config import Config
@@ -34,9 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     own, overrides = _split(argv, run_flags) if argv[:1] == ["run"] else (argv, [])
     arguments = parser.parse_args(own)
     with warnings.catch_warnings(), ending_signals() as came:
-        warnings.showwarning = lambda message, *_, **__: print(
-            f"racedyn: warning: {printable(str(message))}", file=sys.stderr
-        )
+        warnings.showwarning = lambda message, *_, **__: print(f"racedyn: warning: {_said(message)}", file=sys.stderr)
         try:
             if any("\0" in argument for argument in argv):
                 raise ValueError("Arguments must not have zero bytes in them.")
@@ -47,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except KeyboardInterrupt as stop:
-            print(f"racedyn: {printable(str(stop)) or 'Interrupted.'}", file=sys.stderr)
+            print(f"racedyn: {_said(stop) or 'Interrupted.'}", file=sys.stderr)
             return 128 + came[0] if came else 130
         except Exception as error:
             if arguments.debug:
@@ -71,7 +70,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, without control characters."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {printable(message)} (`{self.prog} --help` says more.)\n")
+        self.exit(2, f"{self.prog}: error: {_said(message)} (`{self.prog} --help` says more.)\n")
 
 
 def _parser() -> tuple[_Parser, set[str]]:
@@ -176,7 +175,7 @@ def _run(arguments: argparse.Namespace, overrides: list[str]) -> int:
     except pipeline.NotSavedError as error:
         if not arguments.quiet:
             _show(error.result)
-        print(f"racedyn: error: {printable(str(error))}", file=sys.stderr)
+        print(f"racedyn: error: {_said(error)}", file=sys.stderr)
         return 1
     if not arguments.quiet:
         _show(result)
@@ -219,7 +218,7 @@ def _show(result: "RunResult") -> None:
     from racedyn.progress import table
 
     if result.comparison is not None:
-        print(result.comparison, end="\n\n")
+        print(_said(result.comparison), end="\n\n")
     rows = []
     for name, trajectory in (("training", result.trained), ("theory", result.theory)):
         source = None if trajectory is None else trajectory.provenance
@@ -227,16 +226,16 @@ def _show(result: "RunResult") -> None:
             rows.append((name, source.solver, source.compile_time, source.run_time, source.wall_time))
     table(("", "solver", "compile (s)", "run (s)", "wall time (s)"), rows)
     for note in result.notes:
-        print(f"note: {note}")
-    print("results:", result.path)
+        print(_said(f"note: {note}"))
+    print("results:", _said(result.path))
     if result.figures:
-        print("figures:", *result.figures)
+        print("figures:", *map(_said, result.figures))
 
 
 def _info(arguments: argparse.Namespace, _: list[str]) -> int:
     from racedyn import store
 
-    print(store.info(arguments.file))
+    print(_said(store.info(arguments.file)))
     return 0
 
 
@@ -248,7 +247,7 @@ def _plot(arguments: argparse.Namespace, _: list[str]) -> int:
     runs = [file[name] for name in ("theory", "trained") if name in file] or list(file.values())[:1]
     # A study has drawn its own figure under its own name.
     ending = ".race.png" if "study" in (file.config or {}) else ".png"
-    print(plot.save_figure(pipeline.draw(*runs), arguments.out or arguments.file.with_suffix(ending)))
+    print(_said(plot.save_figure(pipeline.draw(*runs), arguments.out or arguments.file.with_suffix(ending))))
     return 0
 
 
@@ -269,10 +268,10 @@ def _reproduce(arguments: argparse.Namespace, _: list[str]) -> int:
         force=arguments.force,
         progress=not arguments.quiet,
     )
-    print(done)
+    print(_said(done))
     print(f"wall time: {done.wall_time:.0f} s, {done.compile_time:.0f} s of it compiling")
-    print("results:", done.path)
-    print("figure:", done.figure)
+    print("results:", _said(done.path))
+    print("figure:", _said(done.figure))
     return 0
 
 
@@ -289,7 +288,7 @@ def _cite(arguments: argparse.Namespace, _: list[str]) -> int:
         sources = [
             behind[level] for level in (source.validity.get("level") for source in provenance) if level in behind
         ]
-    print(*studies.cite(sources=sources, solvers=solvers), sep="\n")
+    print(*map(_said, studies.cite(sources=sources, solvers=solvers)), sep="\n")
     return 0
 
 
@@ -300,6 +299,11 @@ def _doctor(arguments: argparse.Namespace, _: list[str]) -> int:
 
     table(("", "found"), doctor.report())
     return 0
+
+
+def _said(thing: object) -> str:
+    """As it may be printed: names in it may come from a file of anyone's."""
+    return printable(str(thing), keep="\n")
 
 
 def _start_jax() -> None:

@@ -5,15 +5,10 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
+from racedyn._text import printable
+
 OURS = "racedyn"
 ENDING = ("SIGTERM", "SIGHUP")  # what batch systems and closed terminals send; Windows has no SIGHUP
-
-
-def printable(text: str) -> str:
-    """`text` with control characters as escapes (\\x1b), so that no file or argument can speak to the terminal."""
-    return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape", "backslashreplace").decode() for c in text
-    )
 
 
 def told(error: BaseException) -> str:
@@ -34,7 +29,7 @@ def told(error: BaseException) -> str:
             f"{type(error).__name__}, which racedyn did not expect, in {module}: {_first_line(text) or 'no message'}. "
             "--debug shows where it arose."
         )
-    return printable(" ".join([said, *getattr(error, "__notes__", [])]))
+    return printable(" ".join([said, *getattr(error, "__notes__", [])]), keep="\n")
 
 
 def is_mistake(error: BaseException) -> bool:

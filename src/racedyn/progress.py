@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from racedyn import compilation
+from racedyn._text import printable
 
 REFRESH = 0.1  # seconds between two redraws of a bar
 LOG_EVERY = 5.0  # seconds between two log lines where stderr is no terminal; a shorter run prints none
@@ -130,11 +131,12 @@ def compiling(label: str, *, show: bool = True, stream: TextIO | None = None) ->
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | float]], *, stream: TextIO | None = None) -> None:
     """Print a table; numbers are right-aligned, with four digits. `stream`: stdout if left out."""
     stream = sys.stdout if stream is None else stream
-    rows = list(rows)
+    # What stands in it may come from a file of anyone's.
+    rows = [[printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
     grid = Table()
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], float | int) for row in rows)
-        grid.add_column(column, justify="right" if numeric else "left")
+        grid.add_column(printable(column), justify="right" if numeric else "left")
     for row in rows:
         grid.add_row(*(cell if isinstance(cell, str) else f"{cell:.4g}" for cell in row))
     # Where nobody watches, lines are not cut to a terminal's width.

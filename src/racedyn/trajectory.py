@@ -10,8 +10,7 @@ import jax
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn._names import printable
-from racedyn._text import brief, clipped, page
+from racedyn._text import brief, clipped, page, printable
 from racedyn._types import MEMBER, MODE, PATH, TIME, AnyArray, FrozenDict, PyTree
 from racedyn.tasks.modes import Modes
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from racedyn._text import brief, clipped, page
+from racedyn._text import brief, clipped, page, printable
 from racedyn.comparison.times import LearningTimes
 
 _MOST_MODES, _MOST_NAMES, _WIDEST_NAME = 16, 4, 20
@@ -128,7 +128,8 @@ class Comparison:
                 f"largest at {off.time:.4g} {self.time_unit} in {_clipped(off.path)}"
             )
         tail += [f"note: {note}" for note in self.notes]
-        return "\n".join([*lines, *([""] if tail else []), *(f"  {line}" for line in tail)])
+        lines += [*([""] if tail else []), *(f"  {line}" for line in tail)]
+        return "\n".join(map(printable, lines))  # names may come from a file of anyone's
 
     def _mode_lines(self, theory: Outcome, trained: Outcome) -> list[str]:
         names = self.modes[:_MOST_MODES]

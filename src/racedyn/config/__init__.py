@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import tomli_w
 from pydantic import Field, TypeAdapter, ValidationError
 
+from racedyn._text import printable
 from racedyn.config.line import value_of
 from racedyn.config.problems import FILE_NAME, ConfigError, key_shown, kinds_in, problems, suggest, tables
 from racedyn.config.sections import (
@@ -49,7 +50,6 @@ from racedyn.config.sections import (
     XorPathways,
     as_section,
 )
-from racedyn.failures import printable
 
 __all__ = [
     "FINEST_RTOL",

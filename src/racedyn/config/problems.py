@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, get_args
 
 from pydantic import ValidationError
 
-from racedyn.failures import printable
+from racedyn._text import printable
 
 Kinds: TypeAlias = Mapping[str, Mapping[str, Any]]
 

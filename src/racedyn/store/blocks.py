@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn._names import printable
+from racedyn._text import printable
 from racedyn.store.atomic import SEAL, SEAL_LENGTH, StoreError, lock, name_beside, sync_directory
 from racedyn.store.checksums import CHECKSUMS, ROWS, of_rows
 from racedyn.store.files import check_target, partial_path

@@ -10,8 +10,7 @@ from typing import Any, BinaryIO
 import h5py
 
 from racedyn._checks import as_path, fail
-from racedyn._names import printable
-from racedyn._text import page
+from racedyn._text import page, printable
 from racedyn.store.atomic import PARTIAL, StoreError, lock, put, seal_holds
 from racedyn.store.read import read_trajectory
 from racedyn.store.walk import walk

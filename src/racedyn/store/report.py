@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from racedyn._checks import check_is
-from racedyn._names import distinct, printable
+from racedyn._names import distinct
+from racedyn._text import printable
 from racedyn._types import TIME
 from racedyn.store.files import File, load
 from racedyn.store.layout import as_array, axes

@@ -10,7 +10,7 @@ import math
 import h5py
 import numpy as np
 
-from racedyn._names import printable
+from racedyn._text import printable
 
 # Arrays are compressed by deflate, which writes at least 2 bits for what stands for 258 bytes: 1032 times as much at most.
 MULTIPLE = 1032
