@@ -14,7 +14,6 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import h5py
 import hypothesis
@@ -534,10 +533,6 @@ def test_foreign_files_are_refused(tmp_path):
 # --- what can't be saved ---------------------------------------------------------------------------------------------
 
 
-class Named(NamedTuple):
-    x: np.ndarray
-
-
 def changed(**fields):
     """A trajectory of one observable x (time 3, mode 2), with some fields changed."""
     usual = {"ts": np.arange(3.0), "observables": {"x": np.ones((3, 2))}, "dims": {"x": ("time", "mode")}}
@@ -572,7 +567,6 @@ def only(name):
         (changed(observables={"x": np.ones((3, 2), np.float16)}), TypeError, r"`observables\['x'\]`.*dtype is float16"),
         (changed(observables={"x": jnp.ones((3, 2), jnp.bfloat16)}), TypeError, "dtype is bfloat16"),
         (changed(end={"a": np.ones(2) * 1j}), TypeError, "`end/a` must .*dtype is complex128. Cast it"),
-        (changed(end={"a": (Named(np.ones(2)),)}), TypeError, "`end/a/0` must be built of plain .*it is a Named"),
         (changed(end={"a": "text"}), TypeError, "`end/a` must hold"),
         (changed(ys={"a/b": np.ones(2)}), ValueError, "`ys` must have names .*'a/b'"),
         (changed(ys={"mode": None}), ValueError, "`ys/mode` must not have the name of an axis"),

@@ -1,11 +1,16 @@
-"""Names that a file can hold: asked where a thing is named, so that no work is refused when it is to be saved."""
+"""What a file can hold, names above all: asked where a thing begins, so that no work is refused when it is to be saved."""
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+
+import numpy as np
 
 from racedyn._checks import fail
 from racedyn._types import EDGE, MEMBER, MODE, PATH, TIME
 
+DTYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8")  # of arrays: kind and bytes
+MAX_DEPTH = 64  # groups in groups
 PARTS = ("step", "status", "stats", "ys", "end", "modes")  # what lies beside the observables of a run
 # Axes of what is observed of networks. Readers open no file where something else has the name of an axis.
 AXES = (TIME, PATH, EDGE, MODE, MEMBER, "mode_out", "mode_in", "group", "probe", "example", "lane")
@@ -30,6 +35,43 @@ def check_file_name(argument: str, name: Any, taken: Iterable[str] = (), why: st
     if name in taken:
         fail(argument, f"not have the name of {why}", f"{name!r} is one", "Rename it.")
     return str(name)
+
+
+def check_held(argument: str, dtype: Any) -> None:
+    """Refuse a dtype of arrays that a file can't hold, with `TypeError`."""
+    if f"{getattr(dtype, 'kind', '')}{getattr(dtype, 'itemsize', '')}" not in DTYPES:
+        fail(argument, "hold float32, float64, whole numbers or bool to be saved", f"its dtype is {dtype}",
+             "Cast it, or leave it out: dataclasses.replace(trajectory, ...).", TypeError)  # fmt: skip
+
+
+def children(tree: Any) -> dict[Any, Any] | None:
+    """By name what a container holds: dicts, tuples, lists, named tuples and dataclasses. None for anything else, an array."""
+    if tree is None:
+        return {}
+    if isinstance(tree, Mapping):
+        return dict(tree)
+    if isinstance(tree, tuple | list):
+        return dict(zip(getattr(tree, "_fields", map(str, range(len(tree)))), tree, strict=True))
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        return {field.name: getattr(tree, field.name) for field in dataclasses.fields(tree)}
+    return None
+
+
+def check_tree(argument: str, tree: Any, axes: Collection[str], depth: int = 2) -> None:
+    """Refuse a tree of arrays, or of their shapes, that a file can't hold: by its names, its dtypes or its depth.
+
+    `axes`: names that nothing in it may have; xarray does not open a file where something else than the axis has.
+    """
+    inside = children(tree)
+    if inside is None:
+        check_held(argument, tree.dtype if hasattr(tree, "dtype") else np.asarray(tree).dtype)
+        return
+    if depth > MAX_DEPTH:
+        fail(argument, f"be less than {MAX_DEPTH} containers deep", "it is deeper", "Flatten it, or leave it out.")
+    for name, child in inside.items():
+        if check_file_name(argument, name) in axes:
+            fail(f"{argument}/{name}", "not have the name of an axis", f"{name!r} is one", "Rename it.")
+        check_tree(f"{argument}/{name}", child, axes, depth + 1)
 
 
 def check_observed(

@@ -17,7 +17,7 @@ from racedyn._checks import (
     check_number,
     fail,
 )
-from racedyn._names import check_observed
+from racedyn._names import check_held, check_observed, check_tree
 from racedyn._types import MEMBER, TIME, Array, Times
 from racedyn.compilation import Stopwatch
 from racedyn.exact import Ending
@@ -177,7 +177,9 @@ def check_field(system: Any, args: Any) -> None:
     for name, own in axes.items():
         for axis in {TIME, MEMBER}.intersection(own):
             fail(f"dims()[{name!r}]", "name the system's own axes", f"{axis!r} is that of the run", "Leave it out.")
-    check_observed({name: leaf.shape for name, leaf in observed.items()}, axes, system.labels())
+        check_held(f"observe()[{name!r}]", observed[name].dtype)
+    sizes, _ = check_observed({name: leaf.shape for name, leaf in observed.items()}, axes, system.labels())
+    check_tree("y0()", y0, {TIME, *sizes})
 
 
 def _judge(trajectory: Trajectory, throw: bool) -> Trajectory:

@@ -7,9 +7,8 @@ import h5py
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn._names import check_file_name, check_label, check_observed
-from racedyn._types import MEMBER, TIME, FrozenDict
-from racedyn.store.walk import DTYPES, MAX_DEPTH
+from racedyn._names import check_held, check_label, check_observed, children
+from racedyn._types import MEMBER, TIME
 from racedyn.trajectory import Status, Trajectory
 
 STRING = h5py.string_dtype()
@@ -18,9 +17,7 @@ STRING = h5py.string_dtype()
 def as_array(argument: str, value: Any) -> np.ndarray:
     """`value` as an array that the file holds bit for bit. Raises `TypeError` for one that it can't."""
     array = np.asarray(value)
-    if f"{array.dtype.kind}{array.dtype.itemsize}" not in DTYPES:
-        fail(argument, "hold float32, float64, whole numbers or bool to be saved", f"its dtype is {array.dtype}",
-             "Cast it, or leave it out: dataclasses.replace(trajectory, ...).", TypeError)  # fmt: skip
+    check_held(argument, array.dtype)
     return array
 
 
@@ -63,31 +60,20 @@ def check_ends(trajectory: Trajectory) -> None:
                  f"its shape is {np.shape(value)}")  # fmt: skip
 
 
-def write_tree(
-    parent: h5py.Group, name: str, tree: Any, axes: Collection[str], *, room: bool = False, depth: int = 2
-) -> Iterator[h5py.Dataset]:
-    """A group per dict, tuple, list and None (attribute `tree`), a dataset per array; yields the datasets.
+def write_tree(parent: h5py.Group, name: str, tree: Any, *, room: bool = False) -> Iterator[h5py.Dataset]:
+    """A group per container (attribute `tree`), a dataset per array; yields the datasets. For what `check_tree` lets pass.
 
-    `axes`: names that nothing in the tree may have; xarray does not open a file where something else than the axis has.
+    Named tuples and dataclasses come back as dicts of their fields.
     """
-    place = f"{parent.name}/{name}".split("/", 2)[2]  # without the trajectory's group
-    if name in axes:
-        fail(place, "not have the name of an axis", f"{name!r} is one", "Rename it.")
-    kinds: dict[type, str] = {dict: "dict", FrozenDict: "dict", tuple: "tuple", list: "list", type(None): "none"}
-    kind = kinds.get(type(tree))
-    if kind is None:
-        if isinstance(tree, tuple | list | dict):  # a named tuple, say: it would come back as another type
-            fail(place, "be built of plain dicts, tuples, lists and arrays", f"it is a {type(tree).__name__}",
-                 "Turn it into a dict, or leave it out: dataclasses.replace(trajectory, ...).", TypeError)  # fmt: skip
-        yield write(parent, name, as_array(place, tree), room=room)
+    inside = children(tree)
+    if inside is None:
+        yield write(parent, name, np.asarray(tree), room=room)
         return
-    if depth > MAX_DEPTH:
-        fail(place, f"be less than {MAX_DEPTH} containers deep", "it is deeper", "Flatten it, or leave it out.")
     group = make_group(parent, name)
-    group.attrs["tree"] = kind
-    children = tree.items() if kind == "dict" else ((str(i), item) for i, item in enumerate(tree or ()))
-    for key, child in children:
-        yield from write_tree(group, check_file_name(place, key), child, axes, room=room, depth=depth + 1)
+    plain = isinstance(tree, tuple | list) and not hasattr(tree, "_fields")
+    group.attrs["tree"] = "none" if tree is None else type(tree).__name__ if plain else "dict"
+    for key, child in inside.items():
+        yield from write_tree(group, key, child, room=room)
 
 
 def make_group(parent: h5py.Group, name: str) -> h5py.Group:

@@ -10,16 +10,15 @@ import math
 import h5py
 import numpy as np
 
+from racedyn._names import DTYPES, MAX_DEPTH
 from racedyn._text import printable
 
 # Arrays are compressed by deflate, which writes at least 2 bits for what stands for 258 bytes: 1032 times as much at most.
 MULTIPLE = 1032
 UNWRITTEN = 2**16  # bytes of an array that has none in the file, and is its fill value
-MAX_DEPTH = 64  # groups in groups
 OBJECT_BYTES = 64  # an object takes more
 PIECE = 2**26  # bytes of texts read at once
 
-DTYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8")
 FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
 # Attributes that are read; those of other programs are left alone.
 TEXTS = ("format", "versions", "config", "created", "git_commit", "provenance", "tree", "same_as", "groups", "dtype")

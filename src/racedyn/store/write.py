@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from racedyn._names import check_file_name, distinct
+from racedyn._names import check_file_name, check_tree, distinct
 from racedyn._types import MODE, TIME
 from racedyn.provenance import now, versions
 from racedyn.store.layout import (
@@ -76,11 +76,10 @@ def _write_trajectory(group: h5py.Group, trajectory: Trajectory, room: bool) -> 
 
     # All arrays first: the name of an axis must not be taken from one that is still to come.
     parts = {"stats": dict(trajectory.stats), "ys": trajectory.ys, "end": trajectory.end}
-    leaves = {
-        name: list(write_tree(group, name, tree, values, room=room and name == "stats"))
-        for name, tree in parts.items()
-        if tree is not None
-    }
+    parts = {name: tree for name, tree in parts.items() if tree is not None}
+    for name, tree in parts.items():
+        check_tree(name, tree, values)
+    leaves = {name: list(write_tree(group, name, tree, room=room and name == "stats")) for name, tree in parts.items()}
     taken = {last_name(leaf) for part in leaves.values() for leaf in part}
     source = trajectory.provenance
     edges = {} if source is None else source.settings.get("edges", {})
