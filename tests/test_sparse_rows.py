@@ -6,6 +6,7 @@ import pytest
 
 import racedyn as rd
 from racedyn.comparison import compare
+from racedyn.studies.xor_runs import half_loss_time
 from racedyn.trajectory import Provenance, Trajectory
 
 S = np.array([3.0, 1.0, 0.5])
@@ -139,3 +140,22 @@ def test_learning_times_are_drawn_as_bars_where_they_are_bounds():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["trained (2 of 3 between rows)"]
     short = rd.plot.learning_times(run(np.arange(0, 50, 12.5)))
     assert short.get_legend().get_texts()[0].get_text() == "trained (1 of 3 modes not learned, 2 of 3 between rows)"
+
+
+@pytest.mark.parametrize(("every", "text"), [(0.05, "3.119"), (2.0, "2-4"), (12.5, "< 12.5")])
+def test_when_a_loss_is_half_between_rows(every, text):
+    """L = 1/2 (1 - K)^2 of a sigmoid K is down to 1/4 at K = 1 - 1/sqrt(2)."""
+    ts = np.arange(0, 26, every)
+    loss = 0.5 * (1 - 1 / (1 + np.exp(4 - ts))) ** 2
+    half = 4 + np.log((1 - 0.5**0.5) / 0.5**0.5)
+    found = half_loss_time(ts, loss)
+    assert found.text(0) == text
+    assert found.known[0] == (every < 1)
+    assert found.bounds[0, 0] <= half <= found.bounds[0, 1]
+
+
+def test_a_loss_that_is_never_or_always_below_a_level():
+    ts = np.arange(5.0)
+    assert half_loss_time(ts, np.full(5, 0.3)).text(0) == "> 4"
+    assert half_loss_time(ts, np.full(5, 0.1)).text(0) == "<= 0"
+    assert np.isnan(half_loss_time(ts, np.full(5, np.nan)).times[0])

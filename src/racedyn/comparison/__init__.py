@@ -3,7 +3,7 @@
 from racedyn.comparison.comparable import check_axes, check_comparable
 from racedyn.comparison.result import Comparison, Error, OffDiagonal, Outcome
 from racedyn.comparison.runs import compare, learning_times
-from racedyn.comparison.times import LearningTimes
+from racedyn.comparison.times import LearningTimes, first_fallen, first_reached
 
 __all__ = [
     "Comparison",
@@ -14,5 +14,7 @@ __all__ = [
     "check_axes",
     "check_comparable",
     "compare",
+    "first_fallen",
+    "first_reached",
     "learning_times",
 ]

@@ -81,7 +81,7 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
     target = 0.5 * (totals[1][-1] if modes is None else _targets(modes))
     outcomes = [
         Outcome(
-            first_reached(own, total, target, start=start_of(run), within=WITHIN),
+            first_reached(own, total, target, start=start_of(run)),
             *_winners(_fill(strength[-1:], padding)[0]),
         )
         for run, own, total, strength in zip(last, own_ts, totals, (a_strength, b_strength), strict=True)

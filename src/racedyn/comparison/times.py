@@ -66,7 +66,7 @@ class LearningTimes:
 
 
 def first_reached(
-    ts: np.ndarray, values: np.ndarray, target: np.ndarray, *, start: float, within: float
+    ts: np.ndarray, values: np.ndarray, target: np.ndarray, *, start: float, within: float = WITHIN
 ) -> LearningTimes:
     """When each column of `values` (time, mode) first reaches `target` (mode,), from the side of zero.
 
@@ -80,6 +80,14 @@ def first_reached(
             times[mode], *bounds[mode] = _crossing(ts[rows], column[rows] * np.sign(goal), abs(goal))
     vague = bounds[:, 1] - bounds[:, 0] > within * (times - start)
     return LearningTimes(np.where(vague, np.nan, times), bounds, start)
+
+
+def first_fallen(ts: np.ndarray, loss: np.ndarray, level: float, *, within: float = WITHIN) -> LearningTimes:
+    """When a loss (time,), which falls, is first down to `level` > 0: the learning time of one mode."""
+    loss = np.asarray(loss, float)
+    top = max(float(np.max(loss, initial=0.0, where=np.isfinite(loss))), 2 * level)
+    ts = np.asarray(ts, float)
+    return first_reached(ts, (top - loss)[:, None], np.array([top - level]), start=float(ts[0]), within=within)
 
 
 def _crossing(ts: np.ndarray, values: np.ndarray, goal: float) -> tuple[float, float, float]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from racedyn import exact
+from racedyn.comparison import first_fallen
 from racedyn.plot.style import GREY, cycle, new_figure, share_legend
 from racedyn.studies.contextual_runs import (
     RULES,
@@ -130,14 +131,15 @@ def _race(job: Job, task: ContextualTask) -> list[str]:
         for active in (contexts - 1, 1):
             run = gated(job, task, active, seed, rule, rows)
             loss = half_sum(run, task)
-            times.append(float(np.interp(-left / 2, -loss, np.asarray(run.ts))) if loss[-1] < left / 2 else np.inf)
+            times.append(first_fallen(np.asarray(run.ts), loss, float(left) / 2))
+        ratio = times[1].times[0] / times[0].times[0]
         network, _, _ = gated_problem(job, task, (1, contexts - 1), seed)
         both = gated(job, task, (1, contexts - 1), seed, rule, 1, save_weights=True)
         parts = maps_by_kind(network, task, weights_of(both, -1))
         parts.pop(contexts)
         found = shares(parts)
         lines.append(f"  {rule}: half of what the common pathway leaves is learned by pathways open in C - 1 contexts at "
-                     f"{times[0]:.1f} tau, by those in one at {times[1]:.1f} tau (ratio {times[1] / times[0]:.2f}); with both, "
+                     f"{times[0]} tau, by those in one at {times[1]} tau (ratio {ratio:.2f}); with both, "
                      f"they carry {found[contexts - 1]:.4f} and {found[1]:.4f} of the context pathways' map")  # fmt: skip
     return lines
 

@@ -29,7 +29,7 @@ def fig2(job: Job) -> Finding:
             if seed == seeds[0] and margin > 0:
                 curves["race"] = np.asarray(race_of_both(job, found, margin, seed).observables["loss"])
             for name, curve in curves.items():
-                row[name].append(half_loss_time(ts, curve))
+                row[name].append(float(half_loss_time(ts, curve).times[0]))
             for gating in PATHWAYS:
                 row[gating].append(twin_time(margin, gating, found.joined))
             if margin in job.settings["shown"] and seed == seeds[0]:

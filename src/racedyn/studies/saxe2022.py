@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from racedyn import exact, plot
+from racedyn.comparison import first_reached
 from racedyn.networks import init, routing
 from racedyn.plot.style import GREY, cycle, new_figure
 from racedyn.reduction import reduce
@@ -53,10 +54,10 @@ def fig3(job: Job) -> Finding:
         losses.plot(ts, twin_loss(0.0, "xor", each.joined, ts), color="black", lw=0.8, ls="--",
                     label="gated network, closed form" if k == 0 else None)  # fmt: skip
         own, theory = half_loss_time(ts, loss), twin_time(0.0, "xor", each.joined)
-        ratios.append(own / theory)
+        ratios.append(own.times[0] / theory)
         a0 = strengths("xor", each.joined)
         table.append(
-            f"  seed {seed}: half-loss time {own:.2f} tau, gated {theory:.2f} tau; a0 of its pathways "
+            f"  seed {seed}: half-loss time {own} tau, gated {theory:.2f} tau; a0 of its pathways "
             f"{a0.min():.2e} to {a0.max():.2e}"
         )
     losses.set(xlabel=r"flow time ($\tau$)", ylabel="loss")
@@ -168,7 +169,8 @@ def fig5(job: Job) -> Finding:
         closed = exact.routing(full, setting["scale"], ts, group=group)
         strength = np.asarray(closed.first**2 * closed.hidden)[:, 0]
         alone.plot(ts, strength / strength[-1], color=colour, label=f"{group**2}")
-        lines.append(f"  {group**2:>4} routes share a pathway: {np.interp(0.5, strength / strength[-1], ts):8.2f} tau")
+        half = first_reached(ts, strength[:, None], strength[-1:] / 2, start=0.0)
+        lines.append(f"  {group**2:>4} routes share a pathway: {half.text(0):>8} tau")
     alone.set(xlabel=r"flow time ($\tau$)", ylabel="strength of mode 1, of its end", xscale="log")
     alone.legend(title="routes per pathway", loc="upper left", fontsize="x-small")
     lines.append(

@@ -11,6 +11,7 @@ import numpy as np
 
 from racedyn import exact
 from racedyn._types import Weights
+from racedyn.comparison import LearningTimes, first_fallen
 from racedyn.networks import chain, init, xor
 from racedyn.reduction import reduce
 from racedyn.simulation import simulate
@@ -77,7 +78,7 @@ def twin_time(margin: float, gating: str, joined: exact.EarlyPathways) -> float:
         return float("inf")
     latest = float(exact.xor_time(margin, gating, a0.min()))
     ts = np.linspace(0, latest, 4001)
-    return half_loss_time(ts, twin_loss(margin, gating, joined, ts))
+    return float(half_loss_time(ts, twin_loss(margin, gating, joined, ts)).times[0])
 
 
 def race_of_both(job: Job, found: Relu, margin: float, seed: int) -> Trajectory:
@@ -96,10 +97,9 @@ def race_of_both(job: Job, found: Relu, margin: float, seed: int) -> Trajectory:
     )
 
 
-def half_loss_time(ts: np.ndarray, loss: np.ndarray) -> float:
-    """When the loss, which falls, passes half of 1/2; NaN if it doesn't."""
-    loss = np.asarray(loss, float)
-    return float(np.interp(-HALF, -loss, ts)) if loss[-1] <= HALF else float("nan")
+def half_loss_time(ts: np.ndarray, loss: np.ndarray) -> LearningTimes:
+    """When the loss, which falls, passes half of 1/2: one time, as well as the rows tell."""
+    return first_fallen(ts, loss, HALF)
 
 
 def active_at_the_end(found: Relu) -> np.ndarray:
