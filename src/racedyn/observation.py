@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from racedyn._checks import check_name, fail
+from racedyn._checks import check_name, check_names, fail
 from racedyn._names import check_label
 from racedyn._types import Array, Path, Weights
 from racedyn.networks.beginnings import Pair
@@ -104,9 +104,7 @@ def check_probes(network: Network, probes: Mapping[str, Task] | None) -> None:
 
 def check_record(network: Network, record: Sequence[str]) -> None:
     """Refuse what is no list of nodes of the network."""
-    if isinstance(record, str):
-        fail("record", "be a list of nodes", f"it is {record!r}", f"[{record!r}] records one.")
-    for node in record:
+    for node in check_names("record", record, "nodes"):
         check_name("record", node, network.nodes)
 
 

@@ -2,13 +2,13 @@
 
 import dataclasses
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_finite, check_name, fail
+from racedyn._checks import as_real, check_finite, check_name, check_names, fail
 from racedyn._types import Weights
 from racedyn.networks.fit import check_task, check_weights
 from racedyn.networks.layers import from_layers
@@ -17,7 +17,7 @@ from racedyn.tasks.task import Task
 
 
 def with_biases(
-    network: Network, task: Task, *, edges: Collection[str] | None = None, node: str = "bias"
+    network: Network, task: Task, *, edges: Sequence[str] | None = None, node: str = "bias"
 ) -> tuple[Network, Task]:
     """The network with a bias beside each matrix, and the task with the constant input that feeds them.
 
@@ -33,9 +33,7 @@ def with_biases(
     Raises `ValueError` where a name is taken, an edge is unknown or has an activation.
     """
     check_task(network, task)
-    if isinstance(edges, str):
-        fail("edges", "be a list of edges", f"it is {edges!r}", f"[{edges!r}] is one.")
-    chosen = _straight(network) if edges is None else list(dict.fromkeys(edges))
+    chosen = _straight(network) if edges is None else list(dict.fromkeys(check_names("edges", edges, "edges")))
     for edge in chosen:
         check_name("edges", edge, network.edges)
         if edge not in _straight(network):
@@ -134,11 +132,8 @@ def _flat(layers: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _on_host(name: str, value: Any) -> np.ndarray:
-    """An array of the host, of a PyTorch tensor on any device too."""
-    try:
-        array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"Argument `weights[{name!r}]` must be an array of numbers, but it is {value!r}.") from error
+    """Finite numbers on the host, of a PyTorch tensor on any device too."""
+    array = np.asarray(as_real(f"weights[{name!r}]", value), np.float64)
     check_finite(f"weights[{name!r}]", array)
     return array
 
