@@ -23,6 +23,7 @@ NEUTRAL = {
     "_text",
     "_wide",
     "trajectory",
+    "switching",
     "conventions",
     "concentration",
     "representations",

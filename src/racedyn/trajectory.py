@@ -12,6 +12,7 @@ import numpy as np
 from racedyn._checks import fail
 from racedyn._text import brief, clipped, page, printable
 from racedyn._types import MEMBER, MODE, PATH, TIME, AnyArray, FrozenDict, PyTree
+from racedyn.switching import segment_of
 from racedyn.tasks.modes import Modes
 
 
@@ -160,39 +161,22 @@ class Trajectory(eqx.Module):
             return self
         if any(MEMBER in axes for axes in self.dims.values()):
             fail("trajectory", "be one run", "it is an ensemble", "Pick one member first: run.member(0).")
-        index %= len(switches) + 1
         ts = np.asarray(self.ts)
-        slack = 1e-9 * float(np.ptp(ts)) if ts.size else 0.0  # the time of a switch may be known to rounding only
-        low, high = -np.inf, np.inf
-        first: Mapping[str, Any] = {}
-        if index > 0:
-            first = switches[index - 1]
-            # Without the new task's loss at the switch, the row there is the old task's alone.
-            low = float(first["time"]) + (slack if first.get("loss") is None else -slack)
-        if last := index == len(switches):
-            task, modes = switches[-1]["task"], self.provenance.modes
-        else:
-            high = float(switches[index]["time"]) + slack
-            before = switches[index].get("before", {})
-            task, modes = before.get("task", "?"), _with_values(self.provenance.modes, before)
-        rows = np.flatnonzero((ts >= low) & (ts <= high))
-        cut = jax.tree.map(lambda array: np.asarray(array)[rows], (self.observables, self.ys))
-        observables, start = dict(cut[0]), float(first.get("time", 0.0))
-        if first.get("loss") is not None and "loss" in observables and rows.size and ts[rows[0]] <= start + slack:
-            observables["loss"] = np.concatenate([[first["loss"]], observables["loss"][1:]])
-        settings = _settings_within(self.provenance.settings, first, None if last else switches[index])
-        if index > 0 and "t0" in settings:
-            settings |= {"t0": 0.0}
+        found = segment_of(ts, switches, self.provenance.settings, self.provenance.modes, index % (len(switches) + 1))
+        observables, ys = jax.tree.map(lambda array: np.asarray(array)[found.rows], (self.observables, self.ys))
+        if found.loss is not None and "loss" in observables:
+            observables["loss"] = np.concatenate([[found.loss], observables["loss"][1:]])
+        last = found.last
         return dataclasses.replace(
             self,
-            ts=ts[rows] - start,
-            step=None if self.step is None else np.asarray(self.step)[rows] - int(first.get("step") or 0),
+            ts=ts[found.rows] - found.time,
+            step=None if self.step is None else np.asarray(self.step)[found.rows] - found.step,
             observables=observables,
-            ys=cut[1],
+            ys=ys,
             status=self.status if last else np.asarray(int(Status.DONE)),
             stats=self.stats if last else {},
             end=self.end if last else None,
-            provenance=dataclasses.replace(self.provenance, settings=settings | {"segment_of": task}, modes=modes),
+            provenance=dataclasses.replace(self.provenance, settings=found.settings, modes=found.modes),
         )
 
     def __repr__(self) -> str:
@@ -207,28 +191,6 @@ class Trajectory(eqx.Module):
 
     def __str__(self) -> str:
         return "\n".join(map(printable, _describe(self)))  # names may come from a file of anyone's
-
-
-def _settings_within(
-    settings: Mapping[str, Any], start: Mapping[str, Any], stop: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """The settings of one segment: those it ended with, and under `went_on_from` the earlier ones of its own."""
-    begun = start.get("step") or 0
-    ended = float("inf") if stop is None else stop.get("step") or 0
-    past = [stretch for stretch in settings.get("went_on_from", ()) if begun < stretch["step"] <= ended]
-    here = {name: value for name, value in settings.items() if name not in ("switches", "went_on_from")}
-    if stop is not None and past and past[-1]["step"] == ended:
-        here |= {name: value for name, value in past.pop().items() if name not in ("step", "time")}
-    return here | ({"went_on_from": past} if past else {})
-
-
-def _with_values(modes: Modes | None, values: Mapping[str, Any]) -> Modes | None:
-    """The same bases with the S and d of another task: NaN where not known."""
-    if modes is None:
-        return None
-    unknown = np.full(modes.num, np.nan)
-    S, variances = (np.asarray(values.get(name, unknown), dtype=np.float64) for name in ("S", "variances"))
-    return dataclasses.replace(modes, S=S, variances=variances, floor=float("nan"), misalignment=float("nan"))
 
 
 def _describe(trajectory: Trajectory) -> list[str]:
