@@ -37,7 +37,8 @@ def racedyn_worker(job: dict[str, Any]) -> Worker:
 
     import racedyn as rd
     from racedyn.conventions import as_loss
-    from racedyn.descent import Data, Descent, advance
+    from racedyn.descent import Descent, advance
+    from racedyn.observation import Data, Observer
 
     device = jax.devices()[0]
     if device.platform != "cpu":  # PyTorch multiplies in full float32 unless told otherwise; JAX on a GPU does not
@@ -51,18 +52,21 @@ def racedyn_worker(job: dict[str, Any]) -> Worker:
     for name, array in {"X": task.X, "Y": task.Y, **weights}.items():
         np.asarray(array, np.float32).tofile(Path(job["folder"], name))
     descent = Descent(
-        network=network,
-        data=Data.of(task, jnp.float32),
-        probes=(),
+        observer=Observer(
+            network=network,
+            data=Data.of(task, jnp.float32),
+            probes=(),
+            modes=(),
+            paths=(),
+            record=(),
+            matrices=False,
+            data_strength=False,
+        ),
         factor=jnp.asarray(as_loss("sum").factor(task), "float32"),
         lr=jnp.asarray(LR, "float32"),
         weight_decay=None,
         optimiser=None,
         stages=(),
-        modes=(),
-        paths=(),
-        record=(),
-        matrices=False,
         save_weights=False,
     )
     state = descent.start(weights, None, 0)

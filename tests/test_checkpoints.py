@@ -425,7 +425,7 @@ def test_what_is_no_checkpoint_is_refused_by_its_time(given, error, message):
         ({"time_unit": "epochs"}, r"`time_unit` must be one of 'tau', 'steps', but it is 'epochs'"),
         ({"lr": 0.1}, r"`checkpoints` must be at whole numbers of steps, but one is at 0.5"),
         ({"loss": "msq"}, r"`loss` must be one of .* Did you mean 'mse'"),
-        ({"dtype": "int32"}, r"`dtype` must be of real numbers, but it is int32"),
+        ({"dtype": "int32"}, r"`dtype` must be float32 or float64, but it is int32"),
         ({"record": "h1_1"}, r"`record` must be a list of nodes"),
         ({"paths": [("w1_1", "w2_2")]}, r"`paths` must name paths of the network"),
         ({"probes": {"other": rd.tasks.hierarchy(2)}}, r"Probe 'other': "),

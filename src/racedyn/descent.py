@@ -9,12 +9,9 @@ import jax.numpy as jnp
 import optax
 
 from racedyn._checks import fail
-from racedyn._types import Array, Path, Weights
-from racedyn.networks.network import Network
-from racedyn.networks.pathmaps import Pair
+from racedyn._types import Array, Weights
 from racedyn.networks.stages import Stages, stage_masks, staged
 from racedyn.observation import Data, Observer, loss_of
-from racedyn.tasks.modes import Modes
 
 
 class State(eqx.Module):
@@ -29,24 +26,17 @@ class State(eqx.Module):
 class Descent(eqx.Module):
     """What is descended, how, and what is observed; see `racedyn.train`."""
 
-    network: Network
-    data: Data
-    probes: tuple[Data, ...]
+    observer: Observer
     factor: Array
     lr: Array
     weight_decay: Array | None
     optimiser: optax.GradientTransformation | None
     stages: Stages = eqx.field(static=True)
-    modes: tuple[tuple[Pair, Modes], ...] = eqx.field(static=True)
-    paths: tuple[Path, ...] = eqx.field(static=True)
-    record: tuple[str, ...] = eqx.field(static=True)
-    matrices: bool = eqx.field(static=True)
-    data_strength: bool = eqx.field(static=True)
     save_weights: bool = eqx.field(static=True)
 
     def loss(self, weights: Weights, data: Data) -> Array:
         """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""
-        return loss_of(self.network, weights, data)
+        return loss_of(self.observer.network, weights, data)
 
     def start(self, weights: Weights, end: Mapping[str, Any] | None, step: int) -> State:
         """The state at `step`, with the optimiser's own state taken from `end` where a run goes on."""
@@ -63,11 +53,11 @@ class Descent(eqx.Module):
     def loss_and_gradient(self, weights: Weights) -> tuple[Array, Weights]:
         """The loss, and what is descended: its gradient, or stage by stage that of what the stages before leave."""
         if not self.stages:
-            loss, gradient = jax.value_and_grad(self.loss)(weights, self.data)
+            loss, gradient = jax.value_and_grad(self.loss)(weights, self.observer.data)
         else:
             masks = stage_masks(self.stages, weights)
-            loss = self.loss(weights, self.data)
-            gradient = staged(lambda w: jax.grad(self.loss)(w, self.data), weights, masks)
+            loss = self.loss(weights, self.observer.data)
+            gradient = staged(lambda w: jax.grad(self.loss)(w, self.observer.data), weights, masks)
         if self.weight_decay is not None:
             gradient = jax.tree.map(lambda g, w: g + self.weight_decay * w, gradient, weights)
         return loss, gradient
@@ -77,7 +67,8 @@ class Descent(eqx.Module):
         loss, gradient = self.loss_and_gradient(state.weights)
         # The weights of the first layers come last in the backward pass. Where every update waits for them, XLA updates in
         # place; else it copies each matrix in each step, as one might be updated before it is read (1.3 times the time).
-        first = [gradient[edge] for node in self.network.inputs for edge in self.network.edges_from(node)]
+        network = self.observer.network
+        first = [gradient[edge] for node in network.inputs for edge in network.edges_from(node)]
         factor = self.factor + 0 * sum(g[0, 0] for g in first)
         gradient = jax.tree.map(lambda g: factor * g, gradient)
         if self.optimiser is None:
@@ -93,16 +84,7 @@ class Descent(eqx.Module):
 
     def observe(self, weights: Weights) -> dict[str, Any]:
         """One row of observables."""
-        return Observer(
-            network=self.network,
-            data=self.data,
-            probes=self.probes,
-            modes=self.modes,
-            paths=self.paths,
-            record=self.record,
-            matrices=self.matrices,
-            data_strength=self.data_strength,
-        ).row(weights)
+        return self.observer.row(weights)
 
 
 @eqx.filter_jit

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from racedyn._checks import check_name, check_names, fail
+from racedyn._checks import check_name, check_names, fail, shown
 from racedyn._names import check_label
 from racedyn._types import Array, Path, Weights
 from racedyn.networks.beginnings import Pair
@@ -79,17 +79,25 @@ class Observer(eqx.Module):
 
 
 def as_dtype(dtype: Any, weights: Weights) -> Any:
-    """`dtype`, or that of the weights, float32 at least. Raises `ValueError` for one that JAX has not switched on."""
+    """`dtype`, or that of the weights, float32 at least.
+
+    Raises `ValueError` for any but float32 and float64, which a file can hold, and for one that JAX has not switched on;
+    `TypeError` for what is no dtype.
+    """
     if dtype is None:
         dtype = max((w.dtype for w in weights.values()), key=lambda held: jnp.finfo(held).bits)
-        dtype = dtype if jnp.finfo(dtype).bits >= 32 else jnp.dtype(jnp.float32)
-    dtype = jnp.dtype(dtype)
-    if jax.dtypes.canonicalize_dtype(dtype) != dtype:
-        fail("dtype", "be one that JAX has switched on", f"it is {dtype}",
+        dtype = dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
+    must, remedy = "be float32 or float64", "For example 'float32'."
+    try:
+        known = jnp.dtype(dtype)
+    except Exception:  # NumPy has several, by what is given
+        fail("dtype", must, f"it is {shown(dtype)}", remedy, TypeError)
+    if known not in (jnp.float32, jnp.float64):
+        fail("dtype", must, f"it is {known}", remedy)
+    if jax.dtypes.canonicalize_dtype(known) != known:
+        fail("dtype", "be one that JAX has switched on", f"it is {known}",
              'Add jax.config.update("jax_enable_x64", True) at the start.')  # fmt: skip
-    if not jnp.issubdtype(dtype, jnp.floating):
-        fail("dtype", "be of real numbers", f"it is {dtype}", "float64 is one.")
-    return dtype
+    return known
 
 
 def check_probes(network: Network, probes: Mapping[str, Task] | None) -> None:

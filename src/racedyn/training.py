@@ -37,7 +37,7 @@ from racedyn.networks.fit import check_task, check_weights, warn_of_closed_gates
 from racedyn.networks.network import Network
 from racedyn.networks.pathmaps import observed_paths
 from racedyn.networks.stages import check_stages
-from racedyn.observation import Data, check_data_strength, check_probes, check_record
+from racedyn.observation import Data, Observer, as_dtype, check_data_strength, check_probes, check_record
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
 from racedyn.reading import modes_asked_for
@@ -90,7 +90,7 @@ def train(
     - `stages`: groups of edges, each trained on what it and the groups before it leave, the latter held constant, as in
       [Jarvis25]'s published code; by default all descend one loss. Groups may meet at inputs and outputs alone. `loss`
       stays that of the whole network.
-    - `dtype`: of weights and data; that of the weights by default.
+    - `dtype`: of weights and data, float32 or float64; that of the weights by default, float32 at least.
     - `probes`: name -> another task with the same nodes, whose loss is saved too.
     - `record`: nodes whose activity is saved, as "activity_<node>" (time, unit, example).
     - `paths`: paths whose strengths are saved; all of them by default, none where there are more than 1,000.
@@ -149,10 +149,7 @@ def train(
             # None where the paths join several pairs: then the task's own, which it has to have been read in.
             modes = earlier.provenance.modes if earlier.provenance.settings["modes"] == "given" else None
     weights = check_weights(network, weights)
-    dtype = _as_dtype(jnp.result_type(*weights.values()) if dtype is None else dtype)
-    if jax.dtypes.canonicalize_dtype(dtype) != dtype:
-        fail("dtype", "be one that JAX has switched on", f"it is {dtype}",
-             'Add jax.config.update("jax_enable_x64", True) at the start.')  # fmt: skip
+    dtype = as_dtype(dtype, weights)
     weights = {edge: array.astype(dtype) for edge, array in weights.items()}
 
     asked = modes_asked_for(network, task, modes)
@@ -161,19 +158,21 @@ def train(
     if data_strength:
         check_data_strength(network, task, names)
     descent = Descent(
-        network=network,
-        data=Data.of(task, dtype),
-        probes=tuple(Data.of(probe, dtype) for probe in (probes or {}).values()),
+        observer=Observer(
+            network=network,
+            data=Data.of(task, dtype),
+            probes=tuple(Data.of(probe, dtype) for probe in (probes or {}).values()),
+            modes=tuple(read.items()),
+            paths=tuple(names),
+            record=tuple(record),
+            matrices=strength_matrix,
+            data_strength=data_strength,
+        ),
         factor=jnp.asarray(factor, dtype),
         lr=jnp.asarray(0.0 if lr is None else lr, dtype),
         weight_decay=jnp.asarray(weight_decay, dtype) if weight_decay else None,
         optimiser=optimiser,
         stages=stages,
-        modes=tuple(read.items()),
-        paths=tuple(names),
-        record=tuple(record),
-        matrices=strength_matrix,
-        data_strength=data_strength,
         save_weights=save_weights,
     )
     first = 0 if earlier is None else int(np.asarray(earlier.step)[-1])
@@ -265,17 +264,6 @@ def _block(descent: Descent, state: State, num_saves: int, every: int) -> tuple[
     """`num_saves` rows on the host, `every` steps before each."""
     state, rows = advance(descent, state, _block_size(descent), jnp.asarray(num_saves), jnp.asarray(every))
     return state, jax.tree.map(lambda buffer: np.asarray(buffer)[:num_saves], rows)
-
-
-def _as_dtype(dtype: Any) -> Any:
-    remedy = "For example 'float32'."
-    try:
-        known = jnp.dtype(dtype)
-    except Exception:  # NumPy has several, by what is given
-        fail("dtype", "be a dtype of real numbers", f"it is {shown(dtype)}", remedy, TypeError)
-    if known not in (jnp.float32, jnp.float64):  # of no other does a file hold the run
-        fail("dtype", "be float32 or float64", f"it is {known}", remedy)
-    return known
 
 
 def _blocks(
