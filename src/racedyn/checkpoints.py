@@ -19,13 +19,20 @@ from racedyn.networks.biases import read_weights, with_biases
 from racedyn.networks.fit import check_task, warn_of_closed_gates
 from racedyn.networks.network import Network
 from racedyn.networks.pathmaps import observed_paths
-from racedyn.observation import Data, Observer, as_dtype, check_data_strength, check_probes, check_record
+from racedyn.observation import (
+    Data,
+    Observer,
+    as_dtype,
+    check_data_strength,
+    check_probes,
+    check_record,
+    observable_axes,
+)
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
 from racedyn.reading import modes_asked_for
 from racedyn.tasks.modes import Modes
 from racedyn.tasks.task import Task
-from racedyn.training import observable_axes
 from racedyn.trajectory import Provenance, Status, Trajectory
 
 

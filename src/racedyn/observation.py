@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from racedyn._checks import check_name, check_names, fail, shown
 from racedyn._names import check_label
-from racedyn._types import Array, Path, Weights
+from racedyn._types import MODE, PATH, TIME, Array, Path, Weights
 from racedyn.networks.beginnings import Pair
 from racedyn.networks.biases import constant_inputs
 from racedyn.networks.fit import check_task
@@ -76,6 +76,32 @@ class Observer(eqx.Module):
             activity = forward(self.network, weights, data.inputs, data.context)
             row |= {f"activity_{node}": activity[node] for node in self.record}
         return row
+
+
+def observable_axes(
+    task: Task,
+    paths: Mapping[Path, str],
+    modes: Mapping[Any, Any],
+    record: Sequence[str],
+    probes: Mapping[str, Task],
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """Axis names of every observable, and names along axes."""
+    dims: dict[str, tuple[str, ...]] = {"loss": (TIME,)}
+    labels: dict[str, tuple[str, ...]] = {}
+    if paths:
+        dims |= {"strength": (TIME, PATH, MODE), "off_diagonal": (TIME, PATH), "group_strength": (TIME, PATH, "group")}
+        dims["strength_matrix"] = (TIME, PATH, "mode_out", "mode_in")
+        dims["data_strength"] = (TIME, PATH, MODE)
+        labels[PATH] = tuple(paths.values())
+        if len(modes) == 1:
+            labels[MODE] = next(iter(modes.values())).names
+    if probes:
+        dims["probe_loss"], labels["probe"] = (TIME, "probe"), tuple(probes)
+    for node in record:
+        dims[f"activity_{node}"] = (TIME, f"unit_{node}", "example")
+    if record and task.item_names is not None:
+        labels["example"] = task.item_names
+    return dims, labels
 
 
 def as_dtype(dtype: Any, weights: Weights) -> Any:

@@ -18,7 +18,7 @@ from racedyn._checks import (
     fail,
     shown,
 )
-from racedyn._types import MODE, PATH, TIME, Path
+from racedyn._types import Path
 from racedyn.compilation import Stopwatch
 from racedyn.conventions import Loss, as_loss
 from racedyn.convergence import judge, least_loss
@@ -37,7 +37,15 @@ from racedyn.networks.fit import check_task, check_weights, warn_of_closed_gates
 from racedyn.networks.network import Network
 from racedyn.networks.pathmaps import observed_paths
 from racedyn.networks.stages import check_stages
-from racedyn.observation import Data, Observer, as_dtype, check_data_strength, check_probes, check_record
+from racedyn.observation import (
+    Data,
+    Observer,
+    as_dtype,
+    check_data_strength,
+    check_probes,
+    check_record,
+    observable_axes,
+)
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
 from racedyn.reading import modes_asked_for
@@ -288,29 +296,3 @@ def _blocks(
             num_saves *= 2
     if steps % save_every and int(state.diverged_at) < 0:
         yield _block(descent, state, 1, steps % save_every)
-
-
-def observable_axes(
-    task: Task,
-    paths: Mapping[Path, str],
-    modes: Mapping[Any, Any],
-    record: Sequence[str],
-    probes: Mapping[str, Task],
-) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
-    """Axis names of every observable, and names along axes."""
-    dims: dict[str, tuple[str, ...]] = {"loss": (TIME,)}
-    labels: dict[str, tuple[str, ...]] = {}
-    if paths:
-        dims |= {"strength": (TIME, PATH, MODE), "off_diagonal": (TIME, PATH), "group_strength": (TIME, PATH, "group")}
-        dims["strength_matrix"] = (TIME, PATH, "mode_out", "mode_in")
-        dims["data_strength"] = (TIME, PATH, MODE)
-        labels[PATH] = tuple(paths.values())
-        if len(modes) == 1:
-            labels[MODE] = next(iter(modes.values())).names
-    if probes:
-        dims["probe_loss"], labels["probe"] = (TIME, "probe"), tuple(probes)
-    for node in record:
-        dims[f"activity_{node}"] = (TIME, f"unit_{node}", "example")
-    if record and task.item_names is not None:
-        labels["example"] = task.item_names
-    return dims, labels
