@@ -37,7 +37,7 @@ def test_they_refuse_what_is_no_text(name):
         lambda: rd.Task({name: np.eye(2)}, {"y": np.eye(2)}),
         lambda: rd.Task({"x": np.eye(2)}, {name: np.eye(2)}),
     ):
-        with pytest.raises((ValueError, TypeError), match="Argument `(nodes|edges|inputs|targets)` must .*but"):
+        with pytest.raises((ValueError, TypeError), match=r"Argument `(nodes|edges|inputs|targets)` must .*but"):
             make()
 
 
