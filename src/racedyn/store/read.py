@@ -80,7 +80,10 @@ def _checked(run: Trajectory, written: np.ndarray, *, complete: bool) -> Traject
 
 
 def _read_provenance(group: h5py.Group) -> Provenance:
-    kinds = {"settings": Mapping, "validity": Mapping, "versions": Mapping, "wall_time": int | float}
+    kinds = {
+        **dict.fromkeys(("settings", "validity", "versions"), Mapping),
+        **dict.fromkeys(("wall_time", "compile_time"), int | float),
+    }
     fields = {}
     given = json.loads(group.attrs["provenance"])
     for field in dataclasses.fields(Provenance):
