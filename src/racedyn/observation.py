@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from racedyn._checks import check_name, fail
+from racedyn._checks import check_is, check_mapping, check_name, check_names, fail, shown
 from racedyn._names import check_label
 from racedyn._types import Array, Path, Weights
 from racedyn.networks.beginnings import Pair
@@ -83,19 +83,32 @@ def as_dtype(dtype: Any, weights: Weights) -> Any:
     if dtype is None:
         dtype = max((w.dtype for w in weights.values()), key=lambda held: jnp.finfo(held).bits)
         dtype = dtype if jnp.finfo(dtype).bits >= 32 else jnp.dtype(jnp.float32)
-    dtype = jnp.dtype(dtype)
-    if jax.dtypes.canonicalize_dtype(dtype) != dtype:
-        fail("dtype", "be one that JAX has switched on", f"it is {dtype}",
-             'Add jax.config.update("jax_enable_x64", True) at the start.')  # fmt: skip
-    if not jnp.issubdtype(dtype, jnp.floating):
-        fail("dtype", "be of real numbers", f"it is {dtype}", "float64 is one.")
-    return dtype
+    return check_dtype(dtype)
+
+
+def check_dtype(dtype: Any) -> Any:
+    """`dtype` as JAX's, refused where it is none of real numbers, or one that JAX has not switched on."""
+    remedy = "For example 'float32'."
+    try:
+        known = jnp.dtype(dtype)
+    except Exception:  # NumPy has several, by what is given
+        fail("dtype", "be a dtype of real numbers", f"it is {shown(dtype)}", remedy, TypeError)
+    if not jnp.issubdtype(known, jnp.floating):
+        fail("dtype", "be a dtype of real numbers", f"it is {known}", remedy)
+    if jax.dtypes.canonicalize_dtype(known) != known:
+        remedy = 'Add jax.config.update("jax_enable_x64", True) at the start.'
+        fail("dtype", "be one that JAX has switched on", f"it is {known}", remedy)
+    return known
 
 
 def check_probes(network: Network, probes: Mapping[str, Task] | None) -> None:
     """Refuse probes that are not of the network, by name."""
-    for name, probe in (probes or {}).items():
+    if probes is None:
+        return
+    check_mapping("probes", probes, "be a dict name -> Task")
+    for name, probe in probes.items():
         check_label("probes", name)
+        check_is(f"probes[{name!r}]", probe, Task, "be a Task")
         try:
             check_task(network, probe)
         except ValueError as error:
@@ -104,9 +117,7 @@ def check_probes(network: Network, probes: Mapping[str, Task] | None) -> None:
 
 def check_record(network: Network, record: Sequence[str]) -> None:
     """Refuse what is no list of nodes of the network."""
-    if isinstance(record, str):
-        fail("record", "be a list of nodes", f"it is {record!r}", f"[{record!r}] records one.")
-    for node in record:
+    for node in check_names("record", record, "nodes"):
         check_name("record", node, network.nodes)
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import (
-    check_mapping,
+    check_flags,
     check_not_negative,
     check_positive,
     check_positive_int,
@@ -37,7 +37,7 @@ from racedyn.networks.fit import check_task, check_weights, warn_of_closed_gates
 from racedyn.networks.network import Network
 from racedyn.networks.pathmaps import observed_paths
 from racedyn.networks.stages import check_stages
-from racedyn.observation import Data, check_data_strength, check_probes, check_record
+from racedyn.observation import Data, check_data_strength, check_dtype, check_probes, check_record
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
 from racedyn.reading import modes_asked_for
@@ -121,10 +121,11 @@ def train(
     watch = Stopwatch()
     check_task(network, task)
     warn_of_closed_gates(network, task)
+    check_flags(
+        strength_matrix=strength_matrix, data_strength=data_strength, save_weights=save_weights, progress=progress
+    )
     stages = check_stages(network, stages)
     check_not_negative("weight_decay", weight_decay)
-    if probes is not None:
-        check_mapping("probes", probes, "be a dict name -> Task")
     check_probes(network, probes)
     check_record(network, record)
     if optimiser is not None and not all(callable(getattr(optimiser, part, None)) for part in ("init", "update")):
@@ -149,10 +150,7 @@ def train(
             # None where the paths join several pairs: then the task's own, which it has to have been read in.
             modes = earlier.provenance.modes if earlier.provenance.settings["modes"] == "given" else None
     weights = check_weights(network, weights)
-    dtype = jnp.result_type(*weights.values()) if dtype is None else _as_dtype(dtype)
-    if jax.dtypes.canonicalize_dtype(dtype) != dtype:
-        fail("dtype", "be one that JAX has switched on", f"it is {dtype}",
-             'Add jax.config.update("jax_enable_x64", True) at the start.')  # fmt: skip
+    dtype = check_dtype(jnp.result_type(*weights.values()) if dtype is None else dtype)
     weights = {edge: array.astype(dtype) for edge, array in weights.items()}
 
     asked = modes_asked_for(network, task, modes)
@@ -265,17 +263,6 @@ def _block(descent: Descent, state: State, num_saves: int, every: int) -> tuple[
     """`num_saves` rows on the host, `every` steps before each."""
     state, rows = advance(descent, state, _block_size(descent), jnp.asarray(num_saves), jnp.asarray(every))
     return state, jax.tree.map(lambda buffer: np.asarray(buffer)[:num_saves], rows)
-
-
-def _as_dtype(dtype: Any) -> Any:
-    remedy = "For example 'float32'."
-    try:
-        known = jnp.dtype(dtype)
-    except Exception:  # NumPy has several, by what is given
-        fail("dtype", "be a dtype of real numbers", f"it is {shown(dtype)}", remedy, TypeError)
-    if not jnp.issubdtype(known, jnp.floating):
-        fail("dtype", "be a dtype of real numbers", f"it is {known}", remedy)
-    return known
 
 
 def _blocks(

@@ -2,13 +2,13 @@
 
 import dataclasses
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_finite, check_name, fail
+from racedyn._checks import as_real, check_finite, check_flags, check_is, check_name, check_names, fail
 from racedyn._types import Weights
 from racedyn.networks.fit import check_task, check_weights
 from racedyn.networks.layers import from_layers
@@ -17,7 +17,7 @@ from racedyn.tasks.task import Task
 
 
 def with_biases(
-    network: Network, task: Task, *, edges: Collection[str] | None = None, node: str = "bias"
+    network: Network, task: Task, *, edges: Sequence[str] | None = None, node: str = "bias"
 ) -> tuple[Network, Task]:
     """The network with a bias beside each matrix, and the task with the constant input that feeds them.
 
@@ -33,14 +33,13 @@ def with_biases(
     Raises `ValueError` where a name is taken, an edge is unknown or has an activation.
     """
     check_task(network, task)
-    if isinstance(edges, str):
-        fail("edges", "be a list of edges", f"it is {edges!r}", f"[{edges!r}] is one.")
-    chosen = _straight(network) if edges is None else list(dict.fromkeys(edges))
+    chosen = _straight(network) if edges is None else list(dict.fromkeys(check_names("edges", edges, "edges")))
     for edge in chosen:
         check_name("edges", edge, network.edges)
         if edge not in _straight(network):
             fail("edges", "have no activation of their own, which a bias would have to go through",
                  f"{edge!r} is {network.edge_kinds[edge]}", "Let a node have the activation.")  # fmt: skip
+    check_is("node", node, str, "be a name")
     if node in network.nodes:
         fail("node", "be a new name", f"the network has a node {node!r}", 'For example node="one".')
     for edge in chosen:
@@ -79,6 +78,8 @@ def read_weights(network: Network, layers: Any, *, biases: bool = False) -> Weig
     Raises `ValueError` where a matrix is missing or a shape does not fit, and for entries other than zero that are neither
     matrices of the network nor biases of them.
     """
+    check_is("network", network, Network, "be a Network")
+    check_flags(biases=biases)
     layers = layers.state_dict() if hasattr(layers, "state_dict") else layers
     if not isinstance(layers, Mapping):
         weights, vectors = from_layers(network, layers), dict[str, Any]()
@@ -135,10 +136,7 @@ def _flat(layers: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
 
 def _on_host(name: str, value: Any) -> np.ndarray:
     """An array of the host, of a PyTorch tensor on any device too."""
-    try:
-        array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"Argument `weights[{name!r}]` must be an array of numbers, but it is {value!r}.") from error
+    array = np.asarray(as_real(f"weights[{name!r}]", value), dtype=np.float64)
     check_finite(f"weights[{name!r}]", array)
     return array
 
