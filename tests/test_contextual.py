@@ -181,7 +181,8 @@ def test_bad_input():
     with pytest.raises(ValueError, match=r"be a list of nodes, but it is 'h1'\. \['h1'\] records one"):
         rd.train(network, task, run.end["weights"], lr=0.1, steps=1, record="h1", progress=False)
     with pytest.raises(ValueError, match="say the context of every example"):
-        rd.networks.forward(rd.networks.contextual(task), {}, task.inputs)
+        common = rd.networks.contextual(task)
+        rd.networks.forward(common, common.init(rd.init.Gaussian(0.1), key=0), task.inputs)
     dead = dataclasses.replace(run, observables={"activity_h1": 0 * np.asarray(run.observables["activity_h1"])})
     with pytest.raises(
         ValueError, match="units of 'h1' that are on in some example, but all are off at every saved row"

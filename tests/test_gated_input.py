@@ -470,12 +470,12 @@ def test_bases_that_are_none(change, message):
 @pytest.mark.parametrize("path", [("w1_1",), ("w1_1", "w2_2"), ("w1_2", "w1_1"), (), "w1_1"], ids=str)
 def test_paths_that_are_none(path):
     for level in GATED_LEVELS:
-        with pytest.raises(ValueError, match=r"`paths` must name paths of the network, but \(.*\) is none"):
+        with pytest.raises(ValueError, match=r"`paths` must name paths of the network, .*but .* is none"):
             rd.reduce(NET, TASK, WEIGHTS, level=level, paths=[path], force=True)
-    with pytest.raises(ValueError, match=r"`paths` must name paths of the network, but \(.*\) is none"):
+    with pytest.raises(ValueError, match=r"`paths` must name paths of the network, .*but .* is none"):
         rd.train(NET, TASK, WEIGHTS, lr=0.1, steps=1, paths=[path], progress=False)
     for name, options in (("paths", {"paths": [path]}), ("given", {"given": {path: np.eye(2)}})):
-        with pytest.raises(ValueError, match=rf"`{name}` must name paths of the network, but \(.*\) is none"):
+        with pytest.raises(ValueError, match=rf"`{name}` must name paths of the network, .*but .* is none"):
             rd.statistics(NET, TASK, **options)
 
 
@@ -576,5 +576,5 @@ def test_nothing_to_learn_is_named(level):
     ],
 )
 def test_inputs_of_the_wrong_kind(make, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         make()

@@ -35,10 +35,10 @@ def by_scipy(values, switches, ts):
 
 
 def test_learning_unlearning_and_learning_again():
-    ts = np.linspace(0, 60, 241)
-    system = rd.systems.Piecewise([race(2.0), race(-2.0), race(2.0)], [5.0, 30.0], names=["A", "reversed", "A again"])
+    ts = np.linspace(0, 30, 121)
+    system = rd.systems.Piecewise([race(2.0), race(-2.0), race(2.0)], [5.0, 20.0], names=["A", "reversed", "A again"])
     run = rd.simulate(system, ts)
-    expected = by_scipy([2, -2, 2], [5.0, 30.0], ts)
+    expected = by_scipy([2, -2, 2], [5.0, 20.0], ts)
     np.testing.assert_allclose(run.observables["strength"][:, :, 0], expected, atol=1e-7)
     at = np.flatnonzero(ts == 5.0)[0]
     residual = np.where(np.arange(at - 1, at + 2) <= at, 2, -2) - expected[at - 1 : at + 2].sum(axis=1)
@@ -48,12 +48,13 @@ def test_learning_unlearning_and_learning_again():
     )
     assert [(s["time"], s["task"]) for s in run.provenance.settings["switches"]] == [
         (5.0, "reversed"),
-        (30.0, "A again"),
+        (20.0, "A again"),
     ]
     pure = rd.solve(system, ts)
     np.testing.assert_array_equal(pure.observables["strength"], run.observables["strength"])
 
 
+@pytest.mark.slow
 def test_times_before_between_and_after_all_switches():
     system = rd.systems.Piecewise([race(2.0), race(-2.0)], [5.0])
     ts = np.array([3.0, 4.0])

@@ -358,7 +358,7 @@ def test_gated_kinds_are_their_builders():
     assert xor.name == tasks.xor(0.5).name
     both = pipeline.build_network(config.XorPathways(gating="both", width=3), xor)
     assert both.nodes == networks.xor(xor, "both", 3).nodes
-    with pytest.raises(TypeError, match=r"`task` must be one of tasks\.routing, but it is XoR"):
+    with pytest.raises(TypeError, match=r"`task` must be one of tasks\.routing, but it is Task\(XoR"):
         pipeline.build_network(config.RoutingPathways(), xor)
 
 

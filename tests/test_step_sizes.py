@@ -171,6 +171,7 @@ def test_crossings_are_recorded_without_stopping():
     assert np.isnan(run.stats["crossing_never"])
 
 
+@pytest.mark.slow
 def test_crossings_of_lanes_and_members():
     """Each by its own S; against times that lie close, without a solver. One member by itself is the same number."""
     start = 0.02 * np.random.default_rng(0).normal(size=(3, 2, 2))

@@ -53,7 +53,7 @@ def riccati(
     `sigma_yx` need singular values that differ, as those of an eigenbasis do.
     """
     first, second, sigma_yx, ts = (
-        jnp.asarray(as_real(name, x), float)
+        jnp.asarray(as_real(name, x))
         for name, x in (("first", first), ("second", second), ("sigma_yx", sigma_yx), ("ts", ts))
     )
     _check(first, second, sigma_yx, ts)

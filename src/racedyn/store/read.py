@@ -81,8 +81,11 @@ def _checked(run: Trajectory, written: np.ndarray, *, complete: bool) -> Traject
 
 def _read_provenance(group: h5py.Group) -> Provenance:
     kinds = {
-        **dict.fromkeys(("settings", "validity", "versions"), Mapping),
-        **dict.fromkeys(("wall_time", "compile_time"), int | float),
+        "settings": Mapping,
+        "validity": Mapping,
+        "versions": Mapping,
+        "wall_time": int | float,
+        "compile_time": int | float,
     }
     fields = {}
     given = json.loads(group.attrs["provenance"])

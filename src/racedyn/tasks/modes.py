@@ -99,6 +99,8 @@ def modes_from_correlations(
             order = np.argsort(-np.round(S / S.max(), 12), kind="stable")
             U, S, V = U[:, order], S[order], V[:, order]
             names = None if names is None else tuple(names[i] for i in order)
+    if names and len(names) != len(S):
+        fail("mode_names", f"have {len(S)} names, one for each mode", f"there are {len(names)}")
     sigma_v = V.T @ sigma_x @ V
     variances = np.diagonal(sigma_v).copy()
     norm = np.linalg.norm(sigma_v)

@@ -96,8 +96,11 @@ class Task:
                 check_label(f"mode_names[{pair!r}]", name)
         for pair, bases in self.bases.items():
             _check_bases(pair, bases, inputs, targets)
-        if unknown := [pair for pair in self.mode_names if pair not in self.bases]:
-            fail("mode_names", "name modes of pairs that have bases", f"{unknown[0]!r} has none")
+        pairs = [(source, target) for source in inputs for target in targets]
+        if unknown := [pair for pair in self.mode_names if pair not in pairs]:
+            fail(
+                "mode_names", f"name modes of pairs of an input and a target node ({pairs})", f"{unknown[0]!r} is none"
+            )
         object.__setattr__(self, "inputs", MappingProxyType(inputs))
         object.__setattr__(self, "targets", MappingProxyType(targets))
         object.__setattr__(self, "context", context.astype(np.int64))
