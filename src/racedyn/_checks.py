@@ -1,5 +1,6 @@
 """Argument checks with one wording: what was given, what was needed, the usual remedy."""
 
+import inspect
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -94,6 +95,13 @@ def as_float(argument: str, must: str, value: Any, remedy: str = "", traced: str
         fail(argument, must, f"it is {shown(value)}, too large for a float", remedy)
 
 
+def check_flags(**flags: Any) -> None:
+    """Refuse what is neither True nor False: a text such as "no" would be taken for True."""
+    for argument, value in flags.items():
+        if not isinstance(value, bool | np.bool):
+            fail(argument, "be True or False", f"it is {shown(value)}", error=TypeError)
+
+
 def check_name(argument: str, name: str, known: Iterable[str]) -> str:
     """Return `name` if it is known; otherwise say which names are, the nearest first."""
     known = list(known)
@@ -129,6 +137,18 @@ def check_is(argument: str, value: Any, kind: type | tuple[type, ...], must: str
         if isinstance(value, type) and issubclass(value, kind):
             remedy = f"Call it: {value.__name__}()."
         fail(argument, must, f"it is {shown(value)}", remedy, TypeError)
+
+
+def check_callable(argument: str, value: Any, must: str, *arguments: str) -> None:
+    """Refuse what can't be called with as many arguments as are named."""
+    if not callable(value):
+        fail(argument, must, f"it is {shown(value)}", error=TypeError)
+    try:
+        inspect.signature(value).bind(*arguments)
+    except TypeError as error:
+        fail(argument, must, f"it can't be called with ({', '.join(arguments)}): {error}", error=TypeError)
+    except ValueError:  # some builtins have no signature
+        pass
 
 
 def check_mapping(argument: str, value: Any, must: str, remedy: str = "") -> None:

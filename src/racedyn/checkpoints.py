@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from racedyn._checks import check_name, check_positive, fail
+from racedyn._checks import check_flags, check_name, check_positive, fail
 from racedyn._types import Path, Weights
 from racedyn.conventions import Loss, as_loss
 from racedyn.going_on import bases_said, network_said, task_said
@@ -90,14 +90,22 @@ def observe(
     start = time.perf_counter()
     check_task(network, task)
     warn_of_closed_gates(network, task)
+    check_flags(
+        biases=biases,
+        strength_matrix=strength_matrix,
+        data_strength=data_strength,
+        save_weights=save_weights,
+        progress=progress,
+    )
     check_probes(network, probes)
     check_record(network, record)
     keys = _in_order(checkpoints)
+    own_unit = "tau" if lr is None else "steps"
     if lr is not None:
         check_positive("lr", lr)
-        if time_unit == "tau":
+        if isinstance(time_unit, str) and time_unit == "tau":
             fail("lr", "be left out where times are flow time", f"it is {lr}", 'It is for steps: time_unit="steps".')
-    keys_in = check_name("time_unit", time_unit or ("tau" if lr is None else "steps"), ("tau", "steps"))
+    keys_in = check_name("time_unit", time_unit, ("tau", "steps")) if time_unit is not None else own_unit
     convention = as_loss(loss)
     times = np.array([*keys.values()])
     if keys_in == "steps" and (odd := times[times != np.floor(times)]).size:

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from racedyn._checks import fail
+from racedyn._checks import as_float, as_real, check_callable, check_positive, fail
 from racedyn._types import Array, PyTree
 
 Quantity: TypeAlias = Callable[[Any, Array, PyTree], Any]  # of a system (of a lane), a time and a state
@@ -18,6 +18,8 @@ Crossings: TypeAlias = tuple[tuple[str, Quantity], ...]
 
 HALVINGS = 64  # of the step in which the sign changes: more than a double can tell
 STEPS = 64  # into which that step may have to be taken apart when it is taken again
+
+_EXAMPLE = "For example lambda system, t, y: y[0] - 1."
 
 
 def check_crossings(system: Any, asked: Mapping[str, Any]) -> Crossings:
@@ -29,14 +31,15 @@ def check_crossings(system: Any, asked: Mapping[str, Any]) -> Crossings:
     for name, quantity in asked.items():
         if not isinstance(name, str) or not name.isidentifier():
             fail("crossings", "have names made of letters, digits and _", f"one is {name!r}")
-        if isinstance(quantity, int | float) and not isinstance(quantity, bool):
+        given = f"crossings[{name!r}]"
+        if not callable(quantity):
+            fraction = as_float(given, "be a function of (system, t, y), or a number", quantity, _EXAMPLE)
             if not hasattr(system, "learned"):
-                fail(f"crossings[{name!r}]", "be a function of (system, t, y) for a system that does not say what there is "
+                fail(given, "be a function of (system, t, y) for a system that does not say what there is "
                      "to learn", f"it is {quantity!r}", "systems.Pathways says it.")  # fmt: skip
-            quantity = _Fraction(float(quantity))
-        elif not callable(quantity):
-            fail(f"crossings[{name!r}]", "be a function of (system, t, y), or a number", f"it is {quantity!r}",
-                 "For example lambda system, t, y: y[0] - 1.", TypeError)  # fmt: skip
+            quantity = _Fraction(check_positive(given, fraction, "It is a share of what there is to learn."))
+        else:
+            check_callable(given, quantity, "be a function of (system, t, y)", "system", "t", "y")
         checked.append((name, quantity))
     return tuple(checked)
 
@@ -55,7 +58,7 @@ def _values(system: Any, crossings: Crossings, t: Array, y: PyTree) -> list[Arra
     whole, state = (system.system, system.together(y)) if hasattr(system, "together") else (system, y)
     found = []
     for name, quantity in crossings:
-        value = jnp.asarray(quantity(whole, t, state))
+        value = jnp.asarray(as_real(f"crossings[{name!r}]", quantity(whole, t, state)))
         if value.ndim:
             fail(f"crossings[{name!r}]", "give one number", f"its shape is {value.shape}",
                  "Of a laned system it is asked lane by lane.")  # fmt: skip

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_names, check_positive_int
+from racedyn._checks import check_flags, check_names, check_positive_int
 from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
 from racedyn.compilation import Stopwatch
 from racedyn.crossings import Asked
@@ -116,6 +116,7 @@ def ensemble(
     and have the status INTERRUPTED.
     """
     watch = Stopwatch()
+    check_flags(overwrite=overwrite, progress=progress)
     check_options(max_steps=max_steps, solver=solver, retry=retry)
     if block is not None:
         check_positive_int("block", block)

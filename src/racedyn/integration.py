@@ -13,6 +13,7 @@ import numpy as np
 from racedyn._checks import (
     as_real,
     check_finite,
+    check_flags,
     check_is,
     check_not_negative,
     check_number,
@@ -61,7 +62,7 @@ def settings_for(
         max_steps=max_steps,
         save_ys=save_ys,
         jumps=None if jumps is None else as_times(system, _checked_jumps(jumps)),
-        crossings=check_crossings(system, crossings or {}),
+        crossings=check_crossings(system, {} if crossings is None else crossings),
     )
 
 
@@ -83,9 +84,9 @@ def _check_tolerances(system: Any, rtol: Any, atol: Any) -> None:
 
 
 def _checked_jumps(jumps: Any) -> np.ndarray:
-    if isinstance(jumps, str) or np.ndim(jumps) != 1:
-        fail("jumps", "be a vector of times", f"it is {jumps!r}", "For example [3.0, 5.0].")
-    times = np.asarray(jumps, dtype=np.float64)
+    times = np.asarray(as_real("jumps", jumps), dtype=np.float64)
+    if times.ndim != 1:
+        fail("jumps", "be a vector of times", f"its shape is {times.shape}", "For example [3.0, 5.0].")
     check_finite("jumps", times)
     return times
 
@@ -136,6 +137,8 @@ def check_options(**options: Any) -> None:
     ):
         if options.get(name) is not None:
             check_is(name, options[name], kind, f"be an object of diffrax.{kind.__name__}", f"For example {example}.")
+    if "save_ys" in options:
+        check_flags(save_ys=options["save_ys"])
     if "max_steps" in options:
         check_positive_int("max_steps", options["max_steps"])
     dt0 = options.get("dt0")

@@ -1,6 +1,5 @@
 """Many systems of one kind as one: a stack, whose arrays have an axis of members in front."""
 
-import inspect
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_mapping, check_positive_int, fail, shown
+from racedyn._checks import as_real, check_callable, check_mapping, check_positive_int, fail, shown
 from racedyn._types import PyTree
 from racedyn.integration import arrays_at_the_door
 from racedyn.systems.base import AbstractSystem
@@ -75,29 +74,30 @@ def _building(build: Callable[[Any], AbstractSystem], members: PyTree) -> Callab
             )
         return system
 
+    def on_host(members: PyTree, i: int) -> Any:
+        member = jax.tree.map(lambda leaf: leaf[i], members)
+        try:
+            return one(member)
+        except Exception as error:
+            error.add_note(f"(building the member {shown(member)})")
+            raise
+
     def arrays(members: PyTree) -> PyTree:
         return jax.lax.map(lambda member: eqx.filter(one(member), eqx.is_array), members, batch_size=CHUNK)
 
-    try:
-        inspect.signature(build).bind(None)
-    except TypeError as error:
-        fail("build", "be a function of one member", f"it can't be called with one: {error}", "", TypeError)
-    except ValueError:  # some builtins have no signature
-        pass
+    check_callable("build", build, "be a function of one member", "member")
     try:
         shape = eqx.filter_eval_shape(one, jax.tree.map(lambda leaf: leaf[0], members))
     except Exception:
         # What JAX can't trace says so in many ways: in JAX's, by refusing a member that is no whole number, by `if`. It is
-        # such a function if it can be called with a member as it is; else this raises what is wrong with it.
-        one(_entry(members, 0))
-        return lambda members: _stacked([one(_entry(members, i)) for i in range(len(jax.tree.leaves(members)[0]))])
+        # such a function if it can be called with a member as it is; else that raises what is wrong with it.
+        shape = None
+    if shape is None:
+        on_host(members, 0)
+        return lambda members: _stacked([on_host(members, i) for i in range(len(jax.tree.leaves(members)[0]))])
     static = eqx.filter(shape, lambda leaf: not isinstance(leaf, jax.ShapeDtypeStruct))
     traced = jax.jit(arrays)
     return lambda members: eqx.combine(traced(members), static)
-
-
-def _entry(members: PyTree, i: int) -> Any:
-    return jax.tree.map(lambda leaf: leaf[i], members)
 
 
 def _stacked(systems: list[Any]) -> Any:

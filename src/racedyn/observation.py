@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from racedyn._checks import check_name, check_names, fail, shown
+from racedyn._checks import check_is, check_mapping, check_name, check_names, fail, shown
 from racedyn._names import check_label
 from racedyn._types import MODE, PATH, TIME, Array, Path, Weights
 from racedyn.networks.beginnings import Pair
@@ -128,8 +128,12 @@ def as_dtype(dtype: Any, weights: Weights) -> Any:
 
 def check_probes(network: Network, probes: Mapping[str, Task] | None) -> None:
     """Refuse probes that are not of the network, by name."""
-    for name, probe in (probes or {}).items():
+    if probes is None:
+        return
+    check_mapping("probes", probes, "be a dict name -> Task")
+    for name, probe in probes.items():
         check_label("probes", name)
+        check_is(f"probes[{name!r}]", probe, Task, "be a Task")
         try:
             check_task(network, probe)
         except ValueError as error:

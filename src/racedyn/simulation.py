@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import (
+    check_flags,
     check_is,
     check_name,
     check_number,
@@ -81,6 +82,7 @@ def simulate(
     """
     watch = Stopwatch()
     check_is("system", system, AbstractSystem, "be an AbstractSystem", "See racedyn.from_function.")
+    check_flags(throw=throw, progress=progress)
     check_options(max_steps=max_steps, retry=retry, **options)
     system = arrays_at_the_door(system)
     check_field(system, args)

@@ -7,6 +7,7 @@ import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from racedyn._types import Array, PyTree
 from racedyn.crossings import Crossings, Recorder, first_crossings
@@ -146,7 +147,7 @@ def _integrate(system: Any, ts: Array, t0: Array, t1: Array, args: Any, settings
 
 def _together(given: Array | None, own: Any, dtype: Any) -> Array | None:
     """All times at which the field jumps."""
-    parts = [jnp.ravel(jnp.asarray(times, dtype)) for times in (given, own) if times is not None]
+    parts = [jnp.ravel(jnp.asarray(times, dtype)) for times in (given, own) if times is not None and np.size(times)]
     return jnp.concatenate(parts) if parts else None
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import (
-    check_mapping,
+    check_flags,
     check_not_negative,
     check_positive,
     check_positive_int,
@@ -129,10 +129,11 @@ def train(
     watch = Stopwatch()
     check_task(network, task)
     warn_of_closed_gates(network, task)
+    check_flags(
+        strength_matrix=strength_matrix, data_strength=data_strength, save_weights=save_weights, progress=progress
+    )
     stages = check_stages(network, stages)
     check_not_negative("weight_decay", weight_decay)
-    if probes is not None:
-        check_mapping("probes", probes, "be a dict name -> Task")
     check_probes(network, probes)
     check_record(network, record)
     if optimiser is not None and not all(callable(getattr(optimiser, part, None)) for part in ("init", "update")):

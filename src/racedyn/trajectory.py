@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from racedyn._checks import fail
+from racedyn._checks import check_int, fail
 from racedyn._text import brief, clipped, page, printable
 from racedyn._types import MEMBER, MODE, PATH, TIME, AnyArray, FrozenDict, PyTree
 from racedyn.switching import segment_of
@@ -121,6 +121,10 @@ class Trajectory(eqx.Module):
         """One member of an ensemble. Raises `ValueError` for a trajectory of one run, `IndexError` beyond the last member."""
         if not any(MEMBER in axes for axes in self.dims.values()):
             fail("trajectory", "be one of an ensemble", "no observable has an axis of members")
+        index = check_int("index", index)
+        count = next(np.shape(value)[0] for name, value in self.observables.items() if MEMBER in self.dims[name])
+        if not -count <= index < count:
+            fail("index", f"be that of one of {count} members", f"it is {index}", error=IndexError)
         observables = {
             name: value[index] if MEMBER in self.dims[name] else value  # type: ignore[index]
             for name, value in self.observables.items()
@@ -154,9 +158,10 @@ class Trajectory(eqx.Module):
 
         Raises `ValueError` for an ensemble, `IndexError` where there are fewer segments.
         """
-        switches = self.switches
+        switches, index = self.switches, check_int("index", index)
         if not -len(switches) - 1 <= index <= len(switches):
-            raise IndexError(f"This run has {len(switches) + 1} segments; {index} is none of them.")
+            but = f"it is {index}, and the run has {len(switches) + 1} segments"
+            fail("index", "be that of a segment", but, error=IndexError)
         if not switches or self.provenance is None:
             return self
         if any(MEMBER in axes for axes in self.dims.values()):

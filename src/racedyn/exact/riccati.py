@@ -57,8 +57,6 @@ def riccati(
         for name, x in (("first", first), ("second", second), ("sigma_yx", sigma_yx), ("ts", ts))
     )
     _check(first, second, sigma_yx, ts)
-    if not isinstance(sigma_yx, jax.core.Tracer):
-        check_finite("sigma_yx", np.asarray(sigma_yx))
     variance = check_positive("variance", variance)
     return _solution(*(jnp.asarray(x, float) for x in (first, second, sigma_yx, ts, variance)))
 
@@ -127,6 +125,8 @@ def _check(first: Array, second: Array, sigma_yx: Array, ts: Array) -> None:
     for name, matrix in (("first", first), ("second", second), ("sigma_yx", sigma_yx)):
         if matrix.ndim != 2 or 0 in matrix.shape:
             fail(name, "be a matrix", f"its shape is {matrix.shape}")
+        if not isinstance(matrix, jax.core.Tracer):
+            check_finite(name, np.asarray(matrix))
     if second.shape[1] != len(first) or sigma_yx.shape != (len(second), first.shape[1]):
         fail("first, second, sigma_yx", "have shapes (n_hidden, n_in), (n_out, n_hidden) and (n_out, n_in)",
              f"they have {first.shape}, {second.shape} and {sigma_yx.shape}")  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, check_name, check_names, fail
+from racedyn._checks import as_real, check_finite, check_flags, check_is, check_name, check_names, fail
 from racedyn._types import Weights
 from racedyn.networks.fit import check_task, check_weights
 from racedyn.networks.layers import from_layers
@@ -39,6 +39,7 @@ def with_biases(
         if edge not in _straight(network):
             fail("edges", "have no activation of their own, which a bias would have to go through",
                  f"{edge!r} is {network.edge_kinds[edge]}", "Let a node have the activation.")  # fmt: skip
+    check_is("node", node, str, "be a name")
     if node in network.nodes:
         fail("node", "be a new name", f"the network has a node {node!r}", 'For example node="one".')
     for edge in chosen:
@@ -77,6 +78,8 @@ def read_weights(network: Network, layers: Any, *, biases: bool = False) -> Weig
     Raises `ValueError` where a matrix is missing or a shape does not fit, and for entries other than zero that are neither
     matrices of the network nor biases of them.
     """
+    check_is("network", network, Network, "be a Network")
+    check_flags(biases=biases)
     layers = layers.state_dict() if hasattr(layers, "state_dict") else layers
     if not isinstance(layers, Mapping):
         weights, vectors = from_layers(network, layers), dict[str, Any]()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from racedyn._checks import check_name, check_not_negative, fail
+from racedyn._checks import check_flags, check_is, check_name, check_not_negative, fail
 from racedyn._types import Path
 from racedyn.networks.fit import check_task, check_weights, warn_of_closed_gates
 from racedyn.networks.network import Network
@@ -65,6 +65,7 @@ def reduce(
     network, and for weights or a task that do not fit.
     """
     check_name("level", level, LEVELS)
+    check_flags(force=force)
     check_task(network, task)
     weights = check_weights(network, weights)
     check_not_negative("weight_decay", weight_decay)
@@ -77,6 +78,7 @@ def reduce(
             "bases", "be 'nodes' at this level", f"it is 'paths' at level {level!r}", "Only level='modes' has a choice."
         )
     if modes is not None:
+        check_is("modes", modes, Task, "be a Task")
         if level not in ("full", "pathway"):
             but = f"they are given at level {level!r}, whose state is read in the task's own"
             fail("modes", "be left out at this level", but, "level='full' takes them.")

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import h5py
 
-from racedyn._checks import as_path, fail
+from racedyn._checks import as_path, check_flags, fail
 from racedyn._text import page, printable
 from racedyn.store.atomic import PARTIAL, StoreError, lock, put, seal_holds
 from racedyn.store.read import read_trajectory
@@ -71,6 +71,7 @@ def save(path: str | os.PathLike[str], *, overwrite: bool = False, config: Any =
     Raises `FileExistsError` unless `overwrite`, `ValueError` or `TypeError` for what the file can't hold, and `OSError`
     where the disk refuses; whatever was there is then untouched.
     """
+    check_flags(overwrite=overwrite)
     target = check_target(path, overwrite=overwrite)
     put(Path(os.path.realpath(target)), _image(groups, config, complete=True))  # a link stays a link
     with contextlib.suppress(OSError):  # what is saved is saved

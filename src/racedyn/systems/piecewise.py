@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import fail
+from racedyn._checks import as_list, as_real, check_names, fail, shown
 from racedyn._types import Array, ArrayLike, HostOnly, PyTree
 from racedyn.systems.base import AbstractSystem
 
@@ -47,12 +47,12 @@ class Piecewise(AbstractSystem):
         *,
         names: Sequence[str] | None = None,
     ):
-        self.systems = tuple(systems)
+        self.systems = tuple(as_list("systems", systems, "be a list of systems"))
         for system in self.systems:
             if not isinstance(system, AbstractSystem) or isinstance(system, Piecewise):
-                fail("systems", "be systems, none of them piecewise itself", f"one is {type(system).__name__}",
+                fail("systems", "be systems, none of them piecewise itself", f"one is {shown(system)}",
                      "See racedyn.AbstractSystem.", TypeError)  # fmt: skip
-        times = np.asarray(switches, dtype=np.float64)
+        times = np.asarray(as_real("switches", switches), dtype=np.float64)
         if times.shape != (len(self.systems) - 1,) or len(self.systems) < 2:
             fail("switches", "be one time fewer than there are systems, of which there are at least two",
                  f"there are {times.size} for {len(self.systems)} systems")  # fmt: skip
@@ -72,7 +72,8 @@ class Piecewise(AbstractSystem):
                 )
                 fail("systems", "be read in the same modes", but, remedy)
         self.times = tuple(jnp.asarray(time, float) for time in times)
-        names = [f"system {number}" for number in range(1, len(self.systems) + 1)] if names is None else list(names)
+        numbered = [f"system {number}" for number in range(1, len(self.systems) + 1)]
+        names = numbered if names is None else list(check_names("names", names))
         if len(names) != len(self.systems):
             fail("names", "be one for each system", f"there are {len(names)} for {len(self.systems)}")
         self.notes = HostOnly({"times": times.tolist(), "names": names})

@@ -93,6 +93,8 @@ class _Table(NamedTuple):
 
 
 def _text(path: Path) -> str:
+    if not path.is_file():
+        fail("path", "be a file", f"there is none at {str(path)!r}", "", FileNotFoundError)
     try:
         return path.read_bytes().decode("utf-8-sig")  # spreadsheets put a mark before the first name
     except UnicodeDecodeError as error:
