@@ -33,7 +33,7 @@ LAZY = {f"{ROOT}.cli"}
 # Third-party library -> its homes. Those used by everyone have none.
 EVERYWHERE = {"jax", "jaxtyping", "numpy", "equinox"}
 HOMES = {
-    "diffrax": {"integration", "simulation", "single", "step_sizes", "crossings", "ensembles"},
+    "diffrax": {"integration", "simulation", "single", "options", "step_sizes", "crossings", "ensembles"},
     "h5py": {"store"},
     "xarray": {"store"},
     "matplotlib": {"plot"},

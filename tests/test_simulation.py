@@ -227,7 +227,7 @@ def test_a_state_and_its_derivative_must_fit():
 def test_refuses_what_is_no_system_and_unknown_options():
     with pytest.raises(TypeError, match=r"`system` must be an AbstractSystem, but it is .* See racedyn.from_function"):
         rd.simulate(lambda t, y, args: -y, TS)
-    with pytest.raises(TypeError, match=r"unexpected keyword argument 'rtool'"):
+    with pytest.raises(TypeError, match=r"`rtool` must be an option of a solve .* Did you mean 'rtol'"):
         rd.simulate(Decay(0.3), TS, rtool=1e-3)
 
 

@@ -16,8 +16,9 @@ from racedyn._checks import check_flags, check_names, check_positive_int
 from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
 from racedyn.compilation import Stopwatch
 from racedyn.crossings import Asked
-from racedyn.integration import check_options, check_times, settings_for
+from racedyn.integration import settings_for
 from racedyn.members import Builder, fingerprint
+from racedyn.options import check_options, check_times
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
 from racedyn.simulation import check_field

@@ -24,14 +24,12 @@ from racedyn.compilation import Stopwatch
 from racedyn.exact import Ending
 from racedyn.integration import (
     arrays_at_the_door,
-    as_times,
-    check_options,
-    check_times,
     integrate,
     package,
     settings_for,
     take_lanes,
 )
+from racedyn.options import as_times, check_options, check_times
 from racedyn.progress import compiling
 from racedyn.provenance import now, versions
 from racedyn.single import Settings, Solved

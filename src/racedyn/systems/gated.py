@@ -15,7 +15,7 @@ from racedyn.networks.pathmaps import MAX_UNNAMED_PATHS, Pair, observe_paths
 from racedyn.networks.stages import Stages, staged
 from racedyn.systems import engine, rise
 from racedyn.systems.base import AbstractSystem, entry_sizes
-from racedyn.systems.plan import Plan
+from racedyn.systems.plan import Plan, weakest
 from racedyn.tasks.modes import Modes
 
 State = tuple[Array, ...]
@@ -96,7 +96,7 @@ class GatedFlow(AbstractSystem):
         )
         self.reach, self.variance = jnp.asarray(reach, float), jnp.asarray(variance, float)
         self.floor = jnp.asarray(floor, float)
-        self.least = jnp.asarray(_weakest(plan, targets), float)
+        self.least = jnp.asarray(weakest(plan, targets), float)
         self.weight_decay = jnp.asarray(weight_decay, float)
         self.num_modes = num_modes
         self.paths = tuple(paths)
@@ -230,8 +230,8 @@ class GatedFlow(AbstractSystem):
         if self.level == "modes" or not self.paths or max(self.network.count_paths().values()) > MAX_UNNAMED_PATHS:
             return jnp.asarray(1.0)
         widths = {node: self.network.nodes[node].width for node in self.network.order}
-        sources = _columns({node: widths[node] for node in self.network.inputs}, self.bases, "V", 0)
-        targets = _columns({node: widths[node] for node in self.network.outputs}, self.bases, "U", 1)
+        sources = rise.columns({node: widths[node] for node in self.network.inputs}, self.bases, "V", 0)
+        targets = rise.columns({node: widths[node] for node in self.network.outputs}, self.bases, "U", 1)
         return rise.mixing(self.network, self.matrices(self.weights), sources, targets, entry_sizes)
 
     def settled(self, t: Array, y: State, tolerance: ArrayLike) -> Array:
@@ -272,30 +272,6 @@ class GatedFlow(AbstractSystem):
             parts = [jnp.einsum(product, stack, stack) for stack in (y[b][np.asarray(i)] for b, i in which.items())]
             sums.append(sum(parts[1:], start=parts[0]))
         return sums[0] - sums[1], jnp.linalg.norm(sums[0]) + jnp.linalg.norm(sums[1])
-
-
-def _columns(widths: Mapping[str, int], bases: Sequence[tuple[Pair, Modes]], basis: str, end: int) -> dict[str, Array]:
-    """Node -> U or V of every pair side by side, 0 for those that have another node at this end."""
-    columns = {}
-    for node, width in widths.items():
-        own = [getattr(modes, basis) if pair[end] == node else np.zeros((width, modes.num)) for pair, modes in bases]
-        columns[node] = jnp.asarray(np.concatenate(own, axis=1))
-    return columns
-
-
-def _weakest(plan: Plan, targets: Sequence[np.ndarray | None]) -> np.ndarray:
-    """1/2 s^2 of the smallest singular value of the targets, weighted as in the loss; lane by lane where they have lanes."""
-    found = []
-    for layer, Y in zip(plan.layers, targets, strict=True):
-        if Y is not None and layer.weights is not None and layer.counts is not None:
-            weight = np.sqrt(layer.weights.array * layer.counts.array)
-            S = np.linalg.svd(np.moveaxis(np.einsum("r,rn...->rn...", weight, Y), (0, 1), (-2, -1)), compute_uv=False)
-            rounding = max(Y.shape[:2]) * np.finfo(float).eps * np.max(S, axis=-1, keepdims=True, initial=0.0)
-            found.append(np.min(np.where(rounding < S, S, np.inf), axis=-1, initial=np.inf))
-    if not found:
-        return np.zeros(())
-    least = np.min(found, axis=0)
-    return np.where(np.isfinite(least), 0.5 * least**2, 0.0)
 
 
 @eqx.filter_jit

@@ -6,6 +6,7 @@ are, and compiling it takes as long for ten thousand routes as for sixteen.
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -158,3 +159,18 @@ def _sums(terms: Terms, rows: int, sources: int) -> Sums:
     plain = bool(np.all(factor == 1))
     in_order = plain and index.shape == (sources, 1) and np.array_equal(index[:, 0], np.arange(sources))
     return Sums(None if in_order else Fixed(index), None if plain else Fixed(factor))
+
+
+def weakest(plan: Plan, targets: Sequence[np.ndarray | None]) -> np.ndarray:
+    """1/2 s^2 of the smallest singular value of the targets, weighted as in the loss; lane by lane where they have lanes."""
+    found = []
+    for layer, Y in zip(plan.layers, targets, strict=True):
+        if Y is not None and layer.weights is not None and layer.counts is not None:
+            weight = np.sqrt(layer.weights.array * layer.counts.array)
+            S = np.linalg.svd(np.moveaxis(np.einsum("r,rn...->rn...", weight, Y), (0, 1), (-2, -1)), compute_uv=False)
+            rounding = max(Y.shape[:2]) * np.finfo(float).eps * np.max(S, axis=-1, keepdims=True, initial=0.0)
+            found.append(np.min(np.where(rounding < S, S, np.inf), axis=-1, initial=np.inf))
+    if not found:
+        return np.zeros(())
+    least = np.min(found, axis=0)
+    return np.where(np.isfinite(least), 0.5 * least**2, 0.0)

@@ -9,9 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from racedyn._types import Array
 from racedyn.networks.network import Network
+from racedyn.networks.pathmaps import Pair
+from racedyn.tasks.modes import Modes
 
 TINY = 1e-300
 HALVINGS = 64  # of the interval in which x lies: more than a double can tell
@@ -104,3 +107,12 @@ def mixing(
         blur = jnp.sum(after**2 * (sizes(matrices[edge]) ** 2 @ before**2), axis=0)
         worst = jnp.maximum(worst, jnp.max(jnp.where(signal > 0, jnp.sqrt(blur / jnp.where(signal > 0, signal, 1)), 1)))
     return worst
+
+
+def columns(widths: Mapping[str, int], bases: Sequence[tuple[Pair, Modes]], basis: str, end: int) -> dict[str, Array]:
+    """Node -> U or V of every pair side by side, 0 for those that have another node at this end."""
+    columns = {}
+    for node, width in widths.items():
+        own = [getattr(modes, basis) if pair[end] == node else np.zeros((width, modes.num)) for pair, modes in bases]
+        columns[node] = jnp.asarray(np.concatenate(own, axis=1))
+    return columns
