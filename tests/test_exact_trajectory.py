@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
 
+import racedyn as rd
 from derivatives import assert_derivatives
 from racedyn.exact import Ending, converged, shallow, trajectory, two_layer
 from races import course_by_ode, random_modes, scale, special_modes
@@ -166,3 +167,12 @@ def test_modes_without_an_end_and_bad_input():
     assert np.isfinite(np.asarray(found.strength)[..., 0]).all() and np.isnan(np.asarray(found.strength)[..., 1:]).all()
     with pytest.raises(ValueError, match="of at least 0, where the start is, but its smallest is -1"):
         trajectory(1.0, (2,), 1.0, 0.1, ts=[-1.0])
+
+
+def test_shallow_pathways_alone_have_all_times():
+    """Their q never moves: it had one time where p had all."""
+    race = rd.systems.Pathways([1.0, 0.5], depths=(1, 1), q=1.0, p=[[0.1], [0.2]])
+    ts = np.linspace(0, 10, 11)
+    exact, solved = (rd.simulate(race, ts, method=method) for method in ("exact", "ode"))
+    assert exact.observables["q"].shape == (11, 2, 2)
+    np.testing.assert_allclose(exact.observables["strength"], solved.observables["strength"], atol=1e-8)

@@ -152,3 +152,9 @@ def test_one_task_in_the_modes_of_another():
 def test_refusals(systems, switches, message):
     with pytest.raises((ValueError, TypeError), match=message):
         rd.systems.Piecewise(systems, switches)
+
+
+def test_it_takes_the_switches_of_a_run_and_says_what_it_is():
+    recorded = [{"time": 5.0, "step": 10, "task": "B"}]
+    system = rd.systems.Piecewise([race(1.0), race(2.0)], recorded, names=["A", "B"])
+    assert system.switches[0]["time"] == 5.0 and "A, then B from t = 5" in repr(system)

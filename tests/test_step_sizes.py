@@ -53,6 +53,13 @@ def test_layers_of_different_size(level):
     assert np.all(np.abs(run.observables["strength"][:, 0] - exact).max(axis=0) < 2e-8 * S / d)
 
 
+def test_what_decays_is_known_relative_to_what_is_left():
+    """A pathway of depth 1 forgets, S = 0, to 1e-43; beside it nothing, so that the end is no sum with what stays."""
+    ts = np.linspace(0, 100, 21)
+    run = rd.simulate(rd.systems.Pathways([0.0], depths=(1,), q=1.0, p=[[1.0]]), ts)
+    np.testing.assert_allclose(run.observables["strength"][:, 0, 0], np.exp(-ts), rtol=1e-6)
+
+
 def test_rounding_is_not_resolved():
     """Off-diagonal parts that only rounding moves, in one vector beside weights of size 1, take no short steps."""
     target = jnp.asarray(np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0] @ np.diag([3.0, 2, 1]))

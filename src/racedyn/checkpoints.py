@@ -107,6 +107,12 @@ def observe(
             fail("lr", "be left out where times are flow time", f"it is {lr}", 'It is for steps: time_unit="steps".')
     keys_in = check_name("time_unit", time_unit, ("tau", "steps")) if time_unit is not None else own_unit
     convention = as_loss(loss)
+    if lr is None and convention.name != "mean":
+        fail(
+            "lr",
+            "be given with a loss, as the two make steps flow time",
+            f"loss is {convention.name!r} and lr is left out",
+        )
     times = np.array([*keys.values()])
     if keys_in == "steps" and (odd := times[times != np.floor(times)]).size:
         fail("checkpoints", "be at whole numbers of steps", f"one is at {odd[0]}")

@@ -21,9 +21,8 @@ def finest_tolerance(dtype: Any) -> float:
 class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
     """A PID controller whose error of an entry is at most `atol` + `rtol` times its size, summed over both ends of a step.
 
-    The size is `magnitudes` of the state (as the state, or broadcasting to it), or what it was before, forgotten as fast as a
-    decay is that a step of this tolerance just resolves. So zeros may be crossed, what decays costs no steps, and what has
-    shrunk and grows again is known as well as anything else.
+    The size is `magnitudes` of the state (as the state, or broadcasting to it). At both ends, so that zeros may be crossed; of
+    nothing before, so that what shrinks is known relative to what is left of it.
 
     **Arguments:** `rtol`; `atol`, absolute, None for none at all; `magnitudes`: of `AbstractSystem`; `y0`.
     """
@@ -85,8 +84,7 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
         kept, next_t0, next_t1, jumped, pid_state, result = pid.adapt_step_size(
             t0, t1, one, one, args, error, error_order, pid_state
         )
-        forgotten = jnp.exp(-(self.rtol ** (1 / error_order)))
-        later = jax.tree.map(lambda old, new: jnp.where(kept, jnp.maximum(forgotten * old, new), old), before, after)
+        later = jax.tree.map(lambda old, new: jnp.where(kept, new, old), before, after)
         return kept, next_t0, next_t1, jumped, (pid_state, later), result
 
 

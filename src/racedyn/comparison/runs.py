@@ -294,6 +294,12 @@ def _notes(theory: Trajectory, trained: Trajectory, checked: bool, ts: np.ndarra
         )
     if interpolated:
         notes.append(f"save times differ: theory interpolated linearly onto {len(ts)} trained times")
+    left_out = 0.0 if theory.provenance is None else theory.provenance.validity.get("targets_off_diagonal", 0.0)
+    if left_out > MISALIGNED:
+        notes.append(
+            f"a task read in another's modes has {left_out:.2g} of its targets off their diagonal, which the q/p equations "
+            "leave out: reduce(level='full') has it"
+        )
     modes = modes_of(theory)
     if modes is not None and modes.misalignment > MISALIGNED:
         notes.append(

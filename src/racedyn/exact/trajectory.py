@@ -102,7 +102,9 @@ def _unfold(
             (turned.p, place.p, race.p),
         ):
             moved = jnp.where(still, at_start[:, None], at_t)
-            values.append(jnp.where(none, jnp.nan, sign[:, None] * moved))
+            value = jnp.where(none, jnp.nan, sign[:, None] * moved)
+            # Where all pathways are shallow none has a q that moves, and time is no axis of it yet.
+            values.append(jnp.broadcast_to(value, (value.shape[0], len(t), *value.shape[2:])))
         return *values, status
 
     near = by_lanes(lambda target, q, p: solve(set_out(target, q, p, depths).race), ROOTS, target, q, p)

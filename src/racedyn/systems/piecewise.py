@@ -24,7 +24,7 @@ class Piecewise(AbstractSystem):
 
     - `systems`: of one kind, with states and observables of the same shapes. Strengths have to be read in the same modes:
       `racedyn.reduce(network, later, weights, modes=earlier)`. The first has the start; those of the others don't matter.
-    - `switches`: one time fewer, rising, in units of tau.
+    - `switches`: one time fewer, rising, in units of tau; or the `switches` of a run that was trained so.
     - `names`: of the systems, as figures name what begins at a switch; "system 1", ... by default.
 
     Raises `ValueError` where they do not fit together, `TypeError` for what is no system.
@@ -52,6 +52,8 @@ class Piecewise(AbstractSystem):
             if not isinstance(system, AbstractSystem) or isinstance(system, Piecewise):
                 fail("systems", "be systems, none of them piecewise itself", f"one is {shown(system)}",
                      "See racedyn.AbstractSystem.", TypeError)  # fmt: skip
+        if isinstance(switches, Sequence) and not isinstance(switches, str):
+            switches = [switch["time"] if isinstance(switch, Mapping) else switch for switch in switches]
         times = np.asarray(as_real("switches", switches), dtype=np.float64)
         if times.shape != (len(self.systems) - 1,) or len(self.systems) < 2:
             fail("switches", "be one time fewer than there are systems, of which there are at least two",
@@ -97,8 +99,16 @@ class Piecewise(AbstractSystem):
 
     @property
     def validity(self) -> Mapping[str, Any]:
-        """That of each system, by number."""
-        return {str(number): dict(getattr(system, "validity", {})) for number, system in enumerate(self.systems)}
+        """That of each system, by number; and what the worst of them has off the diagonal of the modes, which it leaves out."""
+        each = [dict(getattr(system, "validity", {})) for system in self.systems]
+        left_out = [found["targets_off_diagonal"] for found in each if "targets_off_diagonal" in found]
+        told = {"targets_off_diagonal": max(left_out)} if left_out else {}
+        return {str(number): found for number, found in enumerate(each)} | told
+
+    def __repr__(self) -> str:
+        times, names = self.notes.value["times"], self.notes.value["names"]
+        later = "".join(f", then {name} from t = {time:g}" for time, name in zip(times, names[1:], strict=True))
+        return f"Piecewise({names[0]}{later}: {self.systems[0].describe()})"
 
     def y0(self) -> PyTree:
         return self.systems[0].y0()
