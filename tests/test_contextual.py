@@ -178,7 +178,7 @@ def test_bad_input():
         gates.patterns(run, rd.tasks.contextual(6, 2, "ring"))
     with pytest.raises(ValueError, match="be even, for pairs"):
         rd.tasks.contextual(7, 3, "cross_cutting")
-    with pytest.raises(ValueError, match=r"be a list of nodes, but it is 'h1'\. \['h1'\] records one"):
+    with pytest.raises(ValueError, match=r"be a list of nodes, but it is the text 'h1'"):
         rd.train(network, task, run.end["weights"], lr=0.1, steps=1, record="h1", progress=False)
     with pytest.raises(ValueError, match="say the context of every example"):
         common = rd.networks.contextual(task)

@@ -34,6 +34,7 @@ def by_scipy(values, switches, ts):
     return (states[2:] * states[:2] ** 2).T
 
 
+@pytest.mark.slow
 def test_learning_unlearning_and_learning_again():
     ts = np.linspace(0, 30, 121)
     system = rd.systems.Piecewise([race(2.0), race(-2.0), race(2.0)], [5.0, 20.0], names=["A", "reversed", "A again"])
@@ -54,7 +55,6 @@ def test_learning_unlearning_and_learning_again():
     np.testing.assert_array_equal(pure.observables["strength"], run.observables["strength"])
 
 
-@pytest.mark.slow
 def test_times_before_between_and_after_all_switches():
     system = rd.systems.Piecewise([race(2.0), race(-2.0)], [5.0])
     ts = np.array([3.0, 4.0])

@@ -206,7 +206,7 @@ def test_refusals_of_crossings_and_jumps():
     race = rd.systems.Pathways([1.0], (2,), 0.1, 0.1)
     for crossings, error, message in (
         ({"half": 0.5}, ValueError, "for a system that does not say what there is to learn"),
-        ({"half": "y"}, TypeError, "must be a function of"),
+        ({"half": "y"}, ValueError, "must be a function of"),
         ({"a b": lambda _, t, y: y[0]}, ValueError, "names made of letters"),
         ({"both": lambda _, t, y: y}, ValueError, "must give one number"),
         (0.5, TypeError, "must be a dict"),
