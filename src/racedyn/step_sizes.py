@@ -59,15 +59,14 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
         pid = dfx.PIDController(rtol=self.rtol, atol=self.rtol)
         y0 = jax.tree.map(jnp.divide, y0, units)
         first, state = pid.init(terms, t0, t1, y0, dt0, args, field, error_order)
-        return first, (state, jax.lax.stop_gradient(sizes))
+        return first, state
 
     def adapt_step_size(
         self, t0: Any, t1: Any, y0: PyTree, y1_candidate: PyTree, args: Any, y_error: Any, error_order: Any, state: Any
     ) -> Any:
         y0, y1, errors = jax.lax.stop_gradient((y0, y1_candidate, y_error))
-        pid_state, before = state
         after = jax.tree.map(lambda size: jnp.where(jnp.isfinite(size), size, 0), self.magnitudes(y1))
-        sizes = jax.tree.map(jnp.add, before, after)
+        sizes = jax.tree.map(jnp.add, self.magnitudes(y0), after)
         rounding = finest_tolerance(self.rtol.dtype) * _largest(sizes)
 
         def relative(size: Array, start: Array, end: Array, error: Array) -> Array:
@@ -81,11 +80,7 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
         error = _largest_mean(jax.tree.map(relative, sizes, y0, y1, errors))
         pid = dfx.PIDController(rtol=1.0, atol=0.0, norm=jnp.abs)
         one = jnp.ones_like(error)
-        kept, next_t0, next_t1, jumped, pid_state, result = pid.adapt_step_size(
-            t0, t1, one, one, args, error, error_order, pid_state
-        )
-        later = jax.tree.map(lambda old, new: jnp.where(kept, new, old), before, after)
-        return kept, next_t0, next_t1, jumped, (pid_state, later), result
+        return pid.adapt_step_size(t0, t1, one, one, args, error, error_order, state)
 
 
 def _largest(tree: PyTree) -> Array:
@@ -94,11 +89,10 @@ def _largest(tree: PyTree) -> Array:
 
 def _largest_mean(tree: PyTree) -> Array:
     """The largest root mean square of a vector or a matrix of the tree: none is lost among larger ones."""
-    return jnp.max(
-        jnp.stack(
-            [
-                jnp.max(jnp.sqrt(jnp.mean(leaf**2, axis=tuple(range(-min(leaf.ndim, 2), 0)))))
-                for leaf in jax.tree.leaves(tree)
-            ]
-        )
-    )
+    return jnp.max(jnp.stack([_mean(leaf) for leaf in jax.tree.leaves(tree)]))
+
+
+def _mean(leaf: Array) -> Array:
+    if leaf.ndim == 0:
+        return jnp.abs(leaf)
+    return jnp.max(jnp.sqrt(jnp.mean(leaf**2, axis=tuple(range(-min(leaf.ndim, 2), 0)))))
