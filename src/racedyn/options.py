@@ -63,6 +63,7 @@ def check_times(system: Any, ts: Times, t0: ArrayLike) -> Array:
 
 
 def check_tolerances(system: Any, rtol: Any, atol: Any) -> None:
+    """Refuse tolerances that mean nothing, or that the dtype of the state can't meet; traced ones are not looked at."""
     if isinstance(rtol, jax.core.Tracer) or isinstance(atol, jax.core.Tracer):
         return
     rtol, atol = (value.item() if isinstance(value, jax.Array) and not value.ndim else value for value in (rtol, atol))
@@ -80,6 +81,7 @@ def check_tolerances(system: Any, rtol: Any, atol: Any) -> None:
 
 
 def checked_jumps(jumps: Any) -> np.ndarray:
+    """Times at which the field jumps, (jump,), in units of tau. Raises an error by name for what is no such vector."""
     times = np.asarray(as_real("jumps", jumps), dtype=np.float64)
     if times.ndim != 1:
         fail("jumps", "be a vector of times", f"its shape is {times.shape}", "For example [3.0, 5.0].")

@@ -162,6 +162,9 @@ class _From(AbstractSystem):
     def magnitudes(self, y: PyTree) -> PyTree:
         return self.system.magnitudes(y)
 
+    def mixing(self) -> ArrayLike:
+        return self.system.mixing()
+
     def settled(self, t: Array, y: PyTree, tolerance: ArrayLike) -> Array:
         return self.system.settled(t, y, tolerance)
 
