@@ -62,6 +62,14 @@ def test_a_first_call_compiles_and_a_second_one_runs():
     assert times[1][1] == 0
 
 
+def test_a_caller_who_clears_jaxs_listeners_still_gets_compile_times():
+    Stopwatch()
+    jax.monitoring.clear_event_listeners()
+    watch = Stopwatch()
+    jax.jit(lambda x: x * 4.5 + 2)(np.ones(2))
+    assert watch.compile_time > 0
+
+
 def test_another_threads_compiling_is_not_ours():
     watch = Stopwatch()
     thread = threading.Thread(target=lambda: jax.jit(lambda x: x * 3.25 + 1)(np.ones(2)))

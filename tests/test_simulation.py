@@ -78,14 +78,18 @@ def test_a_new_parameter_does_not_compile_again():
     rd.simulate(Decay(0.11), TS)
     with jax.log_compiles(False):
         count = []
-        jax.monitoring.register_event_duration_secs_listener(lambda name, *a, **k: count.append(name))
+
+        def heard(name, *args, **kwargs):
+            count.append(name)
+
+        jax.monitoring.register_event_duration_secs_listener(heard)
         try:
             rd.simulate(Decay(0.12), TS, rtol=1e-7)
             assert not [name for name in count if "backend_compile" in name]
             rd.simulate(Decay(0.12), TS[:-1])
             assert [name for name in count if "backend_compile" in name], "a new shape does compile: the test can fail"
         finally:
-            jax.monitoring.clear_event_listeners()
+            jax.monitoring.unregister_event_duration_listener(heard)
 
 
 SIX = dict(singular_values=np.linspace(3, 0.5, 6), depths=(2, 3), q=1.0, p=0.01 * np.arange(1, 13).reshape(2, 6))

@@ -1,6 +1,5 @@
 """How long JAX compiles: counted apart from what it then runs, and told while it lasts."""
 
-import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ PATIENCE = 2.0  # seconds of compiling that nobody wonders about
 # Tracing, lowering and XLA each report how long they took when they end. XLA, the longest, begins where lowering ends.
 _STAGES = "/jax/core/compile/"
 _XLA_BEGINS, _XLA_ENDS = f"{_STAGES}jaxpr_to_mlir_module_duration", f"{_STAGES}backend_compile_duration"
+_ARE_WE_HEARD = "/racedyn/listening"
 
 
 class _OfThisThread(threading.local):
@@ -23,6 +23,7 @@ class _OfThisThread(threading.local):
         self.seconds = 0.0
         self.stages: list[tuple[float, float]] = []  # when each began and ended, disjoint
         self.watching: list[_Watch] = []
+        self.listening = False
 
     def add(self, begin: float, end: float) -> None:
         """Count a stage. A function that is traced inside another one has ended before it, and is counted but once."""
@@ -90,13 +91,18 @@ class _Watch:
         self._tell()
 
 
-@functools.cache
 def _listen() -> None:
-    """Once a process, and not before something is timed: importing the package changes nothing in JAX."""
-    jax.monitoring.register_event_duration_secs_listener(_heard)
+    """Not before something is timed: importing the package changes nothing in JAX. And not once for all: whoever
+    clears JAX's listeners clears ours too, and every later compile time would be a silent 0."""
+    _here.listening = False
+    jax.monitoring.record_event_duration_secs(_ARE_WE_HEARD, 0.0)
+    if not _here.listening:
+        jax.monitoring.register_event_duration_secs_listener(_heard)
 
 
 def _heard(event: str, duration_secs: float, **_: Any) -> None:
+    if event == _ARE_WE_HEARD:
+        _here.listening = True
     if not event.startswith(_STAGES):
         return
     now = time.perf_counter()
