@@ -251,6 +251,30 @@ def test_training_with_biases_is_what_was_trained_elsewhere():
     np.testing.assert_allclose(run.end["weights"]["w1_bias"][:, 0], states[200]["0.bias"], atol=1e-12)
 
 
+def test_a_network_with_biases_takes_them_from_a_state_and_names_its_paths_as_without():
+    """One path has one name: of the network, with biases, and of a run that goes on from what `observe` read."""
+    task = correlated_task()
+    network = rd.networks.chain(task, depth=2, width=6, activation="relu")
+    states = numpy_training(task.X, task.Y, [5, 6, 3], "relu", lr=0.02, steps=200, every=100)
+    biased, fed = with_biases(network, task)
+    assert biased.path_names() == ("pathway 1", "w1_bias > w2", "w2_bias") and network.path_names() == ("pathway 1",)
+    seen = observe(network, task, states, lr=0.02, loss="mse", biases=True)
+    whole = observe(biased, fed, states, lr=0.02, loss="mse")
+    assert whole.labels["path"] == biased.path_names()
+    np.testing.assert_array_equal(whole.observables["strength"][:, :1], seen.observables["strength"])
+    on = rd.train(biased, fed, seen, lr=0.02, loss="mse", steps=100, save_every=100, progress=False)
+    assert on.labels["path"] == biased.path_names() and np.isnan(on.observables["strength"][:2, 1:]).all()
+    np.testing.assert_array_equal(on.observables["strength"][:3, :1], seen.observables["strength"])
+    assert np.isfinite(on.observables["strength"][-1, 0]).all()
+    with pytest.raises(ValueError, match=r"only one has .*w1_bias > w2.*with_biases"):
+        rd.compare(seen, whole)
+    one = with_biases(network, task, edges=["w2"])[0]
+    with pytest.raises(ValueError, match="that of 'w1_bias' is not zero"):
+        read_weights(one, states[100])
+    with pytest.raises(ValueError, match="`biases` must be left out"):
+        read_weights(biased, states[100], biases=True)
+
+
 def test_gates_hold_a_bias_with_their_matrix():
     """A bias is off where its matrix, or its layer, is; the loss is that of a plain forward pass."""
     X, Y = np.tile(np.eye(3), 2), np.random.default_rng(0).normal(size=(2, 6))

@@ -234,6 +234,18 @@ def extrapolated(rows):
     return rows[0]
 
 
+@pytest.mark.parametrize("strength", [1e-20, 1e-60, 1e-300])
+@pytest.mark.parametrize("S", [(2.0, 1.0), (1.0, 2.0)])
+def test_riccati_knows_a_mode_however_small_beside_another(S, strength):
+    """It grows as e^(2St) from where it starts, and passes S/2 when that has grown to S."""
+    ts = np.linspace(0, 700 + 60, 39)
+    weights = np.diag([strength**0.5, 1.0])
+    found = np.asarray(riccati(weights, weights, np.diag(S), ts).map)[:, [0, 1], [0, 1]]
+    start = np.array([strength, 1.0])
+    sigmoid = S / (1 + np.exp(np.log(S / start) - 2 * np.multiply.outer(ts, S)) - np.exp(-2 * np.multiply.outer(ts, S)))
+    np.testing.assert_allclose(found, sigmoid, rtol=1e-11)
+
+
 def test_riccati_is_what_descent_tends_to():
     """Descent is Euler's method: its error halves with lr, and extrapolating it away leaves the closed form."""
     task, network, weights = problem(4, 5, 3)

@@ -243,6 +243,7 @@ def test_figures_mark_the_switch():
         assert any(np.allclose(line[:, 0], 4) for line in lines), "a vertical line at the switch"
         ends = [sorted(set(np.round(line[:, 1], 9))) for line in lines if len(line) == 2]
         assert [round(targets[mode], 9)] in ends and [round(-targets[mode], 9)] in ends, "S/d of each task"
+        assert ax.get_title() == f"mode {mode + 1}, $S$ = {DATA.modes.S[mode]:.3g}, then {-DATA.modes.S[mode]:.3g}"
     assert [text.get_text() for text in panels[0].texts] == ["reversed"]
     for ax in (rd.plot.loss(run), rd.plot.strengths(run)):
         assert [text.get_text() for text in ax.texts] == ["reversed"]

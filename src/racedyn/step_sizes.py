@@ -1,6 +1,7 @@
 """Step sizes by relative errors: each part of a state is judged against its own size, however small beside the others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import reduce
 from typing import Any
 
 import diffrax as dfx
@@ -37,7 +38,7 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
         self.rtol, self.norm = rtol, _largest_mean
         self.floor = jnp.zeros_like(rtol) if atol is None else atol
         sizes = [jnp.where(size > 0, size, jnp.inf) for size in jax.tree.leaves(magnitudes(y0))]
-        smallest = jnp.min(jnp.stack([jnp.min(size) for size in sizes])).astype(rtol.dtype)
+        smallest = reduce(jnp.minimum, [jnp.min(size) for size in sizes]).astype(rtol.dtype)
         self.atol = rtol * jnp.where(jnp.isfinite(smallest), smallest, 1) if atol is None else atol
         self.magnitudes = magnitudes
 
@@ -65,31 +66,36 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
         self, t0: Any, t1: Any, y0: PyTree, y1_candidate: PyTree, args: Any, y_error: Any, error_order: Any, state: Any
     ) -> Any:
         y0, y1, errors = jax.lax.stop_gradient((y0, y1_candidate, y_error))
-        after = jax.tree.map(lambda size: jnp.where(jnp.isfinite(size), size, 0), self.magnitudes(y1))
-        sizes = jax.tree.map(jnp.add, self.magnitudes(y0), after)
-        rounding = finest_tolerance(self.rtol.dtype) * _largest(sizes)
+        sizes = jax.tree.map(jnp.add, self.magnitudes(y0), self.magnitudes(y1))
+        largest = _largest(sizes)
+        rounding = finest_tolerance(self.rtol.dtype) * largest
 
         def relative(size: Array, start: Array, end: Array, error: Array) -> Array:
             error, change = jnp.abs(error), jnp.abs(end - start)
             # What moves by less than the rounding of the largest entry, and no more surely in short steps than in long
             # ones, is moved by rounding: no step is short enough for it.
             noise = (jnp.maximum(error, change) <= rounding) & (error > jnp.sqrt(self.rtol) * change)
-            tolerance = self.floor + self.rtol * size
-            return jnp.where(noise | (error == 0), 0, jnp.where(jnp.isfinite(error), error, jnp.inf) / tolerance)
+            return error / jnp.where(noise | (error == 0), jnp.inf, self.floor + self.rtol * size)
 
         error = _largest_mean(jax.tree.map(relative, sizes, y0, y1, errors))
+        error = jnp.where(jnp.isfinite(error) & jnp.isfinite(largest), error, jnp.inf)
         pid = dfx.PIDController(rtol=1.0, atol=0.0, norm=jnp.abs)
         one = jnp.ones_like(error)
         return pid.adapt_step_size(t0, t1, one, one, args, error, error_order, state)
 
 
-def _largest(tree: PyTree) -> Array:
-    return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(tree)]))
+def _largest(sizes: PyTree) -> Array:
+    return _maximum(jnp.max(leaf) for leaf in jax.tree.leaves(sizes))
 
 
 def _largest_mean(tree: PyTree) -> Array:
     """The largest root mean square of a vector or a matrix of the tree: none is lost among larger ones."""
-    return jnp.max(jnp.stack([_mean(leaf) for leaf in jax.tree.leaves(tree)]))
+    return _maximum(_mean(leaf) for leaf in jax.tree.leaves(tree))
+
+
+def _maximum(numbers: Iterable[Array]) -> Array:
+    """One after the other: of flat lanes this is arithmetic on whole registers, where stacking them would move memory."""
+    return reduce(jnp.maximum, numbers)
 
 
 def _mean(leaf: Array) -> Array:

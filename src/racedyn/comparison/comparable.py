@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import fail
+from racedyn._checks import fail, shown
 from racedyn._types import MEMBER, MODE, PATH, TIME
 from racedyn.tasks.modes import Modes
 from racedyn.trajectory import Trajectory
@@ -35,8 +35,11 @@ def check_comparable(theory: Trajectory, trained: Trajectory) -> bool:
     named = [[text_of(x) for x in t.labels[PATH]] for t in (theory, trained) if PATH in t.labels]
     for axis, counts in zip((PATH, MODE), zip(*sizes, strict=True), strict=False):
         if len(set(counts)) > 1:
-            fail("theory", f"have the {axis}s of `trained`", f"they have {counts[0]} and {counts[1]} of them",
-                 "Reduce the network that was trained, on the same task.")  # fmt: skip
+            only = sorted(set(named[0]) ^ set(named[1])) if axis == PATH and len(named) == 2 else []
+            alone = f"; only one has {shown(only)}" if only else ""
+            fail("theory", f"have the {axis}s of `trained`", f"they have {counts[0]} and {counts[1]} of them{alone}",
+                 "Reduce the network that was trained, on the same task; where it has biases, train and observe it as "
+                 "`networks.with_biases` gives it, and name in `paths` what is to be compared.")  # fmt: skip
     if len(named) == 2 and named[0] != named[1]:
         fail("theory", "have the paths of `trained`, in the same order", f"they are {named[0]} and {named[1]}",
              "Reduce the network that was trained.")  # fmt: skip
@@ -81,10 +84,12 @@ def start_of(trajectory: Trajectory) -> float:
 
 
 def text_of(label: Any) -> str:
+    """A label as text: of a path, its edges joined by dots."""
     return label if isinstance(label, str) else ".".join(map(str, label)) if isinstance(label, Sequence) else str(label)
 
 
 def unit_of(trajectory: Trajectory) -> str:
+    """The unit of its times: "tau" or "steps"."""
     source = trajectory.provenance
     return "tau" if source is None else str(source.settings.get("time_unit", "tau"))
 

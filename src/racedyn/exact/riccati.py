@@ -49,8 +49,9 @@ def riccati(
     - `variance`: d, where Sigma_x = d I. One-hot inputs of P items have 1/P.
 
     Raises `ValueError` for shapes that do not fit, weights that are not balanced, and times that fall, are negative or too far
-    apart (unless they are traced: then what lies too far is NaN). Works under `jit`, `vmap` and `jvp`; derivatives in
-    `sigma_yx` need singular values that differ, as those of an eigenbasis do.
+    apart (unless they are traced: then what lies too far is NaN). What the weights hold of a mode below the rounding of their
+    entries (1e-16 of the largest that add up to it) can't be told from none: it never grows.
+    Works under `jit`, `vmap` and `jvp`; derivatives in `sigma_yx` need singular values that differ, as those of an eigenbasis do.
     """
     first, second, sigma_yx, ts = (
         jnp.asarray(as_real(name, x))
@@ -113,12 +114,16 @@ def _without_rounding(basis: Array, Q: Array) -> Array:
 def _narrowed(Q: Array) -> Array:
     """Q times a rotation of the hidden units, which leaves Q Q^T: as few columns as it has rows, at most.
 
-    Columns beyond the rank are 0 and stay 0: rounding in them would grow as e^(lambda t).
+    Columns beyond the rank are 0 and stay 0: rounding in them would grow as e^(lambda t). The rank is that of Q with rows of
+    equal length, as a mode that starts at 1e-20 of another is learned all the same.
     """
-    _, sizes, rotation = jnp.linalg.svd(jax.lax.stop_gradient(Q), full_matrices=False)
-    turned = Q @ rotation.T
+    fixed = jax.lax.stop_gradient(Q)
+    lengths = jnp.linalg.norm(fixed, axis=1, keepdims=True)
+    lengths = jnp.where(lengths > 0, lengths, 1)
+    _, sizes, rotation = jnp.linalg.svd(fixed / lengths, full_matrices=False)
+    turned = (Q / lengths) @ rotation.T
     noise = jnp.finfo(Q.dtype).eps * max(Q.shape) * sizes[0]
-    return turned - jax.lax.stop_gradient(jnp.where(sizes <= noise, turned, 0.0))
+    return lengths * (turned - jax.lax.stop_gradient(jnp.where(sizes <= noise, turned, 0.0)))
 
 
 def _check(first: Array, second: Array, sigma_yx: Array, ts: Array) -> None:

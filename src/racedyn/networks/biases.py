@@ -12,7 +12,7 @@ from racedyn._checks import as_real, check_finite, check_flags, check_is, check_
 from racedyn._types import Weights
 from racedyn.networks.fit import check_task, check_weights
 from racedyn.networks.layers import from_layers
-from racedyn.networks.network import Network
+from racedyn.networks.network import Network, bias_of
 from racedyn.tasks.task import Task
 
 
@@ -60,17 +60,13 @@ def with_biases(
     return biased, dataclasses.replace(task, inputs={**task.inputs, node: one})
 
 
-def bias_of(edge: str) -> str:
-    """The name of the edge that carries the bias of this one."""
-    return f"{edge}_bias"
-
-
 def read_weights(network: Network, layers: Any, *, biases: bool = False) -> Weights:
     """Weights of `network` from a dict edge -> array, or from what `from_layers` takes; with `biases` those of `with_biases`.
 
     `biases`: vectors (n_target,) beside the matrices are kept, as edges "<edge>_bias" (n_target, 1), zero where a matrix has
     none. That of a matrix "<name>.weight" (or ".kernel") is called "<name>.bias", that of an edge "<edge>_bias". Without it,
-    a bias that is not zero is refused. A module with a `state_dict` may stand for it.
+    a bias that is not zero is refused, unless `network` itself has an edge for it, as those of `with_biases` have. A module
+    with a `state_dict` may stand for it.
 
         state = {"0.weight": W1, "0.bias": b1, "2.weight": W2, "2.bias": b2}  # torch.nn.Sequential(Linear, ReLU, Linear)
         networks.read_weights(network, state, biases=True)                     # w1, w2, w1_bias, w2_bias
@@ -81,6 +77,16 @@ def read_weights(network: Network, layers: Any, *, biases: bool = False) -> Weig
     check_is("network", network, Network, "be a Network")
     check_flags(biases=biases)
     layers = layers.state_dict() if hasattr(layers, "state_dict") else layers
+    own = network.biases
+    if own and not (isinstance(layers, Mapping) and set(own.values()) & set(_flat(layers))):
+        if biases:
+            fail("biases", "be left out where the network has edges for them", f"it has {list(own.values())}")
+        read = read_weights(_without_biases(network), layers, biases=True)
+        left = {name: array for name, array in read.items() if name not in network.edges and np.any(array)}
+        if left:
+            fail("weights", "have no biases but those of the network", f"that of {next(iter(left))!r} is not zero",
+                 f"It has {list(own.values())}.")  # fmt: skip
+        return {edge: read[edge] for edge in network.edges}
     if not isinstance(layers, Mapping):
         weights, vectors = from_layers(network, layers), dict[str, Any]()
     else:
@@ -98,6 +104,17 @@ def read_weights(network: Network, layers: Any, *, biases: bool = False) -> Weig
                  f"its shape is {bias.shape}")  # fmt: skip
         found[edge] = jnp.asarray(bias.reshape(-1, 1), weights[edge].dtype)
     return weights | {bias_of(edge): column for edge, column in found.items()} if biases else weights
+
+
+def _without_biases(network: Network) -> Network:
+    taken = set(network.biases.values())
+    edges = {edge: ends for edge, ends in network.edges.items() if edge not in taken}
+    joined = {node for ends in edges.values() for node in ends}
+    return Network(
+        {name: (node.width, node.kind) for name, node in network.nodes.items() if name in joined},
+        edges,
+        edge_kinds={edge: kind for edge, kind in network.edge_kinds.items() if edge in edges},
+    )
 
 
 def _parted(network: Network, layers: Mapping[str, Any]) -> tuple[Weights, dict[str, tuple[str, np.ndarray]]]:

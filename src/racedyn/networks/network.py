@@ -184,12 +184,29 @@ class Network(eqx.Module):
         source, target = self.edges[path[0]][0], self.edges[path[-1]][1]
         return joined and source in self.inputs and target in self.outputs
 
+    @property
+    def biases(self) -> dict[str, str]:
+        """Edge -> the edge that is its bias: "<edge>_bias", into the same node from an input of one unit (`with_biases`)."""
+        named = {edge: bias for edge in self.edges if (bias := bias_of(edge)) in self.edges}
+        return {
+            edge: bias
+            for edge, bias in named.items()
+            if self.edges[bias][1] == self.edges[edge][1]
+            and self.edges[bias][0] in self.inputs
+            and self.shape(bias)[1] == 1
+        }
+
     def path_names(self) -> tuple[str, ...]:
-        """A name per path: "pathway 1", ... where no edge is shared, else its edges joined by " > "."""
-        paths = self.paths()
-        if len({edge for path in paths for edge in path}) == sum(len(path) for path in paths):
-            return tuple(f"pathway {a}" for a in range(1, len(paths) + 1))
-        return tuple(" > ".join(path) for path in paths)
+        """A name per path: "pathway 1", ... where no edge is shared, else its edges joined by " > ".
+
+        Paths from biases have the latter, and the others the names that they have without biases.
+        """
+        paths, biases = self.paths(), set(self.biases.values())
+        others = [path for path in paths if path[0] not in biases]
+        names = {path: " > ".join(path) for path in paths}
+        if len({edge for path in others for edge in path}) == sum(len(path) for path in others):
+            names |= {path: f"pathway {a}" for a, path in enumerate(others, start=1)}
+        return tuple(names[path] for path in paths)
 
     def ends(self, path: Path) -> tuple[str, str]:
         """The (input, output) nodes of a path."""
@@ -222,6 +239,11 @@ class Network(eqx.Module):
         hidden = f", {len(widths)} hidden layers of {'/'.join(dict.fromkeys(widths.values()))} units" if widths else ""
         kinds = sorted({node.kind for node in self.nodes.values()} | set(self.edge_kinds.values()))
         return f"{'/'.join(kinds)} network ({', '.join(ends)}{hidden}), {len(self.edges)} edges{gates}"
+
+
+def bias_of(edge: str) -> str:
+    """The name of the edge that carries the bias of this one."""
+    return f"{edge}_bias"
 
 
 def _as_node(name: str, given: Any) -> Node:

@@ -107,7 +107,7 @@ def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
                 for path in style.drawing_order(colours):
                     ax.plot(ts, strength[:, path, mode], color=colours[path], **style.row_markers(ts), **look)
         entries = range(len(groups)) if len(groups) <= _MOST_GROUPS else (0, len(groups) - 1)
-        handles = [Line2D([], [], color="0.3", label=_group_name(groups[g], modes), **looks[g]) for g in entries]
+        handles = [Line2D([], [], color="0.3", label=_group_name(groups[g], trajectory), **looks[g]) for g in entries]
         ax.set(xlabel=style.time_label(trajectory), ylabel="strength $K_a$")
         style.mark_switches(ax, [trajectory])
         style.legend([ax], style.path_handles(style.path_names([trajectory]), colours) + handles, own)
@@ -151,14 +151,21 @@ def _new_panels(count: int, columns: int) -> list[Any]:
 
 def _mode_name(runs: Sequence[Trajectory], modes: Modes | None, mode: int) -> str:
     if modes is not None:
-        return f"{modes.names[mode]}, $S$ = {modes.S[mode]:.3g}"
+        return f"{modes.names[mode]}, $S$ = {_in_turn(runs, modes, mode)}"
     names = next((run.labels["mode"] for run in runs if "mode" in run.labels), None)
     return f"mode {mode + 1}" if names is None else str(names[mode])
 
 
-def _group_name(group: Sequence[int], modes: Modes | None) -> str:
-    which = f"mode {group[0] + 1}" if len(group) == 1 else f"modes {group[0] + 1}-{group[-1] + 1}"
-    return which if modes is None else f"{which}, $S$ = {modes.S[group[0]]:.3g}"
+def _group_name(group: Sequence[int], run: Trajectory) -> str:
+    which, modes = f"mode {group[0] + 1}" if len(group) == 1 else f"modes {group[0] + 1}-{group[-1] + 1}", _modes(run)
+    return which if modes is None else f"{which}, $S$ = {_in_turn([run], modes, group[0])}"
+
+
+def _in_turn(runs: Sequence[Trajectory], modes: Modes, mode: int) -> str:
+    """S of a mode in each task of the run that has these modes: "1.5", or "1.5, then 0.8"."""
+    run = next(run for run in runs if _modes(run) is modes)
+    parts = [known for i in range(len(run.switches) + 1) if (known := _modes(run.segment(i))) is not None]
+    return ", then ".join(dict.fromkeys(f"{known.S[mode]:.3g}" for known in parts))
 
 
 def _meanings(sets: Sequence[Sequence[Trajectory]], has_target: bool) -> list[Any]:
