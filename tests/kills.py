@@ -1,6 +1,7 @@
-"""Kill `racedyn run` at random times, go on with --resume, and hold the result against an uninterrupted run, bit for bit.
+"""Kill `racedyn run`, and a process that writes an ensemble to a file, at random times; go on, and hold the result against
+an uninterrupted one, bit for bit.
 
-`python tests/kills.py 40` kills 40 times and prints counts.
+`python tests/kills.py 40` kills each 40 times and prints counts.
 """
 
 import collections
@@ -12,11 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from racedyn import store
+from racedyn.trajectory import Status, Trajectory
 
 SIGNALS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
 CODES = {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -39,17 +42,37 @@ save_every = 1000
 CODE = "import sys\nfrom racedyn import training, cli\ntraining.CHECKPOINT_SECONDS = 0.2\ncli.command()"
 
 
+ENSEMBLE = """
+import sys, jax, numpy as np, racedyn as rd
+jax.config.update("jax_enable_x64", True)
+race, members = rd.systems.Pathways([3.0, 1.0], (3, 3), 1.0, 0.1), int(sys.argv[2])
+starts = {"p": 0.05 * np.random.default_rng(0).standard_normal((members, 2, 2))}
+rd.ensemble(race, starts, [1.0, 4.0], method="ode", path=sys.argv[1], block=4096)
+"""
+
+
 def start(folder: Path, *flags: str, devices: int = 1, temporary: Path | None = None) -> subprocess.Popen:
     """`racedyn run` on the folder's configuration, with a checkpoint every 0.2 s and what it compiled before."""
-    environment = os.environ | {
+    more = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    if temporary is not None:
+        more["TMPDIR"] = str(temporary)
+    return _process(folder, CODE, "run", str(folder / "small.toml"), *flags, **more)
+
+
+def start_ensemble(folder: Path, path: Path, members: int) -> subprocess.Popen:
+    """A user's script that writes so many races to a file, with what it compiled before."""
+    return _process(folder, ENSEMBLE, str(path), str(members))
+
+
+def _process(folder: Path, code: str, *arguments: str, **more: str) -> subprocess.Popen:
+    compiled = {
         "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }
-    if temporary is not None:
-        environment["TMPDIR"] = str(temporary)
-    command = [sys.executable, "-c", CODE, "run", str(folder / "small.toml"), *flags]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | compiled | more
+    )
 
 
 def prepare(folder: Path, steps: int) -> store.File:
@@ -97,7 +120,9 @@ def kill(folder: Path, times: int, *, seed: int, steps: int, longest: float = 4.
     draw, counts, out = random.Random(seed), collections.Counter(), folder / "runs"
     whole = prepare(folder, steps)
     killed = 0
-    while killed < times:
+    for _ in range(10 * times):
+        if killed == times:
+            break
         number = SIGNALS[killed % 3]
         before = (out / "small.h5.partial").stat().st_mtime_ns if (out / "small.h5.partial").exists() else 0
         process = start(folder, "--out", str(out), "--resume", "--quiet")
@@ -124,12 +149,75 @@ def kill(folder: Path, times: int, *, seed: int, steps: int, longest: float = 4.
         if state == "finished":
             clear(out)
             counts["results equal to the uninterrupted, bit for bit"] += 1
+    assert killed == times, f"runs end before their kills: {dict(counts)}"
     process = start(folder, "--out", str(out), "--resume", "--quiet")
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     check_same(store.load(out / "small.h5"), whole)
     counts["results equal to the uninterrupted, bit for bit"] += 1
     return counts
+
+
+def kill_ensemble(folder: Path, times: int, *, seed: int, members: int) -> collections.Counter:
+    """Kill so many ensembles on their way to a file; finish each chain and compare it with one in one go."""
+    draw, counts, path = random.Random(seed), collections.Counter(), folder / "many.h5"
+    whole = _ensemble_in_one_go(folder, members)
+    partial, killed = store.partial_path(path), 0
+    for _ in range(10 * times):
+        if killed == times:
+            break
+        number, begun = SIGNALS[killed % 3], time.monotonic()
+        known = _finished(partial)
+        process = start_ensemble(folder, path, members)
+        while process.poll() is None and not partial.exists() and time.monotonic() - begun < 60:
+            time.sleep(0.02)
+        time.sleep(draw.random() * 4)
+        process.send_signal(number)
+        process.communicate(timeout=120)
+        if path.exists():
+            counts["finished before its kill"] += process.returncode == 0
+            _check_same_members(store.load(path).ensemble, whole, range(members))
+            counts["results equal to the uninterrupted, bit for bit"] += 1
+            path.unlink()
+            continue
+        killed += 1
+        now = _finished(partial)
+        assert set(known) <= set(now), "what was finished was lost"
+        if now:
+            _check_same_members(store.load(partial, partial=True).ensemble, whole, now)
+        counts[f"{number.name}: exit {process.returncode}, {'partial' if partial.exists() else 'nothing'}"] += 1
+        counts["kills with some members finished"] += 0 < len(now) < members
+    assert killed == times, f"runs end before their kills: {dict(counts)}"
+    process = start_ensemble(folder, path, members)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    _check_same_members(store.load(path).ensemble, whole, range(members))
+    counts["results equal to the uninterrupted, bit for bit"] += 1
+    return counts
+
+
+def _ensemble_in_one_go(folder: Path, members: int) -> Trajectory:
+    process = start_ensemble(folder, folder / "whole.h5", members)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return store.load(folder / "whole.h5").ensemble
+
+
+def _finished(partial: Path) -> list[int]:
+    """Members of an unfinished file that are there; it must not pass for a finished one."""
+    if not partial.exists():
+        return []
+    try:
+        store.load(partial)
+        raise AssertionError("an unfinished ensemble looked complete")
+    except store.StoreError:
+        status = store.load(partial, partial=True).ensemble.status
+    return np.flatnonzero(status != Status.INTERRUPTED).tolist()
+
+
+def _check_same_members(found: Trajectory, whole: Trajectory, members: Sequence[int]) -> None:
+    for name, value in whole.observables.items():
+        np.testing.assert_array_equal(found.observables[name][members], value[members], err_msg=name)
 
 
 def clear(out: Path) -> None:
@@ -140,4 +228,6 @@ def clear(out: Path) -> None:
 if __name__ == "__main__":
     times, steps = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 200_000
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(kill(Path(folder), times, seed=0, steps=steps), indent=2))
+        print("racedyn run", json.dumps(kill(Path(folder), times, seed=0, steps=steps), indent=2))
+    with tempfile.TemporaryDirectory() as folder:
+        print("ensemble", json.dumps(kill_ensemble(Path(folder), times, seed=0, members=200_000), indent=2))

@@ -299,6 +299,7 @@ def test_swapped_or_foreign_arguments_are_refused():
         compare(theory, None)
 
 
+@pytest.mark.slow
 def test_pairs_of_input_and_output_are_not_pooled_and_other_rules_are_named():
     """Mode 1 of one output has nothing to do with mode 1 of another."""
     rng = np.random.default_rng(0)

@@ -78,6 +78,7 @@ def trained(steps=300, save_every=50, **options):
     return task, network, run
 
 
+@pytest.mark.slow
 def test_a_chain_of_several_inputs_is_one_of_the_joined_input():
     task, network, weights = relu()
     joined = rd.tasks.from_arrays(np.concatenate(list(task.inputs.values())), task.Y)

@@ -103,6 +103,7 @@ def test_it_is_where_the_equations_end():
     np.testing.assert_allclose(end.q**2 - end.p**2, system.q**2 - system.p**2, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_signs_batches_and_company_do_not_matter():
     rng = np.random.default_rng(1)
     S, depths, q, p = np.array([2.0, 0.7]), (4, 3, 2, 1), rng.uniform(0.5, 1, (5, 4, 2)), rng.standard_normal((5, 4, 2))

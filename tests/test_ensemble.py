@@ -38,7 +38,7 @@ def strengths(*args, **options):
     return np.asarray(rd.ensemble(*args, **options).observables["strength"])
 
 
-@pytest.mark.parametrize("method", ["exact", "ode"])
+@pytest.mark.parametrize("method", [pytest.param("exact", marks=pytest.mark.slow), "ode"])
 def test_members_are_what_they_are_alone(method):
     many = rd.ensemble(build, 70, TS, method=method, rtol=1e-9, observe=("strength", "loss", "p"))
     assert many.dims["strength"] == ("member", "time", "path", "mode") and many.dims["loss"] == ("member", "time")
@@ -58,7 +58,7 @@ def test_the_end_is_where_trajectories_go():
     np.testing.assert_allclose(end.observables["strength"][:, 0], late[:, 1], rtol=1e-11)
 
 
-@pytest.mark.parametrize("method", ["exact", "ode"])
+@pytest.mark.parametrize("method", ["exact", pytest.param("ode", marks=pytest.mark.slow)])
 def test_no_bit_depends_on_blocks_or_order(method):
     ts = TS if method == "ode" else None
     whole = strengths(build, 200, ts, method=method)
@@ -180,6 +180,7 @@ def test_systems_of_ones_own_with_a_stiff_member_for_the_second_solver():
     assert rd.ensemble(lambda rate: Decay(rate, jnp.ones(2)), rates[:1], [1.0]).observables["y"].shape == (1, 1, 2)
 
 
+@pytest.mark.slow
 def test_a_builder_that_needs_the_host():
     task = rd.tasks.hierarchy(items=2)
     network = rd.networks.parallel(task, depths=(2, 2), width=8)

@@ -83,6 +83,7 @@ def test_a_thousand_random_modes_against_an_ode():
     assert worst <= 1e-8 and compared > 0.9 * points * (1000 - never) and never < 100
 
 
+@pytest.mark.slow
 def test_every_start_is_a_start():
     depths, ts = (3, 4), np.array([0.0, 0.5, 2.0])
     S, q, p = special_modes(np.random.default_rng(77), depths, 2_000)
@@ -169,6 +170,7 @@ def test_modes_without_an_end_and_bad_input():
         trajectory(1.0, (2,), 1.0, 0.1, ts=[-1.0])
 
 
+@pytest.mark.slow
 def test_shallow_pathways_alone_have_all_times():
     """Their q never moves: it had one time where p had all."""
     race = rd.systems.Pathways([1.0, 0.5], depths=(1, 1), q=1.0, p=[[0.1], [0.2]])

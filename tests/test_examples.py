@@ -44,6 +44,7 @@ def ran(tmp_path_factory):
     return names, printed
 
 
+@pytest.mark.slow
 def test_the_main_example_prints_what_the_readme_says(ran):
     _, (printed, _) = ran
     assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", PRINTED).split()
@@ -51,6 +52,7 @@ def test_the_main_example_prints_what_the_readme_says(ran):
     np.testing.assert_allclose(found, said, rtol=0.03)
 
 
+@pytest.mark.slow
 def test_the_gated_example_prints_its_validity_and_is_what_descent_tends_to(ran):
     names, (_, measured) = ran
     assert NUMBER.sub("#", measured).split() == NUMBER.sub("#", MEASURED).split()
@@ -61,6 +63,7 @@ def test_the_gated_example_prints_its_validity_and_is_what_descent_tends_to(ran)
     assert "loss" in str(comparison)
 
 
+@pytest.mark.slow
 def test_the_main_example_learns_and_keeps_what_it_computed(ran):
     names, _ = ran
     trained, theory, loaded = names["trained"], names["theory"], names["loaded"]
@@ -71,6 +74,7 @@ def test_the_main_example_learns_and_keeps_what_it_computed(ran):
     assert error / np.linalg.norm(trained.observables["strength"]) < 0.3
 
 
+@pytest.mark.slow
 def test_races_and_systems_of_ones_own(ran):
     names, _ = ran
     strength = names["run"].observables["strength"]
@@ -80,6 +84,7 @@ def test_races_and_systems_of_ones_own(ran):
     np.testing.assert_allclose(decay.observables["y"][-1], np.exp(-1.5), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_routing_is_its_closed_form(ran):
     names, _ = ran
     shared, closed = names["shared"], names["closed"]
@@ -91,6 +96,7 @@ def test_routing_is_its_closed_form(ran):
     assert names["by_descent"].observables["probe_loss"][-1, 0] < 1e-3 * blank, "untrained routes are learned too"
 
 
+@pytest.mark.slow
 def test_the_slope_is_that_of_finite_differences(ran):
     names, _ = ran
     step = np.array([[1e-5, 0.0], [0.0, 0.0]])
@@ -99,6 +105,7 @@ def test_the_slope_is_that_of_finite_differences(ran):
     assert float(names["slope"][0, 0]) == pytest.approx(float(difference), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_the_ensemble_ends_as_the_readme_says(ran):
     names, _ = ran
     (said,) = re.findall(r"In (\d+) % of the draws", README)

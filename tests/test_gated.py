@@ -89,6 +89,7 @@ def test_levels_conserve_the_balance_of_every_inner_node(seed):
     assert float(flow.drift(jax.tree.map(lambda w: 1.1 * w, flow.y0()), flow.y0())) > 1e-2
 
 
+@pytest.mark.slow
 def test_modes_conserve_it_too():
     network, task = routing(3, 2)
     weights = network.init(rd.init.Aligned(0.1), task=task, key=0)
@@ -156,7 +157,11 @@ def distances_to_the_flow(network, task, weights, lr, ts_end, **options):
 
 @pytest.mark.parametrize(
     "rule",
-    [pytest.param({}, marks=pytest.mark.slow), {"stages": STAGES}, {"weight_decay": 0.05}],
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"stages": STAGES},
+        pytest.param({"weight_decay": 0.05}, marks=pytest.mark.slow),
+    ],
     ids=["joint", "stages", "decay"],
 )
 def test_descent_tends_to_the_flow_at_first_order(rule):

@@ -21,6 +21,12 @@ def test_killed_runs_go_on_to_the_same_result(tmp_path):
     assert counts["results equal to the uninterrupted, bit for bit"] >= 1
 
 
+def test_killed_ensembles_go_on_to_the_same_result(tmp_path):
+    counts = kills.kill_ensemble(tmp_path, 3, seed=1, members=60_000)
+    print(dict(counts))
+    assert counts["results equal to the uninterrupted, bit for bit"] >= 1
+
+
 def test_two_processes_on_one_path_leave_one_sound_file(tmp_path):
     whole = kills.prepare(tmp_path, 2_000)
     out = tmp_path / "runs"

@@ -62,6 +62,7 @@ def test_symmetric_contexts_are_the_full_flow_and_the_sigmoid(contexts):
     assert run.observables["edge_strength"].shape == (13, 2 * contexts, len(s))
 
 
+@pytest.mark.slow
 def test_unequal_starts_are_refused_and_by_force_off():
     network, task, weights, _ = contextual(3, [0.1, 0.1, 0.3])
     with pytest.raises(ValueError, match=r"outside U_p: 0\.\d+ of the norm.*level='matrix' is"):

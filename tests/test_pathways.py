@@ -63,8 +63,14 @@ def worst_error(depths, start, rtol=1e-10):
     return max(errors), float(run.stats["drift"])
 
 
-@pytest.mark.parametrize("depths", [(2, 2), (3, 7)])
-@pytest.mark.parametrize("start", ["wide", "balanced"])
+@pytest.mark.parametrize(
+    ("depths", "start"),
+    [
+        ((3, 7), "wide"),
+        ((2, 2), "balanced"),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in (((2, 2), "wide"), ((3, 7), "balanced"))),
+    ],
+)
 def test_against_an_independent_solver(depths, start):
     error, drift = worst_error(depths, start)
     assert error <= 1e-8 and drift <= 1e-8
@@ -90,6 +96,7 @@ def test_closed_forms_of_one_pathway():
     np.testing.assert_allclose(shallow, s / d * (1 - np.exp(-d * ts)) + a0 * np.exp(-d * ts), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_longest_plateau_against_its_quadrature():
     """Two equal balanced pathways of depth 13 from q = p = 0.3: t(p) = int dp / (p^12 (S - 2 d p^13)), here in ln p."""
     depth, s, d, p0 = 13, 3.0, 1.0, 0.3
@@ -167,7 +174,12 @@ def test_the_loss_is_the_networks_loss():
 
 
 @pytest.mark.parametrize(
-    ("solver", "order"), [pytest.param(dfx.Heun(), 2, marks=pytest.mark.slow), (dfx.Bosh3(), 3), (dfx.Tsit5(), 5)]
+    ("solver", "order"),
+    [
+        pytest.param(dfx.Heun(), 2, marks=pytest.mark.slow),
+        pytest.param(dfx.Bosh3(), 3, marks=pytest.mark.slow),
+        (dfx.Tsit5(), 5),
+    ],
 )
 def test_the_error_falls_at_the_solvers_order(solver, order):
     system = Pathways([1.0], (3, 4), 0.7, np.array([[0.2], [0.1]]))

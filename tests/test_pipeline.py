@@ -112,14 +112,13 @@ ROUTING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "level", "observed"),
     [
         (XOR | {"task": {"kind": "xor", "margin": 1}}, "matrix", (4, 1)),
-        pytest.param(XOR | {"task": {"kind": "xor"}}, "matrix", None, marks=pytest.mark.slow),
-        pytest.param(
-            ROUTING | {"task": {"kind": "routing", "domains": 2, "trained": 1}}, "modes", (8, 4), marks=pytest.mark.slow
-        ),
+        (XOR | {"task": {"kind": "xor"}}, "matrix", None),
+        (ROUTING | {"task": {"kind": "routing", "domains": 2, "trained": 1}}, "modes", (8, 4)),
     ],
     ids=["xor", "pure xor", "routing"],
 )
@@ -373,6 +372,7 @@ def test_the_shipped_gated_runs(name, off, tmp_path):
     assert result.comparison.errors["strength"].relative_l2 < off
 
 
+@pytest.mark.slow
 def test_a_table_from_the_file_to_the_results(tmp_path):
     (tmp_path / "mine.csv").write_text("item;a;b;c\nx;1;0;2\ny;1;1;0\nz;0;1;0\n")
     section = {"kind": "csv", "path": str(tmp_path / "mine.csv"), "inputs": ["c", "a"], "delimiter": ";"}

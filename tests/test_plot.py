@@ -188,3 +188,30 @@ def test_a_closed_figure_is_let_go():
     before = len(plt.get_fignums())
     plot.close(axes)
     assert len(plt.get_fignums()) == before - 1
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("$$", r"\$\$"),
+        ("a$b", r"a\$b"),
+        (r"$\frac{$", r"\$\frac{\$"),
+        ("$W_1$", "$W_1$"),
+        ("_w", " _w"),
+        ("\x1b[1m", r"\x1b[1m"),
+    ],
+)
+def test_any_name_can_be_drawn(name, drawn, tmp_path):
+    """Formulas where they are some; else as they are written, and never what a terminal or a parser would act on."""
+    rows = np.linspace(0.1, 1, 5)
+    made = Trajectory(
+        ts=rows,
+        observables={"strength": np.stack([rows, rows**2], axis=1)[..., None]},
+        dims={"strength": ("time", "path", "mode")},
+        labels={"path": (name, "b"), "mode": (name,)},
+    )
+    (panel,) = plot.race(made)
+    assert panel.get_title() == drawn
+    assert [text.get_text() for text in panel.figure.legends[0].get_texts()] == [drawn, "b"]
+    plot.save_figure(panel, tmp_path / "race.png")
+    plot.save_figure(plot.strengths(made), tmp_path / "strengths.png")

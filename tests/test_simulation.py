@@ -193,7 +193,7 @@ def test_provenance_says_what_was_done():
     source = run.provenance
     assert source.kind == "simulate" and source.settings["rtol"] == 1e-9 and source.versions["diffrax"]
     assert source.system == "Pathways of depths (2, 3), 6 modes" and source.wall_time > 0
-    assert rd.solve(Pathways(**SIX), TS).provenance is None
+    assert rd.solve(Decay(0.3), TS).provenance is None
 
 
 @pytest.mark.parametrize(
@@ -243,6 +243,7 @@ def test_single_precision_is_refused_with_the_line_to_add():
     assert run.observables["y"].dtype == jnp.float32
 
 
+@pytest.mark.slow
 def test_the_exact_method_gives_the_same_trajectory():
     """Also with a mode that is never learned, which an ODE then follows; in any order of modes."""
     q, p = [[1.0, 0.5, 0.3], [1.0, 0.5, 0.3]], [[0.2, -0.6, -0.4], [0.1, -0.6, 0.01]]

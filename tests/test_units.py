@@ -24,7 +24,7 @@ def problem(kind="linear"):
     return network, task, network.init(rd.init.Gaussian(0.4), key=3)
 
 
-@pytest.mark.parametrize("kind", ["linear", "tanh"])
+@pytest.mark.parametrize("kind", [pytest.param("linear", marks=pytest.mark.slow), "tanh"])
 def test_both_forms_answer_and_learn_alike(kind):
     network, task, weights = problem(kind)
     split, parts = rd.networks.split_units(network, weights)

@@ -36,6 +36,7 @@ def test_a_wide_function_has_derivatives():
     np.testing.assert_allclose(jax.grad(lambda x: scaled(x, 2).sum())(HERE), 2 * np.cos(HERE), rtol=1e-15)
 
 
+@pytest.mark.slow
 def test_ends_inside_another_jitted_function_are_those_outside():
     given = np.array([2.0, 1.0]), (3, 4), 0.3, np.array([[0.2, 0.1], [0.1, 0.2]])
     inside = jax.jit(lambda S, q, p: converged(S, (3, 4), q, p).strength)(given[0], *given[2:])

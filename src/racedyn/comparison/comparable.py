@@ -121,6 +121,7 @@ def modes_of(trajectory: Trajectory) -> Modes | None:
 
 
 def times_of(argument: str, trajectory: Trajectory) -> np.ndarray:
+    """The times of one run. Raises `ValueError` where they don't rise or are not finite."""
     ts = np.asarray(trajectory.ts, dtype=np.float64)
     if ts.ndim != 1 or not ts.size or not np.all(np.diff(ts) >= 0) or not np.isfinite(ts).all():
         fail(argument, "be one run at rising, finite flow times", f"its times have shape {ts.shape}"

@@ -74,6 +74,7 @@ def shown(value: Any) -> str:
 
 
 def key_shown(key: str) -> str:
+    """A key as it was written, without control characters and its middle left out where it is long."""
     return printable(key) if len(key) <= LONGEST else f"{printable(key[: LONGEST - 12])} ... {printable(key[-8:])}"
 
 

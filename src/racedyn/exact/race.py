@@ -62,6 +62,7 @@ def as_arrays(**values: ArrayLike | Sequence[float]) -> tuple[Array, ...]:
 
 
 def check_depths(depths: Sequence[int]) -> tuple[int, ...]:
+    """Depths, whole and at least 1. Raises `ValueError` naming the first that isn't."""
     depths = as_list("depths", depths, "be one whole number per pathway, for at least one", "For example (3, 3).")
     if not depths:
         fail("depths", "be one whole number per pathway, for at least one", "it is empty", "For example (3, 3).")

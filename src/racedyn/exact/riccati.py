@@ -51,7 +51,7 @@ def riccati(
     Raises `ValueError` for shapes that do not fit, weights that are not balanced, and times that fall, are negative or too far
     apart (unless they are traced: then what lies too far is NaN). What the weights hold of a mode below the rounding of their
     entries (1e-16 of the largest that add up to it) can't be told from none: it never grows.
-    Works under `jit`, `vmap` and `jvp`; derivatives in `sigma_yx` need singular values that differ, as those of an eigenbasis do.
+    Works under `jit`, `vmap` and `jvp`; derivatives in `sigma_yx` need singular values that differ, as in an eigenbasis.
     """
     first, second, sigma_yx, ts = (
         jnp.asarray(as_real(name, x))

@@ -68,6 +68,7 @@ def two_layer_time(s: ArrayLike, d: ArrayLike, a0: ArrayLike, fraction: ArrayLik
 
 
 def check_fraction(fraction: Array) -> None:
+    """Refuse a part of the way that is not between 0 and 1."""
     if not isinstance(fraction, jax.core.Tracer) and not (jnp.all(fraction > 0) and jnp.all(fraction < 1)):
         fail("fraction", "be between 0 and 1", f"it is {fraction}")
 

@@ -151,9 +151,9 @@ def _new_panels(count: int, columns: int) -> list[Any]:
 
 def _mode_name(runs: Sequence[Trajectory], modes: Modes | None, mode: int) -> str:
     if modes is not None:
-        return f"{modes.names[mode]}, $S$ = {_in_turn(runs, modes, mode)}"
+        return f"{style.name_text(modes.names[mode])}, $S$ = {_in_turn(runs, modes, mode)}"
     names = next((run.labels["mode"] for run in runs if "mode" in run.labels), None)
-    return f"mode {mode + 1}" if names is None else str(names[mode])
+    return f"mode {mode + 1}" if names is None else style.name_text(str(names[mode]))
 
 
 def _group_name(group: Sequence[int], run: Trajectory) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import fail
+from racedyn._text import printable
 from racedyn.trajectory import Trajectory
 
 GREY = "0.55"
@@ -64,12 +65,14 @@ def share_legend(panels: Sequence[Any], columns: int = 3) -> None:
 
 
 def time_unit(trajectory: Trajectory) -> str:
+    """The unit of its times, as figures write it."""
     source = trajectory.provenance
     unit = "tau" if source is None else str(source.settings.get("time_unit", "tau"))
     return r"$\tau$" if unit == "tau" else unit
 
 
 def time_label(trajectory: Trajectory) -> str:
+    """What an axis of its times is called."""
     unit = time_unit(trajectory)
     return f"{'flow time' if unit.startswith('$') else 'time'} ({unit})"
 
@@ -135,10 +138,25 @@ def path_names(trajectories: Sequence[Trajectory], observable: str = "strength")
     return given if len(given) == num_paths else [f"path {a + 1}" for a in range(num_paths)]
 
 
+def name_text(name: str) -> str:
+    """A name, which may come from a file of anyone's, as figures write it: formulas between dollars where they are some,
+    else letter by letter."""
+    from matplotlib.cbook import is_math_text
+    from matplotlib.mathtext import MathTextParser
+
+    text = printable(name, keep="\n")
+    try:
+        formula = is_math_text(text) and MathTextParser("agg").parse(text) is not None
+    except ValueError:
+        formula = False
+    text = text if formula else text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text  # which legends would leave out
+
+
 def shortened(text: str, most: int) -> str:
-    """At most so many letters, the middle left out: both ends of a path say where it goes."""
+    """A name of at most so many letters, the middle left out: both ends of a path say where it goes."""
     half = (most - 1) // 2
-    return text if len(text) <= most else f"{text[: most - 1 - half].rstrip()}…{text[-half:].lstrip()}"
+    return name_text(text if len(text) <= most else f"{text[: most - 1 - half].rstrip()}…{text[-half:].lstrip()}")
 
 
 def cycle() -> list[Any]:
@@ -170,7 +188,9 @@ def path_handles(names: Sequence[str], colours: Sequence[Any]) -> list[Any]:
     """Legend entries: a line per coloured path, and one for all that are grey."""
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=c, label=name) for name, c in zip(names, colours, strict=True) if c != GREY]
+    handles = [
+        Line2D([], [], color=c, label=name_text(name)) for name, c in zip(names, colours, strict=True) if c != GREY
+    ]
     others = sum(c == GREY for c in colours)
     return handles + ([Line2D([], [], color=GREY, label=f"{others} other pathways")] if others else [])
 

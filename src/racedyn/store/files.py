@@ -141,7 +141,7 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
         remedy = (
             "Choose another name."
             if path.is_dir()
-            else "Choose another name, or pass overwrite=True (--force on the command line)."
+            else "racedyn.load reads it. Choose another name, or pass overwrite=True (--force on the command line)."
         )
         fail("path", "be free", f"{str(path)!r} exists", remedy, FileExistsError)
     return path

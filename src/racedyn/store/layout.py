@@ -77,6 +77,7 @@ def write_tree(parent: h5py.Group, name: str, tree: Any, *, room: bool = False) 
 
 
 def make_group(parent: h5py.Group, name: str) -> h5py.Group:
+    """A group whose members keep the order in which they were made."""
     return parent.create_group(name, track_order=True)
 
 
@@ -132,10 +133,12 @@ def _scale(run: h5py.Group, name: str, size: int, taken: Collection[str]) -> h5p
 
 
 def last_name(item: h5py.Dataset) -> str:
+    """Its name without the groups that it lies in."""
     return str(item.name).rsplit("/", 1)[1]
 
 
 def is_scale(item: h5py.Group | h5py.Dataset) -> bool:
+    """Whether it holds the labels of an axis (an HDF5 dimension scale)."""
     return isinstance(item, h5py.Dataset) and bool(h5py.h5ds.is_scale(item.id))
 
 

@@ -20,6 +20,7 @@ RULES = ("staged", "joint")
 
 
 def relu_network(job: Job, task: Task) -> Network:
+    """The ReLU network of the settings' width."""
     return chain(task, 2, job.settings["width"], activation="relu")
 
 
@@ -45,6 +46,7 @@ def gated_problem(
 
 
 def is_common(edge: str) -> bool:
+    """Whether an edge belongs to the pathway that all contexts share."""
     return "common" in edge
 
 
