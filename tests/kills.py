@@ -80,7 +80,7 @@ def prepare(folder: Path, steps: int) -> store.File:
     (folder / "small.toml").write_text(CONFIG.format(steps=steps))
     process = start(folder, "--out", str(folder / "whole"), "--quiet")
     _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+    assert process.returncode == 0, (process.returncode, err)
     return store.load(folder / "whole" / "small.h5")
 
 
@@ -152,7 +152,7 @@ def kill(folder: Path, times: int, *, seed: int, steps: int, longest: float = 4.
     assert killed == times, f"runs end before their kills: {dict(counts)}"
     process = start(folder, "--out", str(out), "--resume", "--quiet")
     _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+    assert process.returncode == 0, (process.returncode, err)
     check_same(store.load(out / "small.h5"), whole)
     counts["results equal to the uninterrupted, bit for bit"] += 1
     return counts
@@ -161,17 +161,15 @@ def kill(folder: Path, times: int, *, seed: int, steps: int, longest: float = 4.
 def kill_ensemble(folder: Path, times: int, *, seed: int, members: int) -> collections.Counter:
     """Kill so many ensembles on their way to a file; finish each chain and compare it with one in one go."""
     draw, counts, path = random.Random(seed), collections.Counter(), folder / "many.h5"
+    begun = time.monotonic()
     whole = _ensemble_in_one_go(folder, members)
-    partial, killed = store.partial_path(path), 0
+    partial, killed, lasted = store.partial_path(path), 0, time.monotonic() - begun
     for _ in range(10 * times):
         if killed == times:
             break
-        number, begun = SIGNALS[killed % 3], time.monotonic()
-        known = _finished(partial)
+        number, known = SIGNALS[killed % 3], _finished(partial)
         process = start_ensemble(folder, path, members)
-        while process.poll() is None and not partial.exists() and time.monotonic() - begun < 60:
-            time.sleep(0.02)
-        time.sleep(draw.random() * 4)
+        time.sleep(draw.random() * lasted)
         process.send_signal(number)
         process.communicate(timeout=120)
         if path.exists():
@@ -190,7 +188,7 @@ def kill_ensemble(folder: Path, times: int, *, seed: int, members: int) -> colle
     assert killed == times, f"runs end before their kills: {dict(counts)}"
     process = start_ensemble(folder, path, members)
     _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+    assert process.returncode == 0, (process.returncode, err)
     _check_same_members(store.load(path).ensemble, whole, range(members))
     counts["results equal to the uninterrupted, bit for bit"] += 1
     return counts
@@ -199,7 +197,7 @@ def kill_ensemble(folder: Path, times: int, *, seed: int, members: int) -> colle
 def _ensemble_in_one_go(folder: Path, members: int) -> Trajectory:
     process = start_ensemble(folder, folder / "whole.h5", members)
     _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+    assert process.returncode == 0, (process.returncode, err)
     return store.load(folder / "whole.h5").ensemble
 
 

@@ -45,12 +45,13 @@ def test_against_an_ode():
     assert worst <= 1e-10 and overall <= 1e-11 and compared >= 12
 
 
-@pytest.mark.slow
-def test_a_thousand_random_modes_against_an_ode():
-    worst, overall, compared, never = worst_error(np.random.default_rng(0), 50, 20)
+@pytest.mark.parametrize("sets", [pytest.param(5, marks=pytest.mark.slow), pytest.param(50, marks=pytest.mark.long)])
+def test_random_modes_against_an_ode(sets):
+    """A hundred, or a thousand."""
+    worst, overall, compared, never = worst_error(np.random.default_rng(0), sets, 20)
     print(f"\n{compared} modes: error of K <= {worst:.1e} of S where no pathway starts above 100 S, <= {overall:.1e} of the "
           f"larger of S and the start; {never} more are never learned")  # fmt: skip
-    assert worst <= 1e-10 and overall <= 1e-11 and compared + never == 1000 and compared > 900
+    assert worst <= 1e-10 and overall <= 1e-11 and compared + never == 20 * sets and compared > 18 * sets
 
 
 @pytest.mark.parametrize("depths", [(3, 4), pytest.param((3, 3), marks=pytest.mark.slow), (2, 5, 3), (1, 4)])

@@ -100,8 +100,8 @@ def test_descent_on_one_task_after_the_other_tends_to_the_flow():
     ]
     run = rd.simulate(rd.systems.Piecewise(flows, [40.0]), np.array([40.0, 80.0]))
     X, targets, paths, modes = (
-        first.inputs["x"],
-        (first.targets["y"], second.targets["y"]),
+        first.inputs["input"],
+        (first.targets["output"], second.targets["output"]),
         network.paths(),
         first.modes,
     )

@@ -2,6 +2,7 @@
 
 import datetime
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -113,3 +114,25 @@ def test_layers_of_opposite_signs_never_pass_zero():
 def test_bases_of_one_side_or_of_no_pair_are_refused(bases, message):
     with pytest.raises(ValueError, match=message):
         rd.Task({"x": np.eye(2)}, {"y": np.diag([2.0, 1.0])}, bases=bases)
+
+
+TIMES = jnp.array([0.0, 0.5, 2.0])
+INSIDE = {
+    "chain": lambda x: exact.chain(x * jnp.ones(2), 0.3 * jnp.ones((2, 2)), TIMES[1:], ts=TIMES).strength,
+    "chain, layers": lambda x: exact.chain(jnp.ones(2), x * jnp.ones((2, 2)), TIMES[1:], ts=TIMES).strength,
+    "two_layer": lambda x: exact.two_layer(x, jnp.ones(()), jnp.asarray(0.1), TIMES),
+    "shallow": lambda x: exact.shallow(x, jnp.ones(()), jnp.asarray(0.1), TIMES),
+    "two_layer_time": lambda x: exact.two_layer_time(x, jnp.ones(()), jnp.asarray(0.1), jnp.asarray(0.4)),
+    "xor": lambda x: exact.xor(jnp.asarray(0.7), "xor", x, TIMES),
+    "xor_time": lambda x: exact.xor_time(jnp.asarray(0.7), "xor", x, jnp.asarray(0.3)),
+    "riccati": lambda x: exact.riccati(0.1 * jnp.eye(2), 0.1 * jnp.eye(2), x * jnp.diag(TIMES[1:]), TIMES).map,
+    "riccati, times": lambda x: exact.riccati(0.1 * jnp.eye(2), 0.1 * jnp.eye(2), jnp.diag(TIMES[1:]), x * TIMES).map,
+    "converged": lambda x: exact.converged(x, (3, 3), jnp.ones(2), TIMES[1:]).strength,
+    "trajectory": lambda x: exact.trajectory(x, (3, 3), jnp.ones(2), 0.1 * TIMES[1:], ts=TIMES).strength,
+}
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_known_numbers_beside_traced_ones_are_checked_inside_jit(name):
+    """JAX traces its own operations on the known ones too, so that no check may use them."""
+    assert jax.eval_shape(INSIDE[name], jnp.asarray(0.8)).dtype == float

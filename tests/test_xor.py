@@ -44,7 +44,7 @@ def run(margin, gating, a0, times=40):
     return ts, rd.simulate(rd.reduce(network, task, weights, level="matrix"), ts, rtol=1e-11)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_loss_is_the_closed_form_at_eight_margins():
     """From aligned weights, both gatings; at margin 0 linear gating learns nothing and is not run."""
     for margin in MARGINS:
@@ -77,7 +77,7 @@ def half_loss_time(margin, gating, a0):
     return float(np.interp(-0.25, -np.asarray(found.observables["loss"]), ts))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_gatings_cross_where_the_closed_form_says_and_tend_to_equal_rates():
     crossings = []
     for a0 in (1e-2, 1e-3, 1e-6):

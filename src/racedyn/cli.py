@@ -1,6 +1,7 @@
 """The command line: parse, call, print. Our own modules are imported where they are used, so that help is quick."""
 
 import argparse
+import contextlib
 import os
 import sys
 import warnings
@@ -56,14 +57,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def command() -> NoReturn:
-    """`main` as a process of its own."""
+    """`main` as a process of its own, which ends at once.
+
+    What was interrupted may still be computing in JAX's threads, and an interpreter that ends meanwhile crashes; and a signal
+    in the second that it takes to take JAX apart would make a failure of a run that is done.
+    """
     code = main()
-    if code > 128:
-        # What was interrupted may still be computing in JAX's threads, and an interpreter that ends meanwhile crashes.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 class _Parser(argparse.ArgumentParser):

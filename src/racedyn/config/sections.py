@@ -11,14 +11,15 @@ from pydantic.dataclasses import dataclass
 from racedyn.config.problems import ConfigError, kinds_in, problems
 
 T = TypeVar("T")
-# Whole numbers are counted in 64 bits, and up to 2**53 a step's time can be told from that of the next.
-LARGEST_KEY, MOST = 2**63 - 1, 2**53
+# Keys have 64 bits, what counts or indexes 32, and up to 2**53 a step's time can be told from that of the next.
+LARGEST_KEY, MOST, MOST_STEPS = 2**63 - 1, 2**31 - 1, 2**53
 MOST_LAYERS = 1000
 """Weight matrices of one pathway: each is compiled by itself, and a thousand take minutes."""
 FINEST_RTOL, LOOSEST_RTOL = 10 * sys.float_info.epsilon, 0.1
 """What float64 can meet, and from where on a tolerance lets anything pass; those of `racedyn.simulate`."""
 
 WholePositive: TypeAlias = Annotated[int, Field(ge=1, le=MOST)]
+Steps: TypeAlias = Annotated[int, Field(ge=1, le=MOST_STEPS)]
 Depth: TypeAlias = Annotated[int, Field(ge=1, le=MOST_LAYERS)]
 Key: TypeAlias = Annotated[int, Field(ge=-LARGEST_KEY - 1, le=LARGEST_KEY)]
 DataPath: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]+$")]
@@ -290,9 +291,9 @@ class Train:
 
     lr: Positive
     """Size of a descent step on the loss named by `loss`."""
-    steps: WholePositive
+    steps: Steps
     """Number of descent steps."""
-    save_every: WholePositive | None = None
+    save_every: Steps | None = None
     """Steps between two saves; chosen by `racedyn.train` if left out."""
     dtype: Literal["float32", "float64"] = "float64"
     """Precision of the training; the theory is always float64."""

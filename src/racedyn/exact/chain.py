@@ -78,8 +78,8 @@ def chain(singular_values: ArrayLike, layers: ArrayLike, variances: ArrayLike = 
     for name, array in (("singular_values", S), ("layers", w), ("variances", d)):
         if not isinstance(array, jax.core.Tracer):
             check_finite(name, np.asarray(array))
-    if not isinstance(d, jax.core.Tracer) and not d.min() > 0:
-        fail("variances", "be positive", f"the smallest is {float(d.min()):g}")
+    if not isinstance(d, jax.core.Tracer) and not (least := np.asarray(d).min()) > 0:
+        fail("variances", "be positive", f"the smallest is {least:g}")
     if t.ndim != 1:
         fail("ts", "be the times, (time,)", f"its shape is {t.shape}")
     S, d = (jnp.broadcast_to(x, (modes,)) for x in (S, d))

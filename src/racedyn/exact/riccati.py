@@ -144,15 +144,17 @@ def _check(first: Array, second: Array, sigma_yx: Array, ts: Array) -> None:
             fail("ts", "rise from 0 or later", f"ts[{at}] = {ts[at]:g} is below {ts[at - 1] if at else 0:g}",
                  "Sort them.")  # fmt: skip
         if not isinstance(sigma_yx, jax.core.Tracer) and ts.size:
-            longest, S = np.diff(np.asarray(ts, float), prepend=0.0).max(), np.linalg.norm(sigma_yx, 2)
+            longest, S = np.diff(np.asarray(ts, float), prepend=0.0).max(), np.linalg.norm(np.asarray(sigma_yx), 2)
             if not longest * S <= MAX_STEPS:
                 fail("ts", f"be at most {MAX_STEPS:.0e} / S apart, with S the largest singular value", f"S = {S:g} and two are "
                      f"{longest:g} apart", "Give a time at which all has settled, or some in between.")  # fmt: skip
     if not isinstance(first, jax.core.Tracer) and not isinstance(second, jax.core.Tracer):
-        into, out = first @ first.T, second.T @ second
-        size = float(jnp.linalg.norm(into) + jnp.linalg.norm(out))
-        off = float(jnp.linalg.norm(into - out)) / size if size else 0.0
+        # On the host: inside another function that JAX traces, its own operations on known numbers are traced too.
+        W1, W2 = np.asarray(first), np.asarray(second)
+        into, out = W1 @ W1.T, W2.T @ W2
+        size = float(np.linalg.norm(into) + np.linalg.norm(out))
+        off = float(np.linalg.norm(into - out)) / size if size else 0.0
         # Entries are sums over units, which rounding reaches with this factor to spare.
-        if not off <= 1e3 * float(jnp.finfo(into.dtype).eps):
+        if not off <= 1e3 * float(np.finfo(into.dtype).eps):
             fail("first, second", "be balanced, W1 W1^T = W2^T W2", f"they differ by {off:.2e} of their norms",
                  'Draw them from init.Balanced, or integrate reduce(..., level="matrix").')  # fmt: skip

@@ -69,15 +69,16 @@ def two_layer_time(s: ArrayLike, d: ArrayLike, a0: ArrayLike, fraction: ArrayLik
 
 def check_fraction(fraction: Array) -> None:
     """Refuse a part of the way that is not between 0 and 1."""
-    if not isinstance(fraction, jax.core.Tracer) and not (jnp.all(fraction > 0) and jnp.all(fraction < 1)):
+    # With NumPy: inside another function that JAX traces, its own operations on known numbers are traced too.
+    if not isinstance(fraction, jax.core.Tracer) and not np.all(((known := np.asarray(fraction)) > 0) & (known < 1)):
         fail("fraction", "be between 0 and 1", f"it is {fraction}")
 
 
 def flow_times(ts: Times) -> Array:
     """Flow times counted from the start, infinity included, as an array."""
     t = jnp.asarray(as_real("ts", ts), float)
-    if not isinstance(t, jax.core.Tracer) and t.size and not t.min() >= 0:
-        fail("ts", "be of at least 0, where the start is", f"its smallest is {float(t.min()):g}")
+    if not isinstance(t, jax.core.Tracer) and t.size and not (earliest := np.asarray(t).min()) >= 0:
+        fail("ts", "be of at least 0, where the start is", f"its smallest is {earliest:g}")
     return t
 
 
@@ -95,8 +96,8 @@ def _numbers(**given: ArrayLike) -> tuple[Array, ...]:
     for name, array in found.items():
         if not isinstance(array, jax.core.Tracer):
             check_finite(name, np.asarray(array))
-            if name == "d" and array.size and array.min() < 0:
-                fail(name, "be of at least 0", f"its smallest is {float(array.min()):g}", "It is a variance of inputs.")
+            if name == "d" and array.size and (least := np.asarray(array).min()) < 0:
+                fail(name, "be of at least 0", f"its smallest is {least:g}", "It is a variance of inputs.")
     try:
         np.broadcast_shapes(*(array.shape for array in found.values()))
     except ValueError:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
 
-from racedyn._checks import as_real, check_finite, check_name, check_positive, fail, shown
+from racedyn._checks import as_real, check_finite, check_name, check_positive, fail
 from racedyn._types import Array, ArrayLike, Times
 from racedyn.exact.two_layer import check_fraction, two_layer, two_layer_time
 
@@ -31,8 +31,8 @@ def xor_statistics(margin: ArrayLike, gating: str) -> tuple[Array, Array]:
 
 
 def _not_negative(argument: str, array: Array) -> None:
-    if not isinstance(array, jax.core.Tracer) and array.size and array.min() < 0:
-        fail(argument, "be of at least 0", f"its smallest is {float(array.min()):g}")
+    if not isinstance(array, jax.core.Tracer) and array.size and (least := np.asarray(array).min()) < 0:
+        fail(argument, "be of at least 0", f"its smallest is {least:g}")
 
 
 def xor(margin: ArrayLike, gating: str, a0: ArrayLike, ts: Times) -> Array:
@@ -52,9 +52,6 @@ def xor_time(margin: ArrayLike, gating: str, a0: ArrayLike, fraction: ArrayLike 
 
     Infinite with linear gating at margin 0.
     """
-    fraction = jnp.asarray(as_real("fraction", fraction), float)
-    if not isinstance(fraction, jax.core.Tracer) and not bool(jnp.all((fraction > 0) & (fraction < 1))):
-        fail("fraction", "be between 0 and 1", f"it is {shown(fraction)}")
     s, d = xor_statistics(margin, gating)
     safe = jnp.where(s == 0, 1.0, s), jnp.where(s == 0, 1.0, d)
     part = jnp.asarray(as_real("fraction", fraction), float)
