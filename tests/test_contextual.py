@@ -94,6 +94,7 @@ def answers(network, task, weights):
     return rd.networks.forward(network, weights, inputs, jnp.asarray(task.context))["output"]
 
 
+@pytest.mark.slow
 def test_a_twin_answers_and_learns_as_the_relu_network_while_its_gates_stay():
     task, network, run = trained()
     twin = gates.twin(network, task, run, at=150)

@@ -155,15 +155,8 @@ def distances_to_the_flow(network, task, weights, lr, ts_end, **options):
     return np.asarray(found)
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [
-        pytest.param({}, marks=pytest.mark.slow),
-        {"stages": STAGES},
-        pytest.param({"weight_decay": 0.05}, marks=pytest.mark.slow),
-    ],
-    ids=["joint", "stages", "decay"],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", [{}, {"stages": STAGES}, {"weight_decay": 0.05}], ids=["joint", "stages", "decay"])
 def test_descent_tends_to_the_flow_at_first_order(rule):
     task = in_two_contexts(correlated_task(5))
     network = two_pathways(task)

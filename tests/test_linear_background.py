@@ -216,6 +216,7 @@ def test_times_at_which_the_formula_in_one_shot_fails():
     np.testing.assert_allclose(alone, late_map, atol=1e-10, err_msg="save times before it must not matter")
 
 
+@pytest.mark.slow
 def test_narrow_networks_learn_the_first_modes():
     """What rounding adds in the directions that a network of rank 2 lacks must not grow: e^(s t) is 1e100 here."""
     for shape in ({"width": 2}, {"width": 8, "weight_rank": 2}):

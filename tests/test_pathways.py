@@ -173,14 +173,8 @@ def test_the_loss_is_the_networks_loss():
     np.testing.assert_allclose(observed["strength"], first["strength"][0], rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("solver", "order"),
-    [
-        pytest.param(dfx.Heun(), 2, marks=pytest.mark.slow),
-        pytest.param(dfx.Bosh3(), 3, marks=pytest.mark.slow),
-        (dfx.Tsit5(), 5),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("solver", "order"), [(dfx.Heun(), 2), (dfx.Bosh3(), 3), (dfx.Tsit5(), 5)])
 def test_the_error_falls_at_the_solvers_order(solver, order):
     system = Pathways([1.0], (3, 4), 0.7, np.array([[0.2], [0.1]]))
     exact = rd.simulate(system, [3.0], rtol=1e-13).observables["strength"][-1]

@@ -11,15 +11,17 @@ from pydantic.dataclasses import dataclass
 from racedyn.config.problems import ConfigError, kinds_in, problems
 
 T = TypeVar("T")
-# Keys have 64 bits, what counts or indexes 32, and up to 2**53 a step's time can be told from that of the next.
-LARGEST_KEY, MOST, MOST_STEPS = 2**63 - 1, 2**31 - 1, 2**53
+# Keys have 64 bits, and up to 2**53 a step's time can be told from that of the next.
+LARGEST_KEY, MOST = 2**63 - 1, 2**53
+WIDEST = 2**31 - 1
+"""Units of one layer: no array is longer."""
 MOST_LAYERS = 1000
 """Weight matrices of one pathway: each is compiled by itself, and a thousand take minutes."""
 FINEST_RTOL, LOOSEST_RTOL = 10 * sys.float_info.epsilon, 0.1
 """What float64 can meet, and from where on a tolerance lets anything pass; those of `racedyn.simulate`."""
 
 WholePositive: TypeAlias = Annotated[int, Field(ge=1, le=MOST)]
-Steps: TypeAlias = Annotated[int, Field(ge=1, le=MOST_STEPS)]
+Width: TypeAlias = Annotated[int, Field(ge=1, le=WIDEST)]
 Depth: TypeAlias = Annotated[int, Field(ge=1, le=MOST_LAYERS)]
 Key: TypeAlias = Annotated[int, Field(ge=-LARGEST_KEY - 1, le=LARGEST_KEY)]
 DataPath: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]+$")]
@@ -191,7 +193,7 @@ class Parallel:
     kind: Literal["parallel"] = "parallel"
     depths: Annotated[tuple[Depth, ...], Field(min_length=1)]
     """Number of weight matrices of each pathway."""
-    width: WholePositive
+    width: Width
     """Units of every hidden layer."""
     activation: Activation = "linear"
     """Of the hidden layers."""
@@ -206,7 +208,7 @@ class Chain:
     kind: Literal["chain"] = "chain"
     depth: Depth
     """Number of weight matrices."""
-    width: WholePositive
+    width: Width
     """Units of every hidden layer."""
     activation: Activation = "linear"
     """Of the hidden layers."""
@@ -219,7 +221,7 @@ class XorPathways:
     kind: Literal["xor"] = "xor"
     gating: Literal["linear", "xor", "both"] = "xor"
     """A pathway for each label, for each example, or both kinds."""
-    width: WholePositive = 128
+    width: Width = 128
     """Hidden units of each pathway."""
 
 
@@ -228,7 +230,7 @@ class RoutingPathways:
     """`racedyn.networks.routing`, for the task "routing"."""
 
     kind: Literal["routing"] = "routing"
-    width: WholePositive = 64
+    width: Width = 64
     """Units of every hidden layer."""
     hidden_layers: Depth = 1
     """Matrices between the first and the last of a pathway."""
@@ -243,7 +245,7 @@ class ContextualPathways:
     kind: Literal["contextual"] = "contextual"
     active: WholePositive | Annotated[tuple[WholePositive, ...], Field(min_length=1)] | None = None
     """Contexts that open a context pathway, all but one if left out; several numbers race in one network."""
-    width: WholePositive = 100
+    width: Width = 100
     """Hidden units of each pathway."""
 
 
@@ -291,9 +293,9 @@ class Train:
 
     lr: Positive
     """Size of a descent step on the loss named by `loss`."""
-    steps: Steps
+    steps: WholePositive
     """Number of descent steps."""
-    save_every: Steps | None = None
+    save_every: WholePositive | None = None
     """Steps between two saves; chosen by `racedyn.train` if left out."""
     dtype: Literal["float32", "float64"] = "float64"
     """Precision of the training; the theory is always float64."""
