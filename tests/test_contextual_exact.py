@@ -69,8 +69,14 @@ def test_the_loss_is_that_of_the_strengths(contexts, active):
         assert float(loss) == pytest.approx(0.5 * np.sum(miss**2) / task.num_examples, abs=1e-12)
 
 
-@pytest.mark.parametrize(("contexts", "active", "ratio"), [(4, 2, 1.0), (5, 4, 1.0), (4, 2, 3.0)])
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("contexts", "active", "ratio"),
+    [
+        pytest.param(4, 2, 1.0, marks=pytest.mark.long),
+        pytest.param(5, 4, 1.0, marks=pytest.mark.slow),
+        pytest.param(4, 2, 3.0, marks=pytest.mark.slow),
+    ],
+)
 def test_strengths_are_those_of_the_full_flow_from_aligned_weights(contexts, active, ratio):
     """The common pathway alone, and the context pathways on what it leaves, aligned: exact. From layers of
     unequal scale each is a chain of two."""
@@ -111,8 +117,7 @@ def test_strengths_are_those_of_the_full_flow_from_aligned_weights(contexts, act
     assert float(expected[-1]) < 0.2 * float(expected[0])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("contexts", [3, 5])
+@pytest.mark.parametrize("contexts", [pytest.param(3, marks=pytest.mark.long), pytest.param(5, marks=pytest.mark.slow)])
 def test_starts_from_random_weights(contexts):
     """The smaller the weights, the closer to training in stages, though nothing is fitted."""
     network, task = problem(contexts)

@@ -121,8 +121,14 @@ def test_signs_batches_and_company_do_not_matter():
     np.testing.assert_allclose(mapped, together.strength, rtol=1e-13)
 
 
-@pytest.mark.parametrize("depths", [(2, 2), (3, 5), (8, 8, 1)])
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "depths",
+    [
+        pytest.param((2, 2), marks=pytest.mark.long),
+        pytest.param((3, 5), marks=pytest.mark.long),
+        pytest.param((8, 8, 1), marks=pytest.mark.slow),
+    ],
+)
 def test_derivatives_are_those_of_the_end(depths):
     rng = np.random.default_rng(2)
     given = (jnp.array([2.0]), jnp.array(rng.uniform(0.5, 1.2, (len(depths), 1))),

@@ -27,8 +27,9 @@ def assert_equal_runs(found, learned=0.5):
             np.testing.assert_allclose(other.observables[name], first.observables[name], atol=1e-8)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("depths", [(2, 2), (3, 1, 2)], ids=str)
+@pytest.mark.parametrize(
+    "depths", [pytest.param((2, 2), marks=pytest.mark.long), pytest.param((3, 1, 2), marks=pytest.mark.slow)], ids=str
+)
 def test_all_levels_of_aligned_pathways(depths):
     task = rd.tasks.hierarchy(4)
     network = rd.networks.parallel(task, depths, width=6)

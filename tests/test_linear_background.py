@@ -144,7 +144,7 @@ PROBLEMS = {
 
 
 @pytest.mark.parametrize(
-    "name", [name if name == "both" else pytest.param(name, marks=pytest.mark.slow) for name in PROBLEMS]
+    "name", [name if name == "both" else pytest.param(name, marks=pytest.mark.long) for name in PROBLEMS]
 )
 def test_riccati_is_the_level_matrix(name):
     task, network, weights = problem(**PROBLEMS[name])

@@ -155,7 +155,7 @@ def test_matching_follows_training_at_depth_2():
     ("depth", "steps", "bound"),
     [
         pytest.param(2, 3000, 0.01, marks=pytest.mark.slow),
-        pytest.param(3, 6000, 0.06, marks=pytest.mark.slow),
+        pytest.param(3, 6000, 0.06, marks=pytest.mark.long),
         pytest.param(4, 10000, 0.3, marks=pytest.mark.long),
     ],
 )
