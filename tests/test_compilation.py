@@ -70,6 +70,21 @@ def test_a_caller_who_clears_jaxs_listeners_still_gets_compile_times():
     assert watch.compile_time > 0
 
 
+@pytest.mark.parametrize(("most", "again"), [("100", True), ("10000000", False)])
+def test_programs_are_forgotten_before_memory_maps_run_out(monkeypatch, tmp_path, most, again):
+    """Else XLA crashes the process, after some two hundred solves of different shapes."""
+    (tmp_path / "most").write_text(most)
+    monkeypatch.setattr(compilation, "_MOST_MAPPED", tmp_path / "most")
+    monkeypatch.setattr(compilation, "_LOOK_EVERY", 3)
+    kept = jax.jit(lambda x: x * 5.5 + 3)
+    Stopwatch()
+    for size in range(1, 4):
+        kept(np.ones(size))
+    watch = Stopwatch()
+    kept(np.ones(3))
+    assert (watch.compile_time > 0) == again
+
+
 def test_another_threads_compiling_is_not_ours():
     watch = Stopwatch()
     thread = threading.Thread(target=lambda: jax.jit(lambda x: x * 3.25 + 1)(np.ones(2)))

@@ -3,7 +3,8 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,6 +16,10 @@ _STAGES = "/jax/core/compile/"
 _XLA_BEGINS, _XLA_ENDS = f"{_STAGES}jaxpr_to_mlir_module_duration", f"{_STAGES}backend_compile_duration"
 _ARE_WE_HEARD = "/racedyn/listening"
 
+# A compiled solve maps some 320 pieces of memory, and XLA crashes the process where Linux gives no more: after two hundred.
+_MAPPED, _MOST_MAPPED = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
+_LOOK_EVERY = 25  # programs
+
 
 class _OfThisThread(threading.local):
     """JAX compiles in the thread that calls it."""
@@ -24,6 +29,7 @@ class _OfThisThread(threading.local):
         self.stages: list[tuple[float, float]] = []  # when each began and ended, disjoint
         self.watching: list[_Watch] = []
         self.listening = False
+        self.programs = 0  # compiled since there was last looked whether there is room for more
 
     def add(self, begin: float, end: float) -> None:
         """Count a stage. A function that is traced inside another one has ended before it, and is counted but once."""
@@ -46,6 +52,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         _listen()
+        _make_room()
         self._start, self._compiled = time.perf_counter(), _here.seconds
 
     @property
@@ -100,6 +107,16 @@ def _listen() -> None:
         jax.monitoring.register_event_duration_secs_listener(_heard)
 
 
+def _make_room() -> None:
+    """Forget JAX's compiled programs before there are too many of them: they are compiled again where they are needed."""
+    if _here.programs < _LOOK_EVERY:
+        return
+    _here.programs = 0
+    with suppress(OSError):  # not Linux
+        if _MAPPED.read_bytes().count(b"\n") > int(_MOST_MAPPED.read_text()) // 2:
+            jax.clear_caches()
+
+
 def _heard(event: str, duration_secs: float, **_: Any) -> None:
     if event == _ARE_WE_HEARD:
         _here.listening = True
@@ -107,6 +124,7 @@ def _heard(event: str, duration_secs: float, **_: Any) -> None:
         return
     now = time.perf_counter()
     _here.add(now - duration_secs, now)
+    _here.programs += event == _XLA_ENDS
     for each in _here.watching:
         if event == _XLA_BEGINS:
             each.start()
