@@ -275,6 +275,15 @@ def test_a_network_with_biases_takes_them_from_a_state_and_names_its_paths_as_wi
         read_weights(biased, states[100], biases=True)
 
 
+def test_a_bias_that_one_checkpoint_lacks_is_not_taken_for_zero():
+    task = correlated_task()
+    network = rd.networks.chain(task, depth=2, width=6, activation="relu")
+    states = numpy_training(task.X, task.Y, [5, 6, 3], "relu", lr=0.02, steps=200, every=100)
+    del states[100]["2.bias"]
+    with pytest.raises(ValueError, match=r"Checkpoint at 100: .*only one of the two has \['2.bias'\]"):
+        observe(network, task, states, lr=0.02, loss="mse", biases=True)
+
+
 def test_gates_hold_a_bias_with_their_matrix():
     """A bias is off where its matrix, or its layer, is; the loss is that of a plain forward pass."""
     X, Y = np.tile(np.eye(3), 2), np.random.default_rng(0).normal(size=(2, 6))

@@ -235,6 +235,15 @@ def extrapolated(rows):
     return rows[0]
 
 
+@pytest.mark.parametrize(
+    ("s", "d", "a0"), [(1.0, 1e-200, 1e-200), (2.0, 0.1, 1e-307), (1.0, 1.0, 1e-307), (1.0, 1.0, 0.1)]
+)
+def test_two_layer_where_exponentials_leave_the_range_of_numbers(s, d, a0):
+    ts = np.linspace(0, 1000 / s, 301)[1:]
+    expected = np.exp(-np.logaddexp(-2 * s * ts - np.log(a0), np.log(d) - np.log(s) + np.log(-np.expm1(-2 * s * ts))))
+    np.testing.assert_allclose(rd.exact.two_layer(s, d, a0, ts), expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("strength", [1e-20, 1e-60, 1e-300])
 @pytest.mark.parametrize("S", [(2.0, 1.0), (1.0, 2.0)])
 def test_riccati_knows_a_mode_however_small_beside_another(S, strength):

@@ -177,8 +177,8 @@ def shown(value: Any) -> str:
         return f"the class {value.__name__}"
     if isinstance(value, int) and abs(value) >= 10**20:
         return f"a number of {len(str(value)) if abs(value) < 10**4000 else 'over 4000'} digits"
-    if hasattr(value, "shape") and value.shape:
-        return f"an array of shape {value.shape} and dtype {getattr(value, 'dtype', '?')}"
+    if isinstance(shape := getattr(value, "shape", None), tuple) and shape:
+        return f"an array of shape {shape} and dtype {getattr(value, 'dtype', '?')}"
     text = repr(value)
     if len(text) > LONGEST:
         text = text[:LONGEST] + "..."

@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from racedyn._checks import check_flags, check_name, check_positive, fail
+from racedyn._checks import check_flags, check_name, check_positive, fail, shown
 from racedyn._types import Path, Weights
 from racedyn.conventions import Loss, as_loss
 from racedyn.going_on import bases_said, network_said, task_said
@@ -236,13 +236,23 @@ def _in_order(checkpoints: Mapping[Any, Any]) -> dict[Any, float]:
 
 def _each(network: Network, checkpoints: Mapping[Any, Any], keys: Iterable[Any], biases: bool) -> Iterator[Weights]:
     """The weights of each, read when its turn comes; errors name its time."""
+    names: set[Any] | None = None
     for key in keys:
         try:
             held = checkpoints[key]
             # A module can be called too, but holds its weights itself.
-            yield read_weights(
-                network, held() if callable(held) and not hasattr(held, "state_dict") else held, biases=biases
-            )
+            held = held() if callable(held) and not hasattr(held, "state_dict") else held
+            held = held.state_dict() if hasattr(held, "state_dict") else held
+            if isinstance(held, Mapping):
+                # A bias that is left out is zero: then it is left out at all times.
+                names = set(held) if names is None else names
+                if odd := names ^ set(held):
+                    fail(
+                        "weights",
+                        "have the names of the first checkpoint",
+                        f"only one of the two has {shown(sorted(odd))}",
+                    )
+            yield read_weights(network, held, biases=biases)
         except (ValueError, TypeError) as error:
             raise type(error)(f"Checkpoint at {key}: {error}") from error
         except Exception as error:

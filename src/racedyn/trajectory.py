@@ -41,7 +41,7 @@ _MESSAGES = {
     Status.DONE: "reached the last time asked for",
     Status.SETTLED: "settled: what is left to change is below the tolerance, and the last value is held",
     Status.EVENT: "stopped by an event; later rows are NaN",
-    Status.STEPS_EXHAUSTED: "used up its steps: raise max_steps or rtol, give an atol, pass an implicit solver; or it blows up",
+    Status.STEPS_EXHAUSTED: "used up its steps: raise max_steps, rtol, atol; pass an implicit solver; or it blows up or is NaN",
     Status.NOT_FINITE: "became infinite or NaN: lower lr (training), or look at the start and the vector field (a solve)",
     Status.FAILED: "was given up: tighten rtol or pass another solver; or, without a solver, no end was found",
     Status.INTERRUPTED: "was interrupted: the rows up to then are kept",

@@ -57,7 +57,8 @@ def chain(singular_values: ArrayLike, layers: ArrayLike, variances: ArrayLike = 
       any signs.
     - `ts`: flow times (time,) in units of tau, of at least 0, in any order. Infinity is the end.
 
-    The cost does not depend on `ts`, on S or on the length of plateaus: 64 Gauss panels of order 16 per mode. Two layers of
+    A layer far smaller than the largest is known to the rounding of that one, its sign included, and K with it. The cost does
+    not depend on `ts`, on S or on the length of plateaus: 64 Gauss panels of order 16 per mode. Two layers of
     0 never move. Works under `jit` and `vmap`; derivatives are those of the solution, which has none at the end of a mode that
     is never learned. Raises `ValueError` for shapes that don't fit, numbers that are not finite, variances that are not
     positive and negative times (traced ones are not looked at).

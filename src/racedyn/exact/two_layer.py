@@ -10,6 +10,7 @@ from racedyn._checks import as_real, check_finite, fail
 from racedyn._types import Array, ArrayLike, Times
 
 _END = float(jnp.finfo(float).max) ** 0.25  # infinity among the times: where all has decayed, and products are finite
+_LATE = 300.0  # exponents of e from where on what they make of 1 leaves the range of numbers, sooner or later
 
 
 class Broadcast(NamedTuple):
@@ -38,7 +39,11 @@ def two_layer(s: ArrayLike, d: ArrayLike, a0: ArrayLike, ts: Times) -> Array:
     grown = 2 * d * a0 * t * phi(2 * size * t)
     below = jnp.where(s < 0, 1.0, decay) + grown
     # Without variance nothing stops the growth, which leaves the range of numbers.
-    return side * jnp.where((below == 0) & (a0 != 0), jnp.inf, a0 * jnp.where(s < 0, decay, 1.0) / _nonzero(below))
+    early = jnp.where((below == 0) & (a0 != 0), jnp.inf, a0 * jnp.where(s < 0, decay, 1.0) / _nonzero(below))
+    # Where e^(-2st) leaves that range, a0 may still be as small: 1 / (e^(-2st) / a0 + 2 d t phi(2st)).
+    late = (s > 0) & (a0 > 0) & (2 * size * t > _LATE)
+    left = jnp.exp(jnp.where(late, -2 * size * t - jnp.log(jnp.where(a0 > 0, a0, 1.0)), 0.0))
+    return side * jnp.where(late, 1 / (left + 2 * d * t * phi(2 * size * t)), early)
 
 
 def shallow(s: ArrayLike, d: ArrayLike, b0: ArrayLike, ts: Times) -> Array:
