@@ -60,6 +60,22 @@ def test_what_decays_is_known_relative_to_what_is_left():
     np.testing.assert_allclose(run.observables["strength"][:, 0, 0], np.exp(-ts), rtol=1e-6)
 
 
+@pytest.mark.slow
+@pytest.mark.xfail(
+    raises=AssertionError,
+    reason="what moves by less than the rounding of the largest part is taken for rounding, stiff or not",
+)
+def test_a_stiff_part_is_known_however_small_beside_another():
+    """y0 follows y1, which grows from 1e-14, a thousand times faster; beside them stands a 1."""
+    k, small, ts = 1e3, 1e-14, np.linspace(1, 20, 20)
+
+    def field(t, y, args):
+        return -k * (y[0] - y[1]), 0.1 * y[1], 0.0 * y[2]
+
+    run = rd.simulate(from_function(field, (small, small, 1.0)), ts)
+    np.testing.assert_allclose(run.observables["y0"], k / (k + 0.1) * small * np.exp(0.1 * ts), rtol=1e-6)
+
+
 def test_rounding_is_not_resolved():
     """Off-diagonal parts that only rounding moves, in one vector beside weights of size 1, take no short steps."""
     target = jnp.asarray(np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0] @ np.diag([3.0, 2, 1]))
