@@ -194,6 +194,82 @@ def test_a_builder_that_needs_the_host():
         np.testing.assert_allclose(many.observables["strength"][i], alone.observables["strength"], rtol=1e-12)
 
 
+def growth(rate):
+    matrix = np.diag([1.0, 2.0])
+    return rd.from_function(lambda t, y, args: rate * args * (matrix @ y), jnp.ones(2))
+
+
+def growth_and_decay(rate):
+    return rd.systems.Piecewise([growth(rate), growth(-rate)], [0.75])
+
+
+@pytest.mark.parametrize("build, ends", [(growth, 1), pytest.param(growth_and_decay, 0.5, marks=pytest.mark.slow)])
+def test_functions_that_compute_with_the_member(build, ends):
+    """What a system closes over is its member's own where JAX traces it, alone or as a piece."""
+    rates = np.array([0.0, 1.0, 2.0])
+    grown = rd.ensemble(build, rates, [1.0], args=jnp.array(0.5)).observables["y"][:, 0]
+    np.testing.assert_allclose(grown, np.exp(ends * np.outer(0.5 * rates, [1, 2])), rtol=1e-7)
+
+
+class Named(Decay):
+    name: str
+    power: int = 1
+
+    def vector_field(self, t, y, args):
+        return -self.rate * y**self.power * (2 if self.name == "twice" else 1)
+
+
+def of_a_closure(member):
+    rate = float(member)
+    return rd.from_function(lambda t, y, args: -rate * y, [1.0])
+
+
+def of_a_class(member):
+    class Inner(Decay):
+        def vector_field(self, t, y, args):
+            return -member * y
+
+    return Inner(1.0, jnp.ones(1))
+
+
+def of_a_class_without_fields(member):
+    class Inner(rd.AbstractSystem):
+        def y0(self):
+            return jnp.ones(1)
+
+        def vector_field(self, t, y, args):
+            return -member * y
+
+    return Inner()
+
+
+@pytest.mark.parametrize(
+    "build, message",
+    [
+        (of_a_closure, "what of_a_closure.<locals>.<lambda> closes over is another value in each"),
+        (lambda member: Named(1.0, jnp.ones(1), "twice" if member else "once"), "'twice' where the first has 'once'"),
+        (lambda member: Named(1.0, jnp.ones(1), "once", int(member)), r"1 \(int\) where the first has 0"),
+        (of_a_class, "computes with what JAX traced elsewhere"),
+        (of_a_class_without_fields, "they have none"),
+    ],
+)
+def test_members_that_differ_in_what_is_compiled_are_refused(build, message):
+    """Every one of them would be the first."""
+    with pytest.raises(ValueError, match=message):
+        rd.ensemble(build, np.array([0.0, 1.0, 2.0]), [1.0])
+
+
+def test_functions_that_close_over_the_same_are_one():
+    """`if` needs the host; what it makes is equal but for the start."""
+
+    def build(member):
+        by = 2.0 if member < 10 else 3.0
+        return rd.from_function(lambda t, y, args: -by * y, [float(member)])
+
+    ends = rd.ensemble(build, np.array([1.0, 2.0]), [1.0]).observables["y"].ravel()
+    np.testing.assert_allclose(ends, np.exp(-2) * np.array([1, 2]), rtol=1e-7)
+
+
 def test_bad_input():
     race = rd.systems.Pathways(S, DEPTHS, 0.5, 0.1)
     p = np.zeros((3, 2, 2))

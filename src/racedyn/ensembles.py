@@ -123,7 +123,7 @@ def ensemble(
         check_positive_int("block", block)
     if observe is not None and not isinstance(observe, str):
         observe = check_names("observe", observe)
-    builder = Builder(build, members)
+    builder = Builder(build, members, args)
     like = builder.first()
     check_field(like, args)
     settings = settings_for(

@@ -17,6 +17,7 @@ from racedyn._checks import (
 from racedyn._types import TIME, Array, ArrayLike, PyTree, Times
 from racedyn.crossings import Asked, check_crossings
 from racedyn.options import as_times, check_options, check_times, check_tolerances, checked_jumps
+from racedyn.outside import read_again
 from racedyn.single import Settings, Solved, integrate_one
 from racedyn.systems.base import AbstractSystem
 from racedyn.trajectory import Trajectory
@@ -44,6 +45,7 @@ def settings_for(
     """The settings of one solve, defaults filled in; arguments as in `solve`. Raises `ValueError` for tolerances that mean
     nothing, or that the dtype of the state can't meet."""
     check_tolerances(system, rtol, atol)
+    read_again(crossings, event)
     return Settings(
         rtol=as_times(system, rtol),
         atol=None if atol is None else as_times(system, atol),
@@ -95,7 +97,11 @@ def solve(system: AbstractSystem, ts: Times, *, t0: ArrayLike = 0.0, args: Any =
 
 
 def arrays_at_the_door(system: Any) -> Any:
-    """Float fields become arrays: a Python float would recompile for every value and have no gradient."""
+    """Float fields become arrays: a Python float would recompile for every value and have no gradient.
+
+    And what functions and methods of the user's read beside their arguments is read as it is now.
+    """
+    read_again(system)
     return jax.tree.map(
         lambda leaf: jnp.asarray(as_real("system", leaf), float) if isinstance(leaf, float | np.ndarray) else leaf,
         system,

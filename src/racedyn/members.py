@@ -13,28 +13,37 @@ from racedyn._checks import as_real, check_callable, check_mapping, check_positi
 from racedyn._types import PyTree
 from racedyn.integration import arrays_at_the_door
 from racedyn.systems.base import AbstractSystem
+from racedyn.systems.closures import same_constant, with_own_arrays
 
 # Members are built so many at a time whatever is asked for, because the size of a batch changes the last bits of a result.
 CHUNK = 64
+FIELD = (
+    "Make what differs a field of an AbstractSystem, a float or an array; or, with from_function, let JAX trace `build`: "
+    "no float(), int() or `if` of a member."
+)
 
 
 class Builder:
     """Stacks of any members, by number.
 
     `build`: a function of one entry of `members`, or a system whose fields named in the dict `members` are replaced. `sample`:
-    a chunk of members from the first to the last.
+    a chunk of members from the first to the last. `args`: what vector fields are given.
     """
 
-    def __init__(self, build: AbstractSystem | Callable[[Any], AbstractSystem], members: int | PyTree):
+    def __init__(
+        self, build: AbstractSystem | Callable[[Any], AbstractSystem], members: int | PyTree, args: Any = None
+    ):
         self.members = _as_members(members)
         self.count = len(jax.tree.leaves(self.members)[0])
         if isinstance(build, AbstractSystem):
             self._stack = _replacing(arrays_at_the_door(build), self.members)
         elif callable(build) and not (isinstance(build, type) and not issubclass(build, AbstractSystem)):
-            self._stack = _building(build, self.members)
+            self._stack = _building(build, self.members, args)
         else:
             fail("build", "be a system or a function of a member", f"it is {shown(build)}", error=TypeError)
         self.sample = self(np.linspace(0, self.count - 1, CHUNK).astype(int))
+        if not jax.tree.leaves(eqx.filter(self.sample, eqx.is_array)):
+            fail("build", "return systems that have arrays or floats, in which they differ", "they have none", FIELD)
 
     def __call__(self, numbers: np.ndarray) -> Any:
         """The stack of these members, of which there are whole chunks."""
@@ -59,7 +68,7 @@ def fingerprint(tree: PyTree) -> str:
     return f"{checksum:08x}"
 
 
-def _building(build: Callable[[Any], AbstractSystem], members: PyTree) -> Callable[[PyTree], Any]:
+def _building(build: Callable[[Any], AbstractSystem], members: PyTree, args: Any) -> Callable[[PyTree], Any]:
     """Stacks of the systems that a function returns."""
 
     def one(member: Any) -> Any:
@@ -82,32 +91,55 @@ def _building(build: Callable[[Any], AbstractSystem], members: PyTree) -> Callab
             error.add_note(f"(building the member {shown(member)})")
             raise
 
-    def arrays(members: PyTree) -> PyTree:
-        return jax.lax.map(lambda member: eqx.filter(one(member), eqx.is_array), members, batch_size=CHUNK)
+    def arrays(members: PyTree) -> list[Any]:
+        def own(member: Any) -> list[Any]:
+            return jax.tree.leaves(eqx.filter(with_own_arrays(one(member), args), eqx.is_array))
+
+        return jax.lax.map(own, members, batch_size=CHUNK)  # type: ignore[no-any-return]
 
     check_callable("build", build, "be a function of one member", "member")
     try:
-        shape = eqx.filter_eval_shape(one, jax.tree.map(lambda leaf: leaf[0], members))
+        first = jax.tree.map(lambda leaf: leaf[0], members)
+        shape = eqx.filter_eval_shape(lambda member: with_own_arrays(one(member), args), first)
     except Exception:
         # What JAX can't trace says so in many ways: in JAX's, by refusing a member that is no whole number, by `if`. It is
         # such a function if it can be called with a member as it is; else that raises what is wrong with it.
         shape = None
     if shape is None:
-        on_host(members, 0)
-        return lambda members: _stacked([on_host(members, i) for i in range(len(jax.tree.leaves(members)[0]))])
-    static = eqx.filter(shape, lambda leaf: not isinstance(leaf, jax.ShapeDtypeStruct))
+        like = on_host(members, 0)
+        return lambda members: _stacked(like, [on_host(members, i) for i in range(len(jax.tree.leaves(members)[0]))])
+    kind, static = eqx.partition(shape, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
     traced = jax.jit(arrays)
-    return lambda members: eqx.combine(traced(members), static)
+    # Only the leaves are those of another trace: its classes and functions may be others, defined anew in each.
+    return lambda members: eqx.combine(jax.tree.unflatten(jax.tree.structure(kind), traced(members)), static)
 
 
-def _stacked(systems: list[Any]) -> Any:
-    arrays = [eqx.filter(system, eqx.is_array) for system in systems]
-    kinds = {(jax.tree.structure(a), tuple(leaf.shape for leaf in jax.tree.leaves(a))) for a in arrays}
-    if len(kinds) > 1:
-        fail("build", "return systems of one kind and size", f"there are {len(kinds)} among its members",
-             "Run one ensemble for each.")  # fmt: skip
-    stack = jax.tree.map(lambda *leaves: np.stack(leaves), *arrays)
-    return eqx.combine(stack, eqx.filter(systems[0], eqx.is_array, inverse=True))
+def _stacked(like: Any, systems: list[Any]) -> Any:
+    """Systems built one by one: their arrays. In all else each has to be as `like`, the first member, whose rest stands for
+    that of all."""
+    arrays, rest = eqx.partition(like, eqx.is_array)
+    for system in systems:
+        own, others = eqx.partition(system, eqx.is_array)
+        if not _same_kind(arrays, own):
+            fail("build", "return systems of one kind and size", f"{system!r} is of another than {like!r}",
+                 "Run one ensemble for each.")  # fmt: skip
+        for one, other in zip(jax.tree.leaves(rest), jax.tree.leaves(others), strict=True):
+            if not same_constant(one, other):
+                has = f"one has {shown(other)} where the first has {shown(one)}"
+                over = f"what {getattr(other, '__qualname__', 'a function')} closes over is another value in each"
+                fail(
+                    "build",
+                    "return systems that differ in arrays or floats only",
+                    over if callable(other) else has,
+                    FIELD,
+                )
+    stack = jax.tree.map(lambda *leaves: np.stack(leaves), *(eqx.filter(system, eqx.is_array) for system in systems))
+    return eqx.combine(stack, rest)
+
+
+def _same_kind(one: Any, other: Any) -> bool:
+    shapes = [[leaf.shape for leaf in jax.tree.leaves(arrays)] for arrays in (one, other)]
+    return bool(jax.tree.structure(one) == jax.tree.structure(other)) and shapes[0] == shapes[1]  # type: ignore[operator]
 
 
 def _replacing(system: Any, members: PyTree) -> Callable[[PyTree], Any]:

@@ -93,7 +93,7 @@ def _integrate(system: Any, ts: Array, t0: Array, t1: Array, args: Any, settings
     rtol = jnp.maximum(settings.rtol / amplification, finest_tolerance(ts.dtype))
     controller = settings.controller
     if controller is None:
-        controller = RelativeSteps(rtol, settings.atol, system.magnitudes, jax.lax.stop_gradient(y0))
+        controller = RelativeSteps(rtol, settings.atol, system, jax.lax.stop_gradient(y0))
     judge = controller
     jumps = _together(settings.jumps, system.jumps(), ts.dtype)
     if settings.step_to_ts or jumps is not None:

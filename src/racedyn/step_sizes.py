@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from racedyn._types import Array, PyTree
+from racedyn.rounding import Rounding, nothing_known, sampled
 
 COARSEST_TOLERANCE = 0.1  # from there on an error as large as the state passes for none
+NOISE = 100.0  # times rounding's change of dy/dt over a step: solvers weigh theirs by coefficients of up to some tens
 
 
 def finest_tolerance(dtype: Any) -> float:
@@ -25,22 +27,23 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
     The size is `magnitudes` of the state (as the state, or broadcasting to it). At both ends, so that zeros may be crossed; of
     nothing before, so that what shrinks is known relative to what is left of it.
 
-    **Arguments:** `rtol`; `atol`, absolute, None for none at all; `magnitudes`: of `AbstractSystem`; `y0`.
+    An error of no more than what rounding makes of dy/dt is none: no step is short enough for it.
+
+    **Arguments:** `rtol`; `atol`, absolute, None for none at all; `system`: its `magnitudes` and `vector_field`; `y0`.
     """
 
     rtol: Array
     atol: Array  # only what diffrax's root finders take it for: where an implicit solve has converged
     norm: Callable[[PyTree], Array] = eqx.field(static=True)
     floor: Array
-    magnitudes: Callable[[PyTree], PyTree]
+    system: Any
 
-    def __init__(self, rtol: Array, atol: Array | None, magnitudes: Callable[[PyTree], PyTree], y0: PyTree):
-        self.rtol, self.norm = rtol, _largest_mean
+    def __init__(self, rtol: Array, atol: Array | None, system: Any, y0: PyTree):
+        self.rtol, self.norm, self.system = rtol, _largest_mean, _still(system)
         self.floor = jnp.zeros_like(rtol) if atol is None else atol
-        sizes = [jnp.where(size > 0, size, jnp.inf) for size in jax.tree.leaves(magnitudes(y0))]
+        sizes = [jnp.where(size > 0, size, jnp.inf) for size in jax.tree.leaves(self.system.magnitudes(y0))]
         smallest = reduce(jnp.minimum, [jnp.min(size) for size in sizes]).astype(rtol.dtype)
         self.atol = rtol * jnp.where(jnp.isfinite(smallest), smallest, 1) if atol is None else atol
-        self.magnitudes = magnitudes
 
     def wrap(self, direction: Any) -> "RelativeSteps":
         return self
@@ -48,7 +51,7 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
     def init(
         self, terms: Any, t0: Any, t1: Any, y0: PyTree, dt0: Any, args: Any, func: Any, error_order: Any
     ) -> tuple[Any, Any]:
-        sizes = self.magnitudes(y0)
+        sizes = self.system.magnitudes(y0)
         largest = _largest(sizes)
         # The first step is chosen in units of each entry's size; what is zero has none yet.
         units = jax.tree.map(lambda size: jnp.where(size > 0, size, jnp.where(largest > 0, largest, 1)), sizes)
@@ -60,28 +63,62 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
         pid = dfx.PIDController(rtol=self.rtol, atol=self.rtol)
         y0 = jax.tree.map(jnp.divide, y0, units)
         first, state = pid.init(terms, t0, t1, y0, dt0, args, field, error_order)
-        return first, state
+        return first, (state, nothing_known(y0))
 
     def adapt_step_size(
         self, t0: Any, t1: Any, y0: PyTree, y1_candidate: PyTree, args: Any, y_error: Any, error_order: Any, state: Any
     ) -> Any:
         y0, y1, errors = jax.lax.stop_gradient((y0, y1_candidate, y_error))
-        sizes = jax.tree.map(jnp.add, self.magnitudes(y0), self.magnitudes(y1))
-        largest = _largest(sizes)
-        rounding = finest_tolerance(self.rtol.dtype) * largest
+        sizes = jax.tree.map(jnp.add, self.system.magnitudes(y0), self.system.magnitudes(y1))
+        allowed = jax.tree.map(lambda size: self.floor + self.rtol * size, sizes)
+        pid_state, known = state
 
-        def relative(size: Array, start: Array, end: Array, error: Array) -> Array:
-            error, change = jnp.abs(error), jnp.abs(end - start)
-            # What moves by less than the rounding of the largest entry, and no more surely in short steps than in long
-            # ones, is moved by rounding: no step is short enough for it.
-            noise = (jnp.maximum(error, change) <= rounding) & (error > jnp.sqrt(self.rtol) * change)
-            return error / jnp.where(noise | (error == 0), jnp.inf, self.floor + self.rtol * size)
+        def unresolved(start: Array, end: Array, error: Array, allowed: Array) -> Array:
+            """Too large, and no more surely the part's own motion in short steps than in long ones."""
+            error = jnp.abs(error)
+            return (error > allowed) & (error > jnp.sqrt(self.rtol) * jnp.abs(end - start))
 
-        error = _largest_mean(jax.tree.map(relative, sizes, y0, y1, errors))
-        error = jnp.where(jnp.isfinite(error) & jnp.isfinite(largest), error, jnp.inf)
+        suspects = jax.tree.map(unresolved, y0, y1, errors, allowed)
+        rounding = self._rounding(suspects, t0, y0, args, known)
+        noise = jax.tree.map(lambda change: NOISE * (t1 - t0) * change, rounding.change)
+
+        def relative(error: Array, allowed: Array, suspect: Array, noise: Array) -> Array:
+            error = jnp.abs(error)
+            return error / jnp.where((suspect & (error <= noise)) | (error == 0), jnp.inf, allowed)
+
+        error = _largest_mean(jax.tree.map(relative, errors, allowed, suspects, noise))
+        error = jnp.where(jnp.isfinite(error) & jnp.isfinite(_largest(sizes)), error, jnp.inf)
         pid = dfx.PIDController(rtol=1.0, atol=0.0, norm=jnp.abs)
         one = jnp.ones_like(error)
-        return pid.adapt_step_size(t0, t1, one, one, args, error, error_order, state)
+        *step, pid_state, result = pid.adapt_step_size(t0, t1, one, one, args, error, error_order, pid_state)
+        return *step, (pid_state, rounding), result
+
+    def _rounding(self, suspects: PyTree, t: Any, y: PyTree, args: Any, known: Rounding) -> Rounding:
+        """Of a lane that has suspects, sampled; of others nothing. Where no lane has any, the field is not evaluated."""
+        own = reduce(jnp.logical_or, [jnp.any(leaf) for leaf in jax.tree.leaves(suspects)])
+
+        def sample() -> Rounding:
+            new = sampled(self.system.vector_field, t, y, _still(args), known)
+            return jax.tree.map(lambda value: jnp.where(own, value, jnp.zeros_like(value)), new)  # type: ignore[no-any-return]
+
+        return jax.lax.cond(_any_lane(own), sample, lambda: nothing_known(y))  # type: ignore[no-any-return]
+
+
+@jax.custom_batching.custom_vmap
+def _any_lane(own: Array) -> Array:
+    """Whether any of the lanes that are stepped together: one truth for all, so that `vmap` leaves a branch on it a branch."""
+    return own
+
+
+@_any_lane.def_vmap
+def _(axis_size: int, is_batched: list[bool], own: Array) -> tuple[Array, bool]:
+    return _any_lane(jnp.any(own)), False
+
+
+def _still(tree: PyTree) -> PyTree:
+    """The same without derivatives, which steps have none of."""
+    arrays, rest = eqx.partition(tree, eqx.is_inexact_array)
+    return eqx.combine(jax.lax.stop_gradient(arrays), rest)
 
 
 def _largest(sizes: PyTree) -> Array:

@@ -46,6 +46,7 @@ from racedyn.observation import (
     check_record,
     observable_axes,
 )
+from racedyn.outside import read_again
 from racedyn.progress import Progress
 from racedyn.provenance import now, versions
 from racedyn.reading import modes_asked_for
@@ -139,6 +140,7 @@ def train(
     if optimiser is not None and not all(callable(getattr(optimiser, part, None)) for part in ("init", "update")):
         fail("optimiser", "be an optax transformation, with `init` and `update`", f"it is {shown(optimiser)}",
              "For example optax.adam(1e-3).", TypeError)  # fmt: skip
+    read_again(optimiser)
     if checkpoint is not None and not callable(checkpoint):
         fail("checkpoint", "be a function of the trajectory so far", f"it is {shown(checkpoint)}", error=TypeError)
     steps = check_positive_int("steps", steps)

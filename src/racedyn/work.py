@@ -14,7 +14,7 @@ from racedyn._checks import as_list, check_name, check_positive_int, fail, shown
 from racedyn._types import MEMBER, Array, PyTree
 from racedyn._wide import wide_jit
 from racedyn.integration import can_spread, integrate_members
-from racedyn.members import CHUNK, Builder
+from racedyn.members import CHUNK, FIELD, Builder
 from racedyn.simulation import METHODS
 from racedyn.single import Settings
 from racedyn.trajectory import Status
@@ -98,9 +98,13 @@ class Work:
         """Observables, status and stats of these members, of which there are at most `size`."""
         count = len(numbers)
         stack = _spread(builder(np.resize(numbers, size)), self.mesh)
-        states, status, stats = self._states(stack)
         times = jnp.asarray([jnp.inf]) if self.times is None else self.times
-        observables = _observe(stack, states, times, self.names, self.mesh)
+        try:
+            states, status, stats = self._states(stack)
+            observables = _observe(stack, states, times, self.names, self.mesh)
+        except jax.errors.UnexpectedTracerError:
+            fail("build", "return systems that compute with fields of theirs",
+                 f"{type(self.like).__name__} computes with what JAX traced elsewhere (the member?)", FIELD)  # fmt: skip
         kept = {name: np.asarray(values)[:count] for name, values in observables.items()}
         told = {"num_steps": stats.pop("num_steps").sum(axis=1)}
         told |= {name: values if self.like.lanes is not None else values[:, 0] for name, values in stats.items()}
