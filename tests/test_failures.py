@@ -4,12 +4,15 @@ import json
 import os
 import signal
 
+import numpy as np
 import pytest
 
-from racedyn import cli, config
+import racedyn as rd
+from racedyn import cli, config, training, work
 from racedyn._text import printable
 from racedyn.cli import main
-from racedyn.failures import ending_signals, told
+from racedyn.failures import told
+from racedyn.interruptions import ending_signals, never_lost
 
 
 @pytest.fixture
@@ -92,3 +95,62 @@ def test_a_signal_that_is_ignored_stays_so():
         assert came == []
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+class Dropping:
+    """What Python runs where no exception can be raised."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):  # until the signal is handled, here
+            pass
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interruption_that_python_drops_is_raised_later():
+    with never_lost() as interruption:
+        interruption()
+        Dropping()
+        with pytest.raises(KeyboardInterrupt):
+            interruption()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_handler_that_raises_nothing_ends_nothing():
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        with never_lost() as interruption:
+            os.kill(os.getpid(), signal.SIGINT)
+            interruption()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_dropped_interruption_ends_training_and_ensembles(monkeypatch, tmp_path):
+    """As if it had come while the garbage was collected: after the first block that is computed."""
+
+    def dropping(compute):
+        def computed(*arguments):
+            found = compute(*arguments)
+            Dropping()
+            return found
+
+        return computed
+
+    race = rd.systems.Pathways([1.0], (2,), 0.1, 0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(work.Work, "__call__", dropping(work.Work.__call__))
+        with pytest.warns(RuntimeWarning, match="66 was interrupted"):
+            run = rd.ensemble(race, {"p": np.full((130, 1, 1), 0.1)}, [1.0], block=64)
+        assert [np.sum(run.status == status) for status in (rd.Status.DONE, rd.Status.INTERRUPTED)] == [64, 66]
+        with pytest.raises(KeyboardInterrupt, match="64 of 130 members are in the file"):
+            rd.ensemble(race, {"p": np.full((130, 1, 1), 0.1)}, [1.0], block=64, path=tmp_path / "many.h5")
+    task = rd.tasks.hierarchy(items=2)
+    network = rd.networks.chain(task, depth=2, width=2)
+    monkeypatch.setattr(training, "_block", dropping(training._block))
+    weights = network.init(rd.init.Gaussian(0.1), key=0)
+    with pytest.warns(RuntimeWarning, match="Training stopped"):
+        run = rd.train(network, task, weights, lr=0.01, steps=10_000, save_every=1, progress=False)
+    assert run.status == rd.Status.INTERRUPTED and int(run.step[-1]) < 10_000

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from racedyn._text import printable
-from racedyn.failures import ending_signals, is_mistake, told
+from racedyn.failures import is_mistake, told
+from racedyn.interruptions import ending_signals
 
 if TYPE_CHECKING:
     from racedyn.config import Config

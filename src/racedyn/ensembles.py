@@ -17,6 +17,7 @@ from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
 from racedyn.compilation import Stopwatch
 from racedyn.crossings import Asked
 from racedyn.integration import settings_for
+from racedyn.interruptions import never_lost
 from racedyn.members import Builder, fingerprint
 from racedyn.options import check_options, check_times
 from racedyn.progress import Progress
@@ -146,8 +147,9 @@ def ensemble(
         missing = np.arange(builder.count) if file is None else file.missing()
         kept = _Kept(empty) if file is None else None
         done = builder.count - len(missing)
-        with Progress(builder.count, "ensemble", "members", show=progress) as bar:
+        with never_lost() as interruption, Progress(builder.count, "ensemble", "members", show=progress) as bar:
             for numbers in _blocks(missing, size):
+                interruption()
                 rows = work(builder, numbers, size)
                 (file or kept).write(numbers, *rows)  # type: ignore[union-attr]
                 done += len(numbers)
@@ -157,6 +159,8 @@ def ensemble(
             _warn(file.status())
             return file.finish(provenance)
     except KeyboardInterrupt:
+        # What was begun goes on in threads of XLA's: a process that ends meanwhile crashes.
+        jax.block_until_ready(jax.live_arrays())
         if file is not None:
             raise KeyboardInterrupt(
                 f"{done} of {builder.count} members are in the file; the same call goes on"

@@ -1,14 +1,8 @@
-"""What the command line says of an error, and the signals that end a command as Ctrl-C does. Imports nothing heavy."""
-
-import contextlib
-import signal
-from collections.abc import Iterator
-from types import FrameType
+"""What the command line says of an error. Imports nothing heavy."""
 
 from racedyn._text import printable
 
 OURS = "racedyn"
-ENDING = ("SIGTERM", "SIGHUP")  # what batch systems and closed terminals send; Windows has no SIGHUP
 
 
 def told(error: BaseException) -> str:
@@ -35,31 +29,6 @@ def told(error: BaseException) -> str:
 def is_mistake(error: BaseException) -> bool:
     """Whether the error is about what the user gave, rather than about this program or machine."""
     return isinstance(error, ValueError | TypeError | OSError)
-
-
-@contextlib.contextmanager
-def ending_signals() -> Iterator[list[int]]:
-    """Within it SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does; the list has the number of one that came.
-
-    One that is ignored already, as by nohup, stays so. Outside the main thread, where none can be handled, nothing changes.
-    """
-    came: list[int] = []
-
-    def end(number: int, _: FrameType | None) -> None:
-        came.append(number)
-        raise KeyboardInterrupt
-
-    before = {}
-    for name in ENDING:
-        number = getattr(signal, name, None)
-        with contextlib.suppress(ValueError):
-            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-                before[number] = signal.signal(number, end)
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _raised_in(error: BaseException) -> str:

@@ -33,6 +33,7 @@ from racedyn.going_on import (
     task_said,
     weights_at_the_end,
 )
+from racedyn.interruptions import never_lost
 from racedyn.networks.fit import check_task, check_weights, warn_of_closed_gates
 from racedyn.networks.network import Network
 from racedyn.networks.pathmaps import observed_paths
@@ -237,10 +238,11 @@ def train(
     status = None
     last_checkpoint = time.perf_counter()
     try:
-        with Progress(total=steps, label="train", unit="steps", show=progress) as bar:
+        with never_lost() as interruption, Progress(total=steps, label="train", unit="steps", show=progress) as bar:
             for state, block in _blocks(descent, initial, steps, save_every, first_row=earlier is None):
                 rows.add(block)
                 bar.update(int(state.step) - first)
+                interruption()
                 if checkpoint is not None and time.perf_counter() - last_checkpoint > CHECKPOINT_SECONDS:
                     checkpoint(so_far())
                     last_checkpoint = time.perf_counter()
