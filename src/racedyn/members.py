@@ -1,5 +1,6 @@
 """Many systems of one kind as one: a stack, whose arrays have an axis of members in front."""
 
+import dataclasses
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -121,8 +122,8 @@ def _stacked(like: Any, systems: list[Any]) -> Any:
     for system in systems:
         own, others = eqx.partition(system, eqx.is_array)
         if not _same_kind(arrays, own):
-            fail("build", "return systems of one kind and size", f"{system!r} is of another than {like!r}",
-                 "Run one ensemble for each.")  # fmt: skip
+            fail("build", "return systems of one kind and size",
+                 f"{system!r} is of another than {like!r}{_differing(like, system)}", "Run one ensemble for each.")  # fmt: skip
         for one, other in zip(jax.tree.leaves(rest), jax.tree.leaves(others), strict=True):
             if not same_constant(one, other):
                 has = f"one has {shown(other)} where the first has {shown(one)}"
@@ -140,6 +141,19 @@ def _stacked(like: Any, systems: list[Any]) -> Any:
 def _same_kind(one: Any, other: Any) -> bool:
     shapes = [[leaf.shape for leaf in jax.tree.leaves(arrays)] for arrays in (one, other)]
     return bool(jax.tree.structure(one) == jax.tree.structure(other)) and shapes[0] == shapes[1]  # type: ignore[operator]
+
+
+def _differing(one: Any, other: Any) -> str:
+    """The fields by which two systems are of two kinds, in words; none where their classes are two."""
+    if type(one) is not type(other):
+        return ""
+    values = {field.name: (getattr(one, field.name), getattr(other, field.name)) for field in dataclasses.fields(one)}
+    names = [
+        name for name, pair in values.items() if not _same_kind(*(eqx.filter((part,), eqx.is_array) for part in pair))
+    ]
+    static = {field.name for field in dataclasses.fields(one) if field.metadata.get("static")}
+    names += [name for name, (own, its) in values.items() if name in static and own != its]
+    return f" in {', '.join(map(repr, names))}" if names else ""
 
 
 def _replacing(system: Any, members: PyTree) -> Callable[[PyTree], Any]:
