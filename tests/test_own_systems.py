@@ -1,5 +1,7 @@
 """What a system of one's own has to name, and what a solve says of itself."""
 
+import math
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -87,3 +89,66 @@ def test_t_end_is_the_flow_time_at_which_a_solve_ended(method):
     race = rd.systems.Pathways([3.0], depths=(2, 2), q=1.0, p=[[0.1], [0.2]])
     run = rd.simulate(race, np.array([5.0, 6.0]), t0=4.0, method=method)
     np.testing.assert_array_equal(run.stats["t_end"], [6.0])
+
+
+class Observing(rd.AbstractSystem):
+    def y0(self):
+        return jnp.ones(2)
+
+    def vector_field(self, t, y, args):
+        return -y
+
+    def observe(self, t, y):
+        return {"largest": max(y)}
+
+
+def in_place(t, y, args):
+    y[0] = 0.0
+    return y
+
+
+NUMPY_SCRIPTS = {
+    "numpy": lambda t, y, args: np.sin(y),
+    "an array of numpy": lambda t, y, args: np.array([y[1], -y[0]]),
+    "math": lambda t, y, args: jnp.stack([math.sin(y[0]), y[1]]),
+    "if": lambda t, y, args: y if t < 0.5 else -y,
+    "float": lambda t, y, args: float(y[0]) * y,
+    "int": lambda t, y, args: np.ones(3)[int(t)] * y,
+    "in place": in_place,
+}
+DOORS = {
+    "simulate": lambda system: rd.simulate(system, TS),
+    "solve": lambda system: rd.solve(system, TS),
+    "ensemble": lambda system: rd.ensemble(lambda member: system, 2, TS),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("kind", NUMPY_SCRIPTS)
+def test_what_a_numpy_script_computes_with_is_named_with_the_remedy(kind, door):
+    system = rd.from_function(NUMPY_SCRIPTS[kind], [1.0, 1.0])
+    with pytest.raises(
+        TypeError, match=r"must be computed by JAX, .* jnp.sin for np.sin or math.sin, jnp.where for `if`"
+    ):
+        DOORS[door](system)
+
+
+def test_so_are_observables_and_crossings():
+    with pytest.raises(TypeError, match="Argument `system` must be computed by JAX"):
+        rd.simulate(Observing(), TS)
+    with pytest.raises(TypeError, match=r"Argument `crossings\['one'\]` must be computed by JAX"):
+        rd.simulate(rd.systems.Pathways([1.0], (2,), 0.1, 0.1), TS, crossings={"one": lambda system, t, y: np.sin(t)})
+
+
+@pytest.mark.parametrize(
+    "function, message",
+    [
+        (lambda t, y: -y, r"`function` must be a function \(t, y, args\) -> dy/dt, but it can't be called with"),
+        (lambda y, t, args: -y, r"its shape is \(\). Its arguments are \(t, y, args\), in this order"),
+        (lambda t, y, args: [y[0], y[1]], r"its shape is \[\(\), \(\)\].* it returns jnp.stack"),
+    ],
+    ids=["two arguments", "in SciPy's order", "a list"],
+)
+def test_functions_of_other_libraries_form(function, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        rd.simulate(rd.from_function(function, [1.0, 1.0]), TS)

@@ -1,5 +1,6 @@
 """Argument checks with one wording: what was given, what was needed, the usual remedy."""
 
+import contextlib
 import inspect
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,11 @@ from racedyn._text import printable
 LARGEST = 2**31 - 1  # of what counts or indexes: no array is longer, and JAX counts in 32 bits by default
 LONGEST, MOST_NAMES = 60, 40  # characters of a value, and names, that a message shows
 TRACED = "Call it outside of jit, vmap and grad, once for each value."
+_UNTRACEABLE = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
 _REAL = (jnp.floating, jnp.integer, jnp.bool_)
 
 
@@ -149,6 +155,27 @@ def check_callable(argument: str, value: Any, must: str, *arguments: str) -> Non
         fail(argument, must, f"it can't be called with ({', '.join(arguments)}): {error}", error=TypeError)
     except ValueError:  # some builtins have no signature
         pass
+
+
+@contextlib.contextmanager
+def computed_by_jax(argument: str) -> Iterator[None]:
+    """Within it what JAX can't compute with says so by name, with the usual remedy; the line at fault is in the traceback."""
+    try:
+        yield
+    except Exception as error:
+        in_place = isinstance(error, TypeError) and "immutable" in str(error)
+        traced = (
+            jax.errors.ConcretizationTypeError
+            | jax.errors.TracerArrayConversionError
+            | jax.errors.TracerIntegerConversionError
+        )
+        if not (in_place or isinstance(error, traced)):
+            raise
+        message = (
+            f"Argument `{argument}` must be computed by JAX, but it needs values that JAX does not know before it runs. Use "
+            "jax.numpy: jnp.sin for np.sin or math.sin, jnp.where for `if`, y.at[i].set(v) for y[i] = v, no float() or int()."
+        )
+        raise TypeError(message) from error
 
 
 def check_mapping(argument: str, value: Any, must: str, remedy: str = "") -> None:

@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from racedyn._checks import as_float, as_real, check_callable, check_positive, fail
+from racedyn._checks import as_float, as_real, check_callable, check_positive, computed_by_jax, fail
 from racedyn._types import Array, PyTree
 
 Quantity: TypeAlias = Callable[[Any, Array, PyTree], Any]  # of a system (of a lane), a time and a state
@@ -58,7 +58,8 @@ def _values(system: Any, crossings: Crossings, t: Array, y: PyTree) -> list[Arra
     whole, state = (system.system, system.together(y)) if hasattr(system, "together") else (system, y)
     found = []
     for name, quantity in crossings:
-        value = jnp.asarray(as_real(f"crossings[{name!r}]", quantity(whole, t, state)))
+        with computed_by_jax(f"crossings[{name!r}]"):
+            value = jnp.asarray(as_real(f"crossings[{name!r}]", quantity(whole, t, state)))
         if value.ndim:
             fail(f"crossings[{name!r}]", "give one number", f"its shape is {value.shape}",
                  "Of a laned system it is asked lane by lane.")  # fmt: skip

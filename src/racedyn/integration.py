@@ -13,6 +13,7 @@ import numpy as np
 from racedyn._checks import (
     as_real,
     check_is,
+    computed_by_jax,
 )
 from racedyn._types import TIME, Array, ArrayLike, PyTree, Times
 from racedyn.crossings import Asked, check_crossings
@@ -93,7 +94,9 @@ def solve(system: AbstractSystem, ts: Times, *, t0: ArrayLike = 0.0, args: Any =
     check_options(**options)
     settings = settings_for(system, **options)
     ts, t0 = check_times(system, ts, t0), as_times(system, t0)
-    return package(system, ts, integrate(system, ts, t0, args, settings), settings)
+    with computed_by_jax("system"):
+        solved = integrate(system, ts, t0, args, settings)
+    return package(system, ts, solved, settings)
 
 
 def arrays_at_the_door(system: Any) -> Any:

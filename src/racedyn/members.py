@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_callable, check_mapping, check_positive_int, fail, shown
+from racedyn._checks import as_real, check_callable, check_mapping, check_positive_int, computed_by_jax, fail, shown
 from racedyn._types import PyTree
 from racedyn.integration import arrays_at_the_door
 from racedyn.systems.base import AbstractSystem
@@ -99,16 +99,19 @@ def _building(build: Callable[[Any], AbstractSystem], members: PyTree, args: Any
         return jax.lax.map(own, members, batch_size=CHUNK)  # type: ignore[no-any-return]
 
     check_callable("build", build, "be a function of one member", "member")
+    first = jax.tree.map(lambda leaf: leaf[0], members)
+    traceable = True
     try:
-        first = jax.tree.map(lambda leaf: leaf[0], members)
-        shape = eqx.filter_eval_shape(lambda member: with_own_arrays(one(member), args), first)
+        eqx.filter_eval_shape(one, first)
     except Exception:
         # What JAX can't trace says so in many ways: in JAX's, by refusing a member that is no whole number, by `if`. It is
         # such a function if it can be called with a member as it is; else that raises what is wrong with it.
-        shape = None
-    if shape is None:
+        traceable = False
+    if not traceable:
         like = on_host(members, 0)
         return lambda members: _stacked(like, [on_host(members, i) for i in range(len(jax.tree.leaves(members)[0]))])
+    with computed_by_jax("build"):
+        shape = eqx.filter_eval_shape(lambda member: with_own_arrays(one(member), args), first)
     kind, static = eqx.partition(shape, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
     traced = jax.jit(arrays)
     # Only the leaves are those of another trace: its classes and functions may be others, defined anew in each.

@@ -16,6 +16,7 @@ from racedyn._checks import (
     check_is,
     check_name,
     check_number,
+    computed_by_jax,
     fail,
 )
 from racedyn._names import check_held, check_observed, check_tree
@@ -166,12 +167,15 @@ def check_field(system: Any, args: Any) -> None:
     y0 = jax.eval_shape(system.y0)
     if not jax.tree.leaves(y0) or not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(y0)):
         fail("system", "have a state y0() of real numbers", f"it is {y0}", "For example jnp.ones(3).")
-    dy = jax.eval_shape(system.vector_field, jax.ShapeDtypeStruct((), jnp.result_type(*jax.tree.leaves(y0))), y0, args)
+    time = jax.ShapeDtypeStruct((), jnp.result_type(*jax.tree.leaves(y0)))
+    with computed_by_jax("system"):
+        dy = jax.eval_shape(system.vector_field, time, y0, args)
+        # Names and axes that no file holds are refused here rather than by `save`, when the work is done.
+        observed = jax.eval_shape(system.observe, time, y0)
     shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (y0, dy)]
     if shapes[0] != shapes[1]:
-        fail("system", f"have a vector field of the state's shape, {shapes[0]}", f"its shape is {shapes[1]}")
-    # Names and axes that no file holds are refused here rather than by `save`, when the work is done.
-    observed = jax.eval_shape(system.observe, jax.ShapeDtypeStruct((), jnp.result_type(*jax.tree.leaves(y0))), y0)
+        fail("system", f"have a vector field of the state's shape, {shapes[0]}", f"its shape is {shapes[1]}",
+             "Its arguments are (t, y, args), in this order; of several numbers it returns jnp.stack([...]).")  # fmt: skip
     named = system.dims()
     axes = {name: named.get(name, tuple(f"{name}_{i}" for i in range(leaf.ndim))) for name, leaf in observed.items()}
     for name, own in axes.items():

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, fail, shown
+from racedyn._checks import as_real, check_callable, check_finite, fail, shown
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, PyTree
 
@@ -187,8 +187,7 @@ class FunctionSystem(AbstractSystem):
 
 def from_function(function: Callable[[Array, PyTree, Any], PyTree], y0: PyTree) -> AbstractSystem:
     """The system dy/dt = function(t, y, args) from `y0`: numbers (one array), or a tuple or dict of arrays."""
-    if not callable(function):
-        fail("function", "be a function (t, y, args) -> dy/dt", f"it is {shown(function)}", "", TypeError)
+    check_callable("function", function, "be a function (t, y, args) -> dy/dt", "t", "y", "args")
     initial = y0 if isinstance(y0, tuple | dict) else jnp.asarray(as_real("y0", y0), float)
     start = jax.tree.map(lambda leaf: jnp.asarray(as_real("y0", leaf), float), initial)
     if not jax.tree.leaves(start) or any(leaf.size == 0 for leaf in jax.tree.leaves(start)):
