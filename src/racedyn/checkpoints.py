@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from racedyn._checks import check_flags, check_name, check_positive, fail, shown
+from racedyn._precision import full_precision
 from racedyn._types import Path, Weights
 from racedyn.conventions import Loss, as_loss
 from racedyn.going_on import bases_said, network_said, task_said
@@ -36,6 +37,7 @@ from racedyn.tasks.task import Task
 from racedyn.trajectory import Provenance, Status, Trajectory
 
 
+@full_precision
 def observe(
     network: Network,
     task: Task,

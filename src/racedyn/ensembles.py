@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import check_flags, check_names, check_positive_int
+from racedyn._precision import full_precision
 from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
 from racedyn.compilation import Stopwatch
 from racedyn.crossings import Asked
@@ -68,6 +69,7 @@ def ensemble(
 ) -> Path: ...
 
 
+@full_precision
 def ensemble(
     build: _Build,
     members: int | PyTree,

@@ -15,6 +15,7 @@ from racedyn._checks import (
     check_is,
     computed_by_jax,
 )
+from racedyn._precision import full_precision
 from racedyn._types import TIME, Array, ArrayLike, PyTree, Times
 from racedyn.crossings import Asked, check_crossings
 from racedyn.options import as_times, check_options, check_times, check_tolerances, checked_jumps
@@ -62,6 +63,7 @@ def settings_for(
     )
 
 
+@full_precision
 def solve(system: AbstractSystem, ts: Times, *, t0: ArrayLike = 0.0, args: Any = None, **options: Any) -> Trajectory:
     """Integrate `system` from t0 and observe it at `ts` (time,). Pure: works under jit, grad, jvp and vmap; no retry.
 

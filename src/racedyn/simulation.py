@@ -20,6 +20,7 @@ from racedyn._checks import (
     fail,
 )
 from racedyn._names import check_held, check_observed, check_tree
+from racedyn._precision import full_precision
 from racedyn._types import MEMBER, TIME, Array, Times
 from racedyn.compilation import Stopwatch
 from racedyn.exact import Ending
@@ -49,6 +50,7 @@ class SolveError(RuntimeError):
         self.trajectory = trajectory
 
 
+@full_precision
 def simulate(
     system: AbstractSystem,
     ts: Times,

@@ -18,6 +18,7 @@ from racedyn._checks import (
     fail,
     shown,
 )
+from racedyn._precision import full_precision
 from racedyn._types import Path
 from racedyn.compilation import Stopwatch
 from racedyn.conventions import Loss, as_loss
@@ -60,6 +61,7 @@ ROWS_PER_BLOCK = 64
 CHECKPOINT_SECONDS = 10.0
 
 
+@full_precision
 def train(
     network: Network,
     task: Task,

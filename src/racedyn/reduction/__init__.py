@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from racedyn._checks import check_flags, check_is, check_name, check_not_negative, fail
+from racedyn._precision import full_precision
 from racedyn._types import Path
 from racedyn.networks.fit import check_task, check_weights, warn_of_closed_gates
 from racedyn.networks.network import Network
@@ -19,6 +20,7 @@ from racedyn.tasks.task import Task
 LEVELS = ("pathway", "modes", "matrix", "full")
 
 
+@full_precision
 def reduce(
     network: Network,
     task: Task,
