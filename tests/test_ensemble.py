@@ -246,7 +246,7 @@ def of_a_class_without_fields(member):
 @pytest.mark.parametrize(
     "build, message",
     [
-        (of_a_closure, "what of_a_closure.<locals>.<lambda> closes over is another value in each"),
+        (of_a_closure, "what of_a_closure.<locals>.<lambda> reads is another value, or other code, in each"),
         (lambda member: Named(1.0, jnp.ones(1), "twice" if member else "once"), "'twice' where the first has 'once'"),
         (lambda member: Named(1.0, jnp.ones(1), "once", int(member)), r"1 \(int\) where the first has 0"),
         (of_a_class, "computes with what JAX traced elsewhere"),
@@ -257,6 +257,111 @@ def test_members_that_differ_in_what_is_compiled_are_refused(build, message):
     """Every one of them would be the first."""
     with pytest.raises(ValueError, match=message):
         rd.ensemble(build, np.array([0.0, 1.0, 2.0]), [1.0])
+
+
+RATE, PLACE, VALUES = 1.0, SimpleNamespace(rate=1.0), np.ones(1)
+ONE = rd.from_function(lambda t, y, args: -RATE * y, [1.0])
+
+
+class OfAGlobal(Decay):
+    def vector_field(self, t, y, args):
+        return -RATE * y
+
+
+def set_all(member):
+    global RATE
+    RATE = PLACE.rate = VALUES[0] = float(member)
+
+
+SHARED = {
+    "a global": lambda: rd.from_function(lambda t, y, args: -RATE * y, [1.0]),
+    "an attribute": lambda: rd.from_function(lambda t, y, args: -PLACE.rate * y, [1.0]),
+    "an array": lambda: rd.from_function(lambda t, y, args: -VALUES * y, [1.0]),
+    "one system": lambda: ONE,
+    "a method's global": lambda: OfAGlobal(1.0, jnp.ones(1)),
+}
+
+
+@pytest.mark.parametrize("kind", SHARED)
+def test_what_building_a_member_changes_outside_of_it_is_refused(kind):
+    """One function reads all: at the end it would be the last member's value, compiled in for everyone."""
+    with pytest.raises(ValueError, match=r"differ in arrays or floats only, but what .* reads is another value"):
+        rd.ensemble(lambda member: (set_all(member), SHARED[kind]())[1], np.array([0.5, 1.0]), [1.0])
+
+
+def test_traced_globals_and_defaults_are_the_members_own():
+    def by_a_global(member):
+        global RATE
+        RATE = member
+        return rd.from_function(lambda t, y, args: -RATE * y, [1.0])
+
+    try:
+        for build in (by_a_global, lambda member: rd.from_function(lambda t, y, args, k=member: -k * y, [1.0])):
+            ends = rd.ensemble(build, [0.5, 1.0], [1.0]).observables["y"].ravel()
+            np.testing.assert_allclose(ends, np.exp([-0.5, -1.0]), rtol=1e-7)
+    finally:
+        set_all(1.0)
+
+
+@pytest.mark.parametrize("on_the_host", [False, True])
+def test_draws_that_are_not_the_members_own_are_refused(on_the_host):
+    """Traced, one draw would be everyone's."""
+    draw = np.random.default_rng(0)
+
+    def build(member):
+        p = 0.1 * draw.standard_normal((2, 2)) + (float(member) if on_the_host else member)
+        return rd.systems.Pathways(S, DEPTHS, 0.5, p)
+
+    with pytest.raises(ValueError, match=r"return the same each time .* jax.random.fold_in"):
+        rd.ensemble(build, 3, TS)
+
+
+def test_a_file_is_gone_on_with_by_the_same_functions_only(tmp_path, monkeypatch):
+    """After an interruption: another closure, another global, other code."""
+    path = tmp_path / "many.h5"
+    made, stop = Work.__call__, [True]
+
+    def interrupted(*args):
+        if stop[0] and len(made_blocks):
+            raise KeyboardInterrupt
+        made_blocks.append(1)
+        return made(*args)
+
+    def run(build):
+        return rd.ensemble(build, np.arange(130.0), [1.0], block=64, path=path)
+
+    def by(factor):
+        return lambda member: rd.from_function(lambda t, y, args: -RATE * factor * y, jnp.ones(1) * (1 + member))
+
+    def other_code(member):
+        return rd.from_function(lambda t, y, args: -2 * RATE * y, jnp.ones(1) * (1 + member))
+
+    made_blocks: list[int] = []
+    monkeypatch.setattr(Work, "__call__", interrupted)
+    set_all(1.0)
+    with pytest.raises(KeyboardInterrupt, match="64 of 130"):
+        run(by(1.0))
+    stop[0] = False
+    for build in (by(2.0), other_code):
+        with pytest.raises(ValueError, match="is of one with other settings"):
+            run(build)
+    set_all(2.0)
+    with pytest.raises(ValueError, match="is of one with other settings"):
+        run(by(1.0))
+    set_all(1.0)
+    ends = rd.load(run(by(1.0))).ensemble.observables["y"].ravel()
+    np.testing.assert_allclose(ends, np.exp(-1) * np.arange(1, 131), rtol=1e-7)
+
+
+def test_what_is_known_of_each_lane_goes_to_the_file(tmp_path):
+    """Accuracy, and crossings of members that have lanes; long plateaus are known less well, as in `simulate`."""
+    race = rd.systems.Pathways([1.0], (9, 9), 0.01, [[0.01], [0.0099]])
+    start = {"q": np.array([[[1.0], [1.0]], [[0.01], [0.01]]]), "p": np.array([[[0.1], [0.05]], [[0.01], [0.0099]]])}
+    path = rd.ensemble(race, start, [1.0], method="ode", crossings={"half": 0.5}, path=tmp_path / "many.h5")
+    stats = rd.load(path).ensemble.stats
+    assert stats["accuracy"].shape == stats["crossing_half"].shape == (2, 1)
+    assert stats["accuracy"][0] < 1e-6 and stats["accuracy"][1] > 0.1
+    assert np.all(rd.ensemble(race, start, [1.0]).stats["accuracy"] == 1e-8)
 
 
 def test_functions_that_close_over_the_same_are_one():

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
 import pytest
+from scipy.integrate import solve_ivp
 
 import racedyn as rd
 from racedyn.simulation import SolveError
@@ -275,3 +276,46 @@ def test_methods_that_do_not_fit():
     ):
         rd.simulate(pathways, [0.0, 1.0], method="exact", solver=dfx.Dopri5())
     assert "Dopri5" in rd.simulate(pathways, [0.0, 1.0], method="auto", solver=dfx.Dopri5()).provenance.solver
+
+
+def robertson(t, y, args):
+    first, second = 0.04 * y[0] - 1e4 * y[1] * y[2], 3e7 * y[1] ** 2
+    return jnp.stack([-first, first - second, second])
+
+
+def test_a_stiff_system_of_ones_own_is_tried_again_by_an_implicit_solver():
+    ts = [0.4, 40.0, 4000.0]
+    run = rd.simulate(rd.from_function(robertson, [1.0, 0.0, 0.0]), ts)
+    exact = solve_ivp(
+        lambda t, y: np.asarray(robertson(t, y, None)), (0, ts[-1]), [1, 0, 0], "Radau", ts, rtol=1e-10, atol=1e-20
+    )
+    np.testing.assert_allclose(run.observables["y"], exact.y.T, rtol=3e-6)
+    assert run.provenance.solver.endswith("then Kvaerno5")
+
+
+def test_a_failure_says_where():
+    with pytest.raises(SolveError, match=r"stopped at t = 1, where the largest number of its state is .*e\+"):
+        rd.simulate(rd.from_function(lambda t, y, args: y**2, [1.0]), [2.0], max_steps=2000)
+
+
+def test_observables_and_crossings_of_other_kinds():
+    class Bare(rd.AbstractSystem):
+        def y0(self):
+            return jnp.ones(2)
+
+        def vector_field(self, t, y, args):
+            return -y
+
+        def observe(self, t, y):
+            return y
+
+    with pytest.raises(TypeError, match="observe\\(\\) that returns a dict name -> array"):
+        rd.simulate(Bare(), TS)
+    with pytest.raises(ValueError, match="give a number that changes its sign, but it gives bool"):
+        rd.simulate(
+            rd.from_function(lambda t, y, args: -y, [1.0]), TS, crossings={"a": lambda system, t, y: y[0] > 0.5}
+        )
+    with pytest.raises(TypeError, match=r"`adjoint` must be diffrax.ForwardMode"):
+        jax.jvp(
+            lambda k: rd.solve(rd.from_function(lambda t, y, args: -k * y, [1.0]), TS).observables["y"], (1.0,), (1.0,)
+        )

@@ -83,7 +83,7 @@ def test_stiff_parts_are_known_however_small_beside_others(solver, accuracy):
         }
 
     start = {"follows": small, "slow": small, "driven": 0 * small, "one": jnp.array(1.0)}
-    run = rd.simulate(from_function(field, start), ts, solver=solver, retry=None)
+    run = rd.simulate(from_function(field, start), ts, solver=solver, retry=solver)
     grown = k / (k + 0.1) * np.exp(0.1 * ts)
     driven = (k**2 * np.cos(ts) + k * np.sin(ts)) / (k**2 + 1)
     np.testing.assert_allclose(run.observables["follows"] / small, np.outer(grown, np.ones(4)), rtol=accuracy)
@@ -118,7 +118,7 @@ def test_rounding_is_not_resolved(solver, accuracy, size):
         return jnp.concatenate([(R.T @ second.T @ error @ V).ravel(), (U.T @ error @ first.T @ R).ravel()])
 
     system = from_function(field, 0.01 * np.tile(np.eye(size).ravel(), 2))
-    run = rd.simulate(system, [0.0, 1000.0], solver=solver, retry=None, max_steps=10_000)
+    run = rd.simulate(system, [0.0, 1000.0], solver=solver, retry=solver, max_steps=10_000)
     first, second = np.asarray(run.observables["y"][-1]).reshape(2, size, size)
     np.testing.assert_allclose(second @ first, S, atol=3 * accuracy)
 

@@ -163,13 +163,8 @@ def computed_by_jax(argument: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        in_place = isinstance(error, TypeError) and "immutable" in str(error)
-        traced = (
-            jax.errors.ConcretizationTypeError
-            | jax.errors.TracerArrayConversionError
-            | jax.errors.TracerIntegerConversionError
-        )
-        if not (in_place or isinstance(error, traced)):
+        in_place = "immutable" in str(error) or "setting an array element" in str(error)
+        if not (in_place or isinstance(error, _UNTRACEABLE)):
             raise
         message = (
             f"Argument `{argument}` must be computed by JAX, but it needs values that JAX does not know before it runs. Use "

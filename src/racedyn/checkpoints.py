@@ -157,7 +157,7 @@ def observe(
             f"All {len(rows)} checkpoints give the same numbers. If they are state dicts, they may all hold references to "
             "the weights at the end: copy each tensor when you save it ({name: t.clone() for name, t in ...}).",
             UserWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
 
     observables, ys = _stacked(rows), _stacked(kept) if kept else None
@@ -167,7 +167,7 @@ def observe(
         warnings.warn(
             f"The loss of the checkpoint at {list(keys)[num]} is not finite: rows from there on are left out.",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     factor = convention.factor(task)
     unit = "tau" if lr is not None else keys_in

@@ -60,6 +60,9 @@ def _values(system: Any, crossings: Crossings, t: Array, y: PyTree) -> list[Arra
     for name, quantity in crossings:
         with computed_by_jax(f"crossings[{name!r}]"):
             value = jnp.asarray(as_real(f"crossings[{name!r}]", quantity(whole, t, state)))
+        if not jnp.issubdtype(value.dtype, jnp.floating):
+            fail(f"crossings[{name!r}]", "give a number that changes its sign", f"it gives {value.dtype}",
+                 "For example y[0] - 0.5 for y[0] > 0.5.")  # fmt: skip
         if value.ndim:
             fail(f"crossings[{name!r}]", "give one number", f"its shape is {value.shape}",
                  "Of a laned system it is asked lane by lane.")  # fmt: skip

@@ -98,10 +98,11 @@ def ensemble(
     - `build`: a function of a member that returns its system, or a system some of whose fields differ between members.
     - `members`: a number n, for members 0 to n - 1 (make keys of them by `jax.random.fold_in`), or arrays with an axis of
       members in front, as a dict or another pytree; beside a system a dict of its fields. A function that JAX can't trace is
-      called for one member after the other.
+      called for one member after the other. It returns the same each time it is called with a member, and members differ in
+      arrays and floats only: in fields, or in what functions given to `from_function` have captured.
     - `ts`: (time,), flow time in units of tau, rising from 0 or later.
     - `path`: members go straight to this file, which `load` and xarray open; memory is that of a block. What an interrupted
-      run left in `PATH.partial` is gone on with, if it is of the same ensemble.
+      run left in `PATH.partial` is gone on with, if it is of the same ensemble: members, settings, code and what it reads.
     - `observe`: names of the observables to keep: "strength" where there is one, or else all.
     - `method`: "auto": without a solver where the system has a solution of its own (`systems.Pathways`, in float64 and without
       weight decay), but for modes that are never learned; "exact": refused where it has none; "ode": by the solver.
@@ -112,7 +113,7 @@ def ensemble(
     - `progress`: a bar on stderr.
 
     Returns a `Trajectory` whose observables are (member, time, ...), with a `status` for each member: one that fails fails
-    alone; or the path. No value depends on blocks, order or interruptions, to the last bit; on the number of devices it
+    alone; or the path. `stats["accuracy"]`, (member,) or (member, lane), is what is promised of each, as of `simulate`. No value depends on blocks, order or interruptions, to the last bit; on the number of devices it
     depends by rounding.
 
     Raises `ValueError` or `TypeError` for bad arguments, and warns where members failed. Ctrl-C (`KeyboardInterrupt`) is raised
@@ -269,5 +270,5 @@ def _warn(status: np.ndarray) -> None:
         )
         shown = ", ".join(map(str, failed[:10])) + (", ..." if len(failed) > 10 else "")
         warnings.warn(
-            f"{len(failed)} of {len(status)} members failed ({shown}): {reasons}.", RuntimeWarning, stacklevel=3
+            f"{len(failed)} of {len(status)} members failed ({shown}): {reasons}.", RuntimeWarning, stacklevel=4
         )

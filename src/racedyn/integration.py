@@ -1,6 +1,7 @@
 """The only ODE solve: `solve`, pure, and the pieces of it that `simulation` puts together on the host."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -83,7 +84,8 @@ def solve(system: AbstractSystem, ts: Times, *, t0: ArrayLike = 0.0, args: Any =
     - `save_ys` (False): also keep the states.
     - `jumps`: times at which the vector field jumps, as a drive that is switched on, or is off but for a short pulse: steps
       end there. A solver sees the field only at its own steps: without these times it loses digits at each jump, and may step
-      over a pulse without a sign. What is smooth needs none; `systems.Piecewise` has its switches.
+      over a pulse without a sign. What is smooth needs none, but for pulses that are short
+      beside all else: their times, too. `systems.Piecewise` has its switches.
     - `crossings`: name -> a function of (system, t, y) whose first change of sign is recorded, as `stats["crossing_NAME"]` in
       units of tau, with the number of all as `stats["num_crossings_NAME"]`, for each lane by its own system, without stopping
       anything; or, for systems that know what there is to learn, a number: the fraction of it. NaN where there is none.
@@ -96,9 +98,22 @@ def solve(system: AbstractSystem, ts: Times, *, t0: ArrayLike = 0.0, args: Any =
     check_options(**options)
     settings = settings_for(system, **options)
     ts, t0 = check_times(system, ts, t0), as_times(system, t0)
-    with computed_by_jax("system"):
+    with computed_by_jax("system"), _named_adjoint():
         solved = integrate(system, ts, t0, args, settings)
     return package(system, ts, solved, settings)
+
+
+@contextlib.contextmanager
+def _named_adjoint() -> Iterator[None]:
+    try:
+        yield
+    except TypeError as error:
+        if "forward-mode autodiff" not in str(error):
+            raise
+        message = (
+            "Argument `adjoint` must be diffrax.ForwardMode() for jvp and jacfwd, but it is one for grad and jacrev."
+        )
+        raise TypeError(message) from error
 
 
 def arrays_at_the_door(system: Any) -> Any:

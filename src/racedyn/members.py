@@ -1,9 +1,10 @@
 """Many systems of one kind as one: a stack, whose arrays have an axis of members in front."""
 
 import dataclasses
+import re
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,11 +14,13 @@ import numpy as np
 from racedyn._checks import as_real, check_callable, check_mapping, check_positive_int, computed_by_jax, fail, shown
 from racedyn._types import PyTree
 from racedyn.integration import arrays_at_the_door
+from racedyn.outside import read, read_value
 from racedyn.systems.base import AbstractSystem
-from racedyn.systems.closures import same_constant, with_own_arrays
+from racedyn.systems.closures import with_own_arrays
 
 # Members are built so many at a time whatever is asked for, because the size of a batch changes the last bits of a result.
 CHUNK = 64
+DIFFERENCES = "return systems that differ in arrays or floats only"
 FIELD = (
     "Make what differs a field of an AbstractSystem, a float or an array; or, with from_function, let JAX trace `build`: "
     "no float(), int() or `if` of a member."
@@ -42,6 +45,7 @@ class Builder:
             self._stack = _building(build, self.members, args)
         else:
             fail("build", "be a system or a function of a member", f"it is {shown(build)}", error=TypeError)
+        self._reads = read(build)
         self.sample = self(np.linspace(0, self.count - 1, CHUNK).astype(int))
         if not jax.tree.leaves(eqx.filter(self.sample, eqx.is_array)):
             fail("build", "return systems that have arrays or floats, in which they differ", "they have none", FIELD)
@@ -55,8 +59,10 @@ class Builder:
         return jax.tree.map(lambda leaf: jnp.asarray(leaf[0]) if eqx.is_array(leaf) else leaf, self.sample)
 
     def fingerprint(self) -> str:
-        """What tells this ensemble from others: a checksum of all that was given for members, and of the sample's systems."""
-        return fingerprint((self.members, eqx.filter(self.sample, eqx.is_array)))
+        """What tells this ensemble from others: a checksum of all that was given for members, of the sample's systems, and of
+        the code and the values that their functions, and the one that builds them, read."""
+        reads = repr(self._reads)
+        return fingerprint((self.members, eqx.filter(self.sample, eqx.is_array), reads))
 
 
 def fingerprint(tree: PyTree) -> str:
@@ -84,10 +90,10 @@ def _building(build: Callable[[Any], AbstractSystem], members: PyTree, args: Any
             )
         return system
 
-    def on_host(members: PyTree, i: int) -> Any:
+    def on_host(members: PyTree, i: int) -> _Built:
         member = jax.tree.map(lambda leaf: leaf[i], members)
         try:
-            return one(member)
+            return _Built(system := one(member), read(system))
         except Exception as error:
             error.add_note(f"(building the member {shown(member)})")
             raise
@@ -109,36 +115,56 @@ def _building(build: Callable[[Any], AbstractSystem], members: PyTree, args: Any
         traceable = False
     if not traceable:
         like = on_host(members, 0)
+        _check_repeats(*(eqx.filter(system, eqx.is_array) for system in (like.system, one(first))))
         return lambda members: _stacked(like, [on_host(members, i) for i in range(len(jax.tree.leaves(members)[0]))])
     with computed_by_jax("build"):
         shape = eqx.filter_eval_shape(lambda member: with_own_arrays(one(member), args), first)
+        _check_repeats(*(_program(lambda member: with_own_arrays(one(member), args), first) for _ in range(2)))
     kind, static = eqx.partition(shape, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
     traced = jax.jit(arrays)
     # Only the leaves are those of another trace: its classes and functions may be others, defined anew in each.
     return lambda members: eqx.combine(jax.tree.unflatten(jax.tree.structure(kind), traced(members)), static)
 
 
-def _stacked(like: Any, systems: list[Any]) -> Any:
+def _program(function: Callable[[Any], Any], member: Any) -> tuple[list[Any], str]:
+    """What JAX traces of a function: its constants, and its text but for addresses in it."""
+    traced = jax.make_jaxpr(lambda member: eqx.filter(function(member), eqx.is_array))(member)
+    return list(traced.consts), re.sub(r"0x[0-9a-f]+", "", str(traced.jaxpr))
+
+
+def _check_repeats(one: Any, other: Any) -> None:
+    """Refuse what is drawn anew: where JAX traces `build` there would be one draw for all, and no run could be gone on with."""
+    if read_value(one) != read_value(other):
+        fail("build", "return the same each time it is called with the same member", "it returns something else",
+             "Draw by the member: with jax.random.fold_in(key, member), or np.random.default_rng(int(member)).")  # fmt: skip
+
+
+def _stacked(like: "_Built", systems: "list[_Built]") -> Any:
     """Systems built one by one: their arrays. In all else each has to be as `like`, the first member, whose rest stands for
     that of all."""
-    arrays, rest = eqx.partition(like, eqx.is_array)
-    for system in systems:
-        own, others = eqx.partition(system, eqx.is_array)
+    arrays, rest = eqx.partition(like.system, eqx.is_array)
+    for built in systems:
+        own, others = eqx.partition(built.system, eqx.is_array)
         if not _same_kind(arrays, own):
             fail("build", "return systems of one kind and size",
-                 f"{system!r} is of another than {like!r}{_differing(like, system)}", "Run one ensemble for each.")  # fmt: skip
+                 f"{built.system!r} is of another than {like.system!r}{_differing(like.system, built.system)}",
+                 "Run one ensemble for each.")  # fmt: skip
         for one, other in zip(jax.tree.leaves(rest), jax.tree.leaves(others), strict=True):
-            if not same_constant(one, other):
-                has = f"one has {shown(other)} where the first has {shown(one)}"
-                over = f"what {getattr(other, '__qualname__', 'a function')} closes over is another value in each"
-                fail(
-                    "build",
-                    "return systems that differ in arrays or floats only",
-                    over if callable(other) else has,
-                    FIELD,
-                )
-    stack = jax.tree.map(lambda *leaves: np.stack(leaves), *(eqx.filter(system, eqx.is_array) for system in systems))
-    return eqx.combine(stack, rest)
+            if not callable(other) and read_value(one) != read_value(other):
+                fail("build", DIFFERENCES, f"one has {shown(other)} where the first has {shown(one)}", FIELD)
+        if built.reads != like.reads:
+            names = [getattr(leaf, "__qualname__", "") for leaf in jax.tree.leaves(others) if callable(leaf)]
+            what = next(filter(None, names), type(built.system).__name__)
+            fail("build", DIFFERENCES, f"what {what} reads is another value, or other code, in each", FIELD)
+    stack = [eqx.filter(built.system, eqx.is_array) for built in systems]
+    return eqx.combine(jax.tree.map(lambda *leaves: np.stack(leaves), *stack), rest)
+
+
+class _Built(NamedTuple):
+    """A system, and what its functions read when it had just been built."""
+
+    system: Any
+    reads: list[Any]
 
 
 def _same_kind(one: Any, other: Any) -> bool:
@@ -190,6 +216,8 @@ def _replacing(system: Any, members: PyTree) -> Callable[[PyTree], Any]:
 def _as_members(members: int | PyTree) -> PyTree:
     if isinstance(members, int | np.integer) and not isinstance(members, bool):
         return np.arange(check_positive_int("members", members))
+    if isinstance(members, list) and all(isinstance(item, int | float | np.generic) for item in members):
+        members = np.array(members)
     if isinstance(members, dict):
         check_mapping("members", members, "be a dict name -> array with an axis of members in front")
     members = jax.tree.map(

@@ -23,11 +23,9 @@ def read_again(*given: Any) -> None:
     """Forget compiled programs if a function among `given` reads another value than it did when it was last given.
 
     Seen are numbers, texts, arrays, containers and plain objects that functions and methods name as globals, close over, or
-    have as defaults, and the functions that they call, except those of libraries. Under a transformation of JAX nothing is
-    done: what is compiled there is the caller's.
+    have as defaults, and the functions that they call, except those of libraries; not what they look up by other ways, as in a
+    file or in `os.environ`, nor what the caller has compiled around it.
     """
-    if isinstance(jnp.zeros(()), jax.core.Tracer):
-        return
     changed = False
     for owner, function in _functions(given):
         now, before = _Reader().of(function), _last_read.setdefault(owner, {})
@@ -36,6 +34,16 @@ def read_again(*given: Any) -> None:
         before[method] = now
     if changed:
         jax.clear_caches()
+
+
+def read(*given: Any) -> list[Any]:
+    """What the functions among `given` are and read, as plain data: equal, in its `repr` too, if they compute the same."""
+    return [_Reader().of(function) for _, function in _functions(given)]
+
+
+def read_value(value: Any) -> Any:
+    """What a value is, as plain data; see `read`."""
+    return _Reader().of(value)
 
 
 def _functions(given: Any) -> Iterator[tuple[Any, Any]]:
@@ -59,54 +67,22 @@ def _functions(given: Any) -> Iterator[tuple[Any, Any]]:
                 nodes += node.values()
             case _ if callable(getattr(node, "__wrapped__", None)):
                 nodes.append(node.__wrapped__)
-            case np.ndarray() | jax.Array() | str() | int() | float() | None:
+            case np.ndarray() | jax.Array() | str() | int() | float() | types.ModuleType() | None:
                 pass
             case _:
                 if callable(node) and _known_by_itself(node) and not _of_library(type(node)):
                     yield node, node
-                nodes += vars(node).values() if hasattr(node, "__dict__") else ()
+                nodes += _inside(node).values()
                 for owner in type(node).__mro__:
                     if not _of_library(owner):
                         nodes += [_plain(value) for value in vars(owner).values()]
 
 
 class _Reader:
-    """Snapshots that compare equal as long as what they are of means the same to a compiled program."""
+    """Snapshots that compare equal as long as what they are of means the same to a compiled program, in any process."""
 
     def __init__(self) -> None:
         self.seen: set[int] = set()
-
-    def of_function(self, function: types.FunctionType) -> Any:
-        cells = [self._cell(cell) for cell in function.__closure__ or ()]
-        read = [
-            self.of(value)
-            for value in (function.__defaults__, function.__kwdefaults__, vars(function).get("__wrapped__"))
-        ]
-        names = {} if _of_library(function) else self._globals(function)
-        return function.__code__, cells, read, names
-
-    def _globals(self, function: types.FunctionType) -> dict[str, Any]:
-        names: set[str] = set()
-        codes = [function.__code__]
-        while codes:  # the functions that stand inside it
-            code = codes.pop()
-            names |= set(code.co_names)
-            codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-        found = {}
-        for name in sorted(names & function.__globals__.keys()):
-            value = function.__globals__[name]
-            if isinstance(value, types.ModuleType):
-                own = () if _of_library(value) else sorted(names & vars(value).keys())
-                found[name] = [(attribute, self.of(getattr(value, attribute))) for attribute in own]
-            else:
-                found[name] = self.of(value)
-        return found
-
-    def _cell(self, cell: types.CellType) -> Any:
-        try:
-            return self.of(cell.cell_contents)
-        except ValueError:  # a name that is not yet bound
-            return None
 
     def of(self, value: Any) -> Any:
         if value is None or isinstance(value, str | bytes | bool | int | float | complex | np.generic):
@@ -117,13 +93,17 @@ class _Reader:
         match value:
             case jax.core.Tracer():
                 return _name(type(value))
-            case jax.Array():
-                return _Same(value)
-            case np.ndarray():
-                data = repr(value.tolist()).encode() if value.dtype == object else np.ascontiguousarray(value).tobytes()
-                return value.shape, str(value.dtype), zlib.crc32(data)
+            case np.ndarray() | jax.Array():
+                return _data(value)
             case types.FunctionType():
-                return self.of_function(value)
+                return self._of_function(value)
+            case types.CodeType():
+                return (
+                    value.co_code.hex(),
+                    value.co_names,
+                    value.co_varnames,
+                    [self.of(item) for item in value.co_consts],
+                )
             case types.MethodType():
                 return self.of(value.__func__), self.of(value.__self__)
             case functools.partial():
@@ -139,27 +119,64 @@ class _Reader:
                     {} if _of_library(value) else {name: item for name, item in vars(value).items() if name[:2] != "__"}
                 )
                 return _name(value), [(name, self.of(_plain(item))) for name, item in own.items()]
+            case types.ModuleType():
+                return value.__name__
             case _ if callable(wrapped := getattr(value, "__wrapped__", None)):
                 return self.of(wrapped)
-        inside = vars(value) if hasattr(value, "__dict__") and not isinstance(value, types.ModuleType) else {}
-        return _name(type(value)), [(name, self.of(item)) for name, item in inside.items()]
+        return self.of(type(value)), [(name, self.of(item)) for name, item in _inside(value).items()]
+
+    def _of_function(self, function: types.FunctionType) -> Any:
+        cells = [self._cell(cell) for cell in function.__closure__ or ()]
+        given = function.__defaults__, function.__kwdefaults__, vars(function).get("__wrapped__")
+        names = {} if _of_library(function) else self._globals(function)
+        return self.of(function.__code__), cells, [self.of(value) for value in given], names
+
+    def _globals(self, function: types.FunctionType) -> dict[str, Any]:
+        names: set[str] = set()
+        codes = [function.__code__]
+        while codes:  # the functions that stand inside it
+            code = codes.pop()
+            names |= set(code.co_names)
+            codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+        found: dict[str, Any] = {}
+        for name in sorted(names & function.__globals__.keys()):
+            value = function.__globals__[name]
+            if isinstance(value, types.ModuleType):
+                own = () if _of_library(value) else sorted(names & vars(value).keys())
+                found[name] = [(attribute, self.of(getattr(value, attribute))) for attribute in own]
+            else:
+                found[name] = self.of(value)
+        return found
+
+    def _cell(self, cell: types.CellType) -> Any:
+        try:
+            return self.of(cell.cell_contents)
+        except ValueError:  # a name that is not yet bound
+            return None
 
 
-class _Same:
-    """An array that can't change: it is the same one, or another."""
-
-    def __init__(self, array: jax.Array):
-        self.array = array
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.array is other.array
-
-    __hash__ = None  # type: ignore[assignment]
+def _data(array: Any) -> Any:
+    if isinstance(array, jax.Array) and jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        array = jax.random.key_data(array)
+    array = np.asarray(array)
+    data = repr(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).tobytes()
+    return array.shape, str(array.dtype), zlib.crc32(data)
 
 
-def _name(kind: type) -> tuple[str, int]:
+def _inside(value: Any) -> dict[str, Any]:
+    """The attributes of an object, those in slots too."""
+    slots = [name for kind in type(value).__mro__ for name in _names(vars(kind).get("__slots__", ()))]
+    found = {name: getattr(value, name) for name in slots if name[:2] != "__" and hasattr(value, name)}
+    return found | (vars(value) if hasattr(value, "__dict__") else {})
+
+
+def _names(slots: Any) -> tuple[str, ...]:
+    return (slots,) if isinstance(slots, str) else tuple(slots)
+
+
+def _name(kind: type) -> str:
     """Not the type itself, which would keep its methods alive, and with them what was read by them."""
-    return kind.__qualname__, id(kind)
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _known_by_itself(thing: Any) -> bool:

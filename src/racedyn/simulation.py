@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -39,6 +39,7 @@ from racedyn.systems import AbstractSystem, Piecewise
 from racedyn.trajectory import Provenance, Status, Trajectory
 
 EXACT_ACCURACY = 1e-8  # of trajectories without a solver, in the larger of S and the start
+LARGEST_IMPLICIT = 1000  # numbers of a state: an implicit step solves as many linear equations
 METHODS = ("ode", "exact", "auto")
 
 
@@ -74,8 +75,9 @@ def simulate(
 
     `progress`: says so on stderr once JAX has compiled for more than 2 s.
 
-    Beyond `solve` it refuses times and tolerances that can't be met, sorts lanes by their predicted rate, tries lanes
-    that used up their steps once more with the implicit solver `retry` (Kvaerno5 by default), and attaches provenance.
+    Beyond `solve` it refuses times and tolerances that can't be met, sorts lanes by their predicted rate, tries lanes, and
+    systems of up to 1000 numbers, that used up their steps once more with the implicit solver `retry` (Kvaerno5 by
+    default), and attaches provenance.
 
     Raises `ValueError` for bad times or tolerances, and for the method "exact" of a system that has none; `SolveError`, with
     the trajectory, where nothing succeeded (not with `throw=False`); warns where some lanes failed: they are NaN from there
@@ -103,6 +105,10 @@ def simulate(
             solved = jax.tree.map(lambda first, new: first.at[missing].set(new), solved, rest)
     elif system.lanes is None:
         solved = solve_once(system, settings=settings)
+        again = retry or dfx.Kvaerno5()
+        if _may_be_stiff(solved, settings) and type(again) is not type(settings.solver):
+            solved = solve_once(system, settings=dataclasses.replace(settings, solver=again, step_to_ts=True))
+            solver += f", then {type(again).__name__}"
     else:
         solved, retried = _solve_lanes(system, solve_once, settings, retry or dfx.Kvaerno5())
     provenance = Provenance(
@@ -147,6 +153,16 @@ def _exactly(system: Any, ts: Array, t0: float, method: str, options: list[str])
     return Solved(saved, end, steps + int(Status.DONE), stats), np.flatnonzero(np.asarray(endings) >= Ending.NEVER)
 
 
+def _may_be_stiff(solved: Solved, settings: Settings) -> bool:
+    """Whether an implicit solver may do what an explicit one could not in its steps."""
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((solved.end, solved.status))):
+        return False
+    sizes = [np.asarray(leaf) for leaf in jax.tree.leaves(solved.end)]
+    small = sum(leaf.size for leaf in sizes) <= LARGEST_IMPLICIT
+    exhausted = settings.controller is None and int(solved.status) == Status.STEPS_EXHAUSTED
+    return small and exhausted and all(np.isfinite(leaf).all() for leaf in sizes)
+
+
 def _solve_lanes(
     system: Any, solve_once: Callable[..., Solved], settings: Settings, retry: dfx.AbstractSolver
 ) -> tuple[Solved, int]:
@@ -174,6 +190,11 @@ def check_field(system: Any, args: Any) -> None:
         dy = jax.eval_shape(system.vector_field, time, y0, args)
         # Names and axes that no file holds are refused here rather than by `save`, when the work is done.
         observed = jax.eval_shape(system.observe, time, y0)
+    if not isinstance(observed, Mapping) or not all(
+        isinstance(leaf, jax.ShapeDtypeStruct) for leaf in observed.values()
+    ):
+        fail("system", "have an observe() that returns a dict name -> array", f"it returns {type(observed).__name__}",
+             'For example {"y": y}.', TypeError)  # fmt: skip
     shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (y0, dy)]
     if shapes[0] != shapes[1]:
         fail("system", f"have a vector field of the state's shape, {shapes[0]}", f"its shape is {shapes[1]}",
@@ -188,6 +209,14 @@ def check_field(system: Any, args: Any) -> None:
     check_tree("y0()", y0, {TIME, *sizes})
 
 
+def _where(trajectory: Trajectory) -> str:
+    """Where a system without lanes ended: a part that is far below what matters asks for `atol`, a huge one blows up."""
+    if trajectory.end is None or np.ndim(trajectory.status):
+        return ""
+    largest = max(float(np.max(np.abs(leaf))) for leaf in jax.tree.leaves(trajectory.end))
+    return f". It stopped at t = {float(trajectory.stats['t_end']):.6g}, where the largest number of its state is {largest:.2g}"
+
+
 def _judge(trajectory: Trajectory, throw: bool) -> Trajectory:
     failed = trajectory.failed
     if failed:
@@ -195,9 +224,10 @@ def _judge(trajectory: Trajectory, throw: bool) -> Trajectory:
         reasons = "; ".join(sorted({Status(int(statuses[i])).message for i in failed}))
         if throw and len(failed) == len(statuses):
             raise SolveError(
-                f"The solve failed: it {reasons} (the exception's .trajectory has the rows up to then).", trajectory
+                f"The solve failed: it {reasons}{_where(trajectory)} (the exception's .trajectory has the rows up to then).",
+                trajectory,
             )
         warnings.warn(
-            f"{len(failed)} of {len(statuses)} lanes failed, {failed}: {reasons}.", RuntimeWarning, stacklevel=3
+            f"{len(failed)} of {len(statuses)} lanes failed, {failed}: {reasons}.", RuntimeWarning, stacklevel=4
         )
     return trajectory

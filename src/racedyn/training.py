@@ -254,7 +254,7 @@ def train(
     if trajectory.failed:
         ended = Status(int(trajectory.status))
         at = f" at step {int(trajectory.stats['diverged_at'])}" if ended == Status.NOT_FINITE else ""
-        warnings.warn(f"Training stopped{at}: it {ended.message}.", RuntimeWarning, stacklevel=2)
+        warnings.warn(f"Training stopped{at}: it {ended.message}.", RuntimeWarning, stacklevel=3)
     return trajectory
 
 

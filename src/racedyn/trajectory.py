@@ -217,9 +217,9 @@ def _describe(trajectory: Trajectory) -> list[str]:
             lines.append(f"  {name.replace('num_', '').replace('_', ' '):<14} {int(np.sum(stats[name]))}")
     if "drift" in stats and np.isfinite(stats["drift"]).any():
         lines.append(f"  drift        {np.nanmax(stats['drift']):.2e} (largest, of conserved quantities, relative)")
-    if "accuracy" in stats and np.size(stats["accuracy"]):
+    if "accuracy" in stats and np.isfinite(stats["accuracy"]).any():
         lines.append(
-            f"  accuracy     {np.max(stats['accuracy']):.2g} (relative, of each mode: what tolerance and start allow)"
+            f"  accuracy     {np.nanmax(stats['accuracy']):.2g} (relative, of each mode: what tolerance and start allow)"
         )
     if np.ndim(stats.get("converged", [])) == 0:
         lines.append(f"  converged    {_end(stats)}")

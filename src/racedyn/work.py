@@ -15,7 +15,7 @@ from racedyn._types import MEMBER, Array, PyTree
 from racedyn._wide import wide_jit
 from racedyn.integration import can_spread, integrate_members
 from racedyn.members import CHUNK, FIELD, Builder
-from racedyn.simulation import METHODS
+from racedyn.simulation import EXACT_ACCURACY, METHODS
 from racedyn.single import Settings
 from racedyn.trajectory import Status
 
@@ -115,7 +115,8 @@ class Work:
         """What is told of each lane beside its states: name -> dtype."""
         names = [name for name, _ in self.settings.crossings]
         whole, real = np.dtype(np.int64), np.dtype(np.float64)
-        return {f"crossing_{name}": real for name in names} | {f"num_crossings_{name}": whole for name in names}
+        crossings = {f"crossing_{name}": real for name in names} | {f"num_crossings_{name}": whole for name in names}
+        return {"accuracy": real, **crossings}
 
     def _states(self, stack: Any) -> tuple[PyTree, np.ndarray, Rows]:
         """States (member, time, ..., lane), status (member, lane) and what is told of each lane (member, lane)."""
@@ -134,6 +135,7 @@ class Work:
             found, endings = _exact(stack, self.times, self.mesh)
             status = np.where(begins, _OF_ENDING[np.asarray(endings)], int(Status.NOT_FINITE))
             left = (status != Status.DONE) & begins
+            stats["accuracy"] = np.where(status == Status.DONE, EXACT_ACCURACY, np.nan)
             if self.times is None or not left.any():
                 return found, status, stats
             states = jax.tree.map(np.array, found)

@@ -57,7 +57,7 @@ def warn_of_closed_gates(network: Network, task: Task) -> None:
     for node in network.outputs:
         if not reached[node].any():
             warnings.warn(
-                f"Gates cut every path to the output {node!r}: it is 0 in every context.", UserWarning, stacklevel=3
+                f"Gates cut every path to the output {node!r}: it is 0 in every context.", UserWarning, stacklevel=4
             )
         elif network.num_contexts >= task.num_contexts:
             dark = ~reached[node][task.context] & np.any(task.targets[node] != 0, axis=0)
@@ -67,7 +67,7 @@ def warn_of_closed_gates(network: Network, task: Task) -> None:
                     f"The output {node!r} is gated off in {len(contexts)} contexts where it has targets that are not zero "
                     f"(the first: {contexts[0]}): they leave a floor under the loss. Set them to zero to take it away.",
                     UserWarning,
-                    stacklevel=3,
+                    stacklevel=4,
                 )
 
 

@@ -55,7 +55,8 @@ def check_ends(trajectory: Trajectory) -> None:
     if members and {*status.shape} != members:
         fail("status", f"be one for each of {members} members", f"its shape is {status.shape}")
     for name, value in trajectory.stats.items():
-        if status.ndim and np.shape(value) not in ((), status.shape):
+        shape = np.shape(value)  # of members that have lanes it is one for each of these
+        if status.ndim and shape and (shape[:1] != status.shape or len(shape) > 2):
             fail(f"stats[{name!r}]", f"be one number or one for each status, {status.shape}",
                  f"its shape is {np.shape(value)}")  # fmt: skip
 
