@@ -113,8 +113,8 @@ def ensemble(
     - `progress`: a bar on stderr.
 
     Returns a `Trajectory` whose observables are (member, time, ...), with a `status` for each member: one that fails fails
-    alone; or the path. `stats["accuracy"]`, (member,) or (member, lane), is what is promised of each, as of `simulate`. No value depends on blocks, order or interruptions, to the last bit; on the number of devices it
-    depends by rounding.
+    alone; or the path. `stats["accuracy"]`, (member,) or (member, lane), is what is promised of each, as by `simulate`. No
+    value depends on blocks, order or interruptions, to the last bit; on the number of devices it depends by rounding.
 
     Raises `ValueError` or `TypeError` for bad arguments, and warns where members failed. Ctrl-C (`KeyboardInterrupt`) is raised
     where there is a path, whose finished blocks stay; otherwise it returns what there is: members that are missing are NaN
