@@ -136,3 +136,53 @@ INSIDE = {
 def test_known_numbers_beside_traced_ones_are_checked_inside_jit(name):
     """JAX traces its own operations on the known ones too, so that no check may use them."""
     assert jax.eval_shape(INSIDE[name], jnp.asarray(0.8)).dtype == float
+
+
+SIZE = 64  # large arrays are those that JAX takes over without copying them
+
+
+def given(*shape):
+    return np.abs(np.random.default_rng(0).standard_normal(shape))
+
+
+def a_task(targets):
+    return rd.tasks.from_arrays(np.eye(SIZE), targets)
+
+
+CHAIN = rd.networks.chain(rd.tasks.from_arrays(np.eye(SIZE), np.eye(SIZE)), depth=2, width=SIZE)
+MADE_OF = {
+    "a task": lambda array: a_task(array).Y,
+    "a system": lambda array: rd.systems.Pathways(np.arange(SIZE, 0, -1.0), (2,) * SIZE, array, array).q,
+    "a function's start": lambda array: rd.from_function(lambda t, y, args: y, array).y0(),
+    "a flow": lambda array: jax.tree.leaves(
+        rd.reduce(CHAIN, a_task(np.eye(SIZE)), {edge: array for edge in CHAIN.edges}, level="full").y0()
+    )[0],
+    "gates": lambda array: rd.Network(
+        {"x": 2, "h": SIZE, "y": 2}, {"a": ("x", "h"), "b": ("h", "y")}, node_gates={"h": array}, num_contexts=SIZE
+    ).node_gates["h"],
+    "a training": lambda array: rd.train(
+        CHAIN,
+        a_task(np.eye(SIZE)),
+        {edge: array for edge in CHAIN.edges},
+        lr=1e-9,
+        steps=1,
+        save_weights=True,
+        progress=False,
+    ).ys[next(iter(CHAIN.edges))][0],
+}
+
+
+@pytest.mark.parametrize("kind", MADE_OF)
+def test_what_is_given_may_be_written_into_afterwards(kind):
+    """As in `Y *= -1; task_b = from_arrays(X, Y)`: the first task keeps its own."""
+    array = given(SIZE, SIZE)
+    before, made = array.copy(), MADE_OF[kind](array)
+    array *= -1
+    np.testing.assert_array_equal(np.asarray(made).reshape(-1, SIZE)[-SIZE:], before)
+
+
+def test_what_was_computed_from_it_can_not_be_written_into():
+    task = rd.tasks.hierarchy(items=4)
+    for array in (task.X, task.Y, task.context, task.modes.U, task.modes.S, task.inputs["input"]):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0

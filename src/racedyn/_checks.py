@@ -223,8 +223,8 @@ def as_key(key: Any, example: str) -> jax.Array:
 def as_real(argument: str, value: Any) -> np.ndarray | jax.Array:
     """`value` as an array of real numbers in a dtype of its own: the one door for arrays from outside.
 
-    A JAX array, traced or not, stays as it is, also one among the entries of a list. Objects that are numbers become
-    float64. NumPy would drop masks, count days for dates and read numbers in texts: those are refused, with `TypeError`
+    A JAX array, traced or not, stays as it is, also one among the entries of a list; any other is copied. Objects that are
+    numbers become float64. NumPy would drop masks, count days for dates and read numbers in texts: those are refused, with `TypeError`
     for what is no number and `ValueError` for complex or masked ones and for rows of unequal lengths.
     """
     leaves = list(_leaves(argument, value))
@@ -251,10 +251,19 @@ def as_real(argument: str, value: Any) -> np.ndarray | jax.Array:
          "Convert it first.", TypeError)  # fmt: skip
 
 
+def read_only(array: Any) -> Any:
+    """The same NumPy array, which can't be written into: what was computed from it would silently be of another one."""
+    if not isinstance(array, np.ndarray):
+        return array
+    array = array.view()
+    array.flags.writeable = False
+    return array
+
+
 def _as_array(argument: str, value: Any) -> np.ndarray:
-    """What NumPy makes of `value`; of a PyTorch tensor on any device too."""
+    """What NumPy makes of `value`; of a PyTorch tensor on any device too. A copy: whoever gave it goes on writing into it."""
     try:
-        return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+        return np.array(value.detach().cpu() if hasattr(value, "detach") else value)
     except Exception as error:  # whatever __array__ of a foreign object raises
         if isinstance(error, ValueError) and isinstance(value, list | tuple):
             fail(argument, "have rows of equal length", "NumPy finds no common shape", "Pass one array.")

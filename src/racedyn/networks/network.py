@@ -8,7 +8,17 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, check_is, check_mapping, check_name, check_positive_int, fail, shown
+from racedyn._checks import (
+    as_real,
+    check_finite,
+    check_is,
+    check_mapping,
+    check_name,
+    check_positive_int,
+    fail,
+    read_only,
+    shown,
+)
 from racedyn._names import AXES, check_file_name
 from racedyn._text import clipped
 from racedyn._types import FrozenDict, Path, Weights
@@ -269,7 +279,7 @@ def _as_tables(
             fail(f"{argument}[{name!r}]", f"have one factor per context, {num_contexts}", f"its shape is {array.shape}",
                  "Pass num_contexts= if there are more; a node may have a factor per context and unit.")  # fmt: skip
         check_finite(f"{argument}[{name!r}]", array)
-        result[name] = array
+        result[name] = read_only(array)
     return result
 
 

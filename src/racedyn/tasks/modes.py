@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 
-from racedyn._checks import as_matrix, fail
+from racedyn._checks import as_matrix, fail, read_only
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,6 +29,10 @@ class Modes:
     floor: float
     names: tuple[str, ...]
     groups: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self) -> None:
+        for name in ("U", "S", "V", "variances"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     @property
     def num(self) -> int:

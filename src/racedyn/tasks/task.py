@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_matrix, as_real, check_mapping, check_name, check_positive_int, fail, shown
+from racedyn._checks import as_matrix, as_real, check_mapping, check_name, check_positive_int, fail, read_only, shown
 from racedyn._names import check_file_name, check_label
 from racedyn._text import clipped
 from racedyn.tasks.modes import Modes, modes_from_correlations, read_in
@@ -101,9 +101,9 @@ class Task:
             fail(
                 "mode_names", f"name modes of pairs of an input and a target node ({pairs})", f"{unknown[0]!r} is none"
             )
-        object.__setattr__(self, "inputs", MappingProxyType(inputs))
-        object.__setattr__(self, "targets", MappingProxyType(targets))
-        object.__setattr__(self, "context", context.astype(np.int64))
+        for name, arrays in (("inputs", inputs), ("targets", targets)):
+            object.__setattr__(self, name, MappingProxyType({node: read_only(array) for node, array in arrays.items()}))
+        object.__setattr__(self, "context", read_only(context.astype(np.int64)))
         object.__setattr__(self, "num_contexts", num_contexts)
 
     @property
