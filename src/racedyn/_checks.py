@@ -1,6 +1,5 @@
 """Argument checks with one wording: what was given, what was needed, the usual remedy."""
 
-import contextlib
 import inspect
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,11 +18,6 @@ from racedyn._text import printable
 LARGEST = 2**31 - 1  # of what counts or indexes: no array is longer, and JAX counts in 32 bits by default
 LONGEST, MOST_NAMES = 60, 40  # characters of a value, and names, that a message shows
 TRACED = "Call it outside of jit, vmap and grad, once for each value."
-_UNTRACEABLE = (
-    jax.errors.ConcretizationTypeError,
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerIntegerConversionError,
-)
 _REAL = (jnp.floating, jnp.integer, jnp.bool_)
 
 
@@ -157,22 +151,6 @@ def check_callable(argument: str, value: Any, must: str, *arguments: str) -> Non
         pass
 
 
-@contextlib.contextmanager
-def computed_by_jax(argument: str) -> Iterator[None]:
-    """Within it what JAX can't compute with says so by name, with the usual remedy; the line at fault is in the traceback."""
-    try:
-        yield
-    except Exception as error:
-        in_place = "immutable" in str(error) or "setting an array element" in str(error)
-        if not (in_place or isinstance(error, _UNTRACEABLE)):
-            raise
-        message = (
-            f"Argument `{argument}` must be computed by JAX, but it needs values that JAX does not know before it runs. Use "
-            "jax.numpy: jnp.sin for np.sin or math.sin, jnp.where for `if`, y.at[i].set(v) for y[i] = v, no float() or int()."
-        )
-        raise TypeError(message) from error
-
-
 def check_mapping(argument: str, value: Any, must: str, remedy: str = "") -> None:
     """Refuse what is no dict, and names in it that are no texts."""
     if not isinstance(value, Mapping):
@@ -224,8 +202,8 @@ def as_real(argument: str, value: Any) -> np.ndarray | jax.Array:
     """`value` as an array of real numbers in a dtype of its own: the one door for arrays from outside.
 
     A JAX array, traced or not, stays as it is, also one among the entries of a list; any other is copied. Objects that are
-    numbers become float64. NumPy would drop masks, count days for dates and read numbers in texts: those are refused, with `TypeError`
-    for what is no number and `ValueError` for complex or masked ones and for rows of unequal lengths.
+    numbers become float64. NumPy would drop masks, count days for dates and read numbers in texts: those are refused, with
+    `TypeError` for what is no number and `ValueError` for complex or masked ones and for rows of unequal lengths.
     """
     leaves = list(_leaves(argument, value))
     if isinstance(value, list | tuple) and any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):

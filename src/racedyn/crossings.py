@@ -9,7 +9,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from racedyn._checks import as_float, as_real, check_callable, check_positive, computed_by_jax, fail
+from racedyn._checks import as_float, as_real, check_callable, check_positive, fail
+from racedyn._tracing import computed_by_jax
 from racedyn._types import Array, PyTree
 
 Quantity: TypeAlias = Callable[[Any, Array, PyTree], Any]  # of a system (of a lane), a time and a state

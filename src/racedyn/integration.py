@@ -14,9 +14,9 @@ import numpy as np
 from racedyn._checks import (
     as_real,
     check_is,
-    computed_by_jax,
 )
 from racedyn._precision import full_precision
+from racedyn._tracing import computed_by_jax
 from racedyn._types import TIME, Array, ArrayLike, PyTree, Times
 from racedyn.crossings import Asked, check_crossings
 from racedyn.options import as_times, check_options, check_times, check_tolerances, checked_jumps

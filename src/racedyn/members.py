@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_callable, check_mapping, check_positive_int, computed_by_jax, fail, shown
+from racedyn._checks import as_real, check_callable, check_mapping, check_positive_int, fail, shown
+from racedyn._tracing import computed_by_jax
 from racedyn._types import PyTree
 from racedyn.integration import arrays_at_the_door
 from racedyn.outside import read, read_value

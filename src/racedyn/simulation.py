@@ -16,11 +16,11 @@ from racedyn._checks import (
     check_is,
     check_name,
     check_number,
-    computed_by_jax,
     fail,
 )
 from racedyn._names import check_held, check_observed, check_tree
 from racedyn._precision import full_precision
+from racedyn._tracing import computed_by_jax
 from racedyn._types import MEMBER, TIME, Array, Times
 from racedyn.compilation import Stopwatch
 from racedyn.exact import Ending
