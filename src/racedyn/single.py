@@ -14,7 +14,6 @@ from racedyn.crossings import Crossings, Recorder, first_crossings
 from racedyn.step_sizes import RelativeSteps, finest_tolerance
 from racedyn.trajectory import Status
 
-
 UNSEEN = 100.0
 """By how much an implicit solver's result is off more than it estimates, of stiff parts: its stages are of a lower order than
 its steps. Kvaerno5, asked for 1e-8 by itself, gives 2e-7 to 8e-7 in `tests/test_step_sizes.py`."""
