@@ -187,6 +187,44 @@ def test_two_methods_of_one_object_are_two(forgotten):
     assert not forgotten
 
 
+class Refusing:
+    def __getattr__(self, name):
+        raise RuntimeError("not to be looked into")
+
+
+def test_what_is_deep_or_refuses_to_be_looked_into_ends_nothing():
+    deep = []
+    for _ in range(10_000):
+        deep = [deep]
+    for value in (deep, Refusing(), [Refusing()]):
+        function = closing([1.0, value])
+        outside.read_again(function, value)
+        assert outside.read(function) == outside.read(function)
+
+
+class Table:
+    """As pandas's: values that no attribute shows."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values):
+        self._values = memoryview(values)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self._values, dtype)
+
+
+def test_tables_of_other_libraries_are_read(forgotten):
+    values = np.ones(2)
+    function = closing([Table(values)])
+    outside.read_again(function)
+    outside.read_again(function)
+    assert not forgotten
+    values[:] = 2
+    outside.read_again(function)
+    assert forgotten
+
+
 def test_what_refers_to_itself_is_read_once():
     loop = [1.0]
     loop.append(loop)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 MOST_VALUES = 10_000  # that are looked at in one call
+DEEPEST = 100  # containers and objects in each other
 LIBRARIES = {"racedyn", "jax", "jaxlib", "numpy", "scipy", "equinox", "diffrax", "optax", "optimistix", "lineax"}
 LIBRARIES |= sys.stdlib_module_names
 
@@ -65,8 +66,8 @@ def _functions(given: Any) -> Iterator[tuple[Any, Any]]:
                 nodes += node
             case Mapping():
                 nodes += node.values()
-            case _ if callable(getattr(node, "__wrapped__", None)):
-                nodes.append(node.__wrapped__)
+            case _ if callable(_attribute(node, "__wrapped__")):
+                nodes.append(_attribute(node, "__wrapped__"))
             case np.ndarray() | jax.Array() | str() | int() | float() | types.ModuleType() | None:
                 pass
             case _:
@@ -83,8 +84,18 @@ class _Reader:
 
     def __init__(self) -> None:
         self.seen: set[int] = set()
+        self.depth = 0
 
     def of(self, value: Any) -> Any:
+        self.depth += 1
+        try:
+            return _name(type(value)) if self.depth > DEEPEST else self._of(value)
+        except Exception:  # a user's object may refuse to be looked into, in any way
+            return _name(type(value))
+        finally:
+            self.depth -= 1
+
+    def _of(self, value: Any) -> Any:
         if value is None or isinstance(value, str | bytes | bool | int | float | complex | np.generic):
             return _name(type(value)), repr(value)  # so that nan equals nan, and 1 is not True
         if id(value) in self.seen or len(self.seen) >= MOST_VALUES:
@@ -123,6 +134,8 @@ class _Reader:
                 return value.__name__
             case _ if callable(wrapped := getattr(value, "__wrapped__", None)):
                 return self.of(wrapped)
+            case _ if hasattr(value, "__array__"):  # tables and tensors of other libraries
+                return _data(value)
         return self.of(type(value)), [(name, self.of(item)) for name, item in _inside(value).items()]
 
     def _of_function(self, function: types.FunctionType) -> Any:
@@ -155,6 +168,13 @@ class _Reader:
             return None
 
 
+def _attribute(thing: Any, name: str) -> Any:
+    try:
+        return getattr(thing, name, None)
+    except Exception:  # whatever a property of a user's raises
+        return None
+
+
 def _data(array: Any) -> Any:
     if isinstance(array, jax.Array) and jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         array = jax.random.key_data(array)
@@ -166,7 +186,7 @@ def _data(array: Any) -> Any:
 def _inside(value: Any) -> dict[str, Any]:
     """The attributes of an object, those in slots too."""
     slots = [name for kind in type(value).__mro__ for name in _names(vars(kind).get("__slots__", ()))]
-    found = {name: getattr(value, name) for name in slots if name[:2] != "__" and hasattr(value, name)}
+    found = {name: _attribute(value, name) for name in slots if name[:2] != "__"}
     return found | (vars(value) if hasattr(value, "__dict__") else {})
 
 
