@@ -289,6 +289,7 @@ def test_what_building_a_member_changes_outside_of_it_is_refused(kind):
         rd.ensemble(lambda member: (set_all(member), SHARED[kind]())[1], np.array([0.5, 1.0]), [1.0])
 
 
+@pytest.mark.slow
 def test_traced_globals_and_defaults_are_the_members_own():
     def by_a_global(member):
         global RATE
@@ -353,6 +354,7 @@ def test_a_file_is_gone_on_with_by_the_same_functions_only(tmp_path, monkeypatch
     np.testing.assert_allclose(ends, np.exp(-1) * np.arange(1, 131), rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_what_is_known_of_each_lane_goes_to_the_file(tmp_path):
     """Accuracy, and crossings of members that have lanes; long plateaus are known less well, as in `simulate`."""
     race = rd.systems.Pathways([1.0], (9, 9), 0.01, [[0.01], [0.0099]])

@@ -29,7 +29,9 @@ DOORS = {
 }
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    "door", [pytest.param(door, marks=pytest.mark.slow) if door == "ensemble" else door for door in DOORS]
+)
 def test_every_door_asks_for_it(door, monkeypatch):
     """GPUs round float32 to ten bits in products unless they are told: a loss was off by 5e-4 there."""
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)

@@ -283,6 +283,7 @@ def robertson(t, y, args):
     return jnp.stack([-first, first - second, second])
 
 
+@pytest.mark.slow
 def test_a_stiff_system_of_ones_own_is_tried_again_by_an_implicit_solver():
     ts = [0.4, 40.0, 4000.0]
     run = rd.simulate(rd.from_function(robertson, [1.0, 0.0, 0.0]), ts)

@@ -107,8 +107,9 @@ def simulate(
         solved = solve_once(system, settings=settings)
         again = retry or dfx.Kvaerno5()
         if _may_be_stiff(solved, settings) and type(again) is not type(settings.solver):
-            solved = solve_once(system, settings=dataclasses.replace(settings, solver=again, step_to_ts=True))
-            solver += f", then {type(again).__name__}"
+            second = solve_once(system, settings=dataclasses.replace(settings, solver=again, step_to_ts=True))
+            if float(second.stats["t_end"]) > float(solved.stats["t_end"]):
+                solved, solver = second, solver + f", then {type(again).__name__}"
     else:
         solved, retried = _solve_lanes(system, solve_once, settings, retry or dfx.Kvaerno5())
     provenance = Provenance(

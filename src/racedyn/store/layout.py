@@ -55,8 +55,9 @@ def check_ends(trajectory: Trajectory) -> None:
     if members and {*status.shape} != members:
         fail("status", f"be one for each of {members} members", f"its shape is {status.shape}")
     for name, value in trajectory.stats.items():
-        shape = np.shape(value)  # of members that have lanes it is one for each of these
-        if status.ndim and shape and (shape[:1] != status.shape or len(shape) > 2):
+        shape = np.shape(value)
+        of_lanes = status.ndim == 1 and len(shape) == 2 and shape[:1] == status.shape  # of each member
+        if status.ndim and shape not in ((), status.shape) and not of_lanes:
             fail(f"stats[{name!r}]", f"be one number or one for each status, {status.shape}",
                  f"its shape is {np.shape(value)}")  # fmt: skip
 
