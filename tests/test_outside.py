@@ -132,8 +132,12 @@ def test_a_changed_value_is_noticed_once(kind, forgotten):
     assert len(forgotten) == 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", READ)
+OFTEN = ("a global", "a closure", "an attribute", "a method", "a piece")
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow if kind in OFTEN else pytest.mark.long) for kind in READ]
+)
 def test_every_run_computes_with_the_values_of_its_time(kind):
     for value in (0.0, 1.0, 2.0):
         with_value(value)
