@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import racedyn as rd
@@ -174,6 +175,14 @@ def test_crossings_and_optimisers_are_read_again(forgotten):
     forgotten.clear()
     outside.read_again(crossings)
     assert len(forgotten) == 1
+    task = rd.tasks.hierarchy(items=2)
+    network = rd.networks.chain(task, depth=1, width=1)
+    schedule = optax.sgd(lambda step: 0.1 * rate)
+    weights = {edge: np.zeros(network.shape(edge)) for edge in network.edges}
+    for value in (0.25, 0.75):
+        rate = value
+        rd.train(network, task, weights, lr=None, steps=1, optimiser=schedule, progress=False)
+    assert len(forgotten) == 2
 
 
 def test_nothing_of_the_package_is_looked_at(forgotten):
@@ -234,3 +243,6 @@ def test_what_refers_to_itself_is_read_once():
     loop.append(loop)
     function = closing(loop)
     outside.read_again(function, loop)
+    before = outside.read(function)
+    loop[0] = 2.0
+    assert outside.read(function) != before

@@ -37,8 +37,8 @@ def ending_signals() -> Iterator[list[int]]:
 def never_lost() -> Iterator[Callable[[], None]]:
     """Within it a Ctrl-C (or an ending signal) that Python drops is raised by the function it gives, to be called now and then.
 
-    Python drops exceptions in what the garbage collector calls, and it calls JAX: one Ctrl-C in five, in a loop of solves.
-    Elsewhere they are raised at once, as without it. Outside the main thread nothing changes.
+    Python drops exceptions in what the garbage collector calls, and it calls JAX. Elsewhere they are raised at once, as
+    without it. Outside the main thread nothing changes.
     """
     came: list[int] = []
     before = {}

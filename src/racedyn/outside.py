@@ -25,7 +25,7 @@ def read_again(*given: Any) -> None:
 
     Seen are numbers, texts, arrays, containers and plain objects that functions and methods name as globals, close over, or
     have as defaults, and the functions that they call, except those of libraries; not what they look up by other ways, as in a
-    file or in `os.environ`, nor what the caller has compiled around it.
+    file or in `os.environ`, nor what the caller has compiled around it, nor more than MOST_VALUES containers, DEEPEST deep.
     """
     changed = False
     for owner, function in _functions(given):
@@ -83,7 +83,7 @@ class _Reader:
     """Snapshots that compare equal as long as what they are of means the same to a compiled program, in any process."""
 
     def __init__(self) -> None:
-        self.seen: set[int] = set()
+        self.seen: dict[int, Any] = {}  # with what it is of: a new object may get the number of one that is gone
         self.depth = 0
 
     def of(self, value: Any) -> Any:
@@ -100,7 +100,7 @@ class _Reader:
             return _name(type(value)), repr(value)  # so that nan equals nan, and 1 is not True
         if id(value) in self.seen or len(self.seen) >= MOST_VALUES:
             return _name(type(value))
-        self.seen.add(id(value))
+        self.seen[id(value)] = value
         match value:
             case jax.core.Tracer():
                 return _name(type(value))
