@@ -320,6 +320,38 @@ def as_real(argument: str, value: Any) -> np.ndarray | jax.Array:
     )
 
 
+def check_times(ts: Any, t0: Any = 0.0, *, in_order: bool = True) -> np.ndarray | jax.Array:
+    """Flow times as an array (time,), none of them before `t0`; traced ones are not looked at.
+
+    `in_order`: also finite, rising, and with an end after t0, as a solver needs them; closed forms
+    take them in any order, infinity among them."""
+    given, example = as_real("ts", ts), "For example jnp.linspace(0, 10, 200)."
+    must = "be a vector of finite times" if in_order else "be a vector of times"
+    if given.ndim != 1 or given.size == 0:
+        fail("ts", must, f"its shape is {given.shape}", example)
+    if not isinstance(t0, jax.core.Tracer):
+        t0 = check_number("t0", t0)
+    if isinstance(given, jax.core.Tracer):
+        return given
+    # With NumPy: inside a function that JAX traces, its own operations on known numbers are traced.
+    times = np.asarray(given, dtype=np.float64)
+    bad = ~np.isfinite(times) if in_order else np.isnan(times)
+    if np.any(bad):
+        but = f"{np.sum(bad)} of them are not {'finite' if in_order else 'numbers'}"
+        fail("ts", must, but, example)
+    if in_order and np.any(falls := np.diff(times) < 0):
+        at = int(np.argmax(falls))
+        fail("ts", "rise", f"after {times[at]:g} comes {times[at + 1]:g}", "Sort them.")
+    if isinstance(t0, jax.core.Tracer):
+        return given
+    if in_order and (times[0] < t0 or times[-1] <= t0):
+        but = f"they go from {times[0]:g} to {times[-1]:g}"
+        fail("ts", f"start at t0 = {t0:g} or later and end after it", but)
+    if times.min() < t0:
+        fail("ts", f"be of at least {t0:g}, where the start is", f"its smallest is {times.min():g}")
+    return given
+
+
 def read_only(array: Any) -> Any:
     """The same NumPy array, which can't be written into: what was computed from it would silently
     be of another one.

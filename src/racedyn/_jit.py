@@ -87,3 +87,18 @@ def computed_by_jax(argument: str) -> Iterator[None]:
             "y[i] = v, no float() or int()."
         )
         raise TypeError(message) from error
+
+
+@contextlib.contextmanager
+def differentiated_by(argument: str) -> Iterator[None]:
+    """Within it a derivative that the adjoint can't take says so by name, with the one that can."""
+    try:
+        yield
+    except TypeError as error:
+        if "forward-mode autodiff" not in str(error):
+            raise
+        message = (
+            f"Argument `{argument}` must be diffrax.ForwardMode() for jvp and jacfwd, "
+            "but it is one for grad and jacrev."
+        )
+        raise TypeError(message) from error

@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from racedyn._types import PyTree
+
 MOST_VALUES = 10_000  # that are looked at in one call
 DEEPEST = 100  # containers and objects in each other
 LIBRARIES = {
@@ -61,6 +63,16 @@ def read(*given: Any) -> list[Any]:
 def read_value(value: Any) -> Any:
     """What a value is, as plain data; see `read`."""
     return _Reader().of(value)
+
+
+def checksum(tree: PyTree) -> str:
+    """Of the leaves of a pytree, in order: of the bytes of arrays and numbers, of the text of what
+    is neither.
+    """
+    found = 0
+    for leaf in jax.tree.leaves(tree):
+        found = zlib.crc32(_bytes(_array(leaf)), found)
+    return f"{found:08x}"
 
 
 def _functions(given: Any) -> Iterator[tuple[Any, Any]]:
@@ -205,16 +217,21 @@ def _attribute(thing: Any, name: str) -> Any:
         return None
 
 
-def _data(array: Any) -> Any:
-    if isinstance(array, jax.Array) and jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
-        array = jax.random.key_data(array)
-    array = np.asarray(array)
-    data = (
-        repr(array.tolist()).encode()
-        if array.dtype == object
-        else np.ascontiguousarray(array).tobytes()
-    )
-    return array.shape, str(array.dtype), zlib.crc32(data)
+def _data(value: Any) -> Any:
+    array = _array(value)
+    return array.shape, str(array.dtype), zlib.crc32(_bytes(array))
+
+
+def _array(value: Any) -> np.ndarray:
+    if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        value = jax.random.key_data(value)
+    return np.asarray(value)
+
+
+def _bytes(array: np.ndarray) -> bytes:
+    if array.dtype == object:  # its bytes are addresses
+        return repr(array.tolist()).encode()
+    return np.ascontiguousarray(array).tobytes()
 
 
 def _inside(value: Any) -> dict[str, Any]:

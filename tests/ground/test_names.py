@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import racedyn as rd
-from racedyn.simulation.simulate import check_field
+from racedyn.simulation.checks import check_field
 
 BAD = ["enc/w1", "", ".", "a\0b", "\ud800"]
 AXES = ["time", "mode", "path", "group", "probe", "example", "unit_h"]

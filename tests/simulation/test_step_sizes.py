@@ -159,7 +159,7 @@ def test_what_cannot_be_promised_is_said():
     """A plateau of 1e15 times its end's time: a start known to rounding leaves no digit."""
     race = rd.systems.Pathways([1.0], (9, 9), 0.01, [[0.01], [0.0099]])
     assert float(np.max(race.amplification())) > 1e13
-    run = rd.simulate(race, [0.0, 1.0])
+    run = rd.simulate(race, [0.0, 1.0], method="ode")
     assert np.max(run.stats["accuracy"]) > 0.1
     mixed = {"a1": np.diag([1e-2, 1e-8]) @ [[0.6, 0.8], [-0.8, 0.6]], "a2": 1e-2 * np.eye(2)}
     task = rd.tasks.from_arrays(np.eye(2), [[1.2, 1.6], [-0.8, 0.6]])

@@ -92,12 +92,62 @@ def test_a_finished_file_is_right_and_opens_elsewhere(path):
         assert data["x"].dims == ("member", "time", "path") and data["alive"].dtype == bool
 
 
+@pytest.fixture(params=["file", "memory"])
+def blocks_of(request, path):
+    """What makes the place of so many members, in a file or in memory: the loop of `ensemble` never asks which."""
+    return (
+        (lambda count: store.BlockFile(path, empty(count)))
+        if request.param == "file"
+        else (lambda count: store.BlockMemory(empty(count)))
+    )
+
+
+def whole(finished):
+    return finished if isinstance(finished, Trajectory) else store.load(finished).ensemble
+
+
 @pytest.mark.parametrize("count", [1, 63, 64, 65])
-def test_any_number_of_members(path, count):
-    file = store.BlockFile(path, empty(count))
-    write(file, np.arange(count))
-    file.finish(empty(count).provenance)
-    np.testing.assert_array_equal(store.load(path).ensemble.observables["x"], X[:count])
+def test_any_number_of_members(blocks_of, count):
+    kept = blocks_of(count)
+    np.testing.assert_array_equal(kept.missing(), np.arange(count))
+    assert (kept.status() == Status.INTERRUPTED).all()
+    write(kept, np.arange(count))
+    assert not kept.status().any() and not len(kept.missing())
+    run = whole(kept.finish(dataclasses.replace(empty(count).provenance, wall_time=2.5)))
+    kept.close()
+    assert run.provenance.wall_time == 2.5 and run.dims == empty().dims and run.labels == empty().labels
+    for name, values in (("x", X), ("alive", ALIVE)):
+        np.testing.assert_array_equal(run.observables[name], values[:count])
+    np.testing.assert_array_equal(run.stats["num_steps"], np.arange(count))
+
+
+def test_blocks_in_any_order(blocks_of):
+    kept = blocks_of(COUNT)
+    write(kept, np.arange(64, 192))
+    np.testing.assert_array_equal(kept.missing(), np.r_[0:64, 192:COUNT])
+    for first, stop in ((1, 64), (0, 63), (64, 130)):
+        with pytest.raises(ValueError, match="`members` must be whole blocks of 64"):
+            write(kept, np.arange(first, stop))
+    with pytest.raises(ValueError, match="whole blocks"):
+        write(kept, np.r_[0:32, 64:128])
+    for members in (np.arange(192, COUNT), np.arange(64)):
+        write(kept, members)
+    np.testing.assert_array_equal(whole(kept.finish(empty().provenance)).observables["x"], X)
+    kept.close()
+
+
+def test_an_interruption_is_raised_where_members_stay(path):
+    file, memory = store.BlockFile(path, empty()), store.BlockMemory(empty())
+    for kept in (file, memory):
+        assert len(kept.missing()) == COUNT
+        write(kept, np.arange(64))
+    with pytest.raises(KeyboardInterrupt, match="64 of 200 members are in the file; the same call goes on"):
+        file.interrupted()
+    file.close()
+    memory.interrupted()
+    run = memory.finish(empty().provenance)
+    np.testing.assert_array_equal(run.observables["x"][:64], X[:64])
+    assert np.isnan(run.observables["x"][64:]).all() and run.failed == list(range(64, COUNT))
 
 
 @pytest.mark.parametrize("members", [0, 64])

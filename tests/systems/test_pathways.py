@@ -152,12 +152,13 @@ def test_symmetries_of_the_flow():
     twice = rd.simulate(Pathways([4.0], (3, 3), q, p, 2.0), ts / 2, rtol=1e-11).observables["strength"]
     np.testing.assert_allclose(twice, base, rtol=1e-8)
     # Equal pathways stay equal: symmetry is never broken by the solver.
-    equal = rd.simulate(Pathways([2.0], (3, 3), 1.0, 0.01), ts).observables["strength"]
+    equal = rd.simulate(Pathways([2.0], (3, 3), 1.0, 0.01), ts, method="ode").observables["strength"]
     np.testing.assert_array_equal(equal[:, 0], equal[:, 1])
     # Depth concentrates: the same head start ends in a larger share in deeper pathways.
     shares = []
     for depth in (2, 3, 5, 8):
-        end = rd.simulate(Pathways([2.0], (depth, depth), q, p), [50.0]).observables["strength"][-1, :, 0]
+        race = Pathways([2.0], (depth, depth), q, p)
+        end = rd.simulate(race, [50.0], method="ode").observables["strength"][-1, :, 0]
         shares.append(float(end[0] / end.sum()))
     assert shares == sorted(shares) and shares[-1] > shares[0]
 
@@ -247,7 +248,7 @@ def test_depths_between_whole_ones_are_left_to_a_solver():
         return r * np.concatenate([q ** (depths - 2) * p, q ** (depths - 1)])
 
     system = Pathways([2.0], (2.5, 3), q0[:, None], p0[:, None])
-    run = rd.simulate(system, [0.5, 1.0], method="auto", rtol=1e-10)
+    run = rd.simulate(system, [0.5, 1.0], rtol=1e-10)
     y = solve_ivp(field, (0, 1), np.concatenate([q0, p0]), method="DOP853", rtol=1e-12, atol=1e-14).y[:, -1]
     np.testing.assert_allclose(run.observables["strength"][-1, :, 0], y[2:] * y[:2] ** (depths - 1), atol=1e-9)
     with pytest.raises(ValueError, match="without a solution of its own"):

@@ -1,6 +1,6 @@
-"""Times, tolerances and options of a solve: what is refused before anything is compiled."""
+"""The system, tolerances and options of a solve: what is refused before anything is compiled."""
 
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Any
 
 import diffrax as dfx
@@ -14,28 +14,14 @@ from racedyn._checks import (
     check_flags,
     check_is,
     check_not_negative,
-    check_number,
     check_positive,
     check_positive_int,
     fail,
 )
-from racedyn._types import Array, ArrayLike, Times
+from racedyn._jit import computed_by_jax
+from racedyn._names import check_held, check_observed, check_tree
+from racedyn._types import MEMBER, TIME, Array, Times
 from racedyn.simulation.step_sizes import COARSEST_TOLERANCE, finest_tolerance
-
-OPTIONS = (
-    "rtol",
-    "atol",
-    "max_steps",
-    "solver",
-    "retry",
-    "jumps",
-    "crossings",
-    "event",
-    "save_ys",
-    "stepsize_controller",
-    "adjoint",
-    "dt0",
-)
 
 
 def as_times(system: Any, ts: Times | float) -> Array:
@@ -43,36 +29,6 @@ def as_times(system: Any, ts: Times | float) -> Array:
     return jnp.asarray(
         as_real("ts", ts), dtype=jnp.result_type(*jax.tree.leaves(jax.eval_shape(system.y0)))
     )
-
-
-def check_times(system: Any, ts: Times, t0: ArrayLike) -> Array:
-    """Times as an array, refused where they don't rise from t0 on; traced ones are not looked
-    at.
-    """
-    given, example = as_real("ts", ts), "For example jnp.linspace(0, 10, 200)."
-    if given.ndim != 1 or given.size == 0:
-        fail("ts", "be a vector of finite times", f"its shape is {given.shape}", example)
-    if not isinstance(t0, jax.core.Tracer):
-        t0 = check_number("t0", t0)
-    if not isinstance(given, jax.core.Tracer):
-        times = np.asarray(given, dtype=np.float64)
-        if not np.all(np.isfinite(times)):
-            fail(
-                "ts",
-                "be a vector of finite times",
-                f"{np.sum(~np.isfinite(times))} of them are not finite",
-                example,
-            )
-        if np.any(falls := np.diff(times) < 0):
-            at = int(np.argmax(falls))
-            fail("ts", "rise", f"after {times[at]:g} comes {times[at + 1]:g}", "Sort them.")
-        if not isinstance(t0, jax.core.Tracer) and (times[0] < t0 or times[-1] <= t0):
-            fail(
-                "ts",
-                f"start at t0 = {t0:g} or later and end after it",
-                f"they go from {times[0]:g} to {times[-1]:g}",
-            )
-    return as_times(system, given)
 
 
 def check_tolerances(system: Any, rtol: Any, atol: Any) -> None:
@@ -122,44 +78,90 @@ def checked_jumps(jumps: Any) -> np.ndarray:
     return times
 
 
-def check_options(**options: Any) -> None:
-    """Refuse options of a solve that are unknown, no objects of diffrax, or out of range; traced
-    numbers are not looked at.
+def check_solver(
+    *,
+    max_steps: Any,
+    solver: Any,
+    retry: Any = None,
+    stepsize_controller: Any = None,
+    event: Any = None,
+    adjoint: Any = None,
+    dt0: Any = None,
+    save_ys: Any = False,
+) -> None:
+    """Refuse what a solver is told if it is no object of diffrax, or out of range; traced numbers
+    are not looked at.
     """
-    for name in options:
-        if name not in OPTIONS:
-            near = get_close_matches(name, OPTIONS, n=1)
-            remedy = f"Did you mean {near[0]!r}?" if near else ""
-            fail(
-                name,
-                f"be an option of a solve ({', '.join(OPTIONS)})",
-                "there is none of this name",
-                remedy,
-                TypeError,
-            )
-    for name, kind, example in (
-        ("solver", dfx.AbstractSolver, "diffrax.Tsit5()"),
-        ("retry", dfx.AbstractSolver, "diffrax.Kvaerno5()"),
+    for name, value, kind, example in (
+        ("solver", solver, dfx.AbstractSolver, "diffrax.Tsit5()"),
+        ("retry", retry, dfx.AbstractSolver, "diffrax.Kvaerno5()"),
         (
             "stepsize_controller",
+            stepsize_controller,
             dfx.AbstractStepSizeController,
             "diffrax.PIDController(1e-6, 1e-6)",
         ),
-        ("adjoint", dfx.AbstractAdjoint, "diffrax.ForwardMode()"),
-        ("event", dfx.Event, "diffrax.Event(lambda t, y, args, **kwargs: y[0] - 1)"),
+        ("adjoint", adjoint, dfx.AbstractAdjoint, "diffrax.ForwardMode()"),
+        ("event", event, dfx.Event, "diffrax.Event(lambda t, y, args, **kwargs: y[0] - 1)"),
     ):
-        if options.get(name) is not None:
-            check_is(
-                name,
-                options[name],
-                kind,
-                f"be an object of diffrax.{kind.__name__}",
-                f"For example {example}.",
-            )
-    if "save_ys" in options:
-        check_flags(save_ys=options["save_ys"])
-    if "max_steps" in options:
-        check_positive_int("max_steps", options["max_steps"])
-    dt0 = options.get("dt0")
+        if value is not None:
+            must = f"be an object of diffrax.{kind.__name__}"
+            check_is(name, value, kind, must, f"For example {example}.")
+    check_flags(save_ys=save_ys)
+    check_positive_int("max_steps", max_steps)
     if dt0 is not None and not isinstance(dt0, jax.core.Tracer):
         check_positive("dt0", dt0)
+
+
+def check_field(system: Any, args: Any) -> None:
+    """Refuse a state that is not real, and a vector field whose shapes are not the state's."""
+    y0 = jax.eval_shape(system.y0)
+    if not jax.tree.leaves(y0) or not all(
+        jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(y0)
+    ):
+        fail(
+            "system", "have a state y0() of real numbers", f"it is {y0}", "For example jnp.ones(3)."
+        )
+    time = jax.ShapeDtypeStruct((), jnp.result_type(*jax.tree.leaves(y0)))
+    with computed_by_jax("system"):
+        dy = jax.eval_shape(system.vector_field, time, y0, args)
+        # Names and axes that no file holds are refused here rather than by `save`, when the work is
+        # done.
+        observed = jax.eval_shape(system.observe, time, y0)
+    if not isinstance(observed, Mapping) or not all(
+        isinstance(leaf, jax.ShapeDtypeStruct) for leaf in observed.values()
+    ):
+        fail(
+            "system",
+            "have an observe() that returns a dict name -> array",
+            f"it returns {type(observed).__name__}",
+            'For example {"y": y}.',
+            TypeError,
+        )
+    shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (y0, dy)]
+    if shapes[0] != shapes[1]:
+        fail(
+            "system",
+            f"have a vector field of the state's shape, {shapes[0]}",
+            f"its shape is {shapes[1]}",
+            "Its arguments are (t, y, args), in this order; of several numbers it returns "
+            "jnp.stack([...]).",
+        )
+    named = system.dims()
+    axes = {
+        name: named.get(name, tuple(f"{name}_{i}" for i in range(leaf.ndim)))
+        for name, leaf in observed.items()
+    }
+    for name, own in axes.items():
+        for axis in {TIME, MEMBER}.intersection(own):
+            fail(
+                f"dims()[{name!r}]",
+                "name the system's own axes",
+                f"{axis!r} is that of the run",
+                "Leave it out.",
+            )
+        check_held(f"observe()[{name!r}]", observed[name].dtype)
+    sizes, _ = check_observed(
+        {name: leaf.shape for name, leaf in observed.items()}, axes, system.labels()
+    )
+    check_tree("y0()", y0, {TIME, *sizes})

@@ -2,6 +2,7 @@
 devices, each with its status.
 """
 
+import contextlib
 import dataclasses
 import os
 import warnings
@@ -14,19 +15,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_flags, check_names, check_positive_int
+from racedyn._checks import check_flags, check_names, check_positive_int, check_times, fail
 from racedyn._compilation import Stopwatch
 from racedyn._interruptions import never_lost
 from racedyn._jit import full_precision
+from racedyn._outside import checksum
 from racedyn._progress import Progress
 from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
-from racedyn.simulation.blocks import Rows, Work
-from racedyn.simulation.checks import check_options, check_times
+from racedyn.simulation.blocks import Work, observed
+from racedyn.simulation.checks import as_times, check_field, check_solver
 from racedyn.simulation.crossings import Asked
-from racedyn.simulation.members import Builder, fingerprint
-from racedyn.simulation.simulate import check_field
+from racedyn.simulation.lanes import failures
+from racedyn.simulation.members import Builder
+from racedyn.simulation.method import MAX_STEPS, takes_exact
 from racedyn.simulation.solve import settings_for
-from racedyn.store import BlockFile
+from racedyn.simulation.stacks import mesh_of
+from racedyn.store import AbstractBlocks, BlockFile, BlockMemory
 from racedyn.systems import AbstractSystem
 from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
 
@@ -88,7 +92,7 @@ def ensemble(
     args: Any = None,
     rtol: float = 1e-8,
     atol: float | None = None,
-    max_steps: int = 2**16,
+    max_steps: int = MAX_STEPS,
     solver: dfx.AbstractSolver | None = None,
     retry: dfx.AbstractSolver | None = None,
     jumps: Times | None = None,
@@ -114,13 +118,10 @@ def ensemble(
       block. What an interrupted run left in `PATH.partial` is gone on with, if it is of the same
       ensemble: members, settings, code and what it reads.
     - `observe`: names of the observables to keep: "strength" where there is one, or else all.
-    - `method`: "auto": without a solver where the system has a solution of its own
-      (`systems.Pathways`, in float64 and without weight decay), but for modes that are never
-      learned; "exact": refused where it has none; "ode": by the solver.
-    - `args`, `rtol`, `atol`, `max_steps`, `solver`, `retry`, `jumps`, `crossings`: as in
-      `simulate`, for what the solver does; times of crossings are (member,), or (member, lane)
-      where there are lanes. By default it is Tsit5, or Dopri8 for what has an `amplification` of a
-      thousand or more and so takes that much smaller steps.
+    - `method`, `args`, `rtol`, `atol`, `max_steps`, `solver`, `retry`, `jumps`, `crossings`: as in
+      `simulate`; times of crossings are (member,), or (member, lane) where there are lanes. The
+      end, without `ts`, is only found without a solver. That is by default Tsit5, or Dopri8 for
+      what has an `amplification` of a thousand or more and so takes that much smaller steps.
     - `block`: members at a time; by default what keeps their states below 64 MiB. `devices`: by
       default all.
     - `progress`: a bar on stderr.
@@ -135,7 +136,7 @@ def ensemble(
     returns what there is: members that are missing are NaN and have the status INTERRUPTED."""
     watch = Stopwatch()
     check_flags(overwrite=overwrite, progress=progress)
-    check_options(max_steps=max_steps, solver=solver, retry=retry)
+    check_solver(max_steps=max_steps, solver=solver, retry=retry)
     if block is not None:
         check_positive_int("block", block)
     if observe is not None and not isinstance(observe, str):
@@ -147,82 +148,69 @@ def ensemble(
         like,
         rtol=rtol,
         atol=atol,
-        solver=solver,
         max_steps=max_steps,
+        solver=solver,
         adjoint=dfx.ForwardMode(),
         jumps=jumps,
         crossings=crossings,
     )
-    times = None if ts is None else check_times(like, ts, 0.0)
-    long = dataclasses.replace(settings, solver=solver or dfx.Dopri8())
-    work = Work.of(
-        builder, times, method, observe, args, settings, long, retry or dfx.Kvaerno5(), devices
+    told = {
+        "args": args,
+        "max_steps": max_steps,
+        "solver": solver,
+        "retry": retry,
+        "jumps": jumps,
+        "crossings": crossings or None,
+    }
+    has_exact = like.lanes is not None and builder.sample.has_exact
+    exact = takes_exact(has_exact, method, told, None if ts is None else rtol)
+    if ts is None and not exact:
+        fail(
+            "ts",
+            "be given where a solver is to find the states",
+            "it is left out, which means the end",
+            "For example jnp.linspace(0, 10, 200).",
+        )
+    work = Work(
+        like=like,
+        times=None if ts is None else as_times(like, check_times(ts)),
+        exact=exact,
+        settings=settings,
+        long=dataclasses.replace(settings, solver=solver or dfx.Dopri8()),
+        retry=retry or dfx.Kvaerno5(),
+        args=args,
+        names=observed(like, observe),
+        mesh=mesh_of(devices),
     )
     size = work.block_size(block, builder.count)
     empty, provenance = _empty(builder, work)
-    file = None if path is None else BlockFile(path, empty, overwrite=overwrite)
-    try:
-        missing = np.arange(builder.count) if file is None else file.missing()
-        kept = _Kept(empty) if file is None else None
-        done = builder.count - len(missing)
-        with (
-            never_lost() as interruption,
-            Progress(builder.count, "ensemble", "members", show=progress) as bar,
-        ):
-            for numbers in _blocks(missing, size):
-                interruption()
-                rows = work(builder, numbers, size)
-                (file or kept).write(numbers, *rows)  # type: ignore[union-attr]
-                done += len(numbers)
-                bar.update(done)
-        provenance = dataclasses.replace(
-            provenance, wall_time=watch.wall_time, compile_time=watch.compile_time
+    store: AbstractBlocks[Trajectory] | AbstractBlocks[Path] = (
+        BlockMemory(empty) if path is None else BlockFile(path, empty, overwrite=overwrite)
+    )
+    with contextlib.closing(store):
+        try:
+            missing = store.missing()
+            done = builder.count - len(missing)
+            with (
+                never_lost() as interruption,
+                Progress(builder.count, "ensemble", "members", show=progress) as bar,
+            ):
+                for numbers in _blocks(missing, size):
+                    interruption()
+                    store.write(numbers, *work(builder, numbers, size))
+                    done += len(numbers)
+                    bar.update(done)
+        except KeyboardInterrupt:
+            # What was begun goes on in threads of XLA's: a process that ends meanwhile crashes.
+            jax.block_until_ready(jax.live_arrays())
+            store.interrupted()
+        if failed := failures(store.status(), "members"):
+            warnings.warn(failed, RuntimeWarning, stacklevel=3)
+        return store.finish(
+            dataclasses.replace(
+                provenance, wall_time=watch.wall_time, compile_time=watch.compile_time
+            )
         )
-        if file is not None:
-            _warn(file.status())
-            return file.finish(provenance)
-    except KeyboardInterrupt:
-        # What was begun goes on in threads of XLA's: a process that ends meanwhile crashes.
-        jax.block_until_ready(jax.live_arrays())
-        if file is not None:
-            raise KeyboardInterrupt(
-                f"{done} of {builder.count} members are in the file; the same call goes on"
-            ) from None
-        provenance = dataclasses.replace(
-            provenance, wall_time=watch.wall_time, compile_time=watch.compile_time
-        )
-    finally:
-        if file is not None:
-            file.close()
-    trajectory = dataclasses.replace(kept.trajectory, provenance=provenance)  # type: ignore[union-attr]
-    _warn(np.asarray(trajectory.status))
-    return trajectory
-
-
-class _Kept:
-    """Members in memory, as `BlockFile` has them in a file."""
-
-    def __init__(self, empty: Trajectory):
-        def room(value: AnyArray | int) -> np.ndarray:
-            return np.array(value)
-
-        self.trajectory = dataclasses.replace(
-            empty,
-            observables={name: room(value) for name, value in empty.observables.items()},
-            status=room(empty.status),
-            stats={name: room(value) for name, value in empty.stats.items()},
-        )
-
-    def write(
-        self, members: np.ndarray, observables: Rows, status: np.ndarray, stats: Rows
-    ) -> None:
-        for kept, new in (
-            (self.trajectory.observables, observables),
-            (self.trajectory.stats, stats),
-        ):
-            for name, values in new.items():
-                kept[name][members] = values  # type: ignore[index]
-        self.trajectory.status[members] = status  # type: ignore[index]
 
 
 def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
@@ -263,7 +251,7 @@ def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
             "jumps": None if settings.jumps is None else [float(t) for t in settings.jumps],
             "crossings": [name for name, _ in settings.crossings],
             "retry": repr(work.retry),
-            "args": None if work.args is None else fingerprint(work.args),
+            "args": None if work.args is None else checksum(work.args),
             "time_unit": "tau",
         },
         versions=versions(),
@@ -293,18 +281,3 @@ def _blocks(missing: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """Runs of members that follow each other, of at most `size`."""
     for run in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
         yield from (run[k : k + size] for k in range(0, len(run), size))
-
-
-def _warn(status: np.ndarray) -> None:
-    failed = np.flatnonzero(~np.isin(status, [int(item) for item in Status if item.ok]))
-    if len(failed):
-        reasons = "; ".join(
-            f"{np.sum(status == code)} {Status(int(code)).message}"
-            for code in np.unique(status[failed])
-        )
-        shown = ", ".join(map(str, failed[:10])) + (", ..." if len(failed) > 10 else "")
-        warnings.warn(
-            f"{len(failed)} of {len(status)} members failed ({shown}): {reasons}.",
-            RuntimeWarning,
-            stacklevel=4,
-        )

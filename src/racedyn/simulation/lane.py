@@ -49,8 +49,8 @@ class Solved(NamedTuple):
 
     saved: PyTree
     end: PyTree
-    status: Array
-    stats: dict[str, Array]
+    status: Any  # arrays of JAX, or on the host of NumPy
+    stats: dict[str, Any]
 
 
 Save = Callable[[Any, Array, PyTree], PyTree]  # of the system, the time and the state

@@ -1,40 +1,29 @@
-"""`simulate`: an ODE solve with all that belongs on the host: refusals, sorting, retry,
-provenance.
+"""`simulate`: one system with all that belongs on the host: refusals, the choice of a method, a
+second try, provenance.
 """
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import diffrax as dfx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_flags, check_is, check_name, check_number, fail
+from racedyn._checks import check_flags, check_is, check_number, check_times, fail
 from racedyn._compilation import Stopwatch
-from racedyn._jit import computed_by_jax, full_precision
-from racedyn._names import check_held, check_observed, check_tree
+from racedyn._jit import full_precision
 from racedyn._progress import compiling
-from racedyn._types import MEMBER, TIME, Array, Times
+from racedyn._types import Array, Times
 from racedyn.exact import Ending
-from racedyn.simulation.checks import as_times, check_options, check_times
+from racedyn.simulation.checks import as_times, check_field, check_solver
+from racedyn.simulation.crossings import Asked
 from racedyn.simulation.lane import Settings, Solved
-from racedyn.simulation.solve import (
-    arrays_at_the_door,
-    integrate,
-    package,
-    settings_for,
-    take_lanes,
-)
+from racedyn.simulation.lanes import LanesOfOne, failures, solve_lanes
+from racedyn.simulation.method import EXACT_ACCURACY, MAX_STEPS, takes_exact
+from racedyn.simulation.solve import arrays_at_the_door, package, settings_for
 from racedyn.systems import AbstractSystem, Piecewise
 from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
-
-EXACT_ACCURACY = 1e-8  # of trajectories without a solver, in the larger of S and the start
-LARGEST_IMPLICIT = 1000  # numbers of a state: an implicit step solves as many linear equations
-METHODS = ("ode", "exact", "auto")
 
 
 class SolveError(RuntimeError):
@@ -51,76 +40,104 @@ def simulate(
     ts: Times,
     *,
     t0: float = 0.0,
+    method: str = "auto",
     args: Any = None,
     rtol: float = 1e-8,
     atol: float | None = None,
-    max_steps: int = 2**16,
+    max_steps: int = MAX_STEPS,
+    solver: dfx.AbstractSolver | None = None,
     retry: dfx.AbstractSolver | None = None,
+    stepsize_controller: dfx.AbstractStepSizeController | None = None,
+    event: dfx.Event | None = None,
+    adjoint: dfx.AbstractAdjoint | None = None,
+    dt0: float | None = None,
+    jumps: Times | None = None,
+    crossings: Asked | None = None,
+    save_ys: bool = False,
     throw: bool = True,
-    method: str = "ode",
     progress: bool = True,
-    **options: Any,
 ) -> Trajectory:
-    """Integrate `system` and observe it at `ts`, on the host; arguments and options as in
-    `racedyn.solve`.
+    """Integrate `system` and observe it at `ts`, on the host: arrays are NumPy's. Arguments as in
+    `racedyn.solve`, and
 
-    `method`: "ode"; "exact": without a solver, by `system.exact`, as `systems.Pathways` without
-    weight decay has it, to 1e-8 of S whatever the end time and `rtol`, with modes that are never
-    learned left to the solver; "auto": exact where the system has it and no option of the solver is
-    given.
+    - `method`: "exact": without a solver, by `system.exact`, as `systems.Pathways` without weight
+      decay has it, to 1e-8 of the larger of S and the start, whatever the end time and `rtol`, with
+      modes that are never learned left to the solver. "ode": by the solver. "auto": exact where the
+      system has it, but for what only a solver can do: an `rtol` below 1e-8, `args`, `max_steps`,
+      `solver`, `retry`, `stepsize_controller`, `event`, `dt0`, `jumps` or `crossings`. Which was
+      taken is in `provenance.solver`, and printed.
+    - `retry`: the implicit solver, by default Kvaerno5, with which lanes, and systems, of up to
+      1000 numbers that used up their steps are tried once more.
+    - `throw`: whether to raise where nothing succeeded.
+    - `progress`: says so on stderr once JAX has compiled for more than 2 s.
 
-    `progress`: says so on stderr once JAX has compiled for more than 2 s.
+    Beyond `solve` it refuses times and tolerances that can't be met, lets lanes of like speed step
+    together, and attaches provenance.
 
-    Beyond `solve` it refuses times and tolerances that can't be met, sorts lanes by their predicted
-    rate, tries lanes, and systems of up to 1000 numbers, that used up their steps once more with
-    the implicit solver `retry` (Kvaerno5 by default), and attaches provenance.
+    ```python
+    race = rd.systems.Pathways(singular_values=[1.0], depths=(2, 2), q=0.1, p=[[0.1], [0.05]])
+    run = rd.simulate(race, [0.0, 10.0])
+    run.provenance.solver                     # 'exact'
+    run.observables["strength"][-1, :, 0]     # [0.640, 0.360]
+    ```
 
-    Raises `ValueError` for bad times or tolerances, and for the method "exact" of a system that has
-    none; `SolveError`, with the trajectory, where nothing succeeded (not with `throw=False`); warns
-    where some lanes failed: they are NaN from there on and listed in `trajectory.failed`."""
+    Raises `ValueError` for bad times or tolerances, and for the method "exact" where there is none;
+    `SolveError`, with the trajectory, where nothing succeeded; warns where some lanes failed: they
+    are NaN from there on and listed in `trajectory.failed`."""
     watch = Stopwatch()
     check_is("system", system, AbstractSystem, "be an AbstractSystem", "See racedyn.from_function.")
     check_flags(throw=throw, progress=progress)
-    check_options(max_steps=max_steps, retry=retry, **options)
-    system = arrays_at_the_door(system)
-    check_field(system, args)
-    ts, t0 = check_times(system, ts, t0), check_number("t0", t0)
-    # Nobody differentiates what runs on the host, and loops made for reverse mode compile slower.
-    options.setdefault("adjoint", dfx.ForwardMode())
-    settings = settings_for(system, rtol=rtol, atol=atol, max_steps=max_steps, **options)
-    told = compiling("simulate", show=progress)
-    solve_once = told(partial(integrate, ts=ts, t0=as_times(system, t0), args=args))
-    retried, solver = 0, f"{type(settings.solver).__name__}, rtol {rtol:g}"
-    exact = told(_exactly)(
-        system, ts, t0, method, [name for name in options if name not in ("adjoint", "save_ys")]
+    check_solver(
+        max_steps=max_steps,
+        solver=solver,
+        retry=retry,
+        stepsize_controller=stepsize_controller,
+        event=event,
+        adjoint=adjoint,
+        dt0=dt0,
+        save_ys=save_ys,
     )
-    if exact is not None:
-        solved, missing = exact
-        solver = (
-            "exact"
-            if not len(missing)
-            else f"exact; {len(missing)} of {system.lanes} lanes by {solver}"
-        )
-        if len(missing):
-            rest, retried = _solve_lanes(
-                take_lanes(system, missing), solve_once, settings, retry or dfx.Kvaerno5()
-            )
-            solved = jax.tree.map(lambda first, new: first.at[missing].set(new), solved, rest)
-    elif system.lanes is None:
-        solved = solve_once(system, settings=settings)
-        again = retry or dfx.Kvaerno5()
-        if _may_be_stiff(solved, settings) and type(again) is not type(settings.solver):
-            second = solve_once(
-                system, settings=dataclasses.replace(settings, solver=again, step_to_ts=True)
-            )
-            if float(second.stats["t_end"]) > float(solved.stats["t_end"]):
-                solved, solver = second, solver + f", then {type(again).__name__}"
-    else:
-        solved, retried = _solve_lanes(system, solve_once, settings, retry or dfx.Kvaerno5())
+    system = arrays_at_the_door(system)
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((system, ts, args))):
+        remedy = "Inside jit, vmap and grad call racedyn.solve."
+        fail("system", "be known with all that it is given", "JAX is tracing it", remedy, TypeError)
+    check_field(system, args)
+    times, t0 = as_times(system, check_times(ts, t0)), check_number("t0", t0)
+    settings = settings_for(
+        system,
+        rtol=rtol,
+        atol=atol,
+        max_steps=max_steps,
+        solver=solver,
+        stepsize_controller=stepsize_controller,
+        event=event,
+        # Nobody differentiates what runs on the host, and loops made for reverse mode compile
+        # slower.
+        adjoint=dfx.ForwardMode() if adjoint is None else adjoint,
+        dt0=dt0,
+        jumps=jumps,
+        crossings=crossings,
+        save_ys=save_ys,
+    )
+    told = {
+        "args": args,
+        "max_steps": max_steps,
+        "solver": solver,
+        "retry": retry,
+        "stepsize_controller": stepsize_controller,
+        "event": event,
+        "dt0": dt0,
+        "jumps": jumps,
+        "crossings": crossings or None,
+    }
+    exact = takes_exact(system.has_exact and system.lanes is not None, method, told, rtol)
+    with compiling("simulate", show=progress):
+        solved, by = _solved(system, times, t0, args, settings, exact, retry or dfx.Kvaerno5())
+    trajectory = jax.tree.map(np.array, package(system, times, solved, settings))
     provenance = Provenance(
         kind="simulate",
         system=system.describe(),
-        solver=solver + (f", {retried} lanes retried" if retried else ""),
+        solver=by,
         settings={
             "t0": float(t0),
             "rtol": rtol,
@@ -136,134 +153,57 @@ def simulate(
         compile_time=watch.compile_time,
         created=now(),
     )
-    return _judge(
-        dataclasses.replace(package(system, ts, solved, settings), provenance=provenance), throw
+    trajectory = dataclasses.replace(trajectory, provenance=provenance)
+    if trajectory.failed:
+        _judge(trajectory, throw)
+    return trajectory
+
+
+def _solved(
+    system: Any,
+    times: Array,
+    t0: float,
+    args: Any,
+    settings: Settings,
+    exact: bool,
+    retry: dfx.AbstractSolver,
+) -> tuple[Solved, str]:
+    """What `package` takes, and how it was found, in words."""
+    solver = f"{type(settings.solver).__name__}, rtol {float(settings.rtol):g}"
+    if system.lanes is None:
+        lanes = LanesOfOne(system, times, as_times(system, t0), args)
+        outcome = solve_lanes(lanes, [(np.arange(1), settings)], retry)
+        whole: Solved = jax.tree.map(lambda leaf: leaf[0], outcome.solved)
+        then = f", then {type(retry).__name__}" if outcome.retried.any() else ""
+        return whole, solver + then
+    solved, left = _exact(system, times, t0) if exact else (None, np.arange(system.lanes))
+    if solved is not None and not len(left):
+        return solved, "exact"
+    outcome = solve_lanes(
+        LanesOfOne(system, times, as_times(system, t0), args), [(left, settings)], retry
     )
+    if retried := int(outcome.retried.sum()):
+        solver += f", {retried} lanes retried"
+    if solved is None:
+        return outcome.solved, solver
+    jax.tree.map(lambda room, leaf: room.__setitem__(left, leaf), solved, outcome.solved)
+    return solved, f"exact; {len(left)} of {system.lanes} lanes by {solver}"
 
 
-def _exactly(
-    system: Any, ts: Array, t0: float, method: str, options: list[str]
-) -> tuple[Solved, np.ndarray] | None:
-    """What `system.exact` finds, lanes first, and the lanes that it does not; None where an ODE is
-    to be solved.
-    """
-    if check_name("method", method, METHODS) == "ode" or (method == "auto" and options):
-        return None
-    if options:
-        fail(
-            "method",
-            "be 'ode' where options of a solver are given",
-            f"it is 'exact' beside {options}",
-        )
-    if not system.has_exact:
-        if method == "exact":
-            fail(
-                "method",
-                "be 'ode' or 'auto' for a system without a solution of its own",
-                "it is 'exact'",
-                "systems.Pathways has one, in float64, of whole depths and without weight decay.",
-            )
-        return None
-    states, endings = system.exact(ts - t0)
-    saved = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), states)
-    steps = jnp.zeros(system.lanes, int)
-    stats = {name: steps for name in ("num_steps", "num_accepted_steps", "num_rejected_steps")}
-    end = jax.tree.map(lambda leaf: leaf[:, -1], saved)
-    stats |= {
-        "t_end": jnp.full(system.lanes, ts[-1]),
-        "accuracy": jnp.full(system.lanes, EXACT_ACCURACY),
+def _exact(system: Any, times: Array, t0: float) -> tuple[Solved, np.ndarray]:
+    """What the system's own solution finds, lanes first, and the lanes of which it knows none."""
+    states, endings = system.exact(times - t0)
+    saved = jax.tree.map(lambda leaf: np.moveaxis(np.array(leaf), -1, 0).copy(), states)
+    steps = ("num_steps", "num_accepted_steps", "num_rejected_steps")
+    stats = {
+        **{name: np.zeros(system.lanes, int) for name in steps},
+        "t_end": np.full(system.lanes, times[-1]),
+        "accuracy": np.full(system.lanes, EXACT_ACCURACY),
     }
-    return Solved(saved, end, steps + int(Status.DONE), stats), np.flatnonzero(
-        np.asarray(endings) >= Ending.NEVER
-    )
-
-
-def _may_be_stiff(solved: Solved, settings: Settings) -> bool:
-    """Whether an implicit solver may do what an explicit one could not in its steps."""
-    if any(
-        isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((solved.end, solved.status))
-    ):
-        return False
-    sizes = [np.asarray(leaf) for leaf in jax.tree.leaves(solved.end)]
-    small = sum(leaf.size for leaf in sizes) <= LARGEST_IMPLICIT
-    exhausted = settings.controller is None and int(solved.status) == Status.STEPS_EXHAUSTED
-    return small and exhausted and all(np.isfinite(leaf).all() for leaf in sizes)
-
-
-def _solve_lanes(
-    system: Any, solve_once: Callable[..., Solved], settings: Settings, retry: dfx.AbstractSolver
-) -> tuple[Solved, int]:
-    """Lanes in order of their rate; those that used up their steps once more with `retry`."""
-    rates = system.rates()
-    order = (
-        np.arange(system.lanes) if rates is None else np.argsort(-np.asarray(rates), kind="stable")
-    )
-    back = np.argsort(order)
-    solved = jax.tree.map(
-        lambda leaf: leaf[back], solve_once(take_lanes(system, order), settings=settings)
-    )
-    again = np.flatnonzero(np.asarray(solved.status) == Status.STEPS_EXHAUSTED)
-    if len(again):
-        second = solve_once(
-            take_lanes(system, again),
-            settings=dataclasses.replace(settings, solver=retry, step_to_ts=True),
-        )
-        solved = jax.tree.map(lambda first, new: first.at[again].set(new), solved, second)
-    return solved, len(again)
-
-
-def check_field(system: Any, args: Any) -> None:
-    """Refuse a state that is not real, and a vector field whose shapes are not the state's."""
-    y0 = jax.eval_shape(system.y0)
-    if not jax.tree.leaves(y0) or not all(
-        jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(y0)
-    ):
-        fail(
-            "system", "have a state y0() of real numbers", f"it is {y0}", "For example jnp.ones(3)."
-        )
-    time = jax.ShapeDtypeStruct((), jnp.result_type(*jax.tree.leaves(y0)))
-    with computed_by_jax("system"):
-        dy = jax.eval_shape(system.vector_field, time, y0, args)
-        # Names and axes that no file holds are refused here rather than by `save`, when the work is
-        # done.
-        observed = jax.eval_shape(system.observe, time, y0)
-    if not isinstance(observed, Mapping) or not all(
-        isinstance(leaf, jax.ShapeDtypeStruct) for leaf in observed.values()
-    ):
-        fail(
-            "system",
-            "have an observe() that returns a dict name -> array",
-            f"it returns {type(observed).__name__}",
-            'For example {"y": y}.',
-            TypeError,
-        )
-    shapes = [jax.tree.map(lambda leaf: leaf.shape, tree) for tree in (y0, dy)]
-    if shapes[0] != shapes[1]:
-        fail(
-            "system",
-            f"have a vector field of the state's shape, {shapes[0]}",
-            f"its shape is {shapes[1]}",
-            "Its arguments are (t, y, args), in this order; of several numbers it returns "
-            "jnp.stack([...]).",
-        )
-    named = system.dims()
-    axes = {
-        name: named.get(name, tuple(f"{name}_{i}" for i in range(leaf.ndim)))
-        for name, leaf in observed.items()
-    }
-    for name, own in axes.items():
-        for axis in {TIME, MEMBER}.intersection(own):
-            fail(
-                f"dims()[{name!r}]",
-                "name the system's own axes",
-                f"{axis!r} is that of the run",
-                "Leave it out.",
-            )
-        check_held(f"observe()[{name!r}]", observed[name].dtype)
-    sizes, _ = check_observed(
-        {name: leaf.shape for name, leaf in observed.items()}, axes, system.labels()
-    )
-    check_tree("y0()", y0, {TIME, *sizes})
+    status = np.full(system.lanes, int(Status.DONE))
+    end = jax.tree.map(lambda leaf: leaf[:, -1].copy(), saved)
+    left = np.flatnonzero(np.asarray(endings) >= Ending.NEVER)
+    return Solved(saved, end, status, stats), left
 
 
 def _where(trajectory: Trajectory) -> str:
@@ -277,20 +217,14 @@ def _where(trajectory: Trajectory) -> str:
     return f". It stopped at t = {end:.6g}, where the largest number of its state is {largest:.2g}"
 
 
-def _judge(trajectory: Trajectory, throw: bool) -> Trajectory:
-    failed = trajectory.failed
-    if failed:
-        statuses = np.atleast_1d(np.asarray(trajectory.status))
-        reasons = "; ".join(sorted({Status(int(statuses[i])).message for i in failed}))
-        if throw and len(failed) == len(statuses):
-            raise SolveError(
-                f"The solve failed: it {reasons}{_where(trajectory)} (the exception's .trajectory "
-                "has the rows up to then).",
-                trajectory,
-            )
-        warnings.warn(
-            f"{len(failed)} of {len(statuses)} lanes failed, {failed}: {reasons}.",
-            RuntimeWarning,
-            stacklevel=4,
+def _judge(trajectory: Trajectory, throw: bool) -> None:
+    """Raise where all lanes failed, warn where some did."""
+    statuses = np.atleast_1d(np.asarray(trajectory.status))
+    if throw and len(trajectory.failed) == len(statuses):
+        reasons = "; ".join(sorted({Status(int(code)).message for code in statuses}))
+        raise SolveError(
+            f"The solve failed: it {reasons}{_where(trajectory)} (the exception's .trajectory "
+            "has the rows up to then).",
+            trajectory,
         )
-    return trajectory
+    warnings.warn(failures(statuses, "lanes"), RuntimeWarning, stacklevel=4)

@@ -138,9 +138,9 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
 
         def sample() -> Rounding:
             new = sampled(self.system.vector_field, t, y, _still(args), known)
-            return jax.tree.map(lambda value: jnp.where(own, value, jnp.zeros_like(value)), new)  # type: ignore[no-any-return]
+            return jax.tree.map(lambda value: jnp.where(own, value, jnp.zeros_like(value)), new)
 
-        return jax.lax.cond(_any_lane(own), sample, lambda: nothing_known(y))  # type: ignore[no-any-return]
+        return jax.lax.cond(_any_lane(own), sample, lambda: nothing_known(y))
 
 
 @jax.custom_batching.custom_vmap

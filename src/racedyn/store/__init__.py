@@ -23,10 +23,13 @@ from racedyn.store.atomic import PARTIAL as PARTIAL
 from racedyn.store.atomic import StoreError
 from racedyn.store.blocks import BlockFile
 from racedyn.store.files import File, check_target, checkpoint, load, partial_path, save
+from racedyn.store.members import AbstractBlocks as AbstractBlocks
+from racedyn.store.members import BlockMemory
 from racedyn.store.report import info, to_xarray
 
 __all__ = [
     "BlockFile",
+    "BlockMemory",
     "File",
     "StoreError",
     "check_target",

@@ -4,15 +4,13 @@ is there.
 
 import contextlib
 import io
-import json
 import os
-import shutil
 import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import h5py
 import numpy as np
@@ -23,22 +21,22 @@ from racedyn.store.atomic import SEAL, SEAL_LENGTH, StoreError, lock, name_besid
 from racedyn.store.checksums import CHECKSUMS, ROWS, of_rows
 from racedyn.store.files import check_target, partial_path
 from racedyn.store.layout import write
+from racedyn.store.members import AbstractBlocks, as_blocks
+from racedyn.store.places import check_space, differences, place_of, size_of
 from racedyn.store.read import read_names
 from racedyn.store.walk import walk
-from racedyn.store.write import fill, provenance_text
+from racedyn.store.write import fill
 from racedyn.trajectory import Provenance, Status, Trajectory
 
 GROUP = "ensemble"
 PIECE = 2**24  # bytes read at once
 
 
-class BlockFile:
+class BlockFile(AbstractBlocks[Path]):
     """`PATH.partial` while members are missing, `path` once all are there.
 
-    `empty`: the whole trajectory with nothing in it: arrays of one number repeated
-    (`numpy.broadcast_to`), and a status of INTERRUPTED for every member. What is there of the same
-    ensemble, by all settings and versions of its provenance, by its times, names and shapes, is
-    gone on with.
+    What is there of the same ensemble as `empty`, by all settings and versions of its provenance,
+    by its times, names and shapes, is gone on with.
 
     HDF5 makes the file and knows where arrays lie; members are put there by plain writes, so that a
     full disk is a plain error and nothing but this one file is ever written to. Each 64 members
@@ -52,11 +50,11 @@ class BlockFile:
         self.path = Path(os.path.realpath(check_target(path, overwrite=overwrite)))
         self._partial = partial_path(self.path)
         if not os.path.lexists(self._partial):
-            _check_space(
+            check_space(
                 self._partial.parent,
                 sum(np.asarray(values).nbytes for values in empty.observables.values()),
             )
-        self._file = self._claimed()
+        self._file, self._done = self._claimed(), 0
         try:
             if not os.fstat(self._file.fileno()).st_size:  # new, or its maker was killed at once
                 self._begin(empty)
@@ -66,15 +64,15 @@ class BlockFile:
             raise
 
     def status(self) -> np.ndarray:
-        """`Status` of every member, (member,)."""
         offset, shape, dtype = self._places["status"]
         return np.frombuffer(self._read(offset, shape[0] * dtype.itemsize), dtype).copy()
 
     def missing(self) -> np.ndarray:
-        """Numbers of the members that are not there yet, or are not what was written."""
         blocks, _, _ = self._passed()
         wrong = np.repeat(blocks != self._table[1:], ROWS)[: self._count]
-        return np.flatnonzero(wrong | (self.status() == Status.INTERRUPTED))
+        missing = np.flatnonzero(wrong | (self.status() == Status.INTERRUPTED))
+        self._done = self._count - len(missing)
+        return missing
 
     def write(
         self,
@@ -83,12 +81,8 @@ class BlockFile:
         status: np.ndarray,
         stats: Mapping[str, np.ndarray],
     ) -> None:
-        """Members that follow each other, in whole blocks of 64 as `missing` gives them. Raises
-        `OSError` for a full disk.
-        """
-        first, stop = int(members[0]), int(members[-1]) + 1
-        if first % ROWS or (stop % ROWS and stop != self._count):
-            fail("members", f"be whole blocks of {ROWS}", f"they are {first} to {stop - 1}")
+        """Raises `OSError` for a full disk besides."""
+        first, stop = as_blocks(members, self._count)
         given = {
             **observables,
             "status": status,
@@ -103,6 +97,12 @@ class BlockFile:
                     of_rows(rows[block * ROWS : (block + 1) * ROWS].tobytes(), number)
                 )
         self._note(1 + first // ROWS, blocks)
+        self._done += len(members)
+
+    def interrupted(self) -> None:
+        raise KeyboardInterrupt(
+            f"{self._done} of {self._count} members are in the file; the same call goes on"
+        ) from None
 
     def finish(self, provenance: Provenance) -> Path:
         """Call it complete, seal it and put it in place. Raises `StoreError` where members are not
@@ -192,7 +192,7 @@ class BlockFile:
             with h5py.File(self._file, "r") as file:
                 walk(file, os.fstat(self._file.fileno()).st_size)
                 self._find(file)
-                different = _differences(file[GROUP], empty)
+                different = differences(file[GROUP], empty)
         except Exception as error:  # whatever h5py makes of bytes that are not what was written
             self._refuse(f"can't be read: {printable(' '.join(str(error).split()))}", error)
         if different:
@@ -217,10 +217,10 @@ class BlockFile:
         arrays = {**{name: group[name] for name in names}, "status": group["status"]}
         arrays |= {f"stats/{name}": item for name, item in group["stats"].items() if item.ndim}
         self._count = group["status"].shape[0]
-        self._places = {name: _place(item, self._count) for name, item in arrays.items()}
-        self._table_place = _place(group[CHECKSUMS], 1 + -(-self._count // ROWS))
+        self._places = {name: place_of(item, self._count) for name, item in arrays.items()}
+        self._table_place = place_of(group[CHECKSUMS], 1 + -(-self._count // ROWS))
         used = sorted(
-            (o, o + _bytes(s, d)) for o, s, d in (*self._places.values(), self._table_place)
+            (o, o + size_of(s, d)) for o, s, d in (*self._places.values(), self._table_place)
         )
         if any(before > after for (_, before), (after, _) in pairwise(used)):
             raise ValueError("its arrays overlap")
@@ -256,8 +256,8 @@ class BlockFile:
             for start in range(at, offset, PIECE):
                 yield None, None, self._read(start, min(PIECE, offset - start))
             if number is not None:
-                step = _bytes((ROWS, *shape[1:]), dtype) if number >= 0 else PIECE
-                at = offset + _bytes(shape, dtype)
+                step = size_of((ROWS, *shape[1:]), dtype) if number >= 0 else PIECE
+                at = offset + size_of(shape, dtype)
                 for block, start in enumerate(range(offset, at, step) if step else ()):
                     yield (
                         number,
@@ -304,67 +304,3 @@ class BlockFile:
             )
         except StoreError as error:
             raise error from cause
-
-
-Place = tuple[int, tuple[int, ...], np.dtype]
-
-
-def _place(item: h5py.Dataset, count: int) -> Place:
-    if item.shape[:1] != (count,):
-        raise ValueError(f"{item.name!r} is not as long as there are members")
-    offset = item.id.get_offset()
-    if _bytes(item.shape, item.dtype) and (
-        offset is None or item.id.get_storage_size() != _bytes(item.shape, item.dtype)
-    ):
-        raise ValueError(f"{item.name!r} is not in one piece")
-    return offset or 0, item.shape, item.dtype
-
-
-def _bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
-    return int(np.prod(shape, dtype=object)) * dtype.itemsize
-
-
-def _differences(group: h5py.Group, empty: Trajectory) -> list[str]:
-    """In what a file is not the one of this ensemble."""
-    found = json.loads(group.attrs["provenance"])
-    wanted = json.loads(provenance_text(empty.provenance))  # type: ignore[arg-type]
-    different = [
-        name for name in ("settings", "versions", "system", "solver") if found[name] != wanted[name]
-    ]
-    dims, labels = read_names(group)
-
-    def shapes(arrays: Mapping[str, Any]) -> list[tuple[str, tuple[int, ...], np.dtype]]:
-        held = {
-            name: np.asarray(value) if not isinstance(value, h5py.Dataset) else value
-            for name, value in arrays.items()
-        }
-        return [
-            (name, value.shape, np.dtype(np.int8) if value.dtype == bool else value.dtype)
-            for name, value in held.items()
-        ]
-
-    stats = {name: value for name, value in group["stats"].items() if name in empty.stats}
-    same = (
-        dims == dict(empty.dims)
-        and labels == dict(empty.labels)
-        and np.array_equal(group["time"][()], np.asarray(empty.ts))
-        and shapes({name: group[name] for name in dims}) == shapes(empty.observables)
-        and shapes({"status": group["status"]}) == shapes({"status": empty.status})
-        and shapes(stats) == shapes(empty.stats)
-    )
-    return different if same else [*different, "times, names or shapes"]
-
-
-def _check_space(directory: Path, needed: int) -> None:
-    """Before the run rather than in the middle of it."""
-    directory.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(directory).free
-    if needed > free:
-        what = f"the members need {needed / 2**30:.3g} GiB and {free / 2**30:.3g} GiB are free"
-        fail(
-            "path",
-            "be where there is room",
-            what,
-            "Free some, save fewer times or observables.",
-            OSError,
-        )
