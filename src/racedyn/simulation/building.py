@@ -157,8 +157,10 @@ class _Built(NamedTuple):
 
 
 def _same_kind(one: Any, other: Any) -> bool:
-    shapes = [[leaf.shape for leaf in jax.tree.leaves(arrays)] for arrays in (one, other)]
-    return bool(jax.tree.structure(one) == jax.tree.structure(other)) and shapes[0] == shapes[1]  # type: ignore[operator]
+    def kind(arrays: Any) -> tuple[Any, list[tuple[int, ...]]]:
+        return jax.tree.structure(arrays), [leaf.shape for leaf in jax.tree.leaves(arrays)]
+
+    return kind(one) == kind(other)
 
 
 def _differing(one: Any, other: Any) -> str:

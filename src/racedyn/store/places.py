@@ -40,8 +40,10 @@ def size_of(shape: tuple[int, ...], dtype: np.dtype) -> int:
 
 def differences(group: h5py.Group, empty: Trajectory) -> list[str]:
     """In what a file is not the one of this ensemble."""
+    if empty.provenance is None:
+        fail("empty", "say by its provenance which ensemble it is of", "it has none")
     found = json.loads(group.attrs["provenance"])
-    wanted = json.loads(provenance_text(empty.provenance))  # type: ignore[arg-type]
+    wanted = json.loads(provenance_text(empty.provenance))
     different = [
         name for name in ("settings", "versions", "system", "solver") if found[name] != wanted[name]
     ]
