@@ -1,14 +1,16 @@
-"""Ends and trajectories of races, exactly and by our ensemble, beside general solvers: time per member, and accuracy.
+"""Ends and trajectories of races, exactly and by our ensemble, beside general solvers: time per
+member, and accuracy.
 
     python benchmarks/exact.py [--quick] [--members 1024] [--turns 5] [--cases c1-5 c0-8]
 
-A member is a trajectory of eight modes, S = 4 ... 0.125, and two pathways of depth D. c1-D: c = 1, p0 ~ N(0, 0.01^2); c0-D:
-p0 = q0 = 0.1 |1 + 0.1 N|. The end time is twice that at which the slowest mode has 99 % of its S. Errors are the largest of
-K over S, of the first two members: of ends against the exact trajectory at a thousand times the end time, of points against
-LSODA at rtol 1e-13, and where a mode has come to 20, 50 and 80 % of its way against DOP853 with K for a clock: after a long
-plateau the rise is where a solver is wrong, and hardly ever at one of the 64 points. float64, and one core where the
-system lets us choose it; where there is a GPU, what is written in JAX runs on it. What is compiled or traced is in the
-first call alone.
+A member is a trajectory of eight modes, S = 4 ... 0.125, and two pathways of depth D. c1-D: c = 1,
+p0 ~ N(0, 0.01^2); c0-D: p0 = q0 = 0.1 |1 + 0.1 N|. The end time is twice that at which the slowest
+mode has 99 % of its S. Errors are the largest of K over S, of the first two members: of ends
+against the exact trajectory at a thousand times the end time, of points against LSODA at rtol
+1e-13, and where a mode has come to 20, 50 and 80 % of its way against DOP853 with K for a clock:
+after a long plateau the rise is where a solver is wrong, and hardly ever at one of the 64 points.
+float64, and one core where the system lets us choose it; where there is a GPU, what is written in
+JAX runs on it. What is compiled or traced is in the first call alone.
 """
 
 import importlib
@@ -34,7 +36,7 @@ S = np.array([4.0, 2.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.125])
 POINTS, CHECKED = 64, 2
 LANES = CHECKED * len(S)  # those whose errors are measured
 LEVELS = 0.2, 0.5, 0.8
-TURN = 0.05  # seconds of a side in a turn, or one run: one of 2 ms is slowed by what others left behind
+TURN = 0.05  # seconds of a side in a turn: a run of 2 ms is slowed by what others left behind
 
 # What runs (of nothing for ends, of `ts` for points), and of how many members.
 Sides = dict[str, tuple[Callable[..., Any], int]]
@@ -173,7 +175,10 @@ def difference(found: np.ndarray, reference: np.ndarray) -> float:
 
 
 def rise_error(race: Race) -> Callable[[Callable[..., Any]], float]:
-    """The same where each mode has come to `LEVELS` of its way, at as many points as are timed: nothing compiles anew."""
+    """The same where each mode has come to `LEVELS` of its way.
+
+    At as many points as are timed, so that nothing compiles anew.
+    """
     from peers.scipy import rises
 
     values, q, p = race.first(CHECKED)

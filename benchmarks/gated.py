@@ -1,9 +1,10 @@
-"""What the questions on gated flows share: networks, starts, and the timing of one evaluation of a field.
+"""What the questions on gated flows share: networks, starts, the timing of one evaluation.
 
-Routing networks learn K routes from each of M input domains (4 items) to as many output domains (7 properties), through
-one shared chain of two hidden layers; the contextual network has a common pathway and one that is off in each context.
-Starts: "equal", aligned weights (scale 0.08), of which symmetry joins many into one state; "distinct", the same with a
-factor of its own for each matrix, so that it joins none; "gaussian".
+Routing networks learn K routes from each of M input domains (4 items) to as many output domains (7
+properties), through one shared chain of two hidden layers; the contextual network has a common
+pathway and one that is off in each context. Starts: "equal", aligned weights (scale 0.08), of which
+symmetry joins many into one state; "distinct", the same with a factor of its own for each matrix,
+so that it joins none; "gaussian".
 """
 
 from collections.abc import Callable
@@ -56,7 +57,7 @@ def evaluations(sides: dict[str, tuple[Field, Any, Any]], job: Row) -> list[dict
 
 
 def repeated(field: Field) -> Callable[..., Any]:
-    """Many evaluations, each at weights that the one before has moved: none can be taken out of the loop."""
+    """Many evaluations, each where the one before has moved to: none can leave the loop."""
 
     @jax.jit
     def run(n: Any, step: Any, y: Any, data: Any) -> Any:

@@ -2,9 +2,10 @@
 
     python benchmarks/gated_field.py [--quick] [--threads 1] [--domains 10 40]
 
-The evaluation, and the Euler step that makes the next one wait for it, in a loop inside one jitted function. Peers:
-"grouped", `jax.grad` of the plain loss, examples condensed and grouped by contexts, in the narrow network too where ours
-has it; "planned", `jax.grad` of our own loss as the flow has it. float64. Networks and starts: gated.py.
+The evaluation, and the Euler step that makes the next one wait for it, in a loop inside one jitted
+function. Peers: "grouped", `jax.grad` of the plain loss, examples condensed and grouped by
+contexts, in the narrow network too where ours has it; "planned", `jax.grad` of our own loss as the
+flow has it. float64. Networks and starts: gated.py.
 """
 
 from collections.abc import Iterator
@@ -113,7 +114,7 @@ COLUMNS = [
     Column("ratio", "ratio", ".3f", width=8),
     Column("differs", "difference", ".1e"),
 ]
-LEGEND = "ratio: ours over theirs, the median of that within a turn; differs: from ours, to the largest entry."
+LEGEND = "ratio: ours over theirs, within a turn; differs: from ours, to the largest entry."
 
 
 def rows(options: Any) -> Iterator[Row]:

@@ -1,9 +1,11 @@
-"""Whole runs of a routing network at each level, over the same 200 times until the loss is 1e-4 of what it was.
+"""Whole runs of a routing network at each level, over the same 200 times until the loss is 1e-4 of
+what it was.
 
     python benchmarks/gated_levels.py [--quick] [--threads 1] [--starts equal distinct]
 
-Seven properties of four items, 10 input and 10 output domains, 4 routes from each input; float64. The first run compiles.
-The solve is `solve` under jit: what a run is without what `simulate` does on the host. Starts: gated.py.
+Seven properties of four items, 10 input and 10 output domains, 4 routes from each input; float64.
+The first run compiles. The solve is `solve` under jit: what a run is without what `simulate` does
+on the host. Starts: gated.py.
 """
 
 from collections.abc import Iterator
@@ -108,7 +110,7 @@ COLUMNS = [
     Column("to", "loss_end", ".1e", width=9),
     Column("differs", "difference", ".1e"),
 ]
-LEGEND = "ratio: to level full, the median of that within a turn; steps: of each lane; differs: the loss."
+LEGEND = "ratio: to level full, within a turn; steps: of each lane; differs: the loss."
 
 
 def rows(options: Any) -> Iterator[Row]:

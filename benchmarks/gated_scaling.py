@@ -1,9 +1,11 @@
-"""What grows with the number of routes: seconds to build, to trace, to compile and to run, and memory.
+"""What grows with the number of routes: seconds to build, to trace, to compile and to run, and
+memory.
 
     python benchmarks/gated_scaling.py [--quick] [--threads 1] [--routes 4 20 100]
 
-K = M: all routes between M input and M output domains, width 64; float64. One evaluation of the field at two levels from two
-starts (gated.py), and all paths' maps from matrices of full width. Built is the level by `reduce`, where there is one.
+K = M: all routes between M input and M output domains, width 64; float64. One evaluation of the
+field at two levels from two starts (gated.py), and all paths' maps from matrices of full width.
+Built is the level by `reduce`, where there is one.
 """
 
 import time

@@ -1,8 +1,9 @@
-"""What all benchmarks share: sides in processes of their own that take turns, ratios within a turn, tables, JSON.
+"""What all benchmarks share: processes that take turns, ratios within a turn, tables, JSON.
 
-A side is a module with `answers(job)`: name -> a function that answers a request by what JSON can hold. Its process is
-pinned to as many cores as it may have threads before anything is imported, so that threads, compiled code and peak
-memory are its own. What can't be measured leaves a row that says why, and the others go on.
+A side is a module with `answers(job)`: name -> a function that answers a request by what JSON can
+hold. Its process is pinned to as many cores as it may have threads before anything is imported, so
+that threads, compiled code and peak memory are its own. What can't be measured leaves a row that
+says why, and the others go on.
 
 Only the standard library is imported here: the environment of a side may have nothing else.
 """
@@ -14,6 +15,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -23,10 +25,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 Row = dict[str, Any]
-PACKAGES = (
-    *("racedyn", "jax", "jaxlib", "numpy", "equinox", "diffrax"),
-    *("scipy", "numba", "heyoka", "torch"),
-)
+PACKAGES = ("racedyn", "jax", "jaxlib", "numpy", "diffrax", "scipy", "numba", "heyoka", "torch")
 
 
 class NotMeasured(RuntimeError):
@@ -36,17 +35,14 @@ class NotMeasured(RuntimeError):
 class Side:
     """The near end of a process that answers requests; `serve` is the far end.
 
-    `ask` raises `NotMeasured` where what it needs is not installed, where it fails, and where the process has died.
+    `ask` raises `NotMeasured` where a module is missing, where it fails, and where the process
+    has died.
     """
 
     def __init__(self, module: str, *, threads: int, python: str = sys.executable, **job: Any):
         job |= {"module": module, "threads": threads}
-        self.child = subprocess.Popen(
-            [python, __file__, json.dumps(job)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        command, pipe = [python, __file__, json.dumps(job)], subprocess.PIPE
+        self.child = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
 
     def __enter__(self) -> "Side":
         return self
@@ -95,7 +91,8 @@ def why(error: Exception) -> str:
 
 
 def pin(threads: int) -> None:
-    """To the last cores; JAX, BLAS and PyTorch make as many threads as there are cores. Only where the system can."""
+    """To the last cores, where the system can: JAX makes as many threads as there are cores."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # BLAS: two on one core wait for each other
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
 
@@ -105,8 +102,6 @@ def peak_memory() -> float:
     with contextlib.suppress(OSError, StopIteration):  # ru_maxrss on Linux starts from the parent's
         lines = Path("/proc/self/status").read_text().splitlines()
         return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 2**10
-    import resource
-
     unit = 1 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
@@ -114,7 +109,10 @@ def peak_memory() -> float:
 def seconds_of(
     call: Callable[..., Any], *arguments: Any, at_least: float = 0.0
 ) -> tuple[float, Any]:
-    """Seconds of a call until its result is there, over as many calls as take `at_least` so long; and the result."""
+    """Seconds of a call, and its result, which is waited for.
+
+    The mean over as many calls as take `at_least` so long.
+    """
     ready = sys.modules["jax"].block_until_ready if "jax" in sys.modules else lambda result: result
     began, calls, result = time.perf_counter(), 0, None
     while not calls or time.perf_counter() - began < at_least:
@@ -124,7 +122,10 @@ def seconds_of(
 
 
 def in_turns(sides: Mapping[str, Callable[[], Any]], turns: int) -> list[Row]:
-    """What every side returns, turn by turn: what else the machine does in a turn hits all. Each goes first as often."""
+    """What every side returns, turn by turn; each goes first as often.
+
+    What else the machine does in a turn hits all.
+    """
     return [
         {name: sides[name]() for name in list(sides)[:: 1 if turn % 2 else -1]}
         for turn in range(turns)
@@ -137,7 +138,7 @@ def ratio(turns: Iterable[Mapping[str, float]], side: str, peer: str) -> float:
 
 
 def rows_of(facts: Row, ask: Callable[[], Iterable[Row]]) -> Iterator[Row]:
-    """The rows that are asked for, with `facts`; where there are none, or no more, one that says why."""
+    """The rows that are asked for, with `facts`; where they can't be had, one that says why."""
     try:
         for row in ask():
             yield {**facts, **row}
@@ -162,7 +163,7 @@ class Column(NamedTuple):
 
 
 def options_of(doc: str, usual: Row, quick: Row) -> argparse.Namespace:
-    """The command line: an option for each of the `usual` settings, of which --quick takes those in `quick`."""
+    """The command line: an option for each of the `usual` settings; --quick takes the `quick`."""
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -183,7 +184,7 @@ def options_of(doc: str, usual: Row, quick: Row) -> argparse.Namespace:
 
 
 class Report:
-    """Tables as their rows come, and one JSON file of all rows, with machine, versions and settings."""
+    """Tables as their rows come, and a JSON file of all, with machine, versions and settings."""
 
     def __init__(self, options: argparse.Namespace):
         self.options, self.tables, self.machine = options, {}, machine()
@@ -231,7 +232,7 @@ def tell(
 
 
 def machine() -> Row:
-    """Of this process; what a side has otherwise (a device, another environment's versions) is in its rows."""
+    """Of this process; a side's device, and another environment's versions, are in its rows."""
     cpu = platform.processor() or platform.machine()
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -1,4 +1,6 @@
-"""What the benchmarks use of the package beyond its public names: here alone, so that this file follows when it moves."""
+"""What the benchmarks use of the package beyond its public names: here alone, so that this file
+follows when it moves.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +37,7 @@ def loss_factor(task: rd.Task, loss: str) -> float:
 def descent_steps(
     network: rd.Network, task: rd.Task, weights: Weights, lr: float
 ) -> Callable[[int], float]:
-    """`steps(n)` is what `train` runs, n steps on the sum of squares in float32, and the loss after them."""
+    """`steps(n)`: n steps of what `train` runs, on the sum of squares, and the loss after them."""
     observer = Observer(
         network=network,
         data=Data.of(task, jnp.float32),

@@ -1,11 +1,13 @@
-"""One step of full-batch gradient descent beside PyTorch and a NumPy loop; a whole run against its theory.
+"""One step of full-batch gradient descent beside PyTorch and a NumPy loop; a whole run against its
+theory.
 
     python benchmarks/training.py [--quick] [--torch-python OTHER_ENVIRONMENT/bin/python] [--full]
 
-Two pathways of equal depth on the hierarchical task of 8 items, float32, nothing observed on any side, the same initial
-weights, step size 0.01 on the sum of squares. racedyn runs what `train` runs; the others are peers/torch.py and
-peers/numpy.py. The whole run is the published one (10,000 epochs at width 1000, depth 4), its time extrapolated from that
-of a step unless --full makes it, over one solve of the q/p equations at the same 500 times.
+Two pathways of equal depth on the hierarchical task of 8 items, float32, nothing observed on any
+side, the same initial weights, step size 0.01 on the sum of squares. racedyn runs what `train`
+runs; the others are peers/torch.py and peers/numpy.py. The whole run is the published one (10,000
+epochs at width 1000, depth 4), its time extrapolated from that of a step unless --full makes it,
+over one solve of the q/p equations at the same 500 times.
 """
 
 import contextlib
@@ -89,7 +91,7 @@ def drawn(network: rd.Network, std: float) -> dict[str, jax.Array]:
 
 
 def bandwidth(shapes: list[list[int]]) -> float:
-    """Bytes per second of scaling in place as many numbers as there are weights, in as many arrays."""
+    """Bytes per second of scaling in place as many numbers as there are weights."""
 
     @jax.jit
     def scale(many: Any, n: Any) -> Any:
@@ -143,7 +145,8 @@ def step_rows(options: Any, **job: Any) -> Iterator[Row]:
             warm[name].append(call())
         turns = in_turns(calls, options.turns)
         facts = {name: {**side.ask("facts"), **side.ask("memory")} for name, side in sides.items()}
-        # A weight is read forward, read backward, read and written in the update. After peak memory was read.
+        # A weight is read forward, read backward, read and written in the update. The bandwidth
+        # is measured after peak memory was read.
         moved = 4 * facts["racedyn"]["weights_mib"] * 2**20
         bound = moved / sides["racedyn"].ask("bandwidth")
         yield from (step_row(name, n, warm, turns, bound, facts[name]) for name in sides)
@@ -199,9 +202,9 @@ STEPS = [
     Column("peak, MiB", "peak_mib", ".0f"),
     Column("above imports", "above_imports_mib", ".0f", width=14),
 ]
-STEPS_LEGEND = """racedyn's time over theirs, the median of that within a turn
-(of best: each one's quickest turn, which a busy machine disturbs least); bound: what a step must move at least, 16 bytes a
-weight, at the speed of scaling as many numbers in place; differs: the loss, from racedyn's."""
+STEPS_LEGEND = """racedyn's time over theirs, the median of that within a turn (of best: each one's
+quickest turn, which a busy machine disturbs least); bound: what a step must move at least, 16 bytes
+a weight, at the speed of scaling as many numbers in place; differs: the loss, from racedyn's."""
 RUN = [
     *SIZE,
     Column("training, s", "train_s", ".1f", width=12),

@@ -1,1 +1,1 @@
-"""What racedyn is held against, a file for each peer: solvers of races (`races`), and loops of descent (`steps`)."""
+"""What racedyn is held against, a file each: solvers of `races`, loops of descent (`steps`)."""

@@ -26,7 +26,7 @@ from peers.races import (
 FEW = 16  # members of the plain arrangement
 RTOL = 1e-7
 WIDTH = 512  # lanes at a time, so that stages stay in cache
-# A number each for p0, p1, q0, q1: a trailing axis of length 2 keeps the loops from being vectorised.
+# A number each for p0, p1, q0, q1: a last axis of length 2 keeps loops from being vectorised.
 Numbers = tuple[Any, ...]
 
 
@@ -46,7 +46,8 @@ def on_host(run: Callable[..., jax.Array]) -> Callable[..., Array]:
     return lambda *arguments: np.asarray(run(*arguments))
 
 
-# What one writes first: q and p in time, Tsit5 under vmap, stopped when r is small; NaN if that takes too long.
+# What one writes first: q and p in time, Tsit5 under vmap, stopped when r is small; NaN if that
+# takes too long.
 
 
 def plain_field(depth: int, y: jax.Array, value: Any) -> jax.Array:
@@ -94,7 +95,7 @@ def plain_points(depth: int, values: Array, q: Array, p: Array, ts: Array) -> ja
     return jax.vmap(one, (0, 1, 1), 2)(values, q, p)
 
 
-# The best arrangement: Tsit5, or Dopri8 after long plateaus, a clock and a tolerance for every lane.
+# The best arrangement: Tsit5, or Dopri8 after long plateaus; each lane its clock and tolerance.
 
 
 def ends(depth: int, values: Array, q: Array, p: Array) -> Array:

@@ -1,7 +1,8 @@
-"""heyoka: Taylor's method, compiled; in the best arrangement, and for q and p in time as one would write them.
+"""heyoka: Taylor's method, compiled; in the best arrangement, and for q and p in time as one would
+write them.
 
-Keeping a clock costs more than a lane's arithmetic, above all at saved times: some copies of a lane share one, and an
-integrator has as many clocks as a register has numbers.
+Keeping a clock costs more than a lane's arithmetic, above all at saved times: some copies of a lane
+share one, and an integrator has as many clocks as a register has numbers.
 """
 
 from collections.abc import Callable
@@ -43,8 +44,8 @@ def races(depth: int) -> list[Peer]:
     ]
 
 
-# The best arrangement. After long plateaus each lane has its own clock: errors are relative to the largest number of a
-# clock, which is that of a lane that has settled.
+# The best arrangement. After long plateaus each lane has its own clock: errors are relative to the
+# largest number of a clock, which is that of a lane that has settled.
 
 
 def ends(depth: int, values: Array, q: Array, p: Array) -> Array:
@@ -69,12 +70,12 @@ def points(depth: int, values: Array, q: Array, p: Array, ts: Array) -> Array:
     return on_grid(depth, over_time, copies, values, q, p, ts, r)
 
 
-# For q and p in time. Late escapes, from D = 4 on, have a clock a lane: one that has settled is stiff while it waits for
-# the others.
+# For q and p in time. Late escapes, from D = 4 on, have a clock a lane: one that has settled is
+# stiff while it waits for the others.
 
 
 def plain_ends(depth: int, values: Array, q: Array, p: Array) -> Array:
-    """Ends are looked for in all groups at once: a callback or an event costs more than the steps that it saves."""
+    """Ends are looked for in all groups at once: an event costs more than the steps it saves."""
     late = plateau(q, p)
     copies = 1 if late and depth >= 4 else COPIES
     until = integrator(depth, "plain", copies, 1e-7 if late else 1e-6)
@@ -103,7 +104,7 @@ def plain_points(depth: int, values: Array, q: Array, p: Array, ts: Array) -> Ar
 
 @cache
 def integrator(depth: int, kind: str, copies: int, tol: float) -> Any:
-    """A group's equations, all p0, all p1, ...: "end" along z, "drive" in time with w, "plain" in time."""
+    """All p0, all p1, ...: "end" along z, "drive" in time with w, "plain" in time."""
     equations = []
     for i in range(copies):
         names = ("p0", "p1", "q0", "q1", "w")

@@ -47,7 +47,7 @@ def in_groups(rows: Array, order: Array) -> Array:
 def solved(
     depth: int, ts: Array, order: Array, start: Array, par: Array, rtols: Array, end: bool
 ) -> Array:
-    """K (time, path, lane), `ts` being places along z where it is an `end`; NaN where a group did not get."""
+    """K (time, path, lane), `ts` along z for an `end`; NaN where a group did not get."""
     found = np.full((len(start), len(ts), PATHS, WIDTH), np.nan)
     found[:, 0] = start[:, :2] * power(start[:, 2:4], depth - 1)
     solver(depth)(ts, start, par, end, rtols, found)
@@ -57,7 +57,7 @@ def solved(
 
 
 def tsit5() -> tuple[Array, Array, Array, Array]:
-    """Tsitouras 2011: c, a, the weights of the error, and the free interpolant of order 4, (stage, power - 1)."""
+    """Tsitouras 2011: c, a, weights of the error, and the free interpolant, (stage, power - 1)."""
     tableau, theta = diffrax.Tsit5.tableau, np.linspace(0.25, 1.0, 4)
     a = np.zeros((7, 7))
     for i, row in enumerate(tableau.a_lower):
@@ -91,7 +91,7 @@ def solver(depth: int) -> Callable[..., None]:
 
     @jit
     def combine(w: Array, k: Array, base: Array, h: float, out: Array) -> None:
-        """base + h sum_j w_j k_j: all seven terms, as a sum of a length that varies is not vectorised over lanes."""
+        """base + h sum_j w_j k_j: all seven terms, as no sum of varying length is vectorised."""
         for i in range(base.size):
             early = w[0] * k[0, i] + w[1] * k[1, i] + w[2] * k[2, i] + w[3] * k[3, i]
             late = w[4] * k[4, i] + w[5] * k[5, i] + w[6] * k[6, i]
@@ -99,7 +99,7 @@ def solver(depth: int) -> Callable[..., None]:
 
     @nb.njit(fastmath=True)
     def solve(ts: Array, start: Array, par: Array, end: bool, rtols: Array, found: Array) -> None:
-        """From ts[0] on, every group of lanes; K goes to `found` (group, time, path, lane) at ts[1:]."""
+        """Every group of lanes; K at ts[1:] goes to `found` (group, time, path, lane)."""
         k, drive, weights = np.zeros((7, 5 * WIDTH)), np.empty(WIDTH), np.empty(7)
         y, stage = np.empty(5 * WIDTH), np.empty(5 * WIDTH)
         error, zero = np.empty(5 * WIDTH), np.zeros(5 * WIDTH)

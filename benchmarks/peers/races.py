@@ -1,16 +1,19 @@
-"""Races by general ODE solvers: what all peers are given, each in the best arrangement that is known of (../exact.py).
+"""Races by general ODE solvers: what all peers are given, each in the best arrangement that is
+known of (../exact.py).
 
-A lane is one mode with two pathways of depth D: dq_a/dt = r q_a^(D-2) p_a, dp_a/dt = r q_a^(D-1), r = S - sum_a K_a. As
-it stands this is stiff once the mode has converged, and a solver spends its life there. All peers but the plain ones are
-given what takes that away, with G = d(sum_a K_a)/ds:
+A lane is one mode with two pathways of depth D: dq_a/dt = r q_a^(D-2) p_a, dp_a/dt = r q_a^(D-1), r
+= S - sum_a K_a. As it stands this is stiff once the mode has converged, and a solver spends its
+life there. All peers but the plain ones are given what takes that away, with G = d(sum_a K_a)/ds:
 
-* ends: K = sum_a K_a as the clock, dp_a/dK = q_a^(D-1) / G, from K(0) to S: a finite way, and no stop to detect. In z,
-  K = k sinh z, steps are as even as singularities allow: K = 0 where c = 0, about K = +-i k where c sets the scale.
-* points: r = r(0) e^-w, with w as one more state, dw/dt = G. An error of p and q reaches r through G alone: nothing is
-  stiff. At c = 0 a long plateau precedes a short rise, whose time is right to the tolerance times the plateau: see `stretch`.
+* ends: K = sum_a K_a as the clock, dp_a/dK = q_a^(D-1) / G, from K(0) to S: a finite way, and no
+  stop to detect. In z, K = k sinh z, steps are as even as singularities allow: K = 0 where c = 0,
+  about K = +-i k where c sets the scale.
+* points: r = r(0) e^-w, with w as one more state, dw/dt = G. An error of p and q reaches r through
+  G alone: nothing is stiff. At c = 0 a long plateau precedes a short rise, whose time is right to
+  the tolerance times the plateau: see `stretch`.
 
-Lanes are sorted, so that those which step together are alike. Tolerances are about the loosest with errors of K below
-1e-6 S. A second call with the same shapes compiles nothing. All in float64.
+Lanes are sorted, so that those which step together are alike. Tolerances are about the loosest with
+errors of K below 1e-6 S. A second call with the same shapes compiles nothing. All in float64.
 
 Each peer has a file with `races(depth)`, a list of `Peer`.
 """
@@ -31,7 +34,8 @@ LONGEST = (
 
 @dataclass(frozen=True)
 class Peer:
-    """`ends(values, q, p)` is K (path, lane) when all has settled, `points(values, q, p, ts)` K (time, path, lane).
+    """`ends(values, q, p)`: K (path, lane) when all has settled; `points(values, q, p, ts)`:
+    K (time, path, lane).
 
     `ends` is None where a peer has none. `most` members are timed, where more would take for ever.
     """
@@ -59,7 +63,7 @@ def growth(depth: int, q: Any, p: Any) -> tuple[list[Any], list[Any], Any]:
 
 
 def ordered(values: Array, p: Array, width: int) -> Array:
-    """Lanes by S, then by the leading pathway; the last is repeated until groups of `width` are full."""
+    """Lanes by S, then by the leading pathway; the last again until groups of `width` are full."""
     order = np.lexsort((p.max(axis=0), values))
     return np.append(order, np.repeat(order[-1:], -len(order) % width))
 
@@ -78,12 +82,12 @@ def rate(depth: int, values: Array, q: Array, p: Array) -> Array:
 
 
 def stretch(depth: int, values: Array, q: Array, p: Array) -> Array:
-    """By how much an early error of a lane grows: the length of its plateau times the rate of the rise; at least D."""
+    """How an early error grows: length of the plateau times rate of the rise; at least D."""
     lead = q.max(axis=0)
     length = np.log1p(values / lead**2) if depth == 2 else lead ** (2.0 - depth)
     return np.maximum(depth, length * depth * values ** (1 - 2 / depth))
 
 
 def plateau(q: Array, p: Array) -> bool:
-    """Whether a lane has c = 0 and so escapes late: the same error of K in time then takes a smaller tolerance."""
+    """Whether a lane has c = 0 and so escapes late, which takes a smaller tolerance."""
     return bool(((q * q - p * p) < 1e-3 * q * q).any())

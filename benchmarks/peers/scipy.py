@@ -1,4 +1,6 @@
-"""SciPy: LSODA as a peer and at tight tolerance as the reference of points, DOP853 as that of rises."""
+"""SciPy: LSODA as a peer and at tight tolerance as the reference of points, DOP853 as that of
+rises.
+"""
 
 import numpy as np
 from scipy.integrate import solve_ivp
@@ -43,7 +45,10 @@ def lsoda(depth: int, values: Array, q: Array, p: Array, ts: Array, rtol: float)
 def rises(
     depth: int, value: float, q: Array, p: Array, levels: tuple[float, ...]
 ) -> tuple[Array, Array]:
-    """When a mode has come to `levels` of its way (level,), and K there (level, path): with K for a clock."""
+    """When a mode has come to `levels` of its way (level,), and K there (level, path).
+
+    With K for a clock.
+    """
 
     def field(total: float, y: Array) -> Array:
         q, p = y[:PATHS], y[PATHS : 2 * PATHS]

@@ -1,7 +1,8 @@
-"""Loops of full-batch gradient descent, as the sides of ../training.py: from the same weights on the same data.
+"""Loops of full-batch gradient descent, as the sides of ../training.py: from the same weights on
+the same data.
 
-Two chains of matrices whose outputs are summed, on the sum of squares, in float32. Only the standard library is imported
-here: the environment of a peer may have nothing else.
+Two chains of matrices whose outputs are summed, on the sum of squares, in float32. Only the
+standard library is imported here: the environment of a peer may have nothing else.
 """
 
 from collections.abc import Callable
@@ -29,7 +30,7 @@ def step_answers(
     facts: Row,
     device_mib: Callable[[], float | None] = lambda: None,
 ) -> dict[str, Callable[..., Any]]:
-    """`steps(n)` takes n steps, waits for them, and returns the loss after them; `facts` say what runs, where."""
+    """`steps(n)` takes n steps, waits for them, and returns the loss; `facts`: what runs, where."""
 
     def taken(n: int) -> Row:
         seconds, loss = seconds_of(steps, n)
