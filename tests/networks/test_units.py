@@ -55,7 +55,7 @@ def test_split_units_reduce():
 def test_bad_input():
     network, task, weights = problem()
     for reduced in (lambda: rd.reduce(network, task, weights, level="full"), lambda: rd.statistics(network, task),
-                    lambda: rd.project(network, task, weights, {n: np.eye(w) for n, (w, _) in network.nodes.items()}),
+                    lambda: rd.project(network, task, weights, bases={n: np.eye(w) for n, (w, _) in network.nodes.items()}),
                     lambda: network.init(rd.init.Aligned(0.1, bases="paths"), task=task, key=0)):  # fmt: skip
         with pytest.raises(
             ValueError, match=r"one gate for all units of a node here, but those of 'h'.*split_units|'paths'"

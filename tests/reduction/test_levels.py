@@ -182,7 +182,7 @@ def test_descent_in_the_projected_network_is_descent_in_the_wide_one(case, momen
         law = rd.init.Gaussian(0.2) if case == "two layers" else rd.init.Balanced(0.5)
         weights = network.init(law, key=0)
     bases = closed_bases(network, {e: np.asarray(w) for e, w in weights.items()}, 1e-12).bases
-    small, small_task, small_weights = rd.project(network, task, weights, bases)
+    small, small_task, small_weights = rd.project(network, task, weights, bases=bases)
     assert sum(w.size for w in small_weights.values()) < 0.6 * sum(w.size for w in weights.values())
     options = {"lr": 0.05, "steps": 300, "save_every": 1, "loss": "mean"}
     if momentum:

@@ -31,7 +31,7 @@ ENTRANCES = {
     "reduce": lambda network, task: rd.reduce(network, task, gaussian(network), level="full"),
     "train": lambda network, task: rd.train(network, task, gaussian(network), lr=0.1, steps=1, progress=False),
     "statistics": lambda network, task: rd.statistics(network, task),
-    "project": lambda network, task: rd.project(network, task, gaussian(network), {}),
+    "project": lambda network, task: rd.project(network, task, gaussian(network), bases={}),
 }
 entrances = pytest.mark.parametrize("entrance", ENTRANCES.values(), ids=ENTRANCES.keys())
 
@@ -381,7 +381,7 @@ def test_nonlinear_networks_are_not_reduced(kind, level):
     ):
         rd.reduce(NONLINEAR[kind], TASK, WEIGHTS, level=level, force=True)
     with pytest.raises(ValueError, match=r"must be linear to be projected, .*does not commute with bases"):
-        rd.project(NONLINEAR[kind], TASK, WEIGHTS, {})
+        rd.project(NONLINEAR[kind], TASK, WEIGHTS, bases={})
 
 
 @pytest.mark.parametrize(
@@ -464,7 +464,7 @@ BASES = {node: np.eye(kind.width) for node, kind in NET.nodes.items()}
 def test_bases_that_are_none(change, message):
     bases = {node: R for node, R in {**BASES, **change}.items() if R is not None}
     with pytest.raises(ValueError, match=message):
-        rd.project(NET, TASK, WEIGHTS, bases)
+        rd.project(NET, TASK, WEIGHTS, bases=bases)
 
 
 @pytest.mark.parametrize("path", [("w1_1",), ("w1_1", "w2_2"), ("w1_2", "w1_1"), (), "w1_1"], ids=str)
@@ -570,7 +570,7 @@ def test_nothing_to_learn_is_named(level):
         ),
         (lambda: rd.statistics(NET, TASK, given={("a",): np.eye(4)}), r"`given` must name paths of the network"),
         (
-            lambda: rd.project(NET, TASK, WEIGHTS, {"nobody": np.eye(4)}),
+            lambda: rd.project(NET, TASK, WEIGHTS, bases={"nobody": np.eye(4)}),
             r"`bases` must be one of .*, but it is 'nobody'",
         ),
     ],

@@ -15,6 +15,8 @@ from racedyn.networks.gating import gate_groups as gate_groups
 from racedyn.networks.gating import refuse_unit_gates as refuse_unit_gates
 from racedyn.networks.layers import from_layers
 from racedyn.networks.network import Network, Node
+from racedyn.networks.problem import Problem
+from racedyn.networks.problem import the_three as the_three
 from racedyn.networks.routing import routing
 from racedyn.networks.units import split_units
 from racedyn.networks.xor import xor
@@ -22,6 +24,7 @@ from racedyn.networks.xor import xor
 __all__ = [
     "Network",
     "Node",
+    "Problem",
     "chain",
     "check_task",
     "check_weights",

@@ -88,7 +88,7 @@ def matrix_flow(problem: Problem, force: bool) -> GatedFlow:
         node: f"{closed.bases[node].shape[1]} of {width}"
         for node, (width, _) in network.nodes.items()
     }
-    small, task, weights = project(network, problem.task, matrices, closed.bases)
+    small, task, weights = project(network, problem.task, matrices, bases=closed.bases)
     narrow = {edge: np.asarray(matrix) for edge, matrix in weights.items()}
     condensed = _condensed(small, task)
     scales = _scales(problem.task, "matrix", condensed, narrow)

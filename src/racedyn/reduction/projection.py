@@ -10,28 +10,31 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import as_matrix, check_mapping, check_name, fail
-from racedyn._types import Weights
-from racedyn.networks import Network, Node, check_task, check_weights, refuse_unit_gates
+from racedyn.networks import Network, Node, Problem, refuse_unit_gates, the_three
 from racedyn.tasks import Modes, Task
 
 
 def project(
-    network: Network, task: Task, weights: Mapping[str, Any], bases: Mapping[str, Any]
-) -> tuple[Network, Task, Weights]:
+    network: Network | Problem,
+    task: Task | None = None,
+    weights: Mapping[str, Any] | None = None,
+    *,
+    bases: Mapping[str, Any],
+) -> Problem:
     """`network`, `task` and `weights` in the coordinates of `bases`: node -> orthonormal columns
     (n, k).
 
-    The result is a network like any other, of width k at each node, that trains and is simulated
-    like one: B_e = R_t^T W_e R_s, inputs R^T x, targets R^T y. It learns exactly as the whole
-    network does where the bases are complete at inputs and outputs and closed under the initial
-    matrices (`reduce(level="matrix")` finds such bases). Strengths of its paths, read in its own
-    task's modes, are those of the whole network; a pair of nodes where a basis does not hold all
-    its modes is read in modes of what is left of the task, and warned of by name.
+    The result unpacks into network, task and weights. It is a network like any other, of width k at
+    each node, that trains and is simulated like one: B_e = R_t^T W_e R_s, inputs R^T x, targets R^T
+    y. It learns exactly as the whole network does where the bases are complete at inputs and
+    outputs and closed under the initial matrices (`reduce(level="matrix")` finds such bases).
+    Strengths of its paths, read in its own task's modes, are those of the whole network; a pair of
+    nodes where a basis does not hold all its modes is read in modes of what is left of the task,
+    and warned of by name.
 
     Raises `ValueError` for a node without a basis, a basis that is not orthonormal, or a nonlinear
     network, which does not commute with rotations."""
-    check_task(network, task)
-    weights = check_weights(network, weights)
+    network, task, weights = the_three(network, task, weights)
     if not network.linear:
         fail(
             "network",
@@ -106,7 +109,7 @@ def project(
     matrices = {
         edge: R[t].T @ np.asarray(weights[edge]) @ R[s] for edge, (s, t) in network.edges.items()
     }
-    return narrow, small, check_weights(narrow, matrices)
+    return Problem(narrow, small, matrices)
 
 
 def projected_modes(modes: Modes, R: Mapping[str, np.ndarray], pair: tuple[str, str]) -> Modes:
