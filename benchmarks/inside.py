@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import racedyn as rd
-from racedyn.rules import as_loss
-from racedyn.training.descent import Descent, advance
-from racedyn.training.observation import Data, Observer
 from racedyn.reduction.bases import closed_bases
 from racedyn.reduction.validity import rounding
+from racedyn.rules import as_loss
 from racedyn.systems import condense as condense
+from racedyn.training.descent import Descent, advance
+from racedyn.training.observation import Data, Observer
 
 Weights = dict[str, Any]
 
