@@ -15,13 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 
 import racedyn as rd
-from racedyn.integration import arrays_at_the_door, as_times, integrate, settings_for
-from racedyn.networks import path_maps
 from racedyn.networks.forward import forward
+from racedyn.paths.strengths import path_maps
 from racedyn.reduction.bases import closed_bases
 from racedyn.reduction.validity import rounding
-from racedyn.systems import engine
-from racedyn.systems.condensed import condense
+from racedyn.simulation.solve import arrays_at_the_door, as_times, integrate, settings_for
+from racedyn.systems.gated import field
+from racedyn.systems.gated.condensed import condense
 
 jax.config.update("jax_enable_x64", True)
 
@@ -130,12 +130,12 @@ def field_row(job: Row) -> Iterator[Row]:
         h = forward(grouped, weights, X, group)
         return -0.5 * condensed.weight * sum(jnp.sum((Y[node] - h[node]) ** 2) for node in Y)
 
-    ours, arrays = (lambda y, data: engine.descent(flow.plan, y, *data)), (flow.inputs, flow.targets)
+    ours, arrays = (lambda y, data: field.descent(flow.plan, y, *data)), (flow.inputs, flow.targets)
     columns = jax.tree.map(jnp.asarray, (condensed.inputs, condensed.targets, condensed.group))
     sides = {
         "ours": (ours, flow.y0(), arrays),
         "grouped": (jax.grad(gain), jax.tree.map(jnp.asarray, weights), columns),
-        "planned": (jax.grad(lambda y, data: -engine.missing(flow.plan, y, *data)), flow.y0(), arrays),
+        "planned": (jax.grad(lambda y, data: -field.missing(flow.plan, y, *data)), flow.y0(), arrays),
     }
     fields = {name: jax.jit(field)(*at) for name, (field, *at) in sides.items()}
     # A state that stands for n matrices has the gradient of all of them.

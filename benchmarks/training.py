@@ -3,7 +3,7 @@
     python benchmarks/training.py [--quick] [--torch-python OTHER_ENVIRONMENT/bin/python]
 
 Two pathways of equal depth on the hierarchical task of 8 items, float32, nothing observed on either side, the same
-initial weights, step size 0.01 on the sum of squares. racedyn runs what `train` runs (`racedyn.descent.advance`);
+initial weights, step size 0.01 on the sum of squares. racedyn runs what `train` runs (`racedyn.training.descent.advance`);
 PyTorch runs chains of Linear(bias=False) whose outputs are summed, eagerly, with torch.optim.SGD.
 
 Each (library, width, depth, threads) has a process of its own, pinned to as many cores before anything is imported, so

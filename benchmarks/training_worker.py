@@ -36,9 +36,9 @@ def racedyn_worker(job: dict[str, Any]) -> Worker:
     import numpy as np
 
     import racedyn as rd
-    from racedyn.conventions import as_loss
-    from racedyn.descent import Descent, advance
-    from racedyn.observation import Data, Observer
+    from racedyn.rules.losses import as_loss
+    from racedyn.training.descent import Descent, advance
+    from racedyn.training.observation import Data, Observer
 
     device = jax.devices()[0]
     if device.platform != "cpu":  # PyTorch multiplies in full float32 unless told otherwise; JAX on a GPU does not

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 
 def value_of(annotation: Any, words: Sequence[str]) -> Any:
-    """What `words` say for a field of this type: text as it is, numbers and true/false as numbers where it may have them.
+    """What `words` say for a field of this type: text as it is, numbers and true/false as numbers
+    where it may have them.
 
-    None for "none" where the field may be left out. What they must be is not judged here: a word that is no number stays
-    text, and is refused as such.
-    """
+    None for "none" where the field may be left out. What they must be is not judged here: a word
+    that is no number stays text, and is refused as such."""
     kinds = list(_kinds(annotation))
     if type(None) in kinds and [word.lower() for word in words] == ["none"]:
         return None

@@ -18,7 +18,9 @@ WIDEST = 2**31 - 1
 MOST_LAYERS = 1000
 """Weight matrices of one pathway: each is compiled by itself, and a thousand take minutes."""
 FINEST_RTOL, LOOSEST_RTOL = 10 * sys.float_info.epsilon, 0.1
-"""What float64 can meet, and from where on a tolerance lets anything pass; those of `racedyn.simulate`."""
+"""What float64 can meet, and from where on a tolerance lets anything pass; those of
+`racedyn.simulate`.
+"""
 
 WholePositive: TypeAlias = Annotated[int, Field(ge=1, le=MOST)]
 Width: TypeAlias = Annotated[int, Field(ge=1, le=WIDEST)]
@@ -35,7 +37,9 @@ Structure: TypeAlias = Literal["tree", "ring", "order", "cross_cutting"]
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def as_section(cls: type[T]) -> type[T]:
     """A frozen, strict pydantic dataclass whose errors are `ConfigError`s."""
-    checked: Any = dataclass(cls, frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
+    checked: Any = dataclass(
+        cls, frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True)
+    )
     init = checked.__init__
     known, kinds = [field.name for field in dataclasses.fields(checked)], kinds_in(checked)
 
@@ -168,7 +172,9 @@ class Arrays:
 
     kind: Literal["arrays"] = "arrays"
     path: DataPath
-    """A .npz file with X (n_in, P) and Y (n_out, P); in a file of configuration relative to that file."""
+    """A .npz file with X (n_in, P) and Y (n_out, P); in a file of configuration relative to that
+    file.
+    """
 
 
 @as_section
@@ -177,13 +183,17 @@ class Csv:
 
     kind: Literal["csv"] = "csv"
     path: DataPath
-    """A table, a row per item and a column per property; in a file of configuration relative to that file."""
+    """A table, a row per item and a column per property; in a file of configuration relative to
+    that file.
+    """
     inputs: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Columns that are the inputs; one-hot items if left out."""
     delimiter: str | None = None
     """Between two cells; found if left out."""
     header: bool | None = None
-    """Whether the first row names the properties; if left out it does, and names that are all numbers are refused."""
+    """Whether the first row names the properties; if left out it does, and names that are all
+    numbers are refused.
+    """
 
 
 @as_section
@@ -235,7 +245,9 @@ class RoutingPathways:
     hidden_layers: Depth = 1
     """Matrices between the first and the last of a pathway."""
     sharing: Sharing | Annotated[tuple[Sharing, ...], Field(min_length=1)] = "shared"
-    """"shared", "dedicated" or a group size: domains that share a pathway; several of them race in one network."""
+    """"shared", "dedicated" or a group size: domains that share a pathway; several of them race in
+    one network.
+    """
 
 
 @as_section
@@ -244,7 +256,9 @@ class ContextualPathways:
 
     kind: Literal["contextual"] = "contextual"
     active: WholePositive | Annotated[tuple[WholePositive, ...], Field(min_length=1)] | None = None
-    """Contexts that open a context pathway, all but one if left out; several numbers race in one network."""
+    """Contexts that open a context pathway, all but one if left out; several numbers race in one
+    network.
+    """
     width: Width = 100
     """Hidden units of each pathway."""
 
@@ -300,7 +314,7 @@ class Train:
     dtype: Literal["float32", "float64"] = "float64"
     """Precision of the training; the theory is always float64."""
     loss: Literal["mean", "half_sum", "sum", "mse", "routes"] = "mean"
-    """Whose normalisation of the loss `lr` belongs to (`racedyn.conventions`)."""
+    """Whose normalisation of the loss `lr` belongs to (`racedyn.rules.losses`)."""
     weight_decay: NotNegative = 0.0
     """Rate, in units of 1/tau, at which weights decay besides; in the theory too."""
 
@@ -318,7 +332,18 @@ class Theory:
 
 
 TaskSection: TypeAlias = (
-    Hierarchy | Order | Ring | Grid | Clusters | CrossCutting | Random | Xor | Routing | Contextual | Arrays | Csv
+    Hierarchy
+    | Order
+    | Ring
+    | Grid
+    | Clusters
+    | CrossCutting
+    | Random
+    | Xor
+    | Routing
+    | Contextual
+    | Arrays
+    | Csv
 )
 NetworkSection: TypeAlias = Parallel | Chain | XorPathways | RoutingPathways | ContextualPathways
 InitSection: TypeAlias = Gaussian | Orthogonal | Aligned | Balanced

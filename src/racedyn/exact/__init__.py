@@ -8,12 +8,12 @@ from racedyn.exact.contextual import (
     contextual_modes,
     contextual_start,
 )
-from racedyn.exact.converged import Converged, converged
 from racedyn.exact.early import EarlyPathways, early_pathways
-from racedyn.exact.race import Ending
+from racedyn.exact.races.converged import Converged, converged
+from racedyn.exact.races.race import Ending
+from racedyn.exact.races.unfolded import Unfolded, trajectory
 from racedyn.exact.riccati import RiccatiSolution, riccati
 from racedyn.exact.routing import RoutingSolution, routing
-from racedyn.exact.trajectory import Unfolded, trajectory
 from racedyn.exact.two_layer import shallow, two_layer, two_layer_time
 from racedyn.exact.xor import xor, xor_crossing, xor_statistics, xor_time
 

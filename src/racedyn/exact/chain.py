@@ -1,18 +1,21 @@
-"""One chain of layers per mode, any depth and layers unequal: its flow is a quadrature in one scalar ([Saxe22] eq. 11).
+"""One chain of layers per mode, any depth and layers unequal: its flow is a quadrature in one
+scalar ([Saxe22] eq. 11).
 
     tau dw_l/dt = r prod_{m != l} w_m,   r = S - d K,   K = prod_l w_l,   w_l^2 - w_m^2 conserved.
 
-Signs of the start are taken out and put back, so that all layers begin positive and K is to become `goal`, S/d times these
-signs. Let y be the smallest layer: the others are sqrt(y^2 + a_l), rising a_1 <= a_2 ..., and only y may change its sign.
-u = y + sqrt(y^2 + a_1) is positive on both sides, y = (u - a_1/u) / 2, and z = log u obeys
+Signs of the start are taken out and put back, so that all layers begin positive and K is to become
+`goal`, S/d times these signs. Let y be the smallest layer: the others are sqrt(y^2 + a_l), rising
+a_1 <= a_2 ..., and only y may change its sign. u = y + sqrt(y^2 + a_1) is positive on both sides, y
+= (u - a_1/u) / 2, and z = log u obeys
 
     dz/dt = r H,   H = prod_{l > 1} sqrt(y^2 + a_l),
 
-with branch points of H in z at distance pi/2 or so from all real z, however many scales the a_l have. Towards the end u* the
-time is counted in v with |z* - z| = log(1 + e^-v) / stretch: dt/dv is smooth from the plateau to where only rounding is left.
+with branch points of H in z at distance pi/2 or so from all real z, however many scales the a_l
+have. Towards the end u* the time is counted in v with |z* - z| = log(1 + e^-v) / stretch: dt/dv is
+smooth from the plateau to where only rounding is left.
 
-Without an end is the decay of a chain whose smallest layers tie, a_1 = 0, where goal <= 0: y falls to 0 and never passes it,
-at the end as a power of t or an exponential. There z = z0 - v / stretch.
+Without an end is the decay of a chain whose smallest layers tie, a_1 = 0, where goal <= 0: y falls
+to 0 and never passes it, at the end as a power of t or an exponential. There z = z0 - v / stretch.
 """
 
 from collections.abc import Callable
@@ -27,7 +30,7 @@ from numpy.polynomial import legendre
 from racedyn._checks import as_real, check_finite, fail
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Times
-from racedyn.exact.race import Ending
+from racedyn.exact.races.race import Ending
 from racedyn.exact.two_layer import flow_times, shallow
 
 _PANELS = 64
@@ -36,8 +39,9 @@ _INVERSIONS = 12  # Newton steps inside a panel, more than are needed to get to 
 
 
 class ChainSolution(NamedTuple):
-    """`strength` K (time, mode), `layers` w (time, layer, mode); `status` (mode,), of `Ending`: NEVER where K tends to 0 and
-    stays there although S is not 0, FAILED (and NaN) for numbers that are not finite."""
+    """`strength` K (time, mode), `layers` w (time, layer, mode); `status` (mode,), of `Ending`:
+    NEVER where K tends to 0 and stays there although S is not 0, FAILED (and NaN) for numbers that
+    are not finite."""
 
     strength: Array
     layers: Array
@@ -47,35 +51,49 @@ class ChainSolution(NamedTuple):
         return brief(self)
 
 
-def chain(singular_values: ArrayLike, layers: ArrayLike, variances: ArrayLike = 1.0, *, ts: Times) -> ChainSolution:
-    """Strength and layers of a chain in every mode, without an ODE: tau dw_l/dt = (S - d K) prod_{m != l} w_m.
+def chain(
+    singular_values: ArrayLike, layers: ArrayLike, variances: ArrayLike = 1.0, *, ts: Times
+) -> ChainSolution:
+    """Strength and layers of a chain in every mode, without an ODE: tau dw_l/dt = (S - d K) prod_{m
+    != l} w_m.
 
     **Arguments:**
 
     - `singular_values` S, `variances` d > 0: (mode,) or numbers; S of either sign.
-    - `layers`: w_l at time 0, (layer, mode), or (layer,) for all modes alike. As many as the chain has weight matrices, of
-      any signs.
+    - `layers`: w_l at time 0, (layer, mode), or (layer,) for all modes alike. As many as the chain
+      has weight matrices, of any signs.
     - `ts`: flow times (time,) in units of tau, of at least 0, in any order. Infinity is the end.
 
-    A layer far smaller than the largest is known to the rounding of that one, its sign included, and K with it. The cost does
-    not depend on `ts`, on S or on the length of plateaus: 64 Gauss panels of order 16 per mode. Two layers of
-    0 never move. Works under `jit` and `vmap`; derivatives are those of the solution, which has none at the end of a mode that
-    is never learned. Raises `ValueError` for shapes that don't fit, numbers that are not finite, variances that are not
-    positive and negative times (traced ones are not looked at).
-    """
+    A layer far smaller than the largest is known to the rounding of that one, its sign included,
+    and K with it. The cost does not depend on `ts`, on S or on the length of plateaus: 64 Gauss
+    panels of order 16 per mode. Two layers of 0 never move. Works under `jit` and `vmap`;
+    derivatives are those of the solution, which has none at the end of a mode that is never
+    learned. Raises `ValueError` for shapes that don't fit, numbers that are not finite, variances
+    that are not positive and negative times (traced ones are not looked at)."""
     S, d, w = (
         jnp.asarray(as_real(name, x), float)
-        for name, x in (("singular_values", singular_values), ("variances", variances), ("layers", layers))
+        for name, x in (
+            ("singular_values", singular_values),
+            ("variances", variances),
+            ("layers", layers),
+        )
     )
     t = jnp.atleast_1d(flow_times(ts))
     if w.ndim not in (1, 2) or 0 in w.shape:
-        fail("layers", "be (layer, mode), or (layer,), with at least one layer and mode", f"its shape is {w.shape}")
+        fail(
+            "layers",
+            "be (layer, mode), or (layer,), with at least one layer and mode",
+            f"its shape is {w.shape}",
+        )
     w = w if w.ndim == 2 else w[:, None]
     try:
         (modes,) = jnp.broadcast_shapes(S.shape, d.shape, w.shape[1:])
     except ValueError:
-        fail("singular_values, variances, layers", "have as many modes, (mode,), (mode,) and (layer, mode)",
-             f"their shapes are {S.shape}, {d.shape} and {w.shape}")  # fmt: skip
+        fail(
+            "singular_values, variances, layers",
+            "have as many modes, (mode,), (mode,) and (layer, mode)",
+            f"their shapes are {S.shape}, {d.shape} and {w.shape}",
+        )
     for name, array in (("singular_values", S), ("layers", w), ("variances", d)):
         if not isinstance(array, jax.core.Tracer):
             check_finite(name, np.asarray(array))
@@ -118,10 +136,9 @@ def _deep(S: Array, d: Array, w: Array, t: Array) -> tuple[Array, Array]:
 class _Course(NamedTuple):
     """The way of one mode in v, from `first` to `last`, beyond which dt/dv goes as e^(growth v).
 
-    `u` is that of the end, at `y_end`, or where it `decays` without one that of the start, and `y_end` filled in. `side` is the
-    sign of z* - z, and what is left of it is `off` times what v says: 0 for a start at the end, with the derivatives of one
-    next to it, else 1.
-    """
+    `u` is that of the end, at `y_end`, or where it `decays` without one that of the start, and
+    `y_end` filled in. `side` is the sign of z* - z, and what is left of it is `off` times what v
+    says: 0 for a start at the end, with the derivatives of one next to it, else 1."""
 
     a: Array
     goal: Array
@@ -138,26 +155,45 @@ class _Course(NamedTuple):
 
     @classmethod
     def of(cls, y: Array, a: Array, goal: Array, d: Array) -> "_Course":
-        stretch = 1 + (len(a) - 1) / 4  # H is at most as e^((L - 2) z), so that dt/dv is at most as e^(4 v)
+        stretch = (
+            1 + (len(a) - 1) / 4
+        )  # H is at most as e^((L - 2) z), so that dt/dv is at most as e^(4 v)
         decays = (a[0] == 0) & (goal <= 0)
         y_end = _end(a, jnp.where(decays, 1.0, goal))
         u, u_end = _u(y, a[0]), _u(y_end, a[0])
-        # log(1 + e^-first) = stretch |z* - z|. A start that is at the end is taken to be next to it.
+        # log(1 + e^-first) = stretch |z* - z|. A start that is at the end is taken to be next to
+        # it.
         eps, next_to = jnp.finfo(y.dtype).eps, jnp.finfo(y.dtype).tiny ** 0.4
         side = jnp.where(u < u_end, 1.0, -1.0)
         apart = stretch * side * jnp.log(u_end / u)
         off = jnp.where((apart < next_to) & ~decays, apart / next_to, 1.0)
         apart = jnp.maximum(apart, next_to)
         first = jnp.where(decays, 0.0, -apart - jnp.log(-jnp.expm1(-apart)))
-        # A decay is a power of y once y is small against what does not tie with it, and K against the goal.
+        # A decay is a power of y once y is small against what does not tie with it, and K against
+        # the goal.
         ties = 1 + jnp.sum(jnp.where(a == 0, 1.0, 0.0))
         untied = jnp.min(jnp.where(a > 0, a, jnp.inf))
         K = y * jnp.prod(_others(y, a))
-        small = jnp.minimum(eps * untied / y**2, jnp.where(goal < 0, eps * jnp.abs(goal) / K, jnp.inf))
+        small = jnp.minimum(
+            eps * untied / y**2, jnp.where(goal < 0, eps * jnp.abs(goal) / K, jnp.inf)
+        )
         fallen = jnp.maximum(-stretch / 2 * jnp.log(jax.lax.stop_gradient(small)), 1.0)
         last = jnp.where(decays, fallen, jnp.maximum(first, 0.0) - jnp.log(eps))
         growth = jnp.where(decays, jnp.where(goal < 0, ties - 2, 2 * ties - 2) / stretch, 0.0)
-        return cls(a, goal, d, decays, jnp.where(decays, u, u_end), y_end, side, off, first, last, growth, stretch)
+        return cls(
+            a,
+            goal,
+            d,
+            decays,
+            jnp.where(decays, u, u_end),
+            y_end,
+            side,
+            off,
+            first,
+            last,
+            growth,
+            stretch,
+        )
 
     def lag(self, v: Array, off: ArrayLike = 1.0) -> Array:
         """z* - z, or z0 - z of a decay."""
@@ -180,14 +216,21 @@ class _Course(NamedTuple):
         others, Q_end = _others(y, self.a), jnp.prod(_others(y_end, self.a))
         H = jnp.prod(others[..., 1:], axis=-1)
         Q = others[..., 0] * H
-        # K* - K = (y* - y) slope without differences, which would cancel near the end: of y from that of u, and of
-        # Q^2 = prod (y^2 + a_l) by Horner's rule for divided differences, in which all terms are positive.
+        # K* - K = (y* - y) slope without differences, which would cancel near the end: of y from
+        # that of u, and of Q^2 = prod (y^2 + a_l) by Horner's rule for divided differences, in
+        # which all terms are positive.
         to_go = -jnp.expm1(-lag) * (self.u + self.a[0] / (self.u * jnp.exp(-lag))) / 2
         total, difference = jnp.ones_like(y), jnp.zeros_like(y)
         for a_l in self.a:
             total, difference = total * (y**2 + a_l), difference * (y_end**2 + a_l) + total
         slope = Q_end + y * (y_end + y) * difference / (Q_end + Q)
-        dv_dt = self.d * H * jnp.where(self.decays, y * Q - self.goal, self.side * to_go * slope * (1 + jnp.exp(v)))
+        dv_dt = (
+            self.d
+            * H
+            * jnp.where(
+                self.decays, y * Q - self.goal, self.side * to_go * slope * (1 + jnp.exp(v))
+            )
+        )
         # A plateau longer than numbers are long has not ended at any time.
         return jnp.minimum(1 / (self.stretch * dv_dt), jnp.finfo(y.dtype).max * 1e-8)
 
@@ -195,9 +238,9 @@ class _Course(NamedTuple):
 def _end(a: Array, goal: Array) -> Array:
     """y where K = y prod_l sqrt(y^2 + a_l) = goal.
 
-    In log y^2 the logarithm of K is convex and rises: Newton's method falls to the root from above, where
-    y^(all layers) = goal. It needs a step or two for each scale of the a_l. One in y itself has the derivatives.
-    """
+    In log y^2 the logarithm of K is convex and rises: Newton's method falls to the root from above,
+    where y^(all layers) = goal. It needs a step or two for each scale of the a_l. One in y itself
+    has the derivatives."""
     layers = jax.lax.stop_gradient(jnp.concatenate([jnp.zeros(1), a]))
     wanted = jax.lax.stop_gradient(jnp.log(jnp.where(goal == 0, 1.0, jnp.abs(goal))))
 
@@ -234,19 +277,26 @@ def _in_powers(series: list[np.ndarray], size: int) -> np.ndarray:
 
 
 _NODES = legendre.leggauss(_ORDER)[0]
-# From values at the nodes of [-1, 1] to Legendre coefficients; from these to powers of x, and to those of the integral from -1.
+# From values at the nodes of [-1, 1] to Legendre coefficients; from these to powers of x, and to
+# those of the integral from -1.
 _TO_LEGENDRE = np.linalg.inv(legendre.legvander(_NODES, _ORDER - 1)).T
 _TO_POWERS = _in_powers(list(np.eye(_ORDER)), _ORDER)
 _INTEGRAL = _in_powers([legendre.legint(one, lbnd=-1) for one in np.eye(_ORDER)], _ORDER + 1)
 
 
-def _arrived(pace: Callable[[Array], Array], first: Array, last: Array, growth: Array, ts: Array) -> Array:
-    """v (time,) at the times since it was `first`: dt/dv is `pace`, and beyond `last` goes as e^(growth v)."""
+def _arrived(
+    pace: Callable[[Array], Array], first: Array, last: Array, growth: Array, ts: Array
+) -> Array:
+    """v (time,) at the times since it was `first`: dt/dv is `pace`, and beyond `last` goes as
+    e^(growth v).
+    """
     half = (last - first) / (2 * _PANELS)
     centre = first + half * (2 * np.arange(_PANELS) + 1.0)
     series = half * pace(centre[:, None] + half * _NODES) @ _TO_LEGENDRE
     arrival = jnp.concatenate([jnp.zeros(1), jnp.cumsum(2 * series[:, 0])])
-    panel = jnp.clip(jnp.searchsorted(arrival, ts, side="right", method="compare_all") - 1, 0, _PANELS - 1)
+    panel = jnp.clip(
+        jnp.searchsorted(arrival, ts, side="right", method="compare_all") - 1, 0, _PANELS - 1
+    )
     slope, rise = (series @ _TO_POWERS)[panel].T, (series @ _INTEGRAL)[panel].T
     beyond = ts - arrival[-1]
     since = jnp.where(beyond > 0, 0.0, ts - arrival[panel])
@@ -259,5 +309,7 @@ def _arrived(pace: Callable[[Array], Array], first: Array, last: Array, growth: 
     x = jax.lax.fori_loop(0, _INVERSIONS, lambda _, x: jnp.clip(step(x, *fixed), -1.0, 1.0), x)
     x = step(x, slope, rise, since)  # has the derivatives
     over = jnp.maximum(beyond, 0.0) / pace(last)
-    later = jnp.where(growth > 0, jnp.log1p(growth * over) / jnp.where(growth > 0, growth, 1.0), over)
+    later = jnp.where(
+        growth > 0, jnp.log1p(growth * over) / jnp.where(growth > 0, growth, 1.0), over
+    )
     return jnp.where(over > 0, last + later, centre[panel] + half * x)

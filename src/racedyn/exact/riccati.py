@@ -1,13 +1,14 @@
-"""A two-layer linear network from any balanced weights, whitened inputs: the whole map in closed form.
+"""A two-layer linear network from any balanced weights, whitened inputs: the whole map in closed
+form.
 
-With Q = [W1^T; W2] and F = [[0, Sigma_yx^T], [Sigma_yx, 0]], balanced weights (W1 W1^T = W2^T W2) and Sigma_x = d I make
-the gradient flow a matrix Riccati equation ([Fukumizu98]; [Braun22]),
+With Q = [W1^T; W2] and F = [[0, Sigma_yx^T], [Sigma_yx, 0]], balanced weights (W1 W1^T = W2^T W2)
+and Sigma_x = d I make the gradient flow a matrix Riccati equation ([Fukumizu98]; [Braun22]),
 
     tau (Q Q^T)' = F Q Q^T + Q Q^T F - d (Q Q^T)^2,
     Q Q^T(t) = e^(Ft) Q0 [I + d Q0^T Phi(t) Q0]^-1 Q0^T e^(Ft),    Phi(t) = int_0^t e^(2Fs) ds.
 
-Phi has eigenvalues (e^(2 lambda t) - 1) / (2 lambda), or t where lambda = 0, so that neither F nor the weights need full rank.
-"""
+Phi has eigenvalues (e^(2 lambda t) - 1) / (2 lambda), or t where lambda = 0, so that neither F nor
+the weights need full rank."""
 
 from typing import NamedTuple
 
@@ -25,8 +26,9 @@ MAX_STEPS = 2**20  # from one time to the next, of the length 1/S: some seconds
 
 
 class RiccatiSolution(NamedTuple):
-    """`map` = W2 W1 (time, n_out, n_in); `inner` = W1^T W1 (time, n_in, n_in), the Gram matrix of what one-hot inputs are
-    represented by in the hidden layer; `outer` = W2 W2^T (time, n_out, n_out)."""
+    """`map` = W2 W1 (time, n_out, n_in); `inner` = W1^T W1 (time, n_in, n_in), the Gram matrix of
+    what one-hot inputs are represented by in the hidden layer; `outer` = W2 W2^T (time, n_out,
+    n_out)."""
 
     map: Array
     inner: Array
@@ -43,16 +45,17 @@ def riccati(
 
     **Arguments:**
 
-    - `first` W1 (n_hidden, n_in), `second` W2 (n_out, n_hidden): weights at time 0, W1 W1^T = W2^T W2; any width and rank.
+    - `first` W1 (n_hidden, n_in), `second` W2 (n_out, n_hidden): weights at time 0, W1 W1^T = W2^T
+      W2; any width and rank.
     - `sigma_yx`: Sigma_yx (n_out, n_in), of any rank.
     - `ts`: (time,) flow times in units of tau, rising from 0 or later; at most a million 1/S apart.
     - `variance`: d, where Sigma_x = d I. One-hot inputs of P items have 1/P.
 
-    Raises `ValueError` for shapes that do not fit, weights that are not balanced, and times that fall, are negative or too far
-    apart (unless they are traced: then what lies too far is NaN). What the weights hold of a mode below the rounding of their
-    entries (1e-16 of the largest that add up to it) can't be told from none: it never grows.
-    Works under `jit`, `vmap` and `jvp`; derivatives in `sigma_yx` need singular values that differ, as in an eigenbasis.
-    """
+    Raises `ValueError` for shapes that do not fit, weights that are not balanced, and times that
+    fall, are negative or too far apart (unless they are traced: then what lies too far is NaN).
+    What the weights hold of a mode below the rounding of their entries (1e-16 of the largest that
+    add up to it) can't be told from none: it never grows. Works under `jit`, `vmap` and `jvp`;
+    derivatives in `sigma_yx` need singular values that differ, as in an eigenbasis."""
     first, second, sigma_yx, ts = (
         jnp.asarray(as_real(name, x))
         for name, x in (("first", first), ("second", second), ("sigma_yx", sigma_yx), ("ts", ts))
@@ -63,10 +66,14 @@ def riccati(
 
 
 @jax.jit
-def _solution(first: Array, second: Array, sigma_yx: Array, ts: Array, variance: Array) -> RiccatiSolution:
+def _solution(
+    first: Array, second: Array, sigma_yx: Array, ts: Array, variance: Array
+) -> RiccatiSolution:
     n_in = first.shape[1]
     rates, basis = jnp.linalg.eigh(
-        jnp.block([[jnp.zeros((n_in, n_in)), sigma_yx.T], [sigma_yx, jnp.zeros((len(sigma_yx),) * 2)]])
+        jnp.block(
+            [[jnp.zeros((n_in, n_in)), sigma_yx.T], [sigma_yx, jnp.zeros((len(sigma_yx),) * 2)]]
+        )
     )
     start = _narrowed(_without_rounding(basis, jnp.concatenate([first.T, second])))
 
@@ -83,9 +90,8 @@ def _solution(first: Array, second: Array, sigma_yx: Array, ts: Array, variance:
 def _advanced(Q: Array, rates: Array, variance: Array, duration: Array) -> Array:
     """Q, in the eigenbasis of F, after `duration`.
 
-    The formula in one shot loses all digits once e^(2 lambda t) passes 1/eps. Its steps are exact too, and none is badly
-    conditioned while lambda dt <= 1.
-    """
+    The formula in one shot loses all digits once e^(2 lambda t) passes 1/eps. Its steps are exact
+    too, and none is badly conditioned while lambda dt <= 1."""
     count = jnp.maximum(jnp.ceil(jnp.max(rates) * duration), 1)
     endless = count > MAX_STEPS
     count = jnp.where(endless, 1, count)
@@ -104,19 +110,21 @@ def _advanced(Q: Array, rates: Array, variance: Array, duration: Array) -> Array
 
 
 def _without_rounding(basis: Array, Q: Array) -> Array:
-    """basis^T Q, and 0 where that is what rounding leaves of a cancellation: layers of opposite signs, W2 = -W1 in a mode, have
-    nothing of the directions that grow, where rounding would grow as e^(lambda t) and be learned."""
+    """basis^T Q, and 0 where that is what rounding leaves of a cancellation: layers of opposite
+    signs, W2 = -W1 in a mode, have nothing of the directions that grow, where rounding would grow
+    as e^(lambda t) and be learned."""
     found = basis.T @ Q
     noise = jnp.finfo(Q.dtype).eps * len(Q) * (jnp.abs(basis).T @ jnp.abs(Q))
     return found - jax.lax.stop_gradient(jnp.where(jnp.abs(found) <= noise, found, 0.0))
 
 
 def _narrowed(Q: Array) -> Array:
-    """Q times a rotation of the hidden units, which leaves Q Q^T: as few columns as it has rows, at most.
+    """Q times a rotation of the hidden units, which leaves Q Q^T: as few columns as it has rows, at
+    most.
 
-    Columns beyond the rank are 0 and stay 0: rounding in them would grow as e^(lambda t). The rank is that of Q with rows of
-    equal length, as a mode that starts at 1e-20 of another is learned all the same.
-    """
+    Columns beyond the rank are 0 and stay 0: rounding in them would grow as e^(lambda t). The rank
+    is that of Q with rows of equal length, as a mode that starts at 1e-20 of another is learned all
+    the same."""
     fixed = jax.lax.stop_gradient(Q)
     lengths = jnp.linalg.norm(fixed, axis=1, keepdims=True)
     lengths = jnp.where(lengths > 0, lengths, 1)
@@ -133,28 +141,47 @@ def _check(first: Array, second: Array, sigma_yx: Array, ts: Array) -> None:
         if not isinstance(matrix, jax.core.Tracer):
             check_finite(name, np.asarray(matrix))
     if second.shape[1] != len(first) or sigma_yx.shape != (len(second), first.shape[1]):
-        fail("first, second, sigma_yx", "have shapes (n_hidden, n_in), (n_out, n_hidden) and (n_out, n_in)",
-             f"they have {first.shape}, {second.shape} and {sigma_yx.shape}")  # fmt: skip
+        fail(
+            "first, second, sigma_yx",
+            "have shapes (n_hidden, n_in), (n_out, n_hidden) and (n_out, n_in)",
+            f"they have {first.shape}, {second.shape} and {sigma_yx.shape}",
+        )
     if ts.ndim != 1:
         fail("ts", "be the times, (time,)", f"its shape is {ts.shape}")
     if not isinstance(ts, jax.core.Tracer):
         rising = np.diff(np.asarray(ts, float), prepend=0.0) >= 0
         if not rising.all():
             at = int(np.argmin(rising))
-            fail("ts", "rise from 0 or later", f"ts[{at}] = {ts[at]:g} is below {ts[at - 1] if at else 0:g}",
-                 "Sort them.")  # fmt: skip
+            fail(
+                "ts",
+                "rise from 0 or later",
+                f"ts[{at}] = {ts[at]:g} is below {ts[at - 1] if at else 0:g}",
+                "Sort them.",
+            )
         if not isinstance(sigma_yx, jax.core.Tracer) and ts.size:
-            longest, S = np.diff(np.asarray(ts, float), prepend=0.0).max(), np.linalg.norm(np.asarray(sigma_yx), 2)
+            longest, S = (
+                np.diff(np.asarray(ts, float), prepend=0.0).max(),
+                np.linalg.norm(np.asarray(sigma_yx), 2),
+            )
             if not longest * S <= MAX_STEPS:
-                fail("ts", f"be at most {MAX_STEPS:.0e} / S apart, with S the largest singular value", f"S = {S:g} and two are "
-                     f"{longest:g} apart", "Give a time at which all has settled, or some in between.")  # fmt: skip
+                fail(
+                    "ts",
+                    f"be at most {MAX_STEPS:.0e} / S apart, with S the largest singular value",
+                    f"S = {S:g} and two are {longest:g} apart",
+                    "Give a time at which all has settled, or some in between.",
+                )
     if not isinstance(first, jax.core.Tracer) and not isinstance(second, jax.core.Tracer):
-        # On the host: inside another function that JAX traces, its own operations on known numbers are traced too.
+        # On the host: inside another function that JAX traces, its own operations on known numbers
+        # are traced too.
         W1, W2 = np.asarray(first), np.asarray(second)
         into, out = W1 @ W1.T, W2.T @ W2
         size = float(np.linalg.norm(into) + np.linalg.norm(out))
         off = float(np.linalg.norm(into - out)) / size if size else 0.0
         # Entries are sums over units, which rounding reaches with this factor to spare.
         if not off <= 1e3 * float(np.finfo(into.dtype).eps):
-            fail("first, second", "be balanced, W1 W1^T = W2^T W2", f"they differ by {off:.2e} of their norms",
-                 'Draw them from init.Balanced, or integrate reduce(..., level="matrix").')  # fmt: skip
+            fail(
+                "first, second",
+                "be balanced, W1 W1^T = W2^T W2",
+                f"they differ by {off:.2e} of their norms",
+                'Draw them from init.Balanced, or integrate reduce(..., level="matrix").',
+            )

@@ -1,4 +1,6 @@
-"""XoR with a margin, learned by gated two-layer networks ([Jarvis25] App. C): all pathways of a gating are alike."""
+"""XoR with a margin, learned by gated two-layer networks ([Jarvis25] App. C): all pathways of a
+gating are alike.
+"""
 
 from typing import Any
 
@@ -18,9 +20,8 @@ def xor_statistics(margin: ArrayLike, gating: str) -> tuple[Array, Array]:
     """Singular value s and input variance d of every pathway, of the shape of `margin`.
 
     "linear", a pathway for each label: s = Delta / 2, d = Delta^2 / 2. "xor", one for each example:
-    s = sqrt(2 + Delta^2) / 4, d = (2 + Delta^2) / 4. Their rates s are equal at Delta = sqrt(2/3). Raises `ValueError` for
-    a margin below 0.
-    """
+    s = sqrt(2 + Delta^2) / 4, d = (2 + Delta^2) / 4. Their rates s are equal at Delta = sqrt(2/3).
+    Raises `ValueError` for a margin below 0."""
     margin = jnp.asarray(as_real("margin", margin), float)
     if not isinstance(margin, jax.core.Tracer):
         check_finite("margin", np.asarray(margin))
@@ -31,16 +32,20 @@ def xor_statistics(margin: ArrayLike, gating: str) -> tuple[Array, Array]:
 
 
 def _not_negative(argument: str, array: Array) -> None:
-    if not isinstance(array, jax.core.Tracer) and array.size and (least := np.asarray(array).min()) < 0:
+    if (
+        not isinstance(array, jax.core.Tracer)
+        and array.size
+        and (least := np.asarray(array).min()) < 0
+    ):
         fail(argument, "be of at least 0", f"its smallest is {least:g}")
 
 
 def xor(margin: ArrayLike, gating: str, a0: ArrayLike, ts: Times) -> Array:
-    """Loss of the whole network, (time,) or (time, margin): 1/2 (1 - a(t) d/s)^2 ([Jarvis25] eq. 22, 23).
+    """Loss of the whole network, (time,) or (time, margin): 1/2 (1 - a(t) d/s)^2 ([Jarvis25] eq.
+    22, 23).
 
-    `a0`: strength u^T W2 W1 v of every pathway at the start (balanced); `ts` in units of tau. With linear gating at margin 0
-    nothing is learned and the loss stays 1/2.
-    """
+    `a0`: strength u^T W2 W1 v of every pathway at the start (balanced); `ts` in units of tau. With
+    linear gating at margin 0 nothing is learned and the loss stays 1/2."""
     s, d = xor_statistics(margin, gating)
     _not_negative("a0", jnp.asarray(as_real("a0", a0), float))
     a = two_layer(s, d, a0, ts)
@@ -48,7 +53,8 @@ def xor(margin: ArrayLike, gating: str, a0: ArrayLike, ts: Times) -> Array:
 
 
 def xor_time(margin: ArrayLike, gating: str, a0: ArrayLike, fraction: ArrayLike = 0.5) -> Array:
-    """Flow time at which the loss has fallen to `fraction` of 1/2, that of a network that answers 0.
+    """Flow time at which the loss has fallen to `fraction` of 1/2, that of a network that answers
+    0.
 
     Infinite with linear gating at margin 0.
     """
@@ -60,12 +66,12 @@ def xor_time(margin: ArrayLike, gating: str, a0: ArrayLike, fraction: ArrayLike 
 
 
 def xor_crossing(a0: float, fraction: float = 0.5) -> float:
-    """The margin at which both gatings take equally long to `fraction` of the loss from the same `a0`.
+    """The margin at which both gatings take equally long to `fraction` of the loss from the same
+    `a0`.
 
-    Below it XoR gating is faster. Tends to sqrt(2/3), where the rates are equal, as a0 goes to 0: what is to be learned, s/d,
-    is twice as much with linear gating, so that it needs the larger margin. Raises `ValueError` where a0 is so large that
-    there is none.
-    """
+    Below it XoR gating is faster. Tends to sqrt(2/3), where the rates are equal, as a0 goes to 0:
+    what is to be learned, s/d, is twice as much with linear gating, so that it needs the larger
+    margin. Raises `ValueError` where a0 is so large that there is none."""
     a0, fraction = check_positive("a0", a0), check_positive("fraction", fraction)
 
     def lag(margin: Any, _: Any) -> Array:
@@ -78,5 +84,7 @@ def xor_crossing(a0: float, fraction: float = 0.5) -> float:
         fail("a0", "be small against what the pathways learn, s/d", f"it is {a0}")
     solver: Any = optx.Bisection(rtol=1e-12, atol=1e-12)  # type: ignore[call-arg]
     options = {"lower": equal_rates, "upper": upper}
-    found: Any = optx.root_find(lag, solver, jnp.asarray((equal_rates + upper) / 2), options=options, max_steps=100)
+    found: Any = optx.root_find(
+        lag, solver, jnp.asarray((equal_rates + upper) / 2), options=options, max_steps=100
+    )
     return float(found.value)

@@ -3,13 +3,21 @@
 from racedyn.networks import init
 from racedyn.networks.biases import constant_inputs, read_weights, with_biases
 from racedyn.networks.builders import chain, parallel
+from racedyn.networks.contextual import contextual
 from racedyn.networks.fit import check_task, check_weights
+from racedyn.networks.fit import traceable_weights as traceable_weights
+from racedyn.networks.fit import warn_of_closed_gates as warn_of_closed_gates
+from racedyn.networks.forward import ACTIVATIONS as ACTIVATIONS
 from racedyn.networks.forward import forward
-from racedyn.networks.gated import contextual, routing, xor
+from racedyn.networks.gating import Gating as Gating
+from racedyn.networks.gating import distinct_rows as distinct_rows
+from racedyn.networks.gating import gate_groups as gate_groups
+from racedyn.networks.gating import refuse_unit_gates as refuse_unit_gates
 from racedyn.networks.layers import from_layers
 from racedyn.networks.network import Network, Node
-from racedyn.networks.pathmaps import data_maps, observe_paths, path_maps
+from racedyn.networks.routing import routing
 from racedyn.networks.units import split_units
+from racedyn.networks.xor import xor
 
 __all__ = [
     "Network",
@@ -19,13 +27,10 @@ __all__ = [
     "check_weights",
     "constant_inputs",
     "contextual",
-    "data_maps",
     "forward",
     "from_layers",
     "init",
-    "observe_paths",
     "parallel",
-    "path_maps",
     "read_weights",
     "routing",
     "split_units",

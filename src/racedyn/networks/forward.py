@@ -12,7 +12,11 @@ from racedyn._types import Array, Weights
 from racedyn.networks.fit import traceable_weights
 from racedyn.networks.network import Network
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"linear": lambda h: h, "relu": jax.nn.relu, "tanh": jnp.tanh}
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "linear": lambda h: h,
+    "relu": jax.nn.relu,
+    "tanh": jnp.tanh,
+}
 
 
 def forward(
@@ -20,16 +24,19 @@ def forward(
 ) -> dict[str, Array]:
     """The activity of every node: name -> (n, P); the outputs' entries are the prediction.
 
-    `inputs`: input node -> (n, P); `context` (P,), whole numbers, needed only where there are gates ([Saxe22] eq. 1).
-    Raises `ValueError` where it is missing then.
-    """
+    `inputs`: input node -> (n, P); `context` (P,), whole numbers, needed only where there are gates
+    ([Saxe22] eq. 1). Raises `ValueError` where it is missing then."""
     weights = traceable_weights(network, weights)
     check_mapping("inputs", inputs, "be a dict input node -> (n, P)")
     for node in inputs:
         check_name("inputs", node, network.inputs)
     for node in network.inputs:
         if node not in inputs:
-            fail("inputs", f"have an array for every input ({', '.join(network.inputs)})", f"{node!r} is missing")
+            fail(
+                "inputs",
+                f"have an array for every input ({', '.join(network.inputs)})",
+                f"{node!r} is missing",
+            )
         shape = np.shape(as_real(f"inputs[{node!r}]", inputs[node]))
         if len(shape) != 2 or shape[0] != network.nodes[node].width:
             fail(
@@ -38,7 +45,10 @@ def forward(
                 f"its shape is {shape}",
             )
     dtype = next(iter(weights.values())).dtype
-    inputs = {node: jnp.asarray(as_real(f"inputs[{node!r}]", rows)).astype(dtype) for node, rows in inputs.items()}
+    inputs = {
+        node: jnp.asarray(as_real(f"inputs[{node!r}]", rows)).astype(dtype)
+        for node, rows in inputs.items()
+    }
     some = next(iter(inputs.values()))
     if context is None and (network.node_gates or network.edge_gates):
         fail(
@@ -55,8 +65,9 @@ def forward(
         factors = table[context]
         return rows * (factors if factors.ndim == 2 else factors[:, None])
 
-    # One example per row: the error then goes back as `rows @ W`. With one per column it is W^T @ columns, three times
-    # as slow in XLA's products on a CPU in float32 (width 1000: 0.80 ms against 0.26 ms, a whole step 1.3 times).
+    # One example per row: the error then goes back as `rows @ W`. With one per column it is W^T @
+    # columns, three times as slow in XLA's products on a CPU in float32 (width 1000: 0.80 ms
+    # against 0.26 ms, a whole step 1.3 times).
     h: dict[str, Array] = {}  # (P, n)
     for node in network.order:
         if node in network.inputs:
@@ -66,7 +77,11 @@ def forward(
             for edge in network.edges_into(node):
                 carried = h[network.edges[edge][0]] @ weights[edge].T
                 parts.append(
-                    gated(network.edge_gates, edge, ACTIVATIONS[network.edge_kinds.get(edge, "linear")](carried))
+                    gated(
+                        network.edge_gates,
+                        edge,
+                        ACTIVATIONS[network.edge_kinds.get(edge, "linear")](carried),
+                    )
                 )
             total = ACTIVATIONS[network.nodes[node].kind](sum(parts[1:], start=parts[0]))
         h[node] = gated(network.node_gates, node, total)

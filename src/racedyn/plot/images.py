@@ -10,12 +10,14 @@ from racedyn.plot import style
 _MOST_TICKS = 8
 
 
-def matrix(values: Any, *, ax: Any = None, label: str | None = None, signed: bool | None = None) -> Any:
-    """A matrix as an image, rows downwards, both counted from 1; colour is symmetric about 0 where a value is negative.
+def matrix(
+    values: Any, *, ax: Any = None, label: str | None = None, signed: bool | None = None
+) -> Any:
+    """A matrix as an image, rows downwards, both counted from 1; colour is symmetric about 0 where
+    a value is negative.
 
-    `signed` says so of several matrices that are to be compared. `label` stands at the colour bar; there is none without.
-    Returns the axes. Raises `ValueError` for what is no finite matrix.
-    """
+    `signed` says so of several matrices that are to be compared. `label` stands at the colour bar;
+    there is none without. Returns the axes. Raises `ValueError` for what is no finite matrix."""
     values = as_matrix("values", values)
     limit = float(np.abs(values).max()) or 1.0
     signed = values.min() < 0 if signed is None else signed

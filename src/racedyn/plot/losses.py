@@ -12,22 +12,25 @@ from racedyn.trajectory import Trajectory
 
 
 def loss(
-    *trajectories: Trajectory | Sequence[Trajectory], ax: Any = None, **named: Trajectory | Sequence[Trajectory]
+    *trajectories: Trajectory | Sequence[Trajectory],
+    ax: Any = None,
+    **named: Trajectory | Sequence[Trajectory],
 ) -> Any:
-    """Loss against flow time, log scale. Keywords name their curve; simulations of a theory are dashed.
+    """Loss against flow time, log scale. Keywords name their curve; simulations of a theory are
+    dashed.
 
     A dotted line marks where a run goes over to another task.
 
-    A list is several seeds of one run, saved at the same times: the median is the line, lowest to highest the shade.
-    Up to 30 saved rows have a marker each.
+    A list is several seeds of one run, saved at the same times: the median is the line, lowest to
+    highest the shade. Up to 30 saved rows have a marker each.
 
-    Returns the axes. Raises `ValueError` for a trajectory without a loss, times in different units, and seeds at
-    different times.
-    """
+    Returns the axes. Raises `ValueError` for a trajectory without a loss, times in different units,
+    and seeds at different times."""
     unnamed = [seeds.as_seeds("trajectories", given) for given in trajectories]
     firsts = [runs[0] for runs in unnamed]
     curves = [
-        (style.name_of(first, i, firsts), runs) for i, (first, runs) in enumerate(zip(firsts, unnamed, strict=True))
+        (style.name_of(first, i, firsts), runs)
+        for i, (first, runs) in enumerate(zip(firsts, unnamed, strict=True))
     ]
     curves += [(name, seeds.as_seeds(name, given)) for name, given in named.items()]
     if not curves:
@@ -50,6 +53,8 @@ def loss(
             )
         ax.set(xlabel=label, ylabel="loss $L$", yscale="log")
         style.mark_switches(ax, [runs[0] for _, runs in curves])
-        handles = ax.get_legend_handles_labels()[0] + seeds.range_handles(max(len(runs) for _, runs in curves))
+        handles = ax.get_legend_handles_labels()[0] + seeds.range_handles(
+            max(len(runs) for _, runs in curves)
+        )
         ax.legend(handles=handles)
     return ax

@@ -1,4 +1,6 @@
-"""The levels of the gated flow: full, matrix, modes. Each measures whether it is exact before it is built."""
+"""The levels of the gated flow: full, matrix, modes. Each measures whether it is exact before it is
+built.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
@@ -7,22 +9,24 @@ import numpy as np
 
 from racedyn._checks import fail
 from racedyn._types import Path, Weights
-from racedyn.networks.gating import path_classes
-from racedyn.networks.network import Network, Node
-from racedyn.networks.pathmaps import Pair
-from racedyn.networks.stages import Stages
-from racedyn.path_statistics import statistics
+from racedyn.networks import Network, Node
+from racedyn.paths import Pair, path_classes, statistics
 from racedyn.reduction.bases import Matrices, closed_bases, mode_frames, weight_misalignment
 from racedyn.reduction.own_bases import own_bases
 from racedyn.reduction.projection import project, projected_modes
 from racedyn.reduction.validity import Validity, rounding
-from racedyn.systems.condensed import Condensed, condense, condense_modes
-from racedyn.systems.gated import GatedFlow, places
-from racedyn.systems.plan import make_plan
-from racedyn.systems.symmetry import share
-from racedyn.systems.wiring import wire
-from racedyn.tasks.modes import Modes
-from racedyn.tasks.task import Task
+from racedyn.rules import Stages
+from racedyn.systems import (
+    Condensed,
+    GatedFlow,
+    condense,
+    condense_modes,
+    make_plan,
+    places,
+    share,
+    wire,
+)
+from racedyn.tasks import Modes, Task
 
 
 class Problem(NamedTuple):
@@ -51,25 +55,38 @@ def full_flow(problem: Problem, force: bool) -> GatedFlow:
     bases = {node: np.eye(width) for node, (width, _) in network.nodes.items()}
     condensed = _condensed(network, task)
     scales = _scales(task, "full", condensed, matrices)
-    return _flow(problem, "full", network, condensed, matrices, scales, Validity(level="full", exact=True), bases=bases)
+    return _flow(
+        problem,
+        "full",
+        network,
+        condensed,
+        matrices,
+        scales,
+        Validity(level="full", exact=True),
+        bases=bases,
+    )
 
 
 def matrix_flow(problem: Problem, force: bool) -> GatedFlow:
-    """The network projected on closed bases; by `force`, where these would fill it, on those of one sweep."""
+    """The network projected on closed bases; by `force`, where these would fill it, on those of one
+    sweep.
+    """
     network, matrices = problem.network, problem.matrices
     closed = closed_bases(network, matrices, problem.tolerance)
     validity = Validity(level="matrix", exact=not closed.grown)
     if closed.grown:
         closed = closed_bases(network, matrices, problem.tolerance, sweeps=1)
         validity["reason"] = (
-            "bases that all initial matrices map into each other fill the network, and those of one sweep leave "
+            "bases that all initial matrices map into each other fill the network, and those of "
+            "one sweep leave "
             f"{closed.residual:.2g} of some image outside"
         )
         if not force:
             _refuse(validity, "full")
     validity["outside_the_bases"] = closed.residual
     validity["dimensions"] = {
-        node: f"{closed.bases[node].shape[1]} of {width}" for node, (width, _) in network.nodes.items()
+        node: f"{closed.bases[node].shape[1]} of {width}"
+        for node, (width, _) in network.nodes.items()
     }
     small, task, weights = project(network, problem.task, matrices, closed.bases)
     narrow = {edge: np.asarray(matrix) for edge, matrix in weights.items()}
@@ -105,7 +122,15 @@ def modes_flow(problem: Problem, force: bool) -> GatedFlow:
         for edge, (source, target) in network.edges.items()
     }
     scales = _scales(problem.task, "modes", condensed, strengths)
-    return _flow(problem, "modes", thin, condense_modes(network, condensed, frames), strengths, scales, validity)
+    return _flow(
+        problem,
+        "modes",
+        thin,
+        condense_modes(network, condensed, frames),
+        strengths,
+        scales,
+        validity,
+    )
 
 
 def own_modes_flow(problem: Problem, force: bool) -> GatedFlow:
@@ -113,16 +138,28 @@ def own_modes_flow(problem: Problem, force: bool) -> GatedFlow:
     network = problem.network
     measured = statistics(network, problem.task)
     own = own_bases(network, measured, problem.matrices)
-    # Apart from symmetry nothing keeps the paths' strengths in the proportion in which they add up inside U_p.
+    # Apart from symmetry nothing keeps the paths' strengths in the proportion in which they add up
+    # inside U_p.
     alike = own.unlike <= problem.tolerance
-    found = own.found | {"what other paths bring in, outside U_p": own.together if alike else own.apart}
+    found = own.found | {
+        "what other paths bring in, outside U_p": own.together if alike else own.apart
+    }
     validity = _judged(problem, found, force)
     validity["overlaps_of_paths"] = sorted(
         {float(f"{value:.6g}") for value in own.overlaps[_off(len(own.overlaps))].ravel()}
     )
     condensed = condense_modes(network, _condensed(network, problem.task), own.frames)
     scales = Scales(own.reach, own.variance, len(own.reach))
-    return _flow(problem, "modes", own.thin, condensed, own.strengths | own.into, scales, validity, fixed=own.fixed)
+    return _flow(
+        problem,
+        "modes",
+        own.thin,
+        condensed,
+        own.strengths | own.into,
+        scales,
+        validity,
+        fixed=own.fixed,
+    )
 
 
 def _off(paths: int) -> np.ndarray:
@@ -130,11 +167,15 @@ def _off(paths: int) -> np.ndarray:
 
 
 def _judged(problem: Problem, found: Mapping[str, float], force: bool) -> Validity:
-    """Whether the level "modes" is exact where this was found off the diagonal; refused if not, unless by `force`."""
+    """Whether the level "modes" is exact where this was found off the diagonal; refused if not,
+    unless by `force`.
+    """
     worst = max(found, key=found.__getitem__)
     validity = Validity(level="modes", exact=found[worst] <= problem.tolerance)
     if not validity.exact:
-        validity["reason"] = f"{worst}: {found[worst]:.2g} of the norm is off the diagonal in the modes"
+        validity["reason"] = (
+            f"{worst}: {found[worst]:.2g} of the norm is off the diagonal in the modes"
+        )
         if not force:
             closed = closed_bases(problem.network, problem.matrices, problem.tolerance)
             _refuse(validity, "full" if closed.grown else "matrix")
@@ -144,13 +185,16 @@ def _judged(problem: Problem, found: Mapping[str, float], force: bool) -> Validi
 
 def _refuse(validity: Validity, exact_level: str) -> NoReturn:
     raise ValueError(
-        f"Level {validity['level']!r} is not exact here ({validity['reason']}), but level={exact_level!r} is. "
+        f"Level {validity['level']!r} is not exact here ({validity['reason']}), but "
+        f"level={exact_level!r} is. "
         "force=True goes on all the same."
     )
 
 
 class Scales(NamedTuple):
-    """Size of the map to be learned, S/d, and of d summed over inputs, per mode at the level "modes"; number of modes."""
+    """Size of the map to be learned, S/d, and of d summed over inputs, per mode at the level
+    "modes"; number of modes.
+    """
 
     reach: np.ndarray
     variance: np.ndarray
@@ -177,7 +221,10 @@ def _flow(
     wiring, stands_for = share(wire(network, condensed), weights, stages, rounding(np.float64))
     plan = make_plan(wiring)
     place = places(plan)
-    rules = {"weight_decay": problem.weight_decay, "stages": [list(stage) for stage in problem.stages]}
+    rules = {
+        "weight_decay": problem.weight_decay,
+        "stages": [list(stage) for stage in problem.stages],
+    }
     validity.update({name: rule for name, rule in rules.items() if rule})
     modes = problem.modes if not fixed else {}
     read = {problem.network.ends(path) for path in problem.paths} if bases is not None else set()
@@ -206,12 +253,19 @@ def _flow(
 
 
 def _scales(task: Task, level: str, condensed: Condensed, weights: Matrices) -> Scales:
-    """The task's. One whose correlation shows only behind gates has no modes of its own: norms then stand in for them."""
+    """The task's. One whose correlation shows only behind gates has no modes of its own: norms then
+    stand in for them.
+    """
     modes = task.all_modes()
     if not modes:
-        x2, y2 = (sum(np.sum(rows**2) for rows in arrays.values()) for arrays in (condensed.inputs, condensed.targets))
+        x2, y2 = (
+            sum(np.sum(rows**2) for rows in arrays.values())
+            for arrays in (condensed.inputs, condensed.targets)
+        )
         return Scales(
-            np.sqrt(y2 / x2), condensed.weight * x2, max(min(matrix.shape[:2]) for matrix in weights.values())
+            np.sqrt(y2 / x2),
+            condensed.weight * x2,
+            max(min(matrix.shape[:2]) for matrix in weights.values()),
         )
     size = max(known.num for known in modes.values())
     reach, variance = np.zeros(size), {node: np.zeros(size) for node, _ in modes}
@@ -220,7 +274,11 @@ def _scales(task: Task, level: str, condensed: Condensed, weights: Matrices) -> 
         reach[some] = np.maximum(reach[some], known.S / np.where(known.S > 0, known.variances, 1))
         variance[node][some] = np.maximum(variance[node][some], known.variances)
     variances = np.sum(list(variance.values()), axis=0)
-    return Scales(reach, variances, size) if level == "modes" else Scales(reach.max(), variances.max(), size)
+    return (
+        Scales(reach, variances, size)
+        if level == "modes"
+        else Scales(reach.max(), variances.max(), size)
+    )
 
 
 def _condensed(network: Network, task: Task) -> Condensed:
@@ -229,6 +287,10 @@ def _condensed(network: Network, task: Task) -> Condensed:
     if not any(rows.any() for rows in condensed.targets.values()) and any(
         path_classes(network, condensed.gating).values()
     ):
-        fail("targets", "be correlated with the inputs", "Sigma_yx(p) is zero for every path",
-             "There is nothing to learn: look at X and Y.")  # fmt: skip
+        fail(
+            "targets",
+            "be correlated with the inputs",
+            "Sigma_yx(p) is zero for every path",
+            "There is nothing to learn: look at X and Y.",
+        )
     return condensed

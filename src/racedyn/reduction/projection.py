@@ -1,4 +1,6 @@
-"""The same network in fewer dimensions: W_e = R_target B_e R_source^T ([Saxe22] section 3, theory of matrix reductions)."""
+"""The same network in fewer dimensions: W_e = R_target B_e R_source^T ([Saxe22] section 3, theory
+of matrix reductions).
+"""
 
 import dataclasses
 import warnings
@@ -9,27 +11,25 @@ import numpy as np
 
 from racedyn._checks import as_matrix, check_mapping, check_name, fail
 from racedyn._types import Weights
-from racedyn.networks.fit import check_task, check_weights
-from racedyn.networks.gating import refuse_unit_gates
-from racedyn.networks.network import Network, Node
-from racedyn.tasks.modes import Modes
-from racedyn.tasks.task import Task
+from racedyn.networks import Network, Node, check_task, check_weights, refuse_unit_gates
+from racedyn.tasks import Modes, Task
 
 
 def project(
     network: Network, task: Task, weights: Mapping[str, Any], bases: Mapping[str, Any]
 ) -> tuple[Network, Task, Weights]:
-    """`network`, `task` and `weights` in the coordinates of `bases`: node -> orthonormal columns (n, k).
+    """`network`, `task` and `weights` in the coordinates of `bases`: node -> orthonormal columns
+    (n, k).
 
-    The result is a network like any other, of width k at each node, that trains and is simulated like one: B_e = R_t^T
-    W_e R_s, inputs R^T x, targets R^T y. It learns exactly as the whole network does where the bases are complete at
-    inputs and outputs and closed under the initial matrices (`reduce(level="matrix")` finds such bases). Strengths of its
-    paths, read in its own task's modes, are those of the whole network; a pair of nodes where a basis does not hold all
+    The result is a network like any other, of width k at each node, that trains and is simulated
+    like one: B_e = R_t^T W_e R_s, inputs R^T x, targets R^T y. It learns exactly as the whole
+    network does where the bases are complete at inputs and outputs and closed under the initial
+    matrices (`reduce(level="matrix")` finds such bases). Strengths of its paths, read in its own
+    task's modes, are those of the whole network; a pair of nodes where a basis does not hold all
     its modes is read in modes of what is left of the task, and warned of by name.
 
-    Raises `ValueError` for a node without a basis, a basis that is not orthonormal, or a nonlinear network, which does not
-    commute with rotations.
-    """
+    Raises `ValueError` for a node without a basis, a basis that is not orthonormal, or a nonlinear
+    network, which does not commute with rotations."""
     check_task(network, task)
     weights = check_weights(network, weights)
     if not network.linear:
@@ -46,12 +46,26 @@ def project(
     R = {}
     for node, (width, _) in network.nodes.items():
         if node not in bases:
-            fail("bases", "have one for every node", f"{node!r} has none", "np.eye(n) leaves a node as it is.")
+            fail(
+                "bases",
+                "have one for every node",
+                f"{node!r} has none",
+                "np.eye(n) leaves a node as it is.",
+            )
         R[node] = as_matrix(f"bases[{node!r}]", bases[node])
         if R[node].shape[0] != width:
-            fail(f"bases[{node!r}]", f"have {width} rows, as the node has units", f"its shape is {R[node].shape}")
+            fail(
+                f"bases[{node!r}]",
+                f"have {width} rows, as the node has units",
+                f"its shape is {R[node].shape}",
+            )
         if not np.allclose(R[node].T @ R[node], np.eye(R[node].shape[1]), atol=1e-10):
-            fail(f"bases[{node!r}]", "have orthonormal columns", "they are not", "np.linalg.qr makes them so.")
+            fail(
+                f"bases[{node!r}]",
+                "have orthonormal columns",
+                "they are not",
+                "np.linalg.qr makes them so.",
+            )
     narrow = Network(
         {node: Node(R[node].shape[1]) for node in network.nodes},
         dict(network.edges),
@@ -61,11 +75,17 @@ def project(
     )
     read = {}
     for pair, modes in task.all_modes().items():
-        without = [node for node, basis in zip(pair, (modes.V, modes.U), strict=True) if not _holds(R[node], basis)]
+        without = [
+            node
+            for node, basis in zip(pair, (modes.V, modes.U), strict=True)
+            if not _holds(R[node], basis)
+        ]
         if without:
             warnings.warn(
-                f"The bases at {' and '.join(map(repr, without))} do not hold all modes of {pair!r}: strengths of the "
-                "projected network are read in modes of what is left of the task, not in those of the whole one.",
+                f"The bases at {' and '.join(map(repr, without))} do not hold all modes of "
+                f"{pair!r}: strengths of the "
+                "projected network are read in modes of what is left of the task, not in those of "
+                "the whole one.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -77,11 +97,15 @@ def project(
         context=task.context,
         num_contexts=task.num_contexts,
         name=task.name,
-        bases={pair: (R[pair[1]].T @ modes.U, R[pair[0]].T @ modes.V) for pair, modes in read.items()},
+        bases={
+            pair: (R[pair[1]].T @ modes.U, R[pair[0]].T @ modes.V) for pair, modes in read.items()
+        },
         mode_names={pair: modes.names for pair, modes in read.items()},
         item_names=task.item_names,
     )
-    matrices = {edge: R[t].T @ np.asarray(weights[edge]) @ R[s] for edge, (s, t) in network.edges.items()}
+    matrices = {
+        edge: R[t].T @ np.asarray(weights[edge]) @ R[s] for edge, (s, t) in network.edges.items()
+    }
     return narrow, small, check_weights(narrow, matrices)
 
 

@@ -1,8 +1,8 @@
 """What the hidden layers of a network hold, and how far learning moved them.
 
-Small initial weights make the race of [Saxe22]: hidden layers align and input domains come to share them (fig. 4g). Large
-ones make the lazy regime, whose tangent kernel [Jacot et al. 2018] stays as it was drawn (fig. 6).
-"""
+Small initial weights make the race of [Saxe22]: hidden layers align and input domains come to share
+them (fig. 4g). Large ones make the lazy regime, whose tangent kernel [Jacot et al. 2018] stays as
+it was drawn (fig. 6)."""
 
 from racedyn.representations.hidden import Sharing, activity, responses, sharing, similarity
 from racedyn.representations.scaling import Scaled, mds

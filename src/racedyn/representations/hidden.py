@@ -1,4 +1,6 @@
-"""What a hidden layer holds of every example, and how alike examples and groups of them are in it."""
+"""What a hidden layer holds of every example, and how alike examples and groups of them are in
+it.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,14 +21,13 @@ from racedyn._checks import (
 )
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Weights
-from racedyn.networks.fit import check_task, check_weights
-from racedyn.networks.forward import forward
-from racedyn.networks.network import Network
-from racedyn.tasks.task import Task
+from racedyn.networks import Network, check_task, check_weights, forward
+from racedyn.tasks import Task
 
 
 def activity(network: Network, weights: Mapping[str, Any], task: Task, node: str) -> Array:
-    """What a node holds of every example of a task, gates as the task's contexts set them: (units, P).
+    """What a node holds of every example of a task, gates as the task's contexts set them: (units,
+    P).
 
     Raises `ValueError` for an unknown node, and for a task or weights that do not fit.
     """
@@ -38,15 +39,19 @@ def activity(network: Network, weights: Mapping[str, Any], task: Task, node: str
 
 
 def responses(
-    network: Network, weights: Mapping[str, Any], inputs: Mapping[str, Any], node: str, context: int | None = None
+    network: Network,
+    weights: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    node: str,
+    context: int | None = None,
 ) -> Array:
     """The response of a node to each input node alone, all others silent: (units, columns).
 
-    `inputs`: input node -> (n, items), and columns follow in their order, for a routing task `{x: task.items for x in
-    task.inputs}` ([Saxe22] figs. 4g, 6c). Gates are those of `context`, or all open (1) where it is None: an item can then be
-    compared with those of domains that no context opens together with its own. Raises `ValueError` for unknown nodes,
-    inputs or weights that do not fit, and a context that the network has not.
-    """
+    `inputs`: input node -> (n, items), and columns follow in their order, for a routing task `{x:
+    task.items for x in task.inputs}` ([Saxe22] figs. 4g, 6c). Gates are those of `context`, or all
+    open (1) where it is None: an item can then be compared with those of domains that no context
+    opens together with its own. Raises `ValueError` for unknown nodes, inputs or weights that do
+    not fit, and a context that the network has not."""
     weights = check_weights(network, weights)
     check_name("node", node, network.nodes)
     check_mapping("inputs", inputs, "be a dict input node -> (n, items)")
@@ -60,10 +65,17 @@ def responses(
     if context is None:
         network = Network(network.nodes, network.edges, edge_kinds=network.edge_kinds)
     elif not 0 <= check_int("context", context, 0) < network.num_contexts:
-        fail("context", f"be one of the network's, 0 to {network.num_contexts - 1}", f"it is {context}")
+        fail(
+            "context",
+            f"be one of the network's, 0 to {network.num_contexts - 1}",
+            f"it is {context}",
+        )
     ends = np.cumsum([X.shape[1] for X in items.values()])
     dtype = jnp.result_type(*weights.values())
-    alone = {source: jnp.zeros((network.nodes[source].width, ends[-1]), dtype) for source in network.inputs}
+    alone = {
+        source: jnp.zeros((network.nodes[source].width, ends[-1]), dtype)
+        for source in network.inputs
+    }
     for (source, X), end in zip(items.items(), ends, strict=True):
         alone[source] = alone[source].at[:, end - X.shape[1] : end].set(jnp.asarray(X, dtype))
     return forward(network, weights, alone, jnp.full(ends[-1], context or 0))[node]
@@ -88,8 +100,8 @@ def similarity(H: ArrayLike) -> Array:
 class Sharing(NamedTuple):
     """Mean similarities between and within groups of equal items, scalars; see `sharing`.
 
-    `same`: of the same item in two groups; `other`: of different items in two groups; `within`: of different items in one.
-    """
+    `same`: of the same item in two groups; `other`: of different items in two groups; `within`: of
+    different items in one."""
 
     same: Array
     other: Array
@@ -100,23 +112,25 @@ class Sharing(NamedTuple):
 
     @property
     def shared(self) -> Array:
-        """(same - other) / (1 - within): 1 where groups hold their items alike, 0 where they have nothing to do with each
-        other; NaN where no two items of a group differ.
+        """(same - other) / (1 - within): 1 where groups hold their items alike, 0 where they have
+        nothing to do with each other; NaN where no two items of a group differ.
 
-        What sets an item apart from others in another group, over what does in its own, where it has cosine 1 with itself:
-        so that items which are all alike do not pass for a shared representation.
-        """
+        What sets an item apart from others in another group, over what does in its own, where it
+        has cosine 1 with itself: so that items which are all alike do not pass for a shared
+        representation."""
         apart = 1 - self.within
-        return jnp.where(apart > 0, (self.same - self.other) / jnp.where(apart > 0, apart, 1), jnp.nan)
+        return jnp.where(
+            apart > 0, (self.same - self.other) / jnp.where(apart > 0, apart, 1), jnp.nan
+        )
 
 
 def sharing(similarities: ArrayLike, size: int) -> Sharing:
-    """How far groups share one representation of their items: [Saxe22] figs. 4g, 6c as one number, `.shared`.
+    """How far groups share one representation of their items: [Saxe22] figs. 4g, 6c as one number,
+    `.shared`.
 
-    `similarities` (columns, columns) from `similarity`, where each `size` columns in turn are one group (a domain), with
-    the same items in the same order. Silent columns (NaN) are left out. Raises `ValueError` where there are not two
-    groups of two items at least.
-    """
+    `similarities` (columns, columns) from `similarity`, where each `size` columns in turn are one
+    group (a domain), with the same items in the same order. Silent columns (NaN) are left out.
+    Raises `ValueError` where there are not two groups of two items at least."""
     similarities = jnp.atleast_1d(as_real("similarities", similarities))
     if not isinstance(similarities, jax.core.Tracer) and np.isinf(np.asarray(similarities)).any():
         fail("similarities", "be cosines, or NaN where a column is silent", "some are infinite")
@@ -124,15 +138,24 @@ def sharing(similarities: ArrayLike, size: int) -> Sharing:
     if similarities.shape != (columns, columns):
         fail("similarities", "be square", f"its shape is {similarities.shape}")
     if size < 2 or columns < 2 * size or columns % size:
-        fail("size", f"divide {columns} columns into two groups of two items at least", f"it is {size}")
+        fail(
+            "size",
+            f"divide {columns} columns into two groups of two items at least",
+            f"it is {size}",
+        )
     group, item = np.divmod(np.arange(columns), size)
     alike, together = item[:, None] == item, group[:, None] == group
     return Sharing(
-        *(jnp.nanmean(similarities[at]) for at in (alike & ~together, ~alike & ~together, ~alike & together))
+        *(
+            jnp.nanmean(similarities[at])
+            for at in (alike & ~together, ~alike & ~together, ~alike & together)
+        )
     )
 
 
 def on_device(task: Task, weights: Weights) -> tuple[dict[str, Array], Array]:
     """Inputs in the precision of the weights, and the context."""
     dtype = jnp.result_type(*weights.values())
-    return {node: jnp.asarray(X, dtype) for node, X in task.inputs.items()}, jnp.asarray(task.context)
+    return {node: jnp.asarray(X, dtype) for node, X in task.inputs.items()}, jnp.asarray(
+        task.context
+    )

@@ -1,21 +1,25 @@
 """The store: trajectories in one HDF5 file that xarray and netCDF4 open as it is.
 
-What lies where (format 1). Every axis of every dataset has a dimension scale, so all of them have names::
+What lies where (format 1). Every axis of every dataset has a dimension scale, so all of them have
+names::
 
-    /                 format, format_version, complete (0 or 1), created, versions, config (JSON), git_commit
+    /                 format, format_version, complete (0 or 1), created, versions,
+                      config (JSON), git_commit
     /trained          one group per trajectory; provenance (JSON)
-      time            (time,) the save times; an axis of its own is also path, mode, ...: its labels, or 0, 1, 2, ...
+      time            (time,) the save times; an axis of its own is also path, mode, ...: its
+                      labels, or 0, 1, 2, ...
       strength, ...   the observables
       step  status    (time,); () or (lane,)
-      stats/          the pytrees: a group per dict, tuple and list (attribute `tree`) and a dataset per array
+      stats/          the pytrees: a group per dict, tuple and list (attribute `tree`) and a
+                      dataset per array
       ys/  end/
       modes/          U, S, V, variances, names; misalignment, floor, groups
 
-Behind the HDF5 bytes stands a checksum of them, which readers of HDF5 ignore. A file that is written block by block has one
-for each 64 members besides (an axis, `block checksums`) and says last how long it took (`wall_time`). Later formats never
-make this one unreadable.
-"""
+Behind the HDF5 bytes stands a checksum of them, which readers of HDF5 ignore. A file that is
+written block by block has one for each 64 members besides (an axis, `block checksums`) and says
+last how long it took (`wall_time`). Later formats never make this one unreadable."""
 
+from racedyn.store.atomic import PARTIAL as PARTIAL
 from racedyn.store.atomic import StoreError
 from racedyn.store.blocks import BlockFile
 from racedyn.store.files import File, check_target, checkpoint, load, partial_path, save

@@ -22,17 +22,25 @@ if TYPE_CHECKING:
 
 
 def info(path: str | os.PathLike[str]) -> str:
-    """What a file holds, on one page: format, complete or not, each trajectory, modes, versions, seed, configuration.
+    """What a file holds, on one page: format, complete or not, each trajectory, modes, versions,
+    seed, configuration.
 
-    Reads everything, so a damaged file raises `StoreError` as in `load`; an incomplete one is described.
-    """
+    Reads everything, so a damaged file raises `StoreError` as in `load`; an incomplete one is
+    described."""
     file = load(path, partial=True)
     attrs = file.attrs
-    state = "complete" if attrs["complete"] else "INCOMPLETE: a checkpoint, read it with partial=True"
+    state = (
+        "complete" if attrs["complete"] else "INCOMPLETE: a checkpoint, read it with partial=True"
+    )
     lines = [f"{file.path}  ({file.path.stat().st_size / 2**20:.3g} MiB)"]
     lines.append(f"  format       {FORMAT} {attrs['format_version']}, {state}")
-    lines.append(f"  created      {attrs['created']}, git commit {attrs.get('git_commit', 'unknown')}")
-    lines.append(f"  versions     {', '.join(f'{name} {found}' for name, found in attrs['versions'].items())}")
+    lines.append(
+        f"  created      {attrs['created']}, git commit {attrs.get('git_commit', 'unknown')}"
+    )
+    lines.append(
+        "  versions     "
+        f"{', '.join(f'{name} {found}' for name, found in attrs['versions'].items())}"
+    )
     lines.append(f"  seed         {_seed(file)}")
     lines.append(f"  config       {_short(file.config)}")
     for name, trajectory in file.items():
@@ -44,22 +52,32 @@ def info(path: str | os.PathLike[str]) -> str:
 def to_xarray(trajectory: Trajectory) -> "xarray.Dataset":
     """The observables as an `xarray.Dataset`, with times, steps, status and labels as coordinates.
 
-    `racedyn.save` needs no such step: `xarray.open_datatree(path)` opens its files as they are. Raises `ImportError`
-    where xarray is not installed.
-    """
+    `racedyn.save` needs no such step: `xarray.open_datatree(path)` opens its files as they are.
+    Raises `ImportError` where xarray is not installed."""
     check_is("trajectory", trajectory, Trajectory, "be a Trajectory")
     try:
         import xarray
     except ImportError as error:
-        raise ImportError('`to_xarray` needs xarray, which is not installed: pip install "racedyn[xarray]".') from error
-    observables = {name: as_array(f"observables[{name!r}]", value) for name, value in trajectory.observables.items()}
+        raise ImportError(
+            '`to_xarray` needs xarray, which is not installed: pip install "racedyn[xarray]".'
+        ) from error
+    observables = {
+        name: as_array(f"observables[{name!r}]", value)
+        for name, value in trajectory.observables.items()
+    }
     values, _ = axes(trajectory, observables)
-    variables = {name: (distinct(trajectory.dims[name]), array) for name, array in observables.items()}
+    variables = {
+        name: (distinct(trajectory.dims[name]), array) for name, array in observables.items()
+    }
     coordinates: dict[str, Any] = {axis: (axis, value) for axis, value in values.items()}
     if trajectory.step is not None:
         coordinates["step"] = (TIME, np.asarray(trajectory.step))
     source = trajectory.provenance
-    attrs = {} if source is None else {"kind": source.kind, "system": source.system, "solver": source.solver}
+    attrs = (
+        {}
+        if source is None
+        else {"kind": source.kind, "system": source.system, "solver": source.solver}
+    )
     return xarray.Dataset(variables, coordinates, attrs)
 
 

@@ -1,4 +1,6 @@
-"""ReLU and gated networks on contextual tasks, and what is read from their runs: shared by figures of Jarvis et al. 2025."""
+"""ReLU and gated networks on contextual tasks, and what is read from their runs: shared by figures
+of Jarvis et al. 2025.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,8 +13,7 @@ from racedyn.networks import Network, chain, contextual, forward, init
 from racedyn.reduction import reduce
 from racedyn.simulation import simulate
 from racedyn.studies.study import Job, weights_of
-from racedyn.tasks import Task
-from racedyn.tasks.contextual import ContextualTask
+from racedyn.tasks import ContextualTask, Task
 from racedyn.training import train
 from racedyn.trajectory import Trajectory
 
@@ -24,24 +25,34 @@ def relu_network(job: Job, task: Task) -> Network:
     return chain(task, 2, job.settings["width"], activation="relu")
 
 
-def relu(job: Job, task: ContextualTask, seed: int, rows: int, *, whole: bool = False) -> Trajectory:
+def relu(
+    job: Job, task: ContextualTask, seed: int, rows: int, *, whole: bool = False
+) -> Trajectory:
     """A ReLU network as trained, `rows` of it; with weights and hidden activity where `whole`."""
     network = relu_network(job, task)
     weights = network.init(init.Gaussian(job.settings["std"]), key=seed)
     name = f"relu_contexts{task.num_contexts}_seed{seed}{'_whole' if whole else ''}"
-    return job.keep(name, lambda: descend(job, network, task, weights, rows, record=["h1"] if whole else [],
-                                          save_weights=whole))  # fmt: skip
+    return job.keep(
+        name,
+        lambda: descend(
+            job, network, task, weights, rows, record=["h1"] if whole else [], save_weights=whole
+        ),
+    )
 
 
 def gated_problem(
     job: Job, task: ContextualTask, active: int | Sequence[int], seed: int
 ) -> tuple[Network, Weights, dict[str, list[list[str]] | None]]:
-    """The network, random weights with the scales of both kinds of pathway, and the `stages` of each rule."""
+    """The network, random weights with the scales of both kinds of pathway, and the `stages` of
+    each rule.
+    """
     network = contextual(task, active, job.settings["pathway_width"])
     stds = {True: job.settings["std"], False: job.settings["context_std"]}
     unit = network.init(init.Gaussian(1.0), key=seed)
     weights = {edge: stds[is_common(edge)] * matrix for edge, matrix in unit.items()}
-    stages = [[edge for edge in network.edges if is_common(edge) is first] for first in (True, False)]
+    stages = [
+        [edge for edge in network.edges if is_common(edge) is first] for first in (True, False)
+    ]
     return network, weights, {"staged": stages, "joint": None}
 
 
@@ -64,12 +75,27 @@ def gated(
     """A gated network as trained by a rule, with the published step over `finer`."""
     network, weights, stages = gated_problem(job, task, active, seed)
     sizes = "_".join(str(k) for k in np.atleast_1d(active))
-    name = f"gated_contexts{task.num_contexts}_active{sizes}_{rule}_seed{seed}_finer{finer}_rows{rows}"
-    return job.keep(name, lambda: descend(job, network, task, weights, rows, finer=finer, stages=stages[rule],
-                                          save_weights=save_weights))  # fmt: skip
+    name = (
+        f"gated_contexts{task.num_contexts}_active{sizes}_{rule}_seed{seed}_finer{finer}_rows{rows}"
+    )
+    return job.keep(
+        name,
+        lambda: descend(
+            job,
+            network,
+            task,
+            weights,
+            rows,
+            finer=finer,
+            stages=stages[rule],
+            save_weights=save_weights,
+        ),
+    )
 
 
-def theory(job: Job, task: ContextualTask, active: int, seed: int, rule: str, ts: np.ndarray) -> Trajectory:
+def theory(
+    job: Job, task: ContextualTask, active: int, seed: int, rule: str, ts: np.ndarray
+) -> Trajectory:
     """The level "matrix" of the same network from the same weights."""
     network, weights, stages = gated_problem(job, task, active, seed)
 
@@ -91,10 +117,22 @@ def descend(
     finer: int = 1,
     **options: Any,
 ) -> Trajectory:
-    """Descent at the published step over `finer`, for the published number of epochs or `epochs`."""
+    """Descent at the published step over `finer`, for the published number of epochs or
+    `epochs`.
+    """
     steps = (job.settings["epochs"] if epochs is None else epochs) * finer
-    return train(network, task, weights, lr=job.settings["lr"] / finer, steps=steps, save_every=max(1, steps // rows),
-                 loss="half_sum", paths=[], progress=job.progress, **options)  # fmt: skip
+    return train(
+        network,
+        task,
+        weights,
+        lr=job.settings["lr"] / finer,
+        steps=steps,
+        save_every=max(1, steps // rows),
+        loss="half_sum",
+        paths=[],
+        progress=job.progress,
+        **options,
+    )
 
 
 def half_sum(run: Trajectory, task: Task) -> np.ndarray:
@@ -114,15 +152,23 @@ def epochs_of(run: Trajectory) -> np.ndarray:
 
 def answers(network: Network, task: Task, run: Trajectory) -> np.ndarray:
     """The prediction at every saved row, (time, n_out, P)."""
-    inputs, context = {node: jnp.asarray(X) for node, X in task.inputs.items()}, jnp.asarray(task.context)
+    inputs, context = (
+        {node: jnp.asarray(X) for node, X in task.inputs.items()},
+        jnp.asarray(task.context),
+    )
     (output,) = network.outputs
     return np.stack(
-        [forward(network, weights_of(run, row), inputs, context)[output] for row in range(len(np.asarray(run.ts)))]
+        [
+            forward(network, weights_of(run, row), inputs, context)[output]
+            for row in range(len(np.asarray(run.ts)))
+        ]
     )
 
 
 def maps_by_kind(network: Network, task: Task, weights: Mapping[str, Any]) -> dict[int, np.ndarray]:
-    """Number of contexts that open a pathway -> what all pathways of that number answer together, (n_out, P)."""
+    """Number of contexts that open a pathway -> what all pathways of that number answer together,
+    (n_out, P).
+    """
     found: dict[int, np.ndarray] = {}
     for into, out in network.paths():
         source, node = network.edges[into]
@@ -139,6 +185,8 @@ def shares(parts: Mapping[int, np.ndarray]) -> dict[int, float]:
 
 
 def linear_part(task: ContextualTask) -> np.ndarray:
-    """The projection (P, P) on what depends linearly on inputs: all that a common pathway can answer."""
+    """The projection (P, P) on what depends linearly on inputs: all that a common pathway can
+    answer.
+    """
     X = np.concatenate(list(task.inputs.values()))
     return np.asarray(np.linalg.pinv(X) @ X)

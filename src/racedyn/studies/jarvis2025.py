@@ -1,15 +1,22 @@
 """Jarvis et al. 2025, figure 2: XoR with margin, a ReLU network beside two gated linear networks.
 
-Published: 128 hidden units. Initial scale, step size, margins and seeds are ours: N(0, 0.0002^2) as in [Saxe22] fig. 3.
-"""
+Published: 128 hidden units. Initial scale, step size, margins and seeds are ours: N(0, 0.0002^2) as
+in [Saxe22] fig. 3."""
 
 import numpy as np
 
 from racedyn import exact
-from racedyn.plot.style import GREY, cycle, new_figure, share_legend
+from racedyn.plot import GREY, cycle, new_figure, share_legend
 from racedyn.studies import contexts, twins
 from racedyn.studies.study import Finding, Job, Study
-from racedyn.studies.xor_runs import PATHWAYS, half_loss_time, race_of_both, relu, twin_loss, twin_time
+from racedyn.studies.xor_runs import (
+    PATHWAYS,
+    half_loss_time,
+    race_of_both,
+    relu,
+    twin_loss,
+    twin_time,
+)
 
 _NAMES = {"linear": "linear gating", "xor": "XoR gating", "race": "both race", "relu": "ReLU"}
 
@@ -27,7 +34,9 @@ def fig2(job: Job) -> Finding:
             ts = np.asarray(found.trained.ts)
             curves = {"relu": np.asarray(found.trained.observables["loss"])}
             if seed == seeds[0] and margin > 0:
-                curves["race"] = np.asarray(race_of_both(job, found, margin, seed).observables["loss"])
+                curves["race"] = np.asarray(
+                    race_of_both(job, found, margin, seed).observables["loss"]
+                )
             for name, curve in curves.items():
                 row[name].append(float(half_loss_time(ts, curve).times[0]))
             for gating in PATHWAYS:
@@ -36,7 +45,9 @@ def fig2(job: Job) -> Finding:
                 ax = panels[1 + job.settings["shown"].index(margin)]
                 ax.plot(ts, curves.pop("relu"), color=colours["relu"], lw=3, alpha=0.5)
                 for name in PATHWAYS:
-                    ax.plot(ts, twin_loss(margin, name, found.joined, ts), color=colours[name], ls="--")
+                    ax.plot(
+                        ts, twin_loss(margin, name, found.joined, ts), color=colours[name], ls="--"
+                    )
                 for name, curve in curves.items():
                     ax.plot(ts, curve, color=colours[name], ls=":")
                 ax.set(xlabel=r"flow time ($\tau$)", ylabel="loss", title=rf"$\Delta$ = {margin:g}")
@@ -45,11 +56,22 @@ def fig2(job: Job) -> Finding:
     ax = panels[0]
     for name in ("linear", "xor", "race", "relu"):
         mean = [np.mean(values) if values else np.nan for values in times[name]]
-        spread = [np.std(values) if values and np.isfinite(values).all() else 0.0 for values in times[name]]
-        style = {"marker": "o", "ls": "none"} if name == "relu" else {"ls": ":" if name == "race" else "--"}
-        ax.errorbar(margins, mean, spread, color=colours[name], label=_NAMES[name], markersize=3, **style)
+        spread = [
+            np.std(values) if values and np.isfinite(values).all() else 0.0
+            for values in times[name]
+        ]
+        style = (
+            {"marker": "o", "ls": "none"}
+            if name == "relu"
+            else {"ls": ":" if name == "race" else "--"}
+        )
+        ax.errorbar(
+            margins, mean, spread, color=colours[name], label=_NAMES[name], markersize=3, **style
+        )
     ax.axvline(np.sqrt(2 / 3), color=GREY, lw=0.8, label=r"$\sqrt{2/3}$, equal rates")
-    shown = [v for name in ("xor", "relu") for values in times[name] for v in values if np.isfinite(v)]
+    shown = [
+        v for name in ("xor", "relu") for values in times[name] for v in values if np.isfinite(v)
+    ]
     ax.set(xlabel=r"margin $\Delta$", ylabel=r"half-loss time ($\tau$)", ylim=(0, 1.6 * max(shown)))
     ax.legend()
     share_legend(panels, columns=5)
@@ -58,20 +80,33 @@ def fig2(job: Job) -> Finding:
 
 def _table(margins: list[float], times: dict[str, list[list[float]]]) -> tuple[str, ...]:
     lines = [
-        "half-loss time in tau, mean over seeds; the gated networks start from the strengths of the ReLU's neurons"
+        "half-loss time in tau, mean over seeds; the gated networks start from the strengths of "
+        "the ReLU's neurons"
     ]
-    lines.append(f"  {'margin':>6}{'linear':>10}{'XoR':>10}{'both race':>11}{'ReLU':>16}   ReLU / faster of the two")
+    lines.append(
+        f"  {'margin':>6}{'linear':>10}{'XoR':>10}{'both race':>11}{'ReLU':>16}   ReLU / faster of "
+        "the two"
+    )
     for k, margin in enumerate(margins):
-        linear, xor, race, relu_times = (np.array(times[name][k]) for name in ("linear", "xor", "race", "relu"))
+        linear, xor, race, relu_times = (
+            np.array(times[name][k]) for name in ("linear", "xor", "race", "relu")
+        )
         ratio = relu_times / np.minimum(linear, xor)
         raced = f"{race.mean():.2f}" if len(race) else "-"
         lines.append(
             f"  {margin:>6g}{linear.mean():>10.2f}{xor.mean():>10.2f}{raced:>11}"
-            f"{f'{relu_times.mean():.2f} +- {relu_times.std():.2f}':>16}   {ratio.mean():.3f} +- {ratio.std():.3f}"
+            f"{f'{relu_times.mean():.2f} +- {relu_times.std():.2f}':>16}   {ratio.mean():.3f} +- "
+            f"{ratio.std():.3f}"
         )
-    lines.append("  (inf: in some seed no neuron joins one of that gating's pathways, which then starts at 0)")
+    lines.append(
+        "  (inf: in some seed no neuron joins one of that gating's pathways, which then starts at "
+        "0)"
+    )
     crossings = [f"{exact.xor_crossing(a0):.4f} (a0 = {a0:g})" for a0 in (1e-2, 1e-3, 1e-6)]
-    lines.append(f"  gatings take equally long at margin {', '.join(crossings)}; equal rates at sqrt(2/3) = 0.8165")
+    lines.append(
+        f"  gatings take equally long at margin {', '.join(crossings)}; equal rates at sqrt(2/3) = "
+        "0.8165"
+    )
     return tuple(lines)
 
 
@@ -81,7 +116,8 @@ STUDIES = (
         "jarvis2025.fig2",
         "Jarvis25",
         "XoR with margin: ReLU beside gated linear networks",
-        "a ReLU network learns as the faster of linear and XoR gating does; they cross near margin sqrt(2/3)",
+        "a ReLU network learns as the faster of linear and XoR gating does; they cross near margin "
+        "sqrt(2/3)",
         {
             "width": 128,
             "std": 2e-4,
@@ -90,7 +126,14 @@ STUDIES = (
             "shown": [0.4, 0.8, 1.5],
             "seeds": list(range(10)),
         },
-        {"width": 128, "std": 2e-4, "lr": 0.02, "margins": _MARGINS, "shown": [0.4, 0.8, 1.5], "seeds": [0, 1]},
+        {
+            "width": 128,
+            "std": 2e-4,
+            "lr": 0.02,
+            "margins": _MARGINS,
+            "shown": [0.4, 0.8, 1.5],
+            "seeds": [0, 1],
+        },
         fig2,
     ),
     twins.STUDY,

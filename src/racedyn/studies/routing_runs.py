@@ -1,4 +1,6 @@
-"""Runs of routing networks, and what is read from them: shared by the figures of Saxe et al. 2022."""
+"""Runs of routing networks, and what is read from them: shared by the figures of Saxe et al.
+2022.
+"""
 
 from typing import Any
 
@@ -13,8 +15,12 @@ from racedyn.training import train
 from racedyn.trajectory import Trajectory
 
 
-def trained_routing(job: Job, task: RoutingTask, law: Any, seed: int, lr: float, tag: str = "") -> Trajectory:
-    """The shared network as trained on [Saxe22]'s loss, with weights of every saved row and untrained routes as a probe."""
+def trained_routing(
+    job: Job, task: RoutingTask, law: Any, seed: int, lr: float, tag: str = ""
+) -> Trajectory:
+    """The shared network as trained on [Saxe22]'s loss, with weights of every saved row and
+    untrained routes as a probe.
+    """
     network = routing(task, job.settings["width"])
     probes = {} if task.routes.all() else {"untrained": task.untrained()}
     steps = job.settings["steps"]
@@ -40,8 +46,12 @@ def blank_loss(task: RoutingTask) -> float:
     return float(0.5 * np.sum(task.features**2) / task.features.shape[1])
 
 
-def similarity_of_domains(network: Network, task: RoutingTask, run: Trajectory, row: int = -1) -> np.ndarray:
-    """Cosines between the first hidden layer's responses to all items of all domains, (M items, M items)."""
+def similarity_of_domains(
+    network: Network, task: RoutingTask, run: Trajectory, row: int = -1
+) -> np.ndarray:
+    """Cosines between the first hidden layer's responses to all items of all domains, (M items, M
+    items).
+    """
     items = dict.fromkeys(task.inputs, task.items)
     return np.asarray(similarity(responses(network, weights_of(run, row), items, "h1")))
 
@@ -55,7 +65,8 @@ def outputs(network: Network, task: RoutingTask, run: Trajectory) -> np.ndarray:
     for i in range(domains):
         # All routes that start at domain i: its items in M contexts.
         inputs = {
-            f"x{k + 1}": jnp.asarray(np.tile(task.items if k == i else 0 * task.items, domains)) for k in range(domains)
+            f"x{k + 1}": jnp.asarray(np.tile(task.items if k == i else 0 * task.items, domains))
+            for k in range(domains)
         }
         context = jnp.asarray(np.repeat(contexts[i * domains : (i + 1) * domains], items))
         activity = forward(network, weights, inputs, context)

@@ -1,9 +1,9 @@
 """Saxe, McClelland, Ganguli 2019: structures learned by a deep and by a shallow linear network.
 
-The figure of explicit structural forms, and beside it that of a deep network's stages against a shallow one's. The tasks
-are those of `racedyn.tasks` with eight items each. Settings are ours: small random weights N(0, std^2) with N std^2 / 2 =
-`start`, the strength at which modes of a wide network start on average; `lr` on the default loss.
-"""
+The figure of explicit structural forms, and beside it that of a deep network's stages against a
+shallow one's. The tasks are those of `racedyn.tasks` with eight items each. Settings are ours:
+small random weights N(0, std^2) with N std^2 / 2 = `start`, the strength at which modes of a wide
+network start on average; `lr` on the default loss."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -14,12 +14,11 @@ import numpy as np
 from racedyn import plot
 from racedyn._types import MODE, PATH, TIME
 from racedyn.comparison import learning_times
-from racedyn.exact.two_layer import shallow, two_layer, two_layer_time
+from racedyn.exact import shallow, two_layer, two_layer_time
 from racedyn.networks import chain, init
-from racedyn.plot.style import GREY, cycle, new_figure, share_legend
+from racedyn.plot import GREY, cycle, new_figure, share_legend
 from racedyn.studies.study import Finding, Job, Study
-from racedyn.tasks import Task, clusters, cross_cutting, hierarchy, order, ring
-from racedyn.tasks.modes import Modes
+from racedyn.tasks import Modes, Task, clusters, cross_cutting, hierarchy, order, ring
 from racedyn.training import train
 from racedyn.trajectory import Trajectory
 
@@ -33,11 +32,14 @@ STRUCTURES: Mapping[str, Callable[[], Task]] = {
 _LATE = 0.99  # what the slowest mode has learned at the end
 
 
-# --- runs ------------------------------------------------------------------------------------------------------------
+# --- runs
+# --------------------------------------------------------------------------------------------------
 
 
 class Learned(NamedTuple):
-    """One structure: `deep`, `shallow` as trained; the closed forms from the same weights, (time, mode) each."""
+    """One structure: `deep`, `shallow` as trained; the closed forms from the same weights, (time,
+    mode) each.
+    """
 
     task: Task
     deep: Trajectory
@@ -75,11 +77,13 @@ def _learned(job: Job, name: str) -> Learned:
 
     (deep, two), (flat, one) = trained(2), trained(1)
     ts = np.asarray(deep.ts)
-    # Of a mode's two vectors in the hidden layer, W1 v and W2^T u, the sum grows and the difference decays: soon the mode is
-    # balanced, as if it had started from half the sum in both.
+    # Of a mode's two vectors in the hidden layer, W1 v and W2^T u, the sum grows and the difference
+    # decays: soon the mode is balanced, as if it had started from half the sum in both.
     grown = (two["w1"] @ modes.V + two["w2"].T @ modes.U) / 2
     a = np.asarray(two_layer(modes.S, modes.variances, np.sum(grown**2, axis=0), ts))
-    b = np.asarray(shallow(modes.S, modes.variances, np.sum(modes.U * (one["w1"] @ modes.V), axis=0), ts))
+    b = np.asarray(
+        shallow(modes.S, modes.variances, np.sum(modes.U * (one["w1"] @ modes.V), axis=0), ts)
+    )
     job.keep(f"{name}_deep_theory", partial(_trajectory, ts, a))
     job.keep(f"{name}_shallow_theory", partial(_trajectory, ts, b))
     return Learned(task, deep, flat, a, b, ts)
@@ -87,22 +91,26 @@ def _learned(job: Job, name: str) -> Learned:
 
 def _trajectory(ts: np.ndarray, strength: np.ndarray) -> Trajectory:
     """A closed form (time, mode) as what is kept."""
-    return Trajectory(ts=ts, observables={"strength": strength[:, None]}, dims={"strength": (TIME, PATH, MODE)})
+    return Trajectory(
+        ts=ts, observables={"strength": strength[:, None]}, dims={"strength": (TIME, PATH, MODE)}
+    )
 
 
-# --- representations in a plane --------------------------------------------------------------------------------------
+# --- representations in a plane
+# --------------------------------------------------------------------------------------
 
 
 def _in_plane(found: Learned) -> tuple[np.ndarray, np.ndarray]:
     """Items' hidden representations in a plane, (time, item, 2): in theory and as trained.
 
-    W1^T W1 = V diag(a) V^T, so that V sqrt(a) are an item's coordinates but for a rotation. The plane is that of classical
-    multidimensional scaling of what is learned in the end; what all items share at a time is left out, in it and before.
-    """
+    W1^T W1 = V diag(a) V^T, so that V sqrt(a) are an item's coordinates but for a rotation. The
+    plane is that of classical multidimensional scaling of what is learned in the end; what all
+    items share at a time is left out, in it and before."""
     modes = found.task.modes
     theory = _centred(modes.V * np.sqrt(np.maximum(found.deep_theory, 0))[:, None, :])
     trained = _centred(np.asarray(found.deep.observables["activity_h1"], float).transpose(0, 2, 1))
-    # A hidden layer is known up to a rotation: the one that takes the trained end to that of the theory (Procrustes).
+    # A hidden layer is known up to a rotation: the one that takes the trained end to that of the
+    # theory (Procrustes).
     left, _, right = np.linalg.svd(trained[-1].T @ theory[-1], full_matrices=False)
     axes = _classical_mds(_centred(modes.V * np.sqrt(_goal(modes))))
     return theory @ axes, trained @ (left @ right) @ axes
@@ -125,14 +133,21 @@ def _classical_mds(items: np.ndarray) -> np.ndarray:
     return np.linalg.eigh(scatter)[1][:, :-3:-1]
 
 
-# --- figure ----------------------------------------------------------------------------------------------------------
+# --- figure
+# --------------------------------------------------------------------------------------------------
 
 
 def structures(job: Job) -> Finding:
-    """Column by column: covariance of items, scaled singular vectors, representations in a plane, strengths over time."""
+    """Column by column: covariance of items, scaled singular vectors, representations in a plane,
+    strengths over time.
+    """
     found = {name: _learned(job, name) for name in STRUCTURES}
-    panels = np.reshape(np.array(new_figure(4, len(found), height=7.0), dtype=object), (4, len(found)))
-    for (name, each), (covariance, vectors, plane, strengths) in zip(found.items(), panels.T, strict=True):
+    panels = np.reshape(
+        np.array(new_figure(4, len(found), height=7.0), dtype=object), (4, len(found))
+    )
+    for (name, each), (covariance, vectors, plane, strengths) in zip(
+        found.items(), panels.T, strict=True
+    ):
         modes, Y = each.task.modes, each.task.Y
         plot.matrix(Y.T @ Y, ax=covariance)
         covariance.set_title(name)
@@ -140,7 +155,9 @@ def structures(job: Job) -> Finding:
         _draw_vectors(vectors, modes, colours)
         _draw_plane(plane, *_in_plane(each))
         _draw_strengths(strengths, each, colours)
-    for ax, label in zip(panels[[0, 1, 3], 0], ("$Y^T Y$, item", "mode: $S_i v_i$", "share of $S/d$"), strict=True):
+    for ax, label in zip(
+        panels[[0, 1, 3], 0], ("$Y^T Y$, item", "mode: $S_i v_i$", "share of $S/d$"), strict=True
+    ):
         ax.set_ylabel(label)
     panels[1, 0].set_title("one colour: equal $S$", loc="left")
     panels[2, 0].set_title("hidden layer, MDS", loc="left")
@@ -175,7 +192,11 @@ def _draw_plane(ax: Any, theory: np.ndarray, trained: np.ndarray) -> None:
         ax.plot(*trained[_thinned(trained), item].T, ".", color="black", markersize=1.5)
         here = np.flatnonzero(np.linalg.norm(ends - end, axis=1) < 0.05 * size)
         if item == here[0]:
-            text = ", ".join(str(i + 1) for i in here) if len(here) < 3 else f"{here[0] + 1}-{here[-1] + 1}"
+            text = (
+                ", ".join(str(i + 1) for i in here)
+                if len(here) < 3
+                else f"{here[0] + 1}-{here[-1] + 1}"
+            )
             beside = end + 0.2 * size * end / np.linalg.norm(end)
             ax.text(*beside, text, fontsize=6, ha="center", va="center")
     ax.set(xlim=(-1.4 * size, 1.4 * size), ylim=(-1.4 * size, 1.4 * size), aspect="equal")
@@ -209,11 +230,15 @@ def _goal(modes: Modes) -> np.ndarray:
 
 
 def _table(found: Mapping[str, Learned]) -> tuple[str, ...]:
-    """One line per structure: when modes are learned, how sudden that is, and how far theory and training differ."""
+    """One line per structure: when modes are learned, how sudden that is, and how far theory and
+    training differ.
+    """
     head = (
-        f"{'':<15}{'half learned at (tau), first - last mode':<45}{'10-90 % over half time':<24}{'in the order':<14}"
+        f"{'':<15}{'half learned at (tau), first - last mode':<45}"
+        f"{'10-90 % over half time':<24}{'in the order':<14}"
         "theory - trained",
-        f"{'':<15}{'deep, theory':<15}{'deep, trained':<15}{'shallow':<15}{'deep':<12}{'shallow':<12}{'of S (deep)':<14}"
+        f"{'':<15}{'deep, theory':<15}{'deep, trained':<15}{'shallow':<15}"
+        f"{'deep':<12}{'shallow':<12}{'of S (deep)':<14}"
         f"{'deep':<9}shallow",
     )
     lines = []
@@ -228,16 +253,24 @@ def _table(found: Mapping[str, Learned]) -> tuple[str, ...]:
         by_group = [halves[1][list(group)].mean() for group in modes.groups]
         cells = [f"{half.min():.1f} - {half.max():.1f}" for half in halves]
         lines.append(
-            f"{name:<15}" + "".join(f"{cell:<15}" for cell in cells)
+            f"{name:<15}"
+            + "".join(f"{cell:<15}" for cell in cells)
             + "".join(f"{ratio.mean():<12.2f}" for ratio in ratios)
             + f"{'yes' if np.all(np.diff(by_group) > 0) else 'no':<14}"
-            + f"{_off(each.deep_theory, each.deep, modes):<9.3f}{_off(each.shallow_theory, each.shallow, modes):.3f}"
-        )  # fmt: skip
-    return (*head, *lines, "theory - trained: the largest difference at any time, over the mode's S/d")
+            + f"{_off(each.deep_theory, each.deep, modes):<9.3f}"
+            + f"{_off(each.shallow_theory, each.shallow, modes):.3f}"
+        )
+    return (
+        *head,
+        *lines,
+        "theory - trained: the largest difference at any time, over the mode's S/d",
+    )
 
 
 def _off(theory: np.ndarray, run: Trajectory, modes: Modes) -> float:
-    return float(np.max(np.abs(theory - np.asarray(run.observables["strength"])[:, 0]) / _goal(modes)))
+    return float(
+        np.max(np.abs(theory - np.asarray(run.observables["strength"])[:, 0]) / _goal(modes))
+    )
 
 
 STUDIES = (
@@ -245,7 +278,8 @@ STUDIES = (
         "saxe2019.structures",
         "Saxe19",
         "structures as a deep and a shallow network learn them",
-        "a deep network learns a structure's modes one after another, in the order of S and in stages; a shallow one does not",
+        "a deep network learns a structure's modes one after another, in the order of S and in "
+        "stages; a shallow one does not",
         {"start": 1e-4, "width": 1000, "lr": 0.01, "rows": 100, "seed": 0},
         {"start": 1e-4, "width": 100, "lr": 0.04, "rows": 100, "seed": 0},
         structures,

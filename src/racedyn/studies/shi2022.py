@@ -1,8 +1,9 @@
-"""Shi, Shea-Brown, Buice 2022, figures 3 to 8: pathways of equal depth compete for the modes of the hierarchical task.
+"""Shi, Shea-Brown, Buice 2022, figures 3 to 8: pathways of equal depth compete for the modes of the
+hierarchical task.
 
-Published settings: inputs I_8, 15 targets, two pathways of width 1000, entries N(0, 0.01^2), step 0.01 on the sum of
-squares, 1000, 10000, 10000 and 20000 epochs at depths 2, 3, 4 and 7; single precision. The seeds are ours.
-"""
+Published settings: inputs I_8, 15 targets, two pathways of width 1000, entries N(0, 0.01^2), step
+0.01 on the sum of squares, 1000, 10000, 10000 and 20000 epochs at depths 2, 3, 4 and 7; single
+precision. The seeds are ours."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn import plot
-from racedyn.concentration import participation
 from racedyn.networks import Network, init, parallel
-from racedyn.plot.style import new_figure, share_legend
+from racedyn.paths import participation
+from racedyn.plot import new_figure, share_legend
 from racedyn.reduction import reduce
 from racedyn.simulation import simulate
 from racedyn.studies.study import Finding, Job, Study
@@ -32,12 +33,19 @@ PUBLISHED: Mapping[str, Any] = {"width": 1000, "std": 0.01, "lr": 0.01, "dtype":
 QUICK: Mapping[str, Any] = {"width": 100, "std": 0.1 / 10**0.5, "lr": 0.01, "dtype": "float32"}
 
 
-# --- runs ------------------------------------------------------------------------------------------------------------
+# --- runs
+# --------------------------------------------------------------------------------------------------
 
 
 def _network(job: Job, task: Task, depth: int, activation: str) -> Network:
     width = job.settings["width"]
-    return parallel(task, [depth] * NUM_PATHWAYS, width, activation=activation, activate_last=activation != "linear")
+    return parallel(
+        task,
+        [depth] * NUM_PATHWAYS,
+        width,
+        activation=activation,
+        activate_last=activation != "linear",
+    )
 
 
 def _trained(
@@ -83,7 +91,9 @@ def _theory(job: Job, depth: int, seed: int, ts: Any) -> Trajectory:
 
 
 def _final_participation(runs: Sequence[Trajectory]) -> np.ndarray:
-    """Participation of every mode of every run that has learned it by the end (half of S/d): one number each."""
+    """Participation of every mode of every run that has learned it by the end (half of S/d): one
+    number each.
+    """
     values, modes = [], hierarchy(8).modes
     for run in runs:
         end = np.asarray(run.observables["strength"], np.float64)[-1]
@@ -91,11 +101,14 @@ def _final_participation(runs: Sequence[Trajectory]) -> np.ndarray:
     return np.concatenate(values)
 
 
-# --- figures ---------------------------------------------------------------------------------------------------------
+# --- figures
+# --------------------------------------------------------------------------------------------------
 
 
 def fig3(job: Job) -> Finding:
-    """Phase planes: balanced starts, K_a uniform below the initial scale, followed past the slowest escape."""
+    """Phase planes: balanced starts, K_a uniform below the initial scale, followed past the slowest
+    escape.
+    """
     depths, scales, starts = (job.settings[name] for name in ("depths", "scales", "starts"))
     panels = new_figure(len(scales), len(depths), height=2.1 * len(scales))
     found = {}
@@ -103,7 +116,8 @@ def fig3(job: Job) -> Finding:
         for column, depth in enumerate(depths):
             key = jax.random.fold_in(jax.random.key(job.settings["seed"]), depth)
             factor = (scale * jax.random.uniform(key, (NUM_PATHWAYS, starts))) ** (1 / depth)
-            # A balanced pathway leaves its plateau after q^(2-D) / (D-2), or ln(1/q) at D = 2, in units of 1/S.
+            # A balanced pathway leaves its plateau after q^(2-D) / (D-2), or ln(1/q) at D = 2, in
+            # units of 1/S.
             slowest = float(jnp.min(jnp.max(factor, axis=0)))
             escape = -np.log(slowest) if depth == 2 else slowest ** (2 - depth) / (depth - 2)
             ts = np.linspace(0, 2 * escape + 10, 1000)
@@ -121,14 +135,19 @@ def fig3(job: Job) -> Finding:
 def fig4(job: Job) -> Finding:
     """Maps U^T W_a V over the first epochs, until the first mode is learned."""
     depth, epochs, columns = (job.settings[name] for name in ("depth", "epochs", "columns"))
-    run = _trained(job, depth, job.settings["seed"], epochs=epochs, save_every=epochs // (columns - 1))
+    run = _trained(
+        job, depth, job.settings["seed"], epochs=epochs, save_every=epochs // (columns - 1)
+    )
     panels = plot.strength_maps(run, at=list(np.asarray(run.ts)))
     # In the sum the parts off the diagonal cancel: it is what the task determines.
     total = np.asarray(run.observables["strength_matrix"], np.float64).sum(axis=1)
     on = np.linalg.norm(np.diagonal(total, axis1=1, axis2=2), axis=1)
     summed = np.sqrt(np.maximum(np.linalg.norm(total, axis=(1, 2)) ** 2 - on**2, 0)) / on
     off = np.column_stack([np.asarray(run.observables["off_diagonal"]), summed])
-    lines = ["off-diagonal norm over diagonal norm of U^T W_a V", f"{'epoch':>8}  pathway 1  pathway 2  their sum"]
+    lines = [
+        "off-diagonal norm over diagonal norm of U^T W_a V",
+        f"{'epoch':>8}  pathway 1  pathway 2  their sum",
+    ]
     lines += [
         f"{step:>8}" + "".join(f"  {value:>9.3f}" for value in row)
         for step, row in zip(np.asarray(run.step), off, strict=True)
@@ -137,7 +156,9 @@ def fig4(job: Job) -> Finding:
 
 
 def fig5(job: Job) -> Finding:
-    """Strengths over training and maps at its end, depth by depth; participation in training and in theory."""
+    """Strengths over training and maps at its end, depth by depth; participation in training and in
+    theory.
+    """
     return _by_depth(job, "linear")
 
 
@@ -183,7 +204,9 @@ def _by_depth(job: Job, activation: str) -> Finding:
     return Finding(panels, _concentration(job, depths, runs))
 
 
-def _concentration(job: Job, depths: Sequence[int], runs: Mapping[int, Sequence[Trajectory]]) -> tuple[str, ...]:
+def _concentration(
+    job: Job, depths: Sequence[int], runs: Mapping[int, Sequence[Trajectory]]
+) -> tuple[str, ...]:
     """Participation against depth: as trained, and the linear theory from the same weights."""
     rows: dict[str, list[np.ndarray]] = {"trained": [], "linear theory": []}
     for depth in depths:
@@ -194,15 +217,28 @@ def _concentration(job: Job, depths: Sequence[int], runs: Mapping[int, Sequence[
     return _table("participation of learned modes", depths, rows)
 
 
-def _table(title: str, depths: Sequence[int], rows: Mapping[str, Sequence[np.ndarray]]) -> tuple[str, ...]:
-    """One line per row: mean and spread over modes and seeds at each depth, and how many there are."""
+def _table(
+    title: str, depths: Sequence[int], rows: Mapping[str, Sequence[np.ndarray]]
+) -> tuple[str, ...]:
+    """One line per row: mean and spread over modes and seeds at each depth, and how many there
+    are.
+    """
 
     def cell(values: np.ndarray) -> str:
-        return f"{values.mean():.2f} +- {values.std():.2f} ({len(values)})" if len(values) else "none"
+        return (
+            f"{values.mean():.2f} +- {values.std():.2f} ({len(values)})" if len(values) else "none"
+        )
 
     lines = [f"{title:<32}" + "".join(f"{f'D = {depth}':>20}" for depth in depths)]
-    lines += [f"  {name:<30}" + "".join(f"{cell(values):>20}" for values in cells) for name, cells in rows.items()]
-    return (*lines, f"  (1: one pathway has the mode; {NUM_PATHWAYS}: both share it; in brackets: how many modes)")
+    lines += [
+        f"  {name:<30}" + "".join(f"{cell(values):>20}" for values in cells)
+        for name, cells in rows.items()
+    ]
+    return (
+        *lines,
+        f"  (1: one pathway has the mode; {NUM_PATHWAYS}: both share it; in brackets: how many "
+        "modes)",
+    )
 
 
 _DEPTHS = list(EPOCHS)
@@ -211,9 +247,22 @@ _NETWORK = {"depths": _DEPTHS, "seeds": [0, 1, 2]}
 
 
 def _study(
-    figure: int, title: str, claim: str, make: Callable[[Job], Finding], own: Mapping[str, Any], **quick: Any
+    figure: int,
+    title: str,
+    claim: str,
+    make: Callable[[Job], Finding],
+    own: Mapping[str, Any],
+    **quick: Any,
 ) -> Study:
-    return Study(f"shi2022.fig{figure}", "Shi22", title, claim, {**PUBLISHED, **own}, {**QUICK, **own, **quick}, make)
+    return Study(
+        f"shi2022.fig{figure}",
+        "Shi22",
+        title,
+        claim,
+        {**PUBLISHED, **own},
+        {**QUICK, **own, **quick},
+        make,
+    )
 
 
 STUDIES = (
@@ -226,11 +275,21 @@ STUDIES = (
         {"depths": [2, 3, 8, 13], "scales": [0.1, 0.01], "starts": 20, "seed": 0},
         fig3,
     ),
-    _study(4, "maps over the first epochs", "maps are diagonal in the modes as these are learned",
-           fig4, {"depth": 4, "epochs": 150, "columns": 6, "seed": 0}),
+    _study(
+        4,
+        "maps over the first epochs",
+        "maps are diagonal in the modes as these are learned",
+        fig4,
+        {"depth": 4, "epochs": 150, "columns": 6, "seed": 0},
+    ),
     _study(5, "linear pathways of depth 2, 3, 4, 7", _CLAIM, fig5, _NETWORK),
-    _study(6, "two seeds at depth 7", "which pathway a mode ends in is decided by the initial weights", fig6,
-           {"depth": 7, "seeds": [0, 1]}),
+    _study(
+        6,
+        "two seeds at depth 7",
+        "which pathway a mode ends in is decided by the initial weights",
+        fig6,
+        {"depth": 7, "seeds": [0, 1]},
+    ),
     _study(7, "ReLU pathways", _CLAIM + ", with ReLU too", fig7, _NETWORK, seeds=[0]),
     _study(8, "tanh pathways", _CLAIM + ", with tanh too", fig8, _NETWORK, seeds=[0]),
-)  # fmt: skip
+)

@@ -1,4 +1,6 @@
-"""What every study shares: its runs are kept as they end, so that an interrupted one goes on; its finding is printed."""
+"""What every study shares: its runs are kept as they end, so that an interrupted one goes on; its
+finding is printed.
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -8,15 +10,17 @@ from typing import Any
 import jax.numpy as jnp
 
 from racedyn import plot, store
+from racedyn._compilation import Stopwatch
 from racedyn._types import Weights
-from racedyn.compilation import Stopwatch
-from racedyn.plot.style import context
+from racedyn.plot import context
 from racedyn.trajectory import Trajectory
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """What a study found: the figure, and the lines that set the paper's claim beside the number."""
+    """What a study found: the figure, and the lines that set the paper's claim beside the
+    number.
+    """
 
     figure: Any
     lines: tuple[str, ...]
@@ -34,8 +38,8 @@ class Job:
     def keep(self, name: str, make: Callable[[], Trajectory]) -> Trajectory:
         """The run of this name: made now, and kept on disk, unless an earlier try got as far.
 
-        Weights at the end are left out: at width 1,000 they are a thousand times larger than what is plotted.
-        """
+        Weights at the end are left out: at width 1,000 they are a thousand times larger than what
+        is plotted."""
         if name not in self.runs:
             self.runs[name] = dataclasses.replace(make(), end=None)
             store.checkpoint(self.path, config=dict(self.settings), **self.runs)
@@ -51,9 +55,9 @@ def weights_of(run: Trajectory, row: int) -> Weights:
 class Study:
     """A published figure.
 
-    **Fields:** `name` ("paper.figure"), `source` (a key of `REFERENCES`), `title`, `claim` (the paper's, in our words),
-    `published` and `quick` (settings, the same keys), `make` (runs and draws it).
-    """
+    **Fields:** `name` ("paper.figure"), `source` (a key of `REFERENCES`), `title`, `claim` (the
+    paper's, in our words), `published` and `quick` (settings, the same keys), `make` (runs and
+    draws it)."""
 
     name: str
     source: str
@@ -66,7 +70,9 @@ class Study:
 
 @dataclasses.dataclass(frozen=True)
 class Reproduced:
-    """A study that has run: what it found, and where its runs and its figure lie; seconds in all and of compiling."""
+    """A study that has run: what it found, and where its runs and its figure lie; seconds in all
+    and of compiling.
+    """
 
     study: Study
     finding: Finding
@@ -81,13 +87,18 @@ class Reproduced:
 
 
 def run_study(
-    study: Study, *, out: str | Path = "runs", quick: bool = False, force: bool = False, progress: bool = True
+    study: Study,
+    *,
+    out: str | Path = "runs",
+    quick: bool = False,
+    force: bool = False,
+    progress: bool = True,
 ) -> Reproduced:
-    """Run `study` at its published settings, or at `quick` ones (a minute on two cores), into `out`/NAME.h5 and .png.
+    """Run `study` at its published settings, or at `quick` ones (a minute on two cores), into
+    `out`/NAME.h5 and .png.
 
-    What an interrupted try of the same settings left is gone on from. Raises `FileExistsError` where results are in the
-    way (unless `force`).
-    """
+    What an interrupted try of the same settings left is gone on from. Raises `FileExistsError`
+    where results are in the way (unless `force`)."""
     watch = Stopwatch()
     settings = {"study": study.name, **(study.quick if quick else study.published)}
     target = Path(out) / f"{study.name}{'.quick' if quick else ''}.h5"

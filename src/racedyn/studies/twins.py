@@ -1,7 +1,8 @@
-"""Jarvis et al. 2025, figure 4: three contexts of different structures; a ReLU network, its gated network and its twins.
+"""Jarvis et al. 2025, figure 4: three contexts of different structures; a ReLU network, its gated
+network and its twins.
 
-Published: hyper-parameters as in `contexts` (figure 5). Structures of the blocks, seeds, hand-over times and twins are ours.
-"""
+Published: hyper-parameters as in `contexts` (figure 5). Structures of the blocks, seeds, hand-over
+times and twins are ours."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 
 from racedyn.gates import patterns, twin
 from racedyn.networks import Network, forward
-from racedyn.plot.style import GREY, cycle, new_figure, share_legend
+from racedyn.plot import GREY, cycle, new_figure, share_legend
 from racedyn.representations import mds
 from racedyn.studies.contexts import SETTINGS
 from racedyn.studies.contextual_runs import (
@@ -29,18 +30,17 @@ from racedyn.studies.contextual_runs import (
     theory,
 )
 from racedyn.studies.study import Finding, Job, Study, weights_of
-from racedyn.tasks import contextual
-from racedyn.tasks.contextual import ContextualTask
+from racedyn.tasks import ContextualTask, contextual
 from racedyn.trajectory import Trajectory
 
 
 class Compared(NamedTuple):
     """A twin beside the ReLU network from the hand-over on.
 
-    Relative L2 of the loss at the hand-over, over the next twentieth of training and over all that follows; of outputs over
-    all that follows; part of its gates that are wrong at the hand-over; part of the ReLU network's gates that have changed by
-    the end, also weighted by the neurons' |w| |a| there.
-    """
+    Relative L2 of the loss at the hand-over, over the next twentieth of training and over all that
+    follows; of outputs over all that follows; part of its gates that are wrong at the hand-over;
+    part of the ReLU network's gates that have changed by the end, also weighted by the neurons' |w|
+    |a| there."""
 
     at_first: float
     soon: float
@@ -52,7 +52,9 @@ class Compared(NamedTuple):
 
 
 def fig4(job: Job) -> Finding:
-    """Losses, singular values, gating patterns, twins, and hidden representations on common axes."""
+    """Losses, singular values, gating patterns, twins, and hidden representations on common
+    axes.
+    """
     settings = job.settings
     task = contextual(settings["items"], settings["contexts"], settings["structures"])
     panels = new_figure(2, 3, height=5.0)
@@ -69,10 +71,15 @@ def fig4(job: Job) -> Finding:
         solved = theory(job, task, task.num_contexts - 1, seeds[0], rule, np.asarray(run.ts))
         loss, level = half_sum(run, task), half_sum(solved, task)
         losses.plot(epochs_of(run), loss, color=colour, label=f"gated, {rule}")
-        losses.plot(epochs_of(run), level, "k:", lw=1, label="matrix level" if rule == RULES[-1] else None)
+        losses.plot(
+            epochs_of(run), level, "k:", lw=1, label="matrix level" if rule == RULES[-1] else None
+        )
         reference = half_sum(relu(job, task, seeds[0], settings["rows"]), task)
-        lines.append(f"gated, {rule}: relative L2 of the loss from the matrix level {distance(loss, level):.2e}, from the ReLU "
-                     f"network {distance(loss, reference):.3f}")  # fmt: skip
+        lines.append(
+            f"gated, {rule}: relative L2 of the loss from the matrix level "
+            f"{distance(loss, level):.2e}, from the ReLU "
+            f"network {distance(loss, reference):.3f}"
+        )
     losses.set(xlabel="epoch / 1000", ylabel="half sum of squares")
     losses.legend(fontsize="small")
     _singular_values(job, task, values, colours)
@@ -83,10 +90,14 @@ def fig4(job: Job) -> Finding:
 
 
 def _singular_values(job: Job, task: ContextualTask, ax: Any, colours: list[Any]) -> None:
-    """Of every pathway's map, trained jointly and at the level "matrix", where both layers have the same singular vectors."""
+    """Of every pathway's map, trained jointly and at the level "matrix", where both layers have the
+    same singular vectors.
+    """
     seed, active = job.settings["seeds"][0], task.num_contexts - 1
     network, _, _ = gated_problem(job, task, active, seed)
-    trained = gated(job, task, active, seed, "joint", job.settings["weight_rows"], save_weights=True)
+    trained = gated(
+        job, task, active, seed, "joint", job.settings["weight_rows"], save_weights=True
+    )
     ts = np.asarray(gated(job, task, active, seed, "joint", job.settings["rows"]).ts)
     solved = theory(job, task, active, seed, "joint", ts)
     strength, names = np.asarray(solved.observables["edge_strength"]), list(solved.labels["edge"])
@@ -98,12 +109,21 @@ def _singular_values(job: Job, task: ContextualTask, ax: Any, colours: list[Any]
         found = np.linalg.svd(np.asarray(trained.ys[out]) @ first, compute_uv=False)
         rank = int(np.sum(found[-1] > 1e-3 * found[-1].max()))
         ax.plot(epochs_of(trained), found[:, :rank], ".", ms=2, color=colour)
-        # The level's last matrix alone: from small weights it is balanced with all that comes in, so that s = its square.
+        # The level's last matrix alone: from small weights it is balanced with all that comes in,
+        # so that s = its square.
         ax.plot(epochs, strength[:, names.index(out), :rank] ** 2, color=colour, lw=0.8)
         ax.plot(
-            [], [], ".-", color=colour, label="all" if is_common(node) else node.removeprefix("h_").replace("_", ", ")
+            [],
+            [],
+            ".-",
+            color=colour,
+            label="all" if is_common(node) else node.removeprefix("h_").replace("_", ", "),
         )
-    ax.set(xlabel="epoch / 1000", ylabel="singular values of pathways", ylim=(0, 1.5 * ax.get_ylim()[1]))
+    ax.set(
+        xlabel="epoch / 1000",
+        ylabel="singular values of pathways",
+        ylim=(0, 1.5 * ax.get_ylim()[1]),
+    )
     ax.legend(fontsize="small", title="open in contexts", ncols=4, handlelength=1, columnspacing=1)
 
 
@@ -114,14 +134,26 @@ def _patterns(job: Job, task: ContextualTask, ax: Any, colours: list[Any]) -> li
     live = found.alive.sum(axis=1)
     open_in = found.on.sum(axis=2)
     for k, colour in zip(range(task.num_contexts + 1), colours, strict=False):
-        ax.plot(epochs_of(run), ((open_in == k) & found.alive).sum(axis=1) / live, color=colour, label=f"on in {k}")
+        ax.plot(
+            epochs_of(run),
+            ((open_in == k) & found.alive).sum(axis=1) / live,
+            color=colour,
+            label=f"on in {k}",
+        )
     ax.set(xlabel="epoch / 1000", ylabel="part of live neurons", ylim=(0, 1.02))
     ax.legend(fontsize="small")
-    lines = ["epoch: live neurons by the number of contexts they are on in, 0 to C; consistency over a context's items"]
+    lines = [
+        "epoch: live neurons by the number of contexts they are on in, 0 to C; consistency over a "
+        "context's items"
+    ]
     for row in np.linspace(0, len(live) - 1, 6).round().astype(int):
-        counts = [int(np.sum((open_in[row] == k) & found.alive[row])) for k in range(task.num_contexts + 1)]
+        counts = [
+            int(np.sum((open_in[row] == k) & found.alive[row]))
+            for k in range(task.num_contexts + 1)
+        ]
         lines.append(
-            f"  {int(np.asarray(run.step)[row])}: {counts}; {found.consistency[row][found.alive[row]].mean():.3f}"
+            f"  {int(np.asarray(run.step)[row])}: {counts}; "
+            f"{found.consistency[row][found.alive[row]].mean():.3f}"
         )
     return lines
 
@@ -131,16 +163,24 @@ def _twins(job: Job, task: ContextualTask, ax: Any, colours: list[Any]) -> list[
     settings = job.settings
     network = relu_network(job, task)
     lines = [
-        "twins of the ReLU network, mean over seeds. Relative L2: of the loss at the hand-over, over the next twentieth of",
-        "training, over all that follows; of outputs over all that follows. Gates wrong at the hand-over; the ReLU network's",
+        "twins of the ReLU network, mean over seeds. Relative L2: of the loss at the hand-over, "
+        "over the next twentieth of",
+        "training, over all that follows; of outputs over all that follows. Gates wrong at the "
+        "hand-over; the ReLU network's",
         "gates that change later, by count and weighted by the neurons' |w| |a|",
     ]
     for by in ("example", "context"):
         for at in settings["hand_overs"]:
-            each = [_compare(job, network, task, seed, at, by, ax, colours) for seed in settings["seeds"]]
+            each = [
+                _compare(job, network, task, seed, at, by, ax, colours)
+                for seed in settings["seeds"]
+            ]
             mean = Compared(*np.mean(each, axis=0))
-            lines.append(f"  by {by}, epoch {at}: {mean.at_first:.3f} {mean.soon:.3f} {mean.loss:.3f}; {mean.outputs:.3f}; "
-                         f"{mean.wrong:.3f}; {mean.changed:.3f}, {mean.changed_weighted:.3f}")  # fmt: skip
+            lines.append(
+                f"  by {by}, epoch {at}: {mean.at_first:.3f} {mean.soon:.3f} {mean.loss:.3f}; "
+                f"{mean.outputs:.3f}; "
+                f"{mean.wrong:.3f}; {mean.changed:.3f}, {mean.changed_weighted:.3f}"
+            )
     ax.set(xlabel="epoch / 1000", ylabel="half sum of squares", yscale="log")
     ax.plot([], [], "k-", label="by example")
     ax.plot([], [], "k--", label="by context")
@@ -149,7 +189,14 @@ def _twins(job: Job, task: ContextualTask, ax: Any, colours: list[Any]) -> list[
 
 
 def _compare(
-    job: Job, network: Network, task: ContextualTask, seed: int, at: int, by: str, ax: Any, colours: list[Any]
+    job: Job,
+    network: Network,
+    task: ContextualTask,
+    seed: int,
+    at: int,
+    by: str,
+    ax: Any,
+    colours: list[Any],
 ) -> Compared:
     rows, epochs = job.settings["weight_rows"], job.settings["epochs"]
     run = relu(job, task, seed, rows, whole=True)
@@ -160,7 +207,9 @@ def _compare(
     (output,) = network.outputs
 
     def train_on() -> Trajectory:
-        return descend(job, made.network, made.task, made.weights, left, epochs=epochs - at, record=[output])
+        return descend(
+            job, made.network, made.task, made.weights, left, epochs=epochs - at, record=[output]
+        )
 
     twins = job.keep(f"twin_by_{by}_at{at}_seed{seed}", train_on)
     loss, reference = half_sum(twins, task), half_sum(run, task)[row:]
@@ -168,48 +217,84 @@ def _compare(
     active = np.asarray(run.observables["activity_h1"]) > 0
     live = active[row].any(axis=1)
     changed = (active[row] != active[-1])[live].mean(axis=1)
-    first = np.concatenate([np.asarray(run.ys[edge])[-1] for edge in network.edges_into("h1")], axis=1)
-    size = (np.linalg.norm(first, axis=1) * np.linalg.norm(np.asarray(run.ys["w2"])[-1], axis=0))[live]
+    first = np.concatenate(
+        [np.asarray(run.ys[edge])[-1] for edge in network.edges_into("h1")], axis=1
+    )
+    size = (np.linalg.norm(first, axis=1) * np.linalg.norm(np.asarray(run.ys["w2"])[-1], axis=0))[
+        live
+    ]
     if seed == job.settings["seeds"][0]:
         hand_overs = job.settings["hand_overs"]
         if at == hand_overs[0] and by == "example":
-            ax.plot(epochs_of(run), half_sum(run, task), color=GREY, lw=2.5, alpha=0.5, label="ReLU")
+            ax.plot(
+                epochs_of(run), half_sum(run, task), color=GREY, lw=2.5, alpha=0.5, label="ReLU"
+            )
         later = (np.asarray(twins.step) + at) / 1000
         ax.plot(
-            later, loss, color=colours[hand_overs.index(at) % len(colours)], ls="-" if by == "example" else "--", lw=0.9
+            later,
+            loss,
+            color=colours[hand_overs.index(at) % len(colours)],
+            ls="-" if by == "example" else "--",
+            lw=0.9,
         )
     return Compared(
         distance(loss[:1], reference[:1]),
         distance(loss[:soon], reference[:soon]),
         distance(loss, reference),
-        distance(np.asarray(twins.observables[f"activity_{output}"]), answers(network, task, run)[row:]),
+        distance(
+            np.asarray(twins.observables[f"activity_{output}"]), answers(network, task, run)[row:]
+        ),
         made.disagreement,
         float(changed.mean()),
         float(np.sum(changed * size) / size.sum()),
     )
 
 
-def _representations(job: Job, task: ContextualTask, panels: list[Any], colours: list[Any]) -> list[str]:
-    """Hidden activity of the ReLU and of the gated network (trained jointly) on common axes, half-way and at the end."""
-    seed, active, rows = job.settings["seeds"][0], task.num_contexts - 1, job.settings["weight_rows"]
+def _representations(
+    job: Job, task: ContextualTask, panels: list[Any], colours: list[Any]
+) -> list[str]:
+    """Hidden activity of the ReLU and of the gated network (trained jointly) on common axes,
+    half-way and at the end.
+    """
+    seed, active, rows = (
+        job.settings["seeds"][0],
+        task.num_contexts - 1,
+        job.settings["weight_rows"],
+    )
     run = relu(job, task, seed, rows, whole=True)
     network, _, _ = gated_problem(job, task, active, seed)
     other = gated(job, task, active, seed, "joint", rows, save_weights=True)
     epochs = np.asarray(run.step)
     lines = [
-        "hidden activity: relative distance of the gated network's, turned onto the ReLU network's; part on two axes"
+        "hidden activity: relative distance of the gated network's, turned onto the ReLU "
+        "network's; part on two axes"
     ]
     for ax, row in zip(panels, (rows // 4, rows), strict=True):
-        scaled = mds([np.asarray(run.observables["activity_h1"])[row], _hidden(network, task, weights_of(other, row))])
+        scaled = mds(
+            [
+                np.asarray(run.observables["activity_h1"])[row],
+                _hidden(network, task, weights_of(other, row)),
+            ]
+        )
         for points, filled in zip(scaled.coordinates, (True, False), strict=True):
             for c, colour in zip(range(task.num_contexts), colours, strict=False):
                 here = points[task.context == c]
                 style = {"ms": 3, "mfc": colour} if filled else {"ms": 5.5, "mfc": "none"}
-                ax.plot(here[:, 0], here[:, 1], "o", color=colour, mew=0.8, **style,
-                        label=f"context {c + 1}, {'ReLU' if filled else 'gated'}")  # fmt: skip
+                ax.plot(
+                    here[:, 0],
+                    here[:, 1],
+                    "o",
+                    color=colour,
+                    mew=0.8,
+                    **style,
+                    label=f"context {c + 1}, {'ReLU' if filled else 'gated'}",
+                )
         ax.set(title=f"epoch {int(epochs[row])}", xlabel="first axis", ylabel="second axis")
         ax.set_aspect("equal", "datalim")
-        lines.append(f"  epoch {int(epochs[row])}: {scaled.apart[1]:.3f}; {scaled.kept[0]:.3f}, {scaled.kept[1]:.3f}")
+        lines.append(
+            f"  epoch {int(epochs[row])}: {scaled.apart[1]:.3f}; {scaled.kept[0]:.3f}, "
+            f"{scaled.kept[1]:.3f}"
+        )
     panels[0].legend()
     share_legend(panels, columns=3)
     return lines
@@ -219,7 +304,9 @@ def _hidden(network: Network, task: ContextualTask, weights: Mapping[str, Any]) 
     """Activity of all hidden nodes, one below the other, (units, P)."""
     inputs = {node: jnp.asarray(X) for node, X in task.inputs.items()}
     h = forward(network, dict(weights), inputs, jnp.asarray(task.context))
-    return np.concatenate([h[node] for node in network.nodes if node not in (*network.inputs, *network.outputs)])
+    return np.concatenate(
+        [h[node] for node in network.nodes if node not in (*network.inputs, *network.outputs)]
+    )
 
 
 _STRUCTURES = ["tree", "tree", "ring", "cross_cutting"]
@@ -227,9 +314,25 @@ STUDY = Study(
     "jarvis2025.fig4",
     "Jarvis25",
     "Contextual task: a ReLU network, its gated network and its twins",
-    "a ReLU network learns by neurons on in all contexts and in all but one, as the gated network with such pathways does",
-    {**SETTINGS, "contexts": 3, "structures": _STRUCTURES, "hand_overs": [0, 400, 1000, 2000, 4000]},
-    {**SETTINGS, "contexts": 3, "structures": _STRUCTURES, "hand_overs": [0, 400, 800], "width": 100, "pathway_width": 30,
-     "epochs": 1600, "lr": 0.004, "rows": 200, "seeds": [0]},
+    "a ReLU network learns by neurons on in all contexts and in all but one, as the gated network "
+    "with such pathways does",
+    {
+        **SETTINGS,
+        "contexts": 3,
+        "structures": _STRUCTURES,
+        "hand_overs": [0, 400, 1000, 2000, 4000],
+    },
+    {
+        **SETTINGS,
+        "contexts": 3,
+        "structures": _STRUCTURES,
+        "hand_overs": [0, 400, 800],
+        "width": 100,
+        "pathway_width": 30,
+        "epochs": 1600,
+        "lr": 0.004,
+        "rows": 200,
+        "seeds": [0],
+    },
     fig4,
-)  # fmt: skip
+)

@@ -1,9 +1,10 @@
-"""A small ReLU network on XoR with margin beside its gated linear twins: what two papers' figures share.
+"""A small ReLU network on XoR with margin beside its gated linear twins: what two papers' figures
+share.
 
-How initial scales are matched: while weights are small each ReLU neuron moves alone, and its flow is solved exactly
-(`exact.early_pathways`). It ends in one pathway, to whose strength it brings c^2. The twin's pathway starts from the sum of
-these, a0 = sum c^2 over its neurons: no constant is fitted.
-"""
+How initial scales are matched: while weights are small each ReLU neuron moves alone, and its flow
+is solved exactly (`exact.early_pathways`). It ends in one pathway, to whose strength it brings c^2.
+The twin's pathway starts from the sum of these, a0 = sum c^2 over its neurons: no constant is
+fitted."""
 
 from typing import NamedTuple
 
@@ -40,7 +41,9 @@ def relu(job: Job, margin: float, seed: int) -> Relu:
     task = xor_task(margin)
     network = chain(task, 2, job.settings["width"], activation="relu")
     weights = network.init(init.Gaussian(job.settings["std"]), key=seed)
-    joined = exact.early_pathways(np.asarray(weights["w1"]), np.asarray(weights["w2"]), task.X, task.Y)
+    joined = exact.early_pathways(
+        np.asarray(weights["w1"]), np.asarray(weights["w2"]), task.X, task.Y
+    )
     soonest = min(twin_time(margin, gating, joined) for gating in PATHWAYS)
     steps = int(np.ceil(2 * soonest / job.settings["lr"]))
     trained = job.keep(
@@ -65,7 +68,9 @@ def strengths(gating: str, joined: exact.EarlyPathways) -> np.ndarray:
     return np.array([joined.strength(group) for group in PATHWAYS[gating]])
 
 
-def twin_loss(margin: float, gating: str, joined: exact.EarlyPathways, ts: np.ndarray) -> np.ndarray:
+def twin_loss(
+    margin: float, gating: str, joined: exact.EarlyPathways, ts: np.ndarray
+) -> np.ndarray:
     """Loss of the gated network in closed form, each pathway from its own a0, (time,)."""
     losses = exact.xor(margin, gating, strengths(gating, joined), ts)
     return np.asarray(losses.mean(axis=1))
@@ -103,7 +108,9 @@ def half_loss_time(ts: np.ndarray, loss: np.ndarray) -> LearningTimes:
 
 
 def active_at_the_end(found: Relu) -> np.ndarray:
-    """(neuron, example): activity above a hundredth of the neuron's largest; at a kink it slides on it is all but 0."""
+    """(neuron, example): activity above a hundredth of the neuron's largest; at a kink it slides on
+    it is all but 0.
+    """
     activity = np.asarray(found.trained.observables["activity_h1"])[-1]
     return activity > 0.01 * np.maximum(activity.max(axis=1, keepdims=True), np.finfo(float).tiny)
 

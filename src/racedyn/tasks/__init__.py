@@ -3,6 +3,8 @@
 from racedyn.tasks.builders import from_arrays, random
 from racedyn.tasks.contextual import ContextualTask, contextual
 from racedyn.tasks.modes import Modes
+from racedyn.tasks.modes import canonical_svd as canonical_svd
+from racedyn.tasks.modes import read_in as read_in
 from racedyn.tasks.routing import RoutingTask, routing
 from racedyn.tasks.structures import clusters, cross_cutting, grid, hierarchy, order, ring
 from racedyn.tasks.tables import from_csv

@@ -1,4 +1,6 @@
-"""The contextual task: items have properties in every context, and others in one context alone ([Jarvis25] sections 4, 5)."""
+"""The contextual task: items have properties in every context, and others in one context alone
+([Jarvis25] sections 4, 5).
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -21,11 +23,11 @@ MOST_CONTEXTS = 8
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ContextualTask(Task):
-    """A `Task` of items in contexts, with nodes "item", "context" and "output"; made by `tasks.contextual`.
+    """A `Task` of items in contexts, with nodes "item", "context" and "output"; made by
+    `tasks.contextual`.
 
-    **Fields** besides those of `Task`: `blocks`, the rows of the target that are active in every context (the first) and in
-    each context alone.
-    """
+    **Fields** besides those of `Task`: `blocks`, the rows of the target that are active in every
+    context (the first) and in each context alone."""
 
     blocks: tuple[slice, ...] = ()
 
@@ -34,19 +36,25 @@ class ContextualTask(Task):
         return self.inputs["item"].shape[0]
 
 
-def contextual(items: int = 8, contexts: int = 3, structures: str | Sequence[str] = "tree") -> ContextualTask:
+def contextual(
+    items: int = 8, contexts: int = 3, structures: str | Sequence[str] = "tree"
+) -> ContextualTask:
     """Every item in every context: P = C n examples, context by context.
 
-    Inputs: "item" one-hot (n, P), "context" one-hot (C, P); gates depend on the context. Targets (rows, P): a block of
-    properties that items have in every context, and one for each context that they have in it alone. `structures`: that of
-    all blocks, or of each (C + 1, the common one first): "tree", "ring", "order", "cross_cutting" (two classes across a
-    tree of pairs). Raises `ValueError` for fewer than 2 or more than 8 contexts, or as many structures as do not fit.
-    """
+    Inputs: "item" one-hot (n, P), "context" one-hot (C, P); gates depend on the context. Targets
+    (rows, P): a block of properties that items have in every context, and one for each context that
+    they have in it alone. `structures`: that of all blocks, or of each (C + 1, the common one
+    first): "tree", "ring", "order", "cross_cutting" (two classes across a tree of pairs). Raises
+    `ValueError` for fewer than 2 or more than 8 contexts, or as many structures as do not fit."""
     items, contexts = check_positive_int("items", items), check_positive_int("contexts", contexts)
     if not 2 <= contexts <= MOST_CONTEXTS:
         fail("contexts", f"be from 2 to {MOST_CONTEXTS}", f"it is {contexts}")
     must = f"name one structure, or {contexts + 1}: the common one, then one per context"
-    names = [structures] * (contexts + 1) if isinstance(structures, str) else as_list("structures", structures, must)
+    names = (
+        [structures] * (contexts + 1)
+        if isinstance(structures, str)
+        else as_list("structures", structures, must)
+    )
     for name in names:
         check_name("structures", name, STRUCTURES)
     if len(names) != contexts + 1:
@@ -62,11 +70,16 @@ def contextual(items: int = 8, contexts: int = 3, structures: str | Sequence[str
         Y[blocks[c + 1], c * items : (c + 1) * items] = made[c + 1].Y
     where = ["in every context", *(f"in context {c + 1}" for c in range(contexts))]
     return ContextualTask(
-        {"item": np.tile(np.eye(items), contexts), "context": np.repeat(np.eye(contexts), items, axis=1)},
+        {
+            "item": np.tile(np.eye(items), contexts),
+            "context": np.repeat(np.eye(contexts), items, axis=1),
+        },
         {"output": Y},
         np.repeat(np.arange(contexts), items),
         name=f"{items} items in {contexts} contexts",
-        item_names=tuple(f"item {i + 1}, context {c + 1}" for c in range(contexts) for i in range(items)),
+        item_names=tuple(
+            f"item {i + 1}, context {c + 1}" for c in range(contexts) for i in range(items)
+        ),
         feature_names=tuple(
             f"{name}, {place}"
             for each, place in zip(made, where, strict=True)

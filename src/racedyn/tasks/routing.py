@@ -1,4 +1,6 @@
-"""The routing task: every input domain is to be mapped to every output domain, some routes are trained ([Saxe22] section 5)."""
+"""The routing task: every input domain is to be mapped to every output domain, some routes are
+trained ([Saxe22] section 5).
+"""
 
 import dataclasses
 from typing import Any
@@ -16,11 +18,12 @@ FEATURES = np.vstack([[6.0, 6, 6, 6], [4, 4, 0, 0], [0, 0, 4, 4], 3 * np.eye(4)]
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class RoutingTask(Task):
-    """A `Task` with nodes "x1".."xM", "y1".."yM" whose context i M + j is the route from input i to output j (from 0).
+    """A `Task` with nodes "x1".."xM", "y1".."yM" whose context i M + j is the route from input i to
+    output j (from 0).
 
-    **Fields** besides those of `Task`: `routes` (M, M), True where input domain (row) is trained with output domain
-    (column); `items` (n_in, P) and `features` (n_out, P), what one route maps. Made by `tasks.routing`.
-    """
+    **Fields** besides those of `Task`: `routes` (M, M), True where input domain (row) is trained
+    with output domain (column); `items` (n_in, P) and `features` (n_out, P), what one route maps.
+    Made by `tasks.routing`."""
 
     routes: np.ndarray = None  # type: ignore[assignment]
     items: np.ndarray = None  # type: ignore[assignment]
@@ -32,7 +35,9 @@ class RoutingTask(Task):
 
     @property
     def regular(self) -> bool:
-        """Whether every input domain is trained with as many outputs as every output domain with inputs."""
+        """Whether every input domain is trained with as many outputs as every output domain with
+        inputs.
+        """
         return len({*self.routes.sum(axis=0), *self.routes.sum(axis=1)}) == 1
 
     def untrained(self) -> "RoutingTask":
@@ -41,7 +46,12 @@ class RoutingTask(Task):
         Raises `ValueError` where all are.
         """
         if self.routes.all():
-            fail("task", "have routes that are not trained", f"all {self.domains**2} are", "Lower `trained`.")
+            fail(
+                "task",
+                "have routes that are not trained",
+                f"all {self.domains**2} are",
+                "Lower `trained`.",
+            )
         return _on(~self.routes, self.items, self.features, f"untrained routes of {self.name}")
 
 
@@ -59,15 +69,15 @@ def routing(
     **Arguments:**
 
     - `domains` M, `trained` K (at most M; all if left out).
-    - `inputs` (n_in, P), `targets` (n_out, P): what one route maps, the same for all. By default [Saxe22]'s 4 one-hot items
-      with 7 hierarchical features.
-    - `pattern`: "circulant": input i with outputs i, ..., i + K - 1 (modulo M); "regular": K offsets and the order of
-      inputs and outputs drawn with `key`; in both each output is trained with K inputs too. Or (M, M) of 0 and 1, rows
-      inputs (`trained` is then left out).
+    - `inputs` (n_in, P), `targets` (n_out, P): what one route maps, the same for all. By default
+      [Saxe22]'s 4 one-hot items with 7 hierarchical features.
+    - `pattern`: "circulant": input i with outputs i, ..., i + K - 1 (modulo M); "regular": K
+      offsets and the order of inputs and outputs drawn with `key`; in both each output is trained
+      with K inputs too. Or (M, M) of 0 and 1, rows inputs (`trained` is then left out).
 
-    Contexts without examples are the untrained routes; all pairs of nodes have the modes of one route. Raises `ValueError`
-    where K is above M, a pattern has no route, or inputs and targets are not correlated.
-    """
+    Contexts without examples are the untrained routes; all pairs of nodes have the modes of one
+    route. Raises `ValueError` where K is above M, a pattern has no route, or inputs and targets are
+    not correlated."""
     domains = check_positive_int("domains", domains)
     items = ITEMS if inputs is None else as_matrix("inputs", inputs)
     features = FEATURES if targets is None else as_matrix("targets", targets)
@@ -75,10 +85,19 @@ def routing(
         if trained is not None:
             fail("trained", "be left out where `pattern` is a table", f"it is {trained}")
         routes = as_matrix("pattern", pattern)
-        if routes.shape != (domains, domains) or not np.isin(routes, (0, 1)).all() or not routes.any():
-            fail("pattern", f"hold 0 and 1 in the shape {(domains, domains)}, and some 1",
-                 f"its shape is {routes.shape} and it holds {np.unique(routes)[:5].tolist()}")  # fmt: skip
-        return _on(routes == 1, items, features, f"routing, {domains} domains, {int(routes.sum())} routes")
+        if (
+            routes.shape != (domains, domains)
+            or not np.isin(routes, (0, 1)).all()
+            or not routes.any()
+        ):
+            fail(
+                "pattern",
+                f"hold 0 and 1 in the shape {(domains, domains)}, and some 1",
+                f"its shape is {routes.shape} and it holds {np.unique(routes)[:5].tolist()}",
+            )
+        return _on(
+            routes == 1, items, features, f"routing, {domains} domains, {int(routes.sum())} routes"
+        )
     trained = domains if trained is None else check_positive_int("trained", trained)
     if trained > domains:
         fail("trained", f"be at most the number of domains, {domains}", f"it is {trained}")
@@ -96,12 +115,17 @@ def routing(
 def _on(routes: np.ndarray, items: np.ndarray, features: np.ndarray, name: str) -> RoutingTask:
     """The task whose examples are all items on each of these routes."""
     if items.shape[1] != features.shape[1]:
-        fail("targets", "have one column per column of the inputs",
-             f"there are {features.shape[1]} and {items.shape[1]}")  # fmt: skip
+        fail(
+            "targets",
+            "have one column per column of the inputs",
+            f"there are {features.shape[1]} and {items.shape[1]}",
+        )
     domains, size = len(routes), items.shape[1]
     pairs = np.argwhere(routes)
     inputs = {f"x{i + 1}": np.zeros((items.shape[0], len(pairs) * size)) for i in range(domains)}
-    targets = {f"y{j + 1}": np.zeros((features.shape[0], len(pairs) * size)) for j in range(domains)}
+    targets = {
+        f"y{j + 1}": np.zeros((features.shape[0], len(pairs) * size)) for j in range(domains)
+    }
     for number, (i, j) in enumerate(pairs):
         at = slice(number * size, (number + 1) * size)
         inputs[f"x{i + 1}"][:, at], targets[f"y{j + 1}"][:, at] = items, features

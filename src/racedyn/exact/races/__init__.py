@@ -1,0 +1,9 @@
+"""A race of pathways without an ODE: all pathways of a mode share one drive, the end is a root and
+time a quadrature.
+"""
+
+from racedyn.exact.races.converged import Converged, converged
+from racedyn.exact.races.race import Ending
+from racedyn.exact.races.unfolded import Unfolded, trajectory
+
+__all__ = ["Converged", "Ending", "Unfolded", "converged", "trajectory"]

@@ -1,0 +1,7 @@
+"""The main job, from a configuration to a file and its figures, and what an earlier run of it
+left.
+"""
+
+from racedyn.jobs.run import Interrupted, NotSavedError, RunResult, draw, run
+
+__all__ = ["Interrupted", "NotSavedError", "RunResult", "draw", "run"]

@@ -1,0 +1,310 @@
+"""`ensemble`: many members of one kind, in blocks: to memory or straight to a file, over all
+devices, each with its status.
+"""
+
+import dataclasses
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias, TypedDict, Unpack, overload
+
+import diffrax as dfx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from racedyn._checks import check_flags, check_names, check_positive_int
+from racedyn._compilation import Stopwatch
+from racedyn._interruptions import never_lost
+from racedyn._jit import full_precision
+from racedyn._progress import Progress
+from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
+from racedyn.simulation.blocks import Rows, Work
+from racedyn.simulation.checks import check_options, check_times
+from racedyn.simulation.crossings import Asked
+from racedyn.simulation.members import Builder, fingerprint
+from racedyn.simulation.simulate import check_field
+from racedyn.simulation.solve import settings_for
+from racedyn.store import BlockFile
+from racedyn.systems import AbstractSystem
+from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
+
+
+class _Options(TypedDict, total=False):
+    """What both forms of `ensemble` take."""
+
+    overwrite: bool
+    observe: Sequence[str] | None
+    method: str
+    args: Any
+    rtol: float
+    atol: float | None
+    max_steps: int
+    solver: dfx.AbstractSolver | None
+    retry: dfx.AbstractSolver | None
+    jumps: Times | None
+    crossings: Asked | None
+    block: int | None
+    devices: Sequence[Any] | None
+    progress: bool
+
+
+_Build: TypeAlias = AbstractSystem | Callable[[Any], AbstractSystem]
+
+
+@overload
+def ensemble(
+    build: _Build,
+    members: int | PyTree,
+    ts: Times | None = None,
+    *,
+    path: None = None,
+    **options: Unpack[_Options],
+) -> Trajectory: ...
+
+
+@overload
+def ensemble(
+    build: _Build,
+    members: int | PyTree,
+    ts: Times | None = None,
+    *,
+    path: str | os.PathLike[str],
+    **options: Unpack[_Options],
+) -> Path: ...
+
+
+@full_precision
+def ensemble(
+    build: _Build,
+    members: int | PyTree,
+    ts: Times | None = None,
+    *,
+    path: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    observe: Sequence[str] | None = None,
+    method: str = "auto",
+    args: Any = None,
+    rtol: float = 1e-8,
+    atol: float | None = None,
+    max_steps: int = 2**16,
+    solver: dfx.AbstractSolver | None = None,
+    retry: dfx.AbstractSolver | None = None,
+    jumps: Times | None = None,
+    crossings: Asked | None = None,
+    block: int | None = None,
+    devices: Sequence[Any] | None = None,
+    progress: bool = False,
+) -> Trajectory | Path:
+    """Many systems of one kind at the flow times `ts`, from t = 0; without `ts` the end of each, as
+    the time infinity.
+
+    **Arguments:**
+
+    - `build`: a function of a member that returns its system, or a system some of whose fields
+      differ between members.
+    - `members`: a number n, for members 0 to n - 1 (make keys of them by `jax.random.fold_in`), or
+      arrays with an axis of members in front, as a dict or another pytree; beside a system a dict
+      of its fields. A function that JAX can't trace is called for one member after the other. It
+      returns the same each time it is called with a member, and members differ in arrays and floats
+      only: in fields, or in what functions given to `from_function` have captured.
+    - `ts`: (time,), flow time in units of tau, rising from 0 or later.
+    - `path`: members go straight to this file, which `load` and xarray open; memory is that of a
+      block. What an interrupted run left in `PATH.partial` is gone on with, if it is of the same
+      ensemble: members, settings, code and what it reads.
+    - `observe`: names of the observables to keep: "strength" where there is one, or else all.
+    - `method`: "auto": without a solver where the system has a solution of its own
+      (`systems.Pathways`, in float64 and without weight decay), but for modes that are never
+      learned; "exact": refused where it has none; "ode": by the solver.
+    - `args`, `rtol`, `atol`, `max_steps`, `solver`, `retry`, `jumps`, `crossings`: as in
+      `simulate`, for what the solver does; times of crossings are (member,), or (member, lane)
+      where there are lanes. By default it is Tsit5, or Dopri8 for what has an `amplification` of a
+      thousand or more and so takes that much smaller steps.
+    - `block`: members at a time; by default what keeps their states below 64 MiB. `devices`: by
+      default all.
+    - `progress`: a bar on stderr.
+
+    Returns a `Trajectory` whose observables are (member, time, ...), with a `status` for each
+    member: one that fails fails alone; or the path. `stats["accuracy"]`, (member,) or (member,
+    lane), is what is promised of each, as by `simulate`. No value depends on blocks, order or
+    interruptions, to the last bit; on the number of devices it depends by rounding.
+
+    Raises `ValueError` or `TypeError` for bad arguments, and warns where members failed. Ctrl-C
+    (`KeyboardInterrupt`) is raised where there is a path, whose finished blocks stay; otherwise it
+    returns what there is: members that are missing are NaN and have the status INTERRUPTED."""
+    watch = Stopwatch()
+    check_flags(overwrite=overwrite, progress=progress)
+    check_options(max_steps=max_steps, solver=solver, retry=retry)
+    if block is not None:
+        check_positive_int("block", block)
+    if observe is not None and not isinstance(observe, str):
+        observe = check_names("observe", observe)
+    builder = Builder(build, members, args)
+    like = builder.first()
+    check_field(like, args)
+    settings = settings_for(
+        like,
+        rtol=rtol,
+        atol=atol,
+        solver=solver,
+        max_steps=max_steps,
+        adjoint=dfx.ForwardMode(),
+        jumps=jumps,
+        crossings=crossings,
+    )
+    times = None if ts is None else check_times(like, ts, 0.0)
+    long = dataclasses.replace(settings, solver=solver or dfx.Dopri8())
+    work = Work.of(
+        builder, times, method, observe, args, settings, long, retry or dfx.Kvaerno5(), devices
+    )
+    size = work.block_size(block, builder.count)
+    empty, provenance = _empty(builder, work)
+    file = None if path is None else BlockFile(path, empty, overwrite=overwrite)
+    try:
+        missing = np.arange(builder.count) if file is None else file.missing()
+        kept = _Kept(empty) if file is None else None
+        done = builder.count - len(missing)
+        with (
+            never_lost() as interruption,
+            Progress(builder.count, "ensemble", "members", show=progress) as bar,
+        ):
+            for numbers in _blocks(missing, size):
+                interruption()
+                rows = work(builder, numbers, size)
+                (file or kept).write(numbers, *rows)  # type: ignore[union-attr]
+                done += len(numbers)
+                bar.update(done)
+        provenance = dataclasses.replace(
+            provenance, wall_time=watch.wall_time, compile_time=watch.compile_time
+        )
+        if file is not None:
+            _warn(file.status())
+            return file.finish(provenance)
+    except KeyboardInterrupt:
+        # What was begun goes on in threads of XLA's: a process that ends meanwhile crashes.
+        jax.block_until_ready(jax.live_arrays())
+        if file is not None:
+            raise KeyboardInterrupt(
+                f"{done} of {builder.count} members are in the file; the same call goes on"
+            ) from None
+        provenance = dataclasses.replace(
+            provenance, wall_time=watch.wall_time, compile_time=watch.compile_time
+        )
+    finally:
+        if file is not None:
+            file.close()
+    trajectory = dataclasses.replace(kept.trajectory, provenance=provenance)  # type: ignore[union-attr]
+    _warn(np.asarray(trajectory.status))
+    return trajectory
+
+
+class _Kept:
+    """Members in memory, as `BlockFile` has them in a file."""
+
+    def __init__(self, empty: Trajectory):
+        def room(value: AnyArray | int) -> np.ndarray:
+            return np.array(value)
+
+        self.trajectory = dataclasses.replace(
+            empty,
+            observables={name: room(value) for name, value in empty.observables.items()},
+            status=room(empty.status),
+            stats={name: room(value) for name, value in empty.stats.items()},
+        )
+
+    def write(
+        self, members: np.ndarray, observables: Rows, status: np.ndarray, stats: Rows
+    ) -> None:
+        for kept, new in (
+            (self.trajectory.observables, observables),
+            (self.trajectory.stats, stats),
+        ):
+            for name, values in new.items():
+                kept[name][members] = values  # type: ignore[index]
+        self.trajectory.status[members] = status  # type: ignore[index]
+
+
+def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
+    """The trajectory with nothing in it; see `BlockFile`."""
+    count = builder.count
+    shapes = jax.eval_shape(lambda: work.like.observe(jnp.asarray(0.0), work.like.y0()))
+    named = work.like.dims()
+    dims = {
+        name: (
+            MEMBER,
+            TIME,
+            *named.get(name, tuple(f"{name}_{i}" for i in range(shapes[name].ndim))),
+        )
+        for name in work.names
+    }
+    observables: dict[str, AnyArray] = {
+        name: np.broadcast_to(
+            np.asarray(np.nan, shapes[name].dtype), (count, work.rows, *shapes[name].shape)
+        )
+        for name in work.names
+    }
+    settings = work.settings
+    solver = f"{type(settings.solver).__name__}, rtol {float(settings.rtol):g}"
+    provenance = Provenance(
+        kind="ensemble",
+        system=f"{count} x {work.like.describe()}",
+        solver="exact" if work.exact else solver,
+        settings={
+            "members": count,
+            "fingerprint": builder.fingerprint(),
+            "observe": work.names,
+            "ts": None if work.times is None else [float(t) for t in work.times],
+            "exact": work.exact,
+            "rtol": float(settings.rtol),
+            "atol": None if settings.atol is None else float(settings.atol),
+            "solver": repr(settings.solver),
+            "max_steps": settings.max_steps,
+            "jumps": None if settings.jumps is None else [float(t) for t in settings.jumps],
+            "crossings": [name for name, _ in settings.crossings],
+            "retry": repr(work.retry),
+            "args": None if work.args is None else fingerprint(work.args),
+            "time_unit": "tau",
+        },
+        versions=versions(),
+        created=now(),
+    )
+    empty = Trajectory(
+        ts=np.array([np.inf]) if work.times is None else np.asarray(work.times),
+        observables=observables,
+        dims=dims,
+        labels=dict(work.like.labels()),
+        status=np.broadcast_to(np.int32(Status.INTERRUPTED), (count,)),
+        stats={"num_steps": np.broadcast_to(np.int64(0), (count,)), **_told(work, count)},
+        provenance=provenance,
+    )
+    return empty, provenance
+
+
+def _told(work: Work, count: int) -> dict[str, AnyArray]:
+    shape = (count,) if work.like.lanes is None else (count, work.like.lanes)
+    return {
+        name: np.broadcast_to(np.asarray(np.nan if kind.kind == "f" else 0, kind), shape)
+        for name, kind in work.told.items()
+    }
+
+
+def _blocks(missing: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Runs of members that follow each other, of at most `size`."""
+    for run in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
+        yield from (run[k : k + size] for k in range(0, len(run), size))
+
+
+def _warn(status: np.ndarray) -> None:
+    failed = np.flatnonzero(~np.isin(status, [int(item) for item in Status if item.ok]))
+    if len(failed):
+        reasons = "; ".join(
+            f"{np.sum(status == code)} {Status(int(code)).message}"
+            for code in np.unique(status[failed])
+        )
+        shown = ", ".join(map(str, failed[:10])) + (", ..." if len(failed) > 10 else "")
+        warnings.warn(
+            f"{len(failed)} of {len(status)} members failed ({shown}): {reasons}.",
+            RuntimeWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,8 @@
+"""Gradient descent: a network trained on the host (`train`), and what was trained elsewhere, read
+alike (`observe`).
+"""
+
+from racedyn.training.checkpoints import observe
+from racedyn.training.train import train
+
+__all__ = ["observe", "train"]
