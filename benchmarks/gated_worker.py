@@ -109,7 +109,7 @@ def evaluations(sides: dict[str, tuple[Field, Any, Any]], job: Row) -> dict[str,
 
 
 def states(flow: Any) -> int:
-    return sum(len(bundle.edges) for bundle in flow.plan.bundles)
+    return sum(len(bundle.edges) for bundle in flow.work.plan.bundles)
 
 
 def field_row(job: Row) -> Iterator[Row]:
@@ -130,17 +130,17 @@ def field_row(job: Row) -> Iterator[Row]:
         h = forward(grouped, weights, X, group)
         return -0.5 * condensed.weight * sum(jnp.sum((Y[node] - h[node]) ** 2) for node in Y)
 
-    ours, arrays = (lambda y, data: field.descent(flow.plan, y, *data)), (flow.inputs, flow.targets)
+    ours, arrays = (lambda y, data: field.descent(flow.work.plan, y, *data)), (flow.work.inputs, flow.work.targets)
     columns = jax.tree.map(jnp.asarray, (condensed.inputs, condensed.targets, condensed.group))
     sides = {
         "ours": (ours, flow.y0(), arrays),
         "grouped": (jax.grad(gain), jax.tree.map(jnp.asarray, weights), columns),
-        "planned": (jax.grad(lambda y, data: -field.missing(flow.plan, y, *data)), flow.y0(), arrays),
+        "planned": (jax.grad(lambda y, data: -field.missing(flow.work.plan, y, *data)), flow.y0(), arrays),
     }
     fields = {name: jax.jit(field)(*at) for name, (field, *at) in sides.items()}
     # A state that stands for n matrices has the gradient of all of them.
     stands_for = [np.zeros((len(stack), 1, 1)) for stack in flow.y0()]
-    for bundle, place in flow.place.values():
+    for bundle, place in flow.work.place.values():
         stands_for[bundle][place] += 1
     fields["planned"] = tuple(f / n for f, n in zip(fields["planned"], stands_for, strict=True))
     fields |= {name: flow.matrices(fields[name]) for name in ("ours", "planned")}

@@ -143,7 +143,7 @@ def test_an_output_that_is_off_has_a_floor(level):
     with pytest.warns(UserWarning, match=DARK) as seen:
         flow = rd.reduce(network, task, gaussian(network), level=level, paths=())
     assert [warning.filename for warning in seen] == [__file__], "it points at the caller's line"
-    assert float(flow.floor) == pytest.approx(FLOOR, rel=1e-13)
+    assert float(flow.known.floor) == pytest.approx(FLOOR, rel=1e-13)
 
 
 def test_and_mode_by_mode():
@@ -156,7 +156,7 @@ def test_and_mode_by_mode():
     with pytest.warns(UserWarning, match=r"The output 'y' is gated off in 1 contexts"):
         flow = rd.reduce(network, twice, {"a": 0.1 * modes.V.T, "b": 0.1 * modes.U}, level="modes", paths=())
     assert flow.validity.exact
-    assert float(flow.floor) == pytest.approx(np.sum(TASK.Y**2) / (2 * 8), rel=1e-13)
+    assert float(flow.known.floor) == pytest.approx(np.sum(TASK.Y**2) / (2 * 8), rel=1e-13)
 
 
 @pytest.mark.slow
@@ -186,9 +186,9 @@ def test_an_output_that_is_off_where_it_has_no_targets_is_fine():
     flow = rd.reduce(
         network, rd.Task(dict(task.inputs), zeroed, task.context), gaussian(network), level="full", paths=()
     )
-    assert float(flow.floor) == 0.0
+    assert float(flow.known.floor) == 0.0
     network, task = two_outputs(1e-3)
-    assert float(rd.reduce(network, task, gaussian(network), level="full", paths=()).floor) == 0.0
+    assert float(rd.reduce(network, task, gaussian(network), level="full", paths=()).known.floor) == 0.0
 
 
 def test_an_output_is_off_where_all_that_leads_to_it_is():
@@ -198,7 +198,7 @@ def test_an_output_is_off_where_all_that_leads_to_it_is():
         flow = rd.reduce(
             chain(node_gates={"h": [1, 0]}), task, gaussian(chain()), level="full", paths=()
         )  # fmt: skip
-    assert float(flow.floor) == pytest.approx((2**2 + 3**2) / 4, rel=1e-13)
+    assert float(flow.known.floor) == pytest.approx((2**2 + 3**2) / 4, rel=1e-13)
 
 
 CUT = r"Gates cut every path to the output '{}': it is 0 in every context."
@@ -219,7 +219,7 @@ def test_gates_that_cut_every_path_are_named_by_reduce(cut, level):
     with pytest.warns(UserWarning, match=CUT.format("y")) as seen:
         flow = rd.reduce(network, task, gaussian(network), level=level, force=True)
     assert [warning.filename for warning in seen] == [__file__]
-    assert float(flow.floor) == pytest.approx(2 * 9 / (2 * 2), rel=1e-13), "all that is wanted stays missing"
+    assert float(flow.known.floor) == pytest.approx(2 * 9 / (2 * 2), rel=1e-13), "all that is wanted stays missing"
 
 
 @pytest.mark.parametrize("cut", ["output", "last edge", "in turn", "input"])
@@ -236,7 +236,7 @@ def test_one_output_of_two_that_is_cut_is_named_and_the_other_learns():
     cut = rd.Network(dict(network.nodes), dict(network.edges), edge_gates={"z": [0, 0]}, num_contexts=2)
     missing = float(np.sum(task.targets["z"] ** 2)) / 8
     with pytest.warns(UserWarning, match=CUT.format("z")):
-        assert float(rd.reduce(cut, task, gaussian(network), level="full", paths=()).floor) == pytest.approx(missing)
+        assert float(rd.reduce(cut, task, gaussian(network), level="full", paths=()).known.floor) == pytest.approx(missing)
     with pytest.warns(UserWarning, match=CUT.format("z")):
         loss = rd.train(cut, task, gaussian(network), lr=0.3, steps=2000, paths=(), progress=False).observables["loss"]
     assert float(loss[-1]) == pytest.approx(missing, abs=1e-6) and float(loss[0]) > 1.2 * missing
@@ -515,14 +515,14 @@ def test_too_many_paths_are_counted_and_refused():
         rd.statistics(MANY, ONE)
     # The flow itself lists none.
     flow = rd.reduce(MANY, ONE, UNITS, level="full")
-    assert flow.paths == () and flow.validity.exact
+    assert flow.reading.paths == () and flow.validity.exact
     loss = flow.observe(jnp.asarray(0.0), flow.y0())["loss"]
     assert float(loss) == pytest.approx((2**17 - 1) ** 2 / 2, rel=1e-14)
 
 
 @pytest.mark.parametrize("paths", [(), [tuple(f"e{i}a" for i in range(17))]], ids=["none", "one"])
 def test_few_paths_of_too_many_can_be_asked_for(paths):
-    assert len(rd.reduce(MANY, ONE, UNITS, level="full", paths=paths).paths) == len(paths)
+    assert len(rd.reduce(MANY, ONE, UNITS, level="full", paths=paths).reading.paths) == len(paths)
 
 
 LOOSE = rd.Network(
@@ -539,7 +539,7 @@ APART = rd.Task(
 def test_paths_between_nodes_without_correlation_are_left_out_or_named(level):
     """They have no modes in which a strength could be read."""
     flow = rd.reduce(LOOSE, APART, gaussian(LOOSE), level=level)
-    assert flow.paths == (("xw",), ("zy",))
+    assert flow.reading.paths == (("xw",), ("zy",))
     assert flow.observe(jnp.asarray(0.0), flow.y0())["strength"].shape == (2, 1)
     with pytest.raises(ValueError, match=r"`paths` must join nodes that are correlated, but \('x', 'y'\) are not"):
         rd.reduce(LOOSE, APART, gaussian(LOOSE), level=level, paths=[("xw",), ("xy",)])
