@@ -168,7 +168,7 @@ def test_riccati_is_the_whole_flow(name):
     exact = solution(task, weights, ts)
     flow = rd.reduce(network, task, weights, level="full")
     run = rd.simulate(flow, ts, rtol=1e-11, save_ys=True)
-    (b1, i1), (b2, i2) = flow.place["w1"], flow.place["w2"]
+    (b1, i1), (b2, i2) = flow.work.place["w1"], flow.work.place["w2"]
     W1, W2 = np.asarray(run.ys[b1])[:, i1], np.asarray(run.ys[b2])[:, i2]
     for found, wanted in (
         (exact.map, W2 @ W1),

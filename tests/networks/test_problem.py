@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
@@ -16,6 +17,8 @@ BASES = {name: np.eye(node.width) for name, node in NET.nodes.items()}
 
 # name -> what a door gives, as arrays
 DOORS = {
+    "reduce": lambda *three: rd.reduce(*three, level="full").y0(),
+    "reduce pathway": lambda *three: rd.reduce(*three).y0(),
     "project": lambda *three: rd.project(*three, bases=BASES).weights,
     "activity": lambda *three: rd.representations.activity(*three, node=NET.order[1]),
     "tangent_kernel": rd.representations.tangent_kernel,
@@ -76,4 +79,4 @@ def test_what_projections_and_twins_return_the_next_function_takes():
 
 
 def leaves(found):
-    return list(found.values()) if isinstance(found, dict) else [found]
+    return jax.tree.leaves(found)

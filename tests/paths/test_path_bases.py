@@ -68,7 +68,7 @@ def test_unequal_starts_are_refused_and_by_force_off():
     with pytest.raises(ValueError, match=r"outside U_p: 0\.\d+ of the norm.*level='matrix' is"):
         rd.reduce(network, task, weights, level="modes", bases="paths")
     ts = jnp.linspace(0, 60, 13)
-    forced = rd.reduce(network, task, weights, level="modes", bases="paths", force=True)
+    forced = rd.reduce(network, task, weights, level="modes", bases="paths", inexact=True)
     assert not forced.validity.exact
     off = (
         rd.simulate(forced, ts).observables["loss"]

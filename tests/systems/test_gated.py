@@ -105,7 +105,7 @@ def test_settled_means_near_the_floor_and_never_on_a_plateau():
     run = rd.simulate(flow, jnp.linspace(0, 3000, 11), rtol=1e-6)
     assert all(status == rd.Status.SETTLED for status in np.asarray(run.status))
     loss = np.asarray(run.observables["loss"])
-    assert loss[-1] == pytest.approx(float(flow.floor), abs=1e-10 * loss[0])
+    assert loss[-1] == pytest.approx(float(flow.known.floor), abs=1e-10 * loss[0])
 
 
 def two_pathways(task, width=6):
