@@ -309,11 +309,6 @@ def test_modes_are_refused_with_the_number_and_matrix_named():
     assert str(forced).startswith("level 'modes': not exact, weights, most of all 'w")
 
 
-def test_modes_of_gaussian_two_layer_weights_are_refused_for_matrix():
-    with pytest.raises(ValueError, match=r"Level 'modes' is not exact .*: (1|0\.9\d) of the norm .*level='matrix' is"):
-        rd.reduce(NET, TASK, WEIGHTS, level="modes")
-
-
 DEEP = rd.networks.chain(TASK, 3, 40)
 
 
