@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from racedyn.comparison import compare as compare
     from racedyn.comparison import learning_times as learning_times
     from racedyn.networks import Network as Network
+    from racedyn.networks import Problem as Problem
     from racedyn.networks import init as init
     from racedyn.paths import statistics as statistics
     from racedyn.reduction import project as project
@@ -61,6 +62,7 @@ else:  # for tools a misspelt name is an error, not one more that this function 
 _HOMES = {
     "AbstractSystem": "racedyn.systems",
     "Network": "racedyn.networks",
+    "Problem": "racedyn.networks",
     "Status": "racedyn.trajectory",
     "Task": "racedyn.tasks",
     "Trajectory": "racedyn.trajectory",

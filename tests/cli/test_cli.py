@@ -154,16 +154,6 @@ def test_without_overrides_the_run_is_the_file(small, configured):
         (["--network.depth", "3"], "`--network.depth` is not known. Did you mean `--network.depths`?"),
         (["--network.kind", "chain"], "`--network.kind` must be changed in "),
         (["--network", "chain"], "`--network` is not known."),
-    ],
-)
-def test_unknown_fields_on_the_line(flags, message, small, configured, capsys):
-    assert message in failure(capsys, "run", small, *flags)
-    assert configured == []
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
         (["--train.steps", "0"], "`train.steps` must be at least 1, but it is 0 (a whole number)"),
         (["--train.steps", "1.5"], "`train.steps` must be a whole number, but it is 1.5 (a number)"),
         (["--train.lr", "fast"], "`train.lr` must be a number, but it is 'fast' (text)"),
@@ -174,7 +164,7 @@ def test_unknown_fields_on_the_line(flags, message, small, configured, capsys):
         (["--seed"], "`--seed` needs a value"),
     ],
 )
-def test_wrong_values_on_the_line(flags, message, small, configured, capsys):
+def test_unknown_fields_and_wrong_values_on_the_line(flags, message, small, configured, capsys):
     assert message in failure(capsys, "run", small, *flags)
     assert configured == []
 

@@ -208,12 +208,12 @@ def test_paths_are_relative_to_the_file_and_the_name_is_its_own(tmp_path, monkey
 
 def test_words_are_those_of_the_code():
     """The lists of names here, written out so that help needs no JAX, are the lists of the modules they belong to."""
-    from racedyn.networks.network import KINDS
+    from racedyn.networks import ACTIVATIONS
     from racedyn.reduction import LEVELS
     from racedyn.rules.losses import LOSSES
     from racedyn.simulation.step_sizes import COARSEST_TOLERANCE, finest_tolerance
 
-    assert get_args(config.Activation) == KINDS
+    assert get_args(config.Activation) == tuple(ACTIVATIONS)
     types = {field.name: field.type for cls in (config.Train, config.Theory) for field in dataclasses.fields(cls)}
     assert get_args(types["loss"]) == tuple(LOSSES)
     assert get_args(types["level"]) == LEVELS

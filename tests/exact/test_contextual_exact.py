@@ -36,10 +36,9 @@ def test_singular_values_variances_and_overlaps(contexts, active):
     np.testing.assert_allclose(found.residual_d, np.sum(found.overlaps[0, :, 0] * both[0]) / (C * n), rtol=1e-12)
 
 
-@pytest.mark.parametrize("structure", ["ring", "cross_cutting"])
-def test_any_structure_whose_mean_is_a_mode(structure):
+def test_any_structure_whose_mean_is_a_mode():
     """The end of the closed form is the targets: all blocks in all contexts."""
-    network, task = problem(3, items=8, structures=structure)
+    network, task = problem(3, items=8, structures="ring")
     end = rd.exact.contextual(network, task, (1e-6, 1e-6), [0.0, 1e4, 1e9, np.inf])
     assert float(end.loss[0]) == pytest.approx(0.5 * np.sum(task.Y**2) / task.num_examples, rel=1e-4)
     np.testing.assert_allclose(end.loss[1:], 0, atol=1e-12)
@@ -59,7 +58,7 @@ def answers(network, task, found, solution, row):
     return total
 
 
-@pytest.mark.parametrize(("contexts", "active"), [(3, 2), (4, 2), (5, 1)])
+@pytest.mark.parametrize(("contexts", "active"), [(4, 2), (5, 1)])
 def test_the_loss_is_that_of_the_strengths(contexts, active):
     network, task = problem(contexts, active)
     found = rd.exact.contextual_modes(network, task)
@@ -73,7 +72,7 @@ def test_the_loss_is_that_of_the_strengths(contexts, active):
     ("contexts", "active", "ratio"),
     [
         pytest.param(4, 2, 1.0, marks=pytest.mark.long),
-        pytest.param(5, 4, 1.0, marks=pytest.mark.slow),
+        pytest.param(5, 4, 1.0, marks=pytest.mark.long),
         pytest.param(4, 2, 3.0, marks=pytest.mark.slow),
     ],
 )
@@ -105,15 +104,18 @@ def test_strengths_are_those_of_the_full_flow_from_aligned_weights(contexts, act
     )
     runs = [rd.simulate(rd.reduce(n, t, w, level="full", paths=[]), ts, rtol=1e-10)
             for n, t, w in ((common_net, task, weights), (rest, rest_task, begun))]  # fmt: skip
-    scales = np.array([ratio, 1 / ratio])
-    a = rd.exact.chain(found.s, scales * a0**0.5, found.d, ts=ts).strength
-    b = rd.exact.chain(found.residual_s, scales * b0**0.5, found.residual_d, ts=ts).strength
-    expected = 0.5 * np.sum(task.Y**2) / task.num_examples - np.sum(found.s * a - found.d * a**2 / 2, axis=1)
-    expected -= len(found.paths) * np.sum(found.residual_s * b - found.residual_d * b**2 / 2, axis=1)
-    floor = 0.5 * np.sum(left**2) / task.num_examples
+
+    def loss(ratio):
+        scales = np.array([ratio, 1 / ratio])
+        a = rd.exact.chain(found.s, scales * a0**0.5, found.d, ts=ts).strength
+        b = rd.exact.chain(found.residual_s, scales * b0**0.5, found.residual_d, ts=ts).strength
+        learned = np.sum(found.s * a - found.d * a**2 / 2, axis=1)
+        learned += len(found.paths) * np.sum(found.residual_s * b - found.residual_d * b**2 / 2, axis=1)
+        return 0.5 * np.sum(task.Y**2) / task.num_examples - learned
+
+    expected, floor = loss(ratio), 0.5 * np.sum(left**2) / task.num_examples
     np.testing.assert_allclose(expected, runs[0].observables["loss"] + runs[1].observables["loss"] - floor, atol=1e-8)
-    if ratio == 1:
-        np.testing.assert_allclose(rd.exact.contextual(network, task, (a0, b0), ts).loss, expected, atol=1e-11)
+    np.testing.assert_allclose(rd.exact.contextual(network, task, (a0, b0), ts).loss, loss(1.0), atol=1e-11)
     assert float(expected[-1]) < 0.2 * float(expected[0])
 
 

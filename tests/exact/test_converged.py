@@ -40,21 +40,16 @@ def worst_error(rng, sets, num_modes):
     return worst, overall, compared, never
 
 
-def test_against_an_ode():
-    worst, overall, compared, _ = worst_error(np.random.default_rng(3), 1, 8)
-    assert worst <= 1e-10 and overall <= 1e-11 and compared >= 6
-
-
-@pytest.mark.parametrize("sets", [pytest.param(5, marks=pytest.mark.slow), pytest.param(50, marks=pytest.mark.long)])
+@pytest.mark.parametrize("sets", [pytest.param(2, marks=pytest.mark.slow), pytest.param(50, marks=pytest.mark.long)])
 def test_random_modes_against_an_ode(sets):
-    """A hundred, or a thousand."""
+    """Forty, or a thousand."""
     worst, overall, compared, never = worst_error(np.random.default_rng(0), sets, 20)
     print(f"\n{compared} modes: error of K <= {worst:.1e} of S where no pathway starts above 100 S, <= {overall:.1e} of the "
           f"larger of S and the start; {never} more are never learned")  # fmt: skip
     assert worst <= 1e-10 and overall <= 1e-11 and compared + never == 20 * sets and compared > 18 * sets
 
 
-@pytest.mark.parametrize("depths", [(3, 4), pytest.param((3, 3), marks=pytest.mark.slow), (2, 5, 3), (1, 4)])
+@pytest.mark.parametrize("depths", [(3, 4), (2, 5, 3), (1, 4), pytest.param((3, 3), marks=pytest.mark.long)])
 def test_every_end_is_found(depths):
     S, q, p = special_modes(np.random.default_rng(77), depths, 20_000)
     found = converged(S, depths, q, p)
@@ -144,22 +139,24 @@ def test_derivatives_are_those_of_the_end(depths):
 
 def test_endings():
     nan = np.nan
-    q = np.array([[1.0, 0.5, 0.0, 1.0, nan, 0.5], [1.0, 0.5, 0.0, 1.0, 1.0, 0.5]])
-    p = np.array([[0.1, -0.6, 0.1, 0.1, 0.1, 0.4], [0.1, -0.6, 0.2, 0.2, 0.2, 0.1]])
-    found = converged([1.0, 1.0, 1.0, -1.0, 1.0, 0.0], (4, 4), q, p)
-    expected = [Ending.SYMMETRIC, Ending.NEVER, Ending.NEVER, Ending.LEARNED, Ending.FAILED, Ending.LEARNED]
-    assert [Ending(int(status)) for status in found.status] == expected
-    np.testing.assert_allclose(found.strength[:, 0], 0.5, rtol=1e-14)
-    assert np.isnan(np.asarray(found.strength)[:, [1, 2, 4]]).all()
-    np.testing.assert_allclose(found.strength[:, [3, 5]].sum(axis=0), [-1, 0], atol=1e-14)
+    S = [1.0, 1.0, 1.0, -1.0, 1.0, 0.0, 1.0, 0.2, 0.0, 1.0, 1.0]
+    q = np.array([[1, 0.5, 0, 1, nan, 0.5, 0, 1, 0.5, 0.5, 0.5], [1, 0.5, 0, 1, 1, 0.5, 1, 1, 0.5, 0.5, 0.5]])
+    p = np.array([[0.1, -0.6, 0.1, 0.1, 0.1, 0.4, 0.1, 0.1, 0.1, 0.1, 0.1],
+                  [0.1, -0.6, 0.2, 0.2, 0.2, 0.1, 0.1, 0.1, 0.2, 0.2, 0.2]])  # fmt: skip
+    found = converged(S, (4, 4), q, p, [*[1.0] * 9, 0.0, -1.0])
+    learned, never, failed, symmetric = Ending.LEARNED, Ending.NEVER, Ending.FAILED, Ending.SYMMETRIC
+    assert [Ending(int(status)) for status in found.status] == [
+        symmetric, never, never, learned, failed, learned, learned, symmetric, learned, failed, failed
+    ]  # fmt: skip
+    K = np.asarray(found.strength)
+    np.testing.assert_allclose(K[:, 0], 0.5, rtol=1e-14)
+    assert np.isnan(K[:, [1, 2, 4]]).all()
+    np.testing.assert_allclose(K[:, [3, 5]].sum(axis=0), [-1, 0], atol=1e-14)
     # q = 0 at D > 2 stays: the other pathway does it all. At its end from the start: nothing moves.
-    np.testing.assert_allclose(converged(1.0, (4, 4), [[0.0], [1.0]], 0.1).strength[:, 0], [0, 1], atol=1e-14)
-    still = converged(0.2, (2, 2), 1.0, 0.1)
-    np.testing.assert_allclose(still.p, 0.1, rtol=1e-14)
+    np.testing.assert_allclose(K[:, 6], [0, 1], atol=1e-14)
+    np.testing.assert_allclose(found.p[:, 7], 0.1, rtol=1e-14)
     # Opposite strengths, as S = 0 has them, are not equal; without a variance nothing comes to rest.
-    opposite = converged(0.0, (3, 3), 0.5, [[0.1], [0.2]])
-    assert opposite.status[0] == Ending.LEARNED and opposite.strength[0] == pytest.approx(-opposite.strength[1])
-    assert converged(1.0, (3, 3), 0.5, [[0.1], [0.2]], [[0.0, -1.0]]).status.tolist() == [[Ending.FAILED] * 2]
+    assert K[0, 8] == pytest.approx(-K[1, 8])
 
 
 @pytest.mark.parametrize(

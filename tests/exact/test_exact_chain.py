@@ -34,7 +34,10 @@ def starts(layers, rng):
                                   np.full(layers, 0.5)], axis=1)  # fmt: skip
 
 
-@pytest.mark.parametrize("layers", [1, 4, *(pytest.param(layers, marks=pytest.mark.slow) for layers in (2, 3, 9))])
+@pytest.mark.parametrize(
+    "layers",
+    [1, 4, pytest.param(9, marks=pytest.mark.slow), *(pytest.param(n, marks=pytest.mark.long) for n in (2, 3))],
+)
 def test_against_an_ode(layers):
     (S, w), d = starts(layers, np.random.default_rng(layers)), 1.3
     ts = np.concatenate([[0.0], np.geomspace(0.01, 60, 30)])

@@ -12,7 +12,6 @@ import racedyn as rd
 from racedyn import exact
 from races import course_by_ode
 
-pytestmark = pytest.mark.slow
 POINTS = 6
 
 
@@ -30,6 +29,7 @@ def two_layer_by_ode(drive, d, a0, ts):
     return side * np.exp(solved.y[0])
 
 
+@pytest.mark.slow
 def test_two_layers_of_any_size_and_sign():
     """120: s and s/d over 16 decades, times to 1e12; starts from 1e-16 of the end to ten times it, of both signs."""
     rng, worst, latest = np.random.default_rng(0), 0.0, 0.0
@@ -48,6 +48,7 @@ def test_two_layers_of_any_size_and_sign():
     assert worst < 1e-8
 
 
+@pytest.mark.slow
 def test_chains_and_shallow_ones_of_any_size():
     """60: three layers of any signs against LSODA in logarithms; shallow modes against their formula by expm1 of NumPy."""
     rng, worst = np.random.default_rng(1), 0.0
@@ -78,7 +79,9 @@ def test_chains_and_shallow_ones_of_any_size():
     assert worst < 1e-8
 
 
-@pytest.mark.parametrize("depths", [(3, 3), (4, 2, 1)], ids=str)
+@pytest.mark.parametrize(
+    "depths", [pytest.param((4, 2, 1), marks=pytest.mark.slow), pytest.param((3, 3), marks=pytest.mark.long)], ids=str
+)
 def test_races(depths):
     """2 x 30 modes of rates over 16 decades, in closed form and by the solver, against DOP853 with the drive as the clock.
 
@@ -119,6 +122,7 @@ def numpy_descent(X, Y, gates, weights, lr, decay, steps):
     return np.array(losses), w
 
 
+@pytest.mark.slow
 def test_training():
     """40: data and weights over 16 decades together, gates, weight decay; against a NumPy loop."""
     rng, worst, steps = np.random.default_rng(3), 0.0, 20
@@ -145,7 +149,9 @@ def test_training():
     assert worst < 1e-10
 
 
-@pytest.mark.parametrize("level", ["matrix", "modes"])
+@pytest.mark.parametrize(
+    "level", [pytest.param("matrix", marks=pytest.mark.slow), pytest.param("modes", marks=pytest.mark.long)]
+)
 def test_levels(level):
     """2 x 10 weights: "matrix" by "full" from any two-layer weights, "modes" by it from aligned ones."""
     rng = np.random.default_rng(len(level))

@@ -41,8 +41,7 @@ def contextual(contexts, start, seed=0):
     return network, task, weights, s[0]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("contexts", [3, 4])
+@pytest.mark.parametrize("contexts", [pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.long)])
 def test_symmetric_contexts_are_the_full_flow_and_the_sigmoid(contexts):
     """tau a' = 2 a (s - a d / (C - 1)), with overlaps -1/(C-1) that are measured."""
     network, task, weights, s = contextual(contexts, 0.1)
@@ -68,7 +67,7 @@ def test_unequal_starts_are_refused_and_by_force_off():
     with pytest.raises(ValueError, match=r"outside U_p: 0\.\d+ of the norm.*level='matrix' is"):
         rd.reduce(network, task, weights, level="modes", bases="paths")
     ts = jnp.linspace(0, 60, 13)
-    forced = rd.reduce(network, task, weights, level="modes", bases="paths", force=True)
+    forced = rd.reduce(network, task, weights, level="modes", bases="paths", inexact=True)
     assert not forced.validity.exact
     off = (
         rd.simulate(forced, ts).observables["loss"]

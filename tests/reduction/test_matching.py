@@ -151,14 +151,8 @@ def test_matching_follows_training_at_depth_2():
     assert matched <= 0.01 < 10 * matched < unmatched
 
 
-@pytest.mark.parametrize(
-    ("depth", "steps", "bound"),
-    [
-        pytest.param(2, 3000, 0.01, marks=pytest.mark.slow),
-        pytest.param(3, 6000, 0.06, marks=pytest.mark.long),
-        pytest.param(4, 10000, 0.3, marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("depth", "steps", "bound"), [(2, 3000, 0.01), (3, 6000, 0.06), (4, 10000, 0.3)])
 def test_matching_follows_training_over_seeds(depth, steps, bound):
     matched, unmatched = np.array([relative_errors(depth, seed, steps) for seed in range(5)]).T
     print(f"D = {depth}: matched {matched.mean():.4f} +- {matched.std():.4f}, first layer {unmatched.mean():.3f}")

@@ -22,11 +22,11 @@ WHOLE = {node: np.eye(width) for node, (width, _) in NET.nodes.items()}
 )
 def test_bases_without_some_of_the_modes(bases, said):
     with pytest.warns(UserWarning, match=rf"{said} all modes of \('input', 'output'\)"):
-        rd.project(NET, TASK, WEIGHTS, WHOLE | bases)
+        rd.project(NET, TASK, WEIGHTS, bases=WHOLE | bases)
 
 
 def test_bases_that_hold_the_modes_say_nothing():
-    _, task, _ = rd.project(NET, TASK, WEIGHTS, WHOLE | {"input": X, "output": Y})
+    _, task, _ = rd.project(NET, TASK, WEIGHTS, bases=WHOLE | {"input": X, "output": Y})
     assert task.modes.names == TASK.modes.names
     np.testing.assert_allclose(np.abs(task.modes.U), np.eye(TASK.modes.num), atol=1e-12)
 

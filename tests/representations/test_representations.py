@@ -67,7 +67,7 @@ def test_tangent_kernel_is_that_of_all_derivatives(problem):
         for node, by_edge in J.items()
     }
     rows = in_rows(network, task, flat)
-    found = reps.tangent_kernel(network, weights, task)
+    found = reps.tangent_kernel(network, task, weights)
     np.testing.assert_allclose(found, rows @ rows.T, atol=1e-10)
     # What is left out is zero, and little else is.
     assert np.sum(rows**2) == pytest.approx(sum(np.sum(J**2) for J in flat.values()), rel=1e-12)
@@ -88,7 +88,7 @@ def test_rows_of_routing_are_those_of_the_route():
 def test_one_step_of_descent_moves_as_the_kernel_says(problem):
     """yhat by eta Theta r / P and the loss by -eta r^T Theta r / P^2, up to eta^2."""
     network, task, weights = problem()
-    theta, r, P = reps.tangent_kernel(network, weights, task), residual(network, task, weights), task.num_examples
+    theta, r, P = reps.tangent_kernel(network, task, weights), residual(network, task, weights), task.num_examples
     off = []
     for eta in (1e-3, 5e-4):
         run = rd.train(network, task, weights, lr=eta, steps=1, paths=(), progress=False)
@@ -117,10 +117,10 @@ def test_no_rotation_of_hidden_units_is_seen(problem):
     other = rotated(network, weights)
     hidden = [node for node in network.nodes if node not in (*network.inputs, *network.outputs)]
     for node in hidden:
-        a, b = (reps.activity(network, w, task, node) for w in (weights, other))
+        a, b = (reps.activity(network, task, w, node=node) for w in (weights, other))
         np.testing.assert_allclose(reps.similarity(a), reps.similarity(b), atol=1e-12)
         assert np.abs(a - b).max() > 0.01
-    np.testing.assert_allclose(*(reps.tangent_kernel(network, w, task) for w in (weights, other)), atol=1e-10)
+    np.testing.assert_allclose(*(reps.tangent_kernel(network, task, w) for w in (weights, other)), atol=1e-10)
     a, b = (reps.alignment(network, w) for w in (weights, other))
     assert list(a) == list(b) == hidden
     for node in hidden:
@@ -152,7 +152,7 @@ def test_activity_is_that_of_training():
     assert network.node_gates and len(set(task.context)) > 1
     run = rd.train(network, task, weights, lr=0.1, steps=1, record=list(network.nodes), paths=(), progress=False)
     for node in network.nodes:
-        found = reps.activity(network, weights, task, node)
+        found = reps.activity(network, task, weights, node=node)
         np.testing.assert_allclose(found, run.observables[f"activity_{node}"][0], atol=1e-14)
 
 
@@ -216,7 +216,7 @@ def test_small_weights_come_to_share_what_large_ones_do_not():
         weights = network.init(rd.init.Orthogonal(scale), key=0)
         run = rd.train(network, task, weights, lr=0.02, steps=500, loss="routes", save_every=500, progress=False)
         last = {edge: jnp.asarray(matrix) for edge, matrix in run.end["weights"].items()}
-        kernels = [reps.tangent_kernel(network, w, task) for w in (weights, last)]
+        kernels = [reps.tangent_kernel(network, task, w) for w in (weights, last)]
         H = reps.responses(network, last, items, "h1")
         found[scale] = {
             "shared": float(reps.sharing(reps.similarity(H), 4).shared),
@@ -236,13 +236,13 @@ def test_small_weights_come_to_share_what_large_ones_do_not():
 def test_bad_input():
     network, task, weights = routes()
     other = rd.tasks.hierarchy(4)
-    for function in (lambda n, w, t: reps.activity(n, w, t, "h1"), reps.tangent_kernel):
+    for function in (lambda *three: reps.activity(*three, node="h1"), reps.tangent_kernel):
         with pytest.raises(ValueError, match="`task` must have inputs for the network's nodes"):
-            function(network, weights, other)
+            function(network, other, weights)
         with pytest.raises(ValueError, match="'hidden' is missing"):
-            function(network, {edge: w for edge, w in weights.items() if edge != "hidden"}, task)
+            function(network, task, {edge: w for edge, w in weights.items() if edge != "hidden"})
     with pytest.raises(ValueError, match=r"`node` must be one of 'x0', .*, but it is 'h3'"):
-        reps.activity(network, weights, task, "h3")
+        reps.activity(network, task, weights, node="h3")
     for inputs, words in (
         ({}, "`inputs` must name at least one input node"),
         ({"h1": np.eye(5)}, "`inputs` must be one of 'x0', 'x1', 'x2', but it is 'h1'"),

@@ -38,7 +38,8 @@ def strengths(*args, **options):
     return np.asarray(rd.ensemble(*args, **options).observables["strength"])
 
 
-@pytest.mark.parametrize("method", [pytest.param("exact", marks=pytest.mark.slow), "ode"])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["exact", "ode"])
 def test_members_are_what_they_are_alone(method):
     many = rd.ensemble(build, 70, TS, method=method, rtol=1e-9, observe=("strength", "loss", "p"))
     assert many.dims["strength"] == ("member", "time", "path", "mode") and many.dims["loss"] == ("member", "time")
@@ -54,8 +55,8 @@ def test_the_end_is_where_trajectories_go():
     end = rd.ensemble(build, 10)
     assert np.isposinf(end.ts).all() and end.observables["strength"].shape == (10, 1, 2, 2)
     np.testing.assert_allclose(end.observables["strength"].sum(axis=2)[:, 0], np.tile(S, (10, 1)), rtol=1e-13)
-    late = strengths(build, 10, [0.0, 1e6])
-    np.testing.assert_allclose(end.observables["strength"][:, 0], late[:, 1], rtol=1e-11)
+    late = strengths(build, 10, [*TS[:3], 1e6])
+    np.testing.assert_allclose(end.observables["strength"][:, 0], late[:, 3], rtol=1e-11)
 
 
 @pytest.mark.parametrize("method", ["exact", pytest.param("ode", marks=pytest.mark.slow)])
@@ -64,7 +65,7 @@ def test_no_bit_depends_on_blocks_or_order(method):
     whole = strengths(build, 200, ts, method=method)
     np.testing.assert_array_equal(strengths(build, 200, ts, method=method, block=64), whole)
     order = np.random.default_rng(0).permutation(200)
-    np.testing.assert_array_equal(strengths(build, order, ts, method=method, block=128), whole[order])
+    np.testing.assert_array_equal(strengths(build, order, ts, method=method, block=64), whole[order])
     np.testing.assert_array_equal(strengths(build, order[:3], ts, method=method), whole[order[:3]])
 
 
@@ -177,7 +178,6 @@ def test_systems_of_ones_own_with_a_stiff_member_for_the_second_solver():
     assert many.observables["y"].shape == (3, 2, 2) and not many.failed
     expected = np.exp(-rates[:, None] * np.array([1.0, 2.0]))
     np.testing.assert_allclose(many.observables["y"][..., 0], expected, atol=1e-6)
-    assert rd.ensemble(lambda rate: Decay(rate, jnp.ones(2)), rates[:1], [1.0]).observables["y"].shape == (1, 1, 2)
 
 
 @pytest.mark.slow
@@ -388,14 +388,14 @@ def test_bad_input():
         (lambda: rd.ensemble(build, {"a": np.zeros(2), "b": np.zeros(3)}, TS), "all as long"),
         (lambda: rd.ensemble(lambda m: m, 3, TS), "return a system"),
         (lambda: rd.ensemble(3, 3, TS), "be a system or a function"),
-        (lambda: rd.ensemble(build, 3, [2.0, 1.0]), "rise"),
-        (lambda: rd.ensemble(build, 3, TS, method="exakt"), "'exact'"),
-        (lambda: rd.ensemble(build, 3, TS, observe="strenght"), "strength"),
+        (lambda: rd.ensemble(race, {"p": p}, [2.0, 1.0]), "rise"),
+        (lambda: rd.ensemble(race, {"p": p}, TS, method="exakt"), "'exact'"),
+        (lambda: rd.ensemble(race, {"p": p}, TS, observe="strenght"), "strength"),
         (lambda: rd.ensemble(lambda m: Decay(1.0, jnp.ones(2)), 3), "`ts` must be given"),
         (lambda: rd.ensemble(lambda m: Decay(1.0, jnp.ones(2)), 3, TS, method="exact"), "'ode' or 'auto'"),
         (lambda: rd.ensemble(build, 3, TS, block=0), "block"),
         (lambda: rd.ensemble(lambda m: Decay(1.0, np.ones(int(m) + 1)), 3, TS), "one kind and size"),
-        (lambda: rd.simulate(race, TS).member(0), "ensemble"),
+        (lambda: rd.simulate(Decay(1.0, jnp.ones(2)), TS).member(0), "ensemble"),
     ):
         with pytest.raises((ValueError, TypeError), match=message):
             bad()
@@ -408,26 +408,20 @@ sys.path.insert(0, {tests!r})
 import racedyn as rd
 from test_ensemble import TS, Decay, build
 assert len(jax.devices()) == 2
-for name, ts, method in (("end", None, "exact"), ("points", TS, "exact"), ("ode", TS, "ode")):
+for ts, method in ((None, "exact"), (TS, "ode")):
     two, one = (np.asarray(rd.ensemble(build, 300, ts, method=method, devices=some).observables["strength"])
                 for some in (None, jax.devices()[:1]))
-    np.testing.assert_allclose(two, one, rtol=1e-11, atol=1e-13)
-    if name != "points":  # there the compiler rounds in another way
-        np.testing.assert_array_equal(two, one)
-    np.save({out!r} + name, two)
+    np.testing.assert_array_equal(two, one)
 stiff = rd.ensemble(Decay(1.0, jax.numpy.ones(2)), {{"rate": np.array([0.5, 1e5])}}, [1.0], max_steps=3000, atol=1e-9)
 assert not stiff.failed
 """
 
 
 @pytest.mark.slow
-def test_two_devices_give_the_same_bits(tmp_path):
-    code = OVER_DEVICES.format(tests=os.path.dirname(os.path.dirname(__file__)), out=f"{tmp_path}/")
+def test_two_devices_give_the_same_bits():
+    code = OVER_DEVICES.format(tests=os.path.dirname(os.path.dirname(__file__)))
     environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
-    for name, ts, method in (("end", None, "exact"), ("points", TS, "exact"), ("ode", TS, "ode")):
-        one = strengths(build, 300, ts, method=method)
-        np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), one, rtol=1e-11, atol=1e-13)
 
 
 KILLED = """

@@ -28,13 +28,12 @@ def few_epochs(monkeypatch):
     [
         pytest.param(tiny("shi2022.fig3", starts=3, depths=[2, 8]), 4, "K(0) < 0.01", marks=pytest.mark.slow),
         (tiny("shi2022.fig4", epochs=20, columns=3, depth=3), 1, "off-diagonal norm"),
-        pytest.param(tiny("shi2022.fig5", seeds=[0], depths=[2, 3]), 4, "linear theory", marks=pytest.mark.slow),
         pytest.param(tiny("shi2022.fig6", depth=3), 4, "winners of modes 1-8", marks=pytest.mark.slow),
         pytest.param(
             tiny("shi2022.fig7", seeds=[0], depths=[2, 3]), 4, "participation of learned modes", marks=pytest.mark.slow
         ),
         pytest.param(
-            tiny("shi2022.fig8", seeds=[0], depths=[2, 3]), 4, "participation of learned modes", marks=pytest.mark.slow
+            tiny("shi2022.fig8", seeds=[0], depths=[2, 3]), 4, "participation of learned modes", marks=pytest.mark.long
         ),
     ],
     ids=lambda value: getattr(value, "name", None),
@@ -71,6 +70,7 @@ def test_an_interrupted_study_goes_on(tmp_path, monkeypatch):
     done = run_study(study, out=tmp_path, progress=False)
     assert calls == [2, 3, 3], "depth 2 was not trained again"
     assert not list(tmp_path.glob("*.partial")) and len(store.load(done.path)) == 4
+    assert "linear theory" in str(done) and study.claim in str(done)
 
 
 def test_participation_counts_learned_modes_only():

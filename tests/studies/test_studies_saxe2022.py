@@ -24,7 +24,12 @@ SMALL = {"items": 4, "contexts": 2, "width": 40, "pathway_width": 20, "std": 1e-
 @pytest.mark.parametrize(
     ("study", "runs", "says"),
     [
-        (tiny("saxe2022.fig3", width=16, lr=0.05, seeds=[0]), 1, r"ReLU over gated network, half-loss time: 1\.0\d"),
+        pytest.param(
+            tiny("saxe2022.fig3", width=16, lr=0.05, seeds=[0]),
+            1,
+            r"ReLU over gated network, half-loss time: 1\.0\d",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             tiny("saxe2022.fig4", **ROUTING),
             3,

@@ -60,7 +60,7 @@ def sum_over_paths(network, task, weights):
 
 
 @pytest.mark.filterwarnings("ignore:The output:UserWarning", "ignore:Gates cut:UserWarning")
-@settings(max_examples=4)
+@settings(max_examples=3)
 @given(st.sampled_from(range(40)))
 def test_field_is_the_sum_over_paths_and_minus_the_gradient(seed):
     network, task, weights = random_problem(seed)
@@ -88,16 +88,9 @@ def test_levels_conserve_the_balance_of_every_inner_node(seed):
     assert float(flow.drift(jax.tree.map(lambda w: 1.1 * w, flow.y0()), flow.y0())) > 1e-2
 
 
-@pytest.mark.slow
-def test_modes_conserve_it_too():
-    network, task = routing(3, 2)
-    weights = network.init(rd.init.Aligned(0.1), task=task, key=0)
-    run = rd.simulate(rd.reduce(network, task, weights, level="modes"), jnp.linspace(0, 40, 41), rtol=1e-10)
-    assert float(run.stats["drift"]) < 1e-8
-
-
 def test_settled_means_near_the_floor_and_never_on_a_plateau():
-    network, task = routing(2, 2)
+    task = rd.tasks.hierarchy(4)
+    network = rd.networks.chain(task, depth=2, width=6)
     weights = network.init(rd.init.Aligned(1e-3), task=task, key=0)
     flow = rd.reduce(network, task, weights, level="modes")
     y = flow.y0()
@@ -105,7 +98,7 @@ def test_settled_means_near_the_floor_and_never_on_a_plateau():
     run = rd.simulate(flow, jnp.linspace(0, 3000, 11), rtol=1e-6)
     assert all(status == rd.Status.SETTLED for status in np.asarray(run.status))
     loss = np.asarray(run.observables["loss"])
-    assert loss[-1] == pytest.approx(float(flow.floor), abs=1e-10 * loss[0])
+    assert loss[-1] == pytest.approx(float(flow.known.floor), abs=1e-10 * loss[0])
 
 
 def two_pathways(task, width=6):
@@ -154,8 +147,15 @@ def distances_to_the_flow(network, task, weights, lr, ts_end, **options):
     return np.asarray(found)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("rule", [{}, {"stages": STAGES}, {"weight_decay": 0.05}], ids=["joint", "stages", "decay"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param({"stages": STAGES}, marks=pytest.mark.slow),
+        pytest.param({}, marks=pytest.mark.long),
+        pytest.param({"weight_decay": 0.05}, marks=pytest.mark.long),
+    ],
+    ids=["stages", "joint", "decay"],
+)
 def test_descent_tends_to_the_flow_at_first_order(rule):
     task = in_two_contexts(correlated_task(5))
     network = two_pathways(task)
@@ -168,33 +168,27 @@ def test_weight_decay_keeps_the_levels_equal():
     network, task = routing(3, 2)
     weights = network.init(rd.init.Aligned(0.2), task=task, key=0)
     ts = jnp.linspace(0, 40, 21)
-    runs = {
-        level: rd.simulate(rd.reduce(network, task, weights, level=level, weight_decay=0.02), ts, rtol=1e-11)
-        for level in ("modes", "matrix", "full")
-    }
-    free = rd.simulate(rd.reduce(network, task, weights, level="modes"), ts, rtol=1e-11)
-    for level in ("matrix", "full"):
-        for name in ("loss", "strength"):
-            np.testing.assert_allclose(runs[level].observables[name], runs["modes"].observables[name], atol=1e-8)
-    assert np.abs(free.observables["strength"] - runs["modes"].observables["strength"])[-1].max() > 1e-2
-    assert np.isnan(runs["modes"].stats["drift"]), "decay lets nothing stand"
+    modes, full = (
+        rd.simulate(rd.reduce(network, task, weights, level=level, weight_decay=0.02), ts, rtol=1e-11)
+        for level in ("modes", "full")
+    )
+    for name in ("loss", "strength"):
+        np.testing.assert_allclose(full.observables[name], modes.observables[name], atol=1e-8)
+    assert np.isnan(modes.stats["drift"]), "decay lets nothing stand"
 
 
 @pytest.mark.slow
 def test_weight_decay_of_the_race_is_that_of_its_two_layer_network():
-    """At depth 2 from aligned weights q/p, modes and full are one flow, decay included."""
+    """At depth 2 from aligned weights q/p is the full flow, decay included."""
     task = rd.tasks.hierarchy(4)
     network = rd.networks.parallel(task, (2, 2), 7)
     weights = network.init(rd.init.Aligned(0.1), task=task, key=1)
     ts = jnp.linspace(0, 30, 16)
-    run = {
-        level: rd.simulate(rd.reduce(network, task, weights, level=level, weight_decay=0.01), ts, rtol=1e-11)
-        for level in ("pathway", "modes", "full")
-    }
-    for level in ("modes", "full"):
-        np.testing.assert_allclose(
-            run[level].observables["strength"], run["pathway"].observables["strength"], atol=1e-8
-        )
+    race, full = (
+        rd.simulate(rd.reduce(network, task, weights, level=level, weight_decay=0.01), ts, rtol=1e-11)
+        for level in ("pathway", "full")
+    )
+    np.testing.assert_allclose(full.observables["strength"], race.observables["strength"], atol=1e-8)
 
 
 @pytest.mark.slow

@@ -1,7 +1,9 @@
 """What a system of one's own has to name, and what a solve says of itself."""
 
 import math
+from collections.abc import Callable
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -92,6 +94,8 @@ def test_t_end_is_the_flow_time_at_which_a_solve_ended(method):
 
 
 class Observing(rd.AbstractSystem):
+    observed: Callable = eqx.field(static=True)
+
     def y0(self):
         return jnp.ones(2)
 
@@ -99,7 +103,7 @@ class Observing(rd.AbstractSystem):
         return -y
 
     def observe(self, t, y):
-        return {"largest": max(y)}
+        return self.observed(y)
 
 
 def in_place(t, y, args):
@@ -135,7 +139,9 @@ def test_what_a_numpy_script_computes_with_is_named_with_the_remedy(kind, door):
 
 def test_so_are_observables_and_crossings():
     with pytest.raises(TypeError, match="Argument `system` must be computed by JAX"):
-        rd.simulate(Observing(), TS)
+        rd.simulate(Observing(lambda y: {"largest": max(y)}), TS)
+    with pytest.raises(TypeError, match=r"observe\(\) that returns a dict name -> array"):
+        rd.simulate(Observing(lambda y: y), TS)
     with pytest.raises(TypeError, match=r"Argument `crossings\['one'\]` must be computed by JAX"):
         rd.simulate(rd.systems.Pathways([1.0], (2,), 0.1, 0.1), TS, crossings={"one": lambda system, t, y: np.sin(t)})
 

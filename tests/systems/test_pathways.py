@@ -46,9 +46,6 @@ def reference(depths, q0, p0, s, d):
     return strengths, run.t
 
 
-CASES = [(2, 2), (3, 3, 3), (1, 4), (3, 7), (13, 13), (2, 5, 9)]
-
-
 def worst_error(depths, start, rtol=1e-10):
     """Largest error of any K_a over the mode's largest |K_a|, and the drift of q^2 - p^2."""
     shape = (len(depths), len(S))
@@ -63,37 +60,23 @@ def worst_error(depths, start, rtol=1e-10):
     return max(errors), float(run.stats["drift"])
 
 
+SLOW = [((2, 2), "balanced", 1e-8), ((1, 4), "balanced", 1e-7), ((2, 5, 9), "wide", 1e-7)]
+LONG = [((2, 2), "wide", 1e-8), ((3, 7), "balanced", 1e-8), ((1, 4), "wide", 1e-7), ((2, 5, 9), "balanced", 1e-7)]
+LONG += [(depths, start, 1e-7) for depths in ((3, 3, 3), (13, 13)) for start in ("wide", "balanced")]
+
+
 @pytest.mark.parametrize(
-    ("depths", "start"),
+    ("depths", "start", "bound"),
     [
-        ((3, 7), "wide"),
-        ((2, 2), "balanced"),
-        *(pytest.param(*case, marks=pytest.mark.slow) for case in (((2, 2), "wide"), ((3, 7), "balanced"))),
+        ((3, 7), "wide", 1e-8),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW),
+        *(pytest.param(*case, marks=pytest.mark.long) for case in LONG),
     ],
 )
-def test_against_an_independent_solver(depths, start):
-    error, drift = worst_error(depths, start)
-    assert error <= 1e-8 and drift <= 1e-8
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("start", ["wide", "balanced"])
-@pytest.mark.parametrize("depths", CASES, ids=str)
-def test_against_an_independent_solver_all_depths(depths, start):
+def test_against_an_independent_solver(depths, start, bound):
     error, drift = worst_error(depths, start)
     print(f"{depths} {start}: error {error:.1e}, drift {drift:.1e}")
-    assert error <= 1e-7 and drift <= 1e-8
-
-
-@pytest.mark.slow
-def test_closed_forms_of_one_pathway():
-    """Two-layer balanced and shallow networks [Saxe14]: a(t) and b(t)."""
-    a0, ts = 0.01, np.linspace(0, 12, 60)
-    s, d = S[:, None], D2[:, None]
-    deep = rd.simulate(Pathways(S, (2,), a0**0.5, a0**0.5, D2), ts, rtol=1e-11).observables["strength"][:, 0].T
-    np.testing.assert_allclose(deep, (s / d) / (1 - (1 - s / (d * a0)) * np.exp(-2 * s * ts)), rtol=1e-8)
-    shallow = rd.simulate(Pathways(S, (1,), 1.0, a0, D2), ts, rtol=1e-11).observables["strength"][:, 0].T
-    np.testing.assert_allclose(shallow, s / d * (1 - np.exp(-d * ts)) + a0 * np.exp(-d * ts), rtol=1e-8)
+    assert error <= bound and drift <= 1e-8
 
 
 @pytest.mark.slow
@@ -131,7 +114,7 @@ def test_s_equal_zero_and_negative_c_at_depth_2():
     st.lists(st.integers(1, 6), min_size=1, max_size=4),
     st.integers(0, 2**16),
 )
-@settings(max_examples=8)
+@settings(max_examples=4)
 def test_permuting_pathways_permutes_the_result(depths, seed):
     rng = np.random.default_rng(seed)
     q, p = rng.uniform(0.3, 1, (len(depths), 2)), rng.uniform(-0.3, 0.5, (len(depths), 2))
@@ -156,9 +139,9 @@ def test_symmetries_of_the_flow():
     np.testing.assert_array_equal(equal[:, 0], equal[:, 1])
     # Depth concentrates: the same head start ends in a larger share in deeper pathways.
     shares = []
-    for depth in (2, 3, 5, 8):
+    for depth in (2, 3, 8):
         race = Pathways([2.0], (depth, depth), q, p)
-        end = rd.simulate(race, [50.0], method="ode").observables["strength"][-1, :, 0]
+        end = rd.simulate(race, 9 * ts, method="ode").observables["strength"][-1, :, 0]
         shares.append(float(end[0] / end.sum()))
     assert shares == sorted(shares) and shares[-1] > shares[0]
 
@@ -174,8 +157,14 @@ def test_the_loss_is_the_networks_loss():
     np.testing.assert_allclose(observed["strength"], first["strength"][0], rtol=1e-12)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("solver", "order"), [(dfx.Heun(), 2), (dfx.Bosh3(), 3), (dfx.Tsit5(), 5)])
+@pytest.mark.parametrize(
+    ("solver", "order"),
+    [
+        pytest.param(dfx.Heun(), 2, marks=pytest.mark.slow),
+        pytest.param(dfx.Bosh3(), 3, marks=pytest.mark.long),
+        pytest.param(dfx.Tsit5(), 5, marks=pytest.mark.long),
+    ],
+)
 def test_the_error_falls_at_the_solvers_order(solver, order):
     system = Pathways([1.0], (3, 4), 0.7, np.array([[0.2], [0.1]]))
     exact = rd.simulate(system, [3.0], rtol=1e-13).observables["strength"][-1]

@@ -62,27 +62,28 @@ def test_times_before_between_and_after_all_switches():
         rd.simulate(system, ts).observables["strength"][:, :, 0], by_scipy([2], [], ts), atol=1e-7
     )
     later = rd.simulate(system, np.array([7.0, 9.0]), t0=6.0)
-    alone = rd.simulate(race(-2.0), np.array([7.0, 9.0]), t0=6.0)
-    np.testing.assert_allclose(later.observables["strength"], alone.observables["strength"], atol=1e-8)
+    np.testing.assert_allclose(later.observables["strength"][:, :, 0], by_scipy([-2], [], [1.0, 3.0]), atol=1e-7)
 
 
 @pytest.mark.slow
 def test_members_and_derivatives():
-    ts = np.linspace(0, 12, 7)
+    ts = np.linspace(0, 8, 5)
 
     def build(shift):
         first = race(2.0).at((jnp.asarray(START[:2])[:, None], (jnp.asarray(START[2:]) + shift)[:, None]))
         return rd.systems.Piecewise([first, race(-2.0)], [5.0])
 
+    @jax.jit
+    def alone(shift):
+        return rd.solve(build(shift), ts, rtol=1e-11).observables["strength"]
+
+    def final(shift):
+        return alone(shift)[-1, 0, 0]
+
     shifts = np.array([0.0, 0.01])
-    many = rd.ensemble(build, shifts, ts)
+    many = rd.ensemble(build, shifts, ts, rtol=1e-11)
     for member, shift in enumerate(shifts):
-        one = rd.simulate(build(jnp.asarray(shift)), ts)
-        np.testing.assert_allclose(many.observables["strength"][member], one.observables["strength"], atol=1e-9)
-
-    def final(shift, rtol=1e-11):
-        return rd.solve(build(shift), ts[:4], rtol=rtol).observables["strength"][-1, 0, 0]
-
+        np.testing.assert_allclose(many.observables["strength"][member], alone(shift), atol=1e-9)
     by_difference = (final(1e-5) - final(-1e-5)) / 2e-5
     assert float(jax.grad(final)(0.0)) == pytest.approx(float(by_difference), rel=1e-5)
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 
 import racedyn as rd
 from gated_examples import ROUTE_TARGETS, random_problem, routing
-from racedyn.reduction import levels
 from racedyn.reduction.validity import rounding
+from racedyn.systems.gated import door
 from racedyn.systems.gated.condensed import condense, condense_modes
 from racedyn.systems.gated.symmetry import share
 from racedyn.systems.gated.wiring import wire
@@ -172,7 +172,7 @@ def test_aligned_routing_is_a_flow_of_three_matrices(level, monkeypatch):
     network, task = routing(3, 3)
     weights = aligned(network, task.pair_modes("x0", "y0"))
     flow = rd.reduce(network, task, weights, level=level, paths=())
-    monkeypatch.setattr(levels, "share", lambda wiring, *_: (wiring, {edge: edge for edge in wiring.edges}))
+    monkeypatch.setattr(door, "share", lambda wiring, *_: (wiring, {edge: edge for edge in wiring.edges}))
     whole = rd.reduce(network, task, weights, level=level, paths=())
     assert [sum(len(stack) for stack in f.y0()) for f in (flow, whole)] == [3, 7]
     before, after = (f.matrices(f.vector_field(jnp.asarray(0.0), f.y0(), None)) for f in (whole, flow))

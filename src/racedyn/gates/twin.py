@@ -12,7 +12,14 @@ import numpy as np
 from racedyn._checks import check_int, check_name, fail
 from racedyn._text import brief
 from racedyn._types import Weights
-from racedyn.networks import Network, check_task, check_weights, forward, split_units
+from racedyn.networks import (
+    Network,
+    Problem,
+    check_task,
+    check_weights,
+    forward,
+    split_units,
+)
 from racedyn.tasks import Task
 from racedyn.trajectory import Trajectory
 
@@ -20,19 +27,31 @@ BY = ("example", "context")
 
 
 class Twin(NamedTuple):
-    """A gated network, the task with the contexts that its gates depend on, and its weights: it
-    trains like any other.
+    """A gated network, the task with the contexts that its gates depend on, and its weights.
+
+    **Fields:** `problem`, the three as one, which `train`, `reduce` and all others take as it is:
+    `rd.train(twin.problem, lr=0.1, steps=100)`; `network`, `task`, `weights` are its parts.
 
     `dead`: neurons left out, as they are on in no example, or by context in most examples of no
     context. `disagreement`: part of the others' gates that are not what the ReLU network's are at
     the step whose weights it takes over. Gates are read by the contexts of this `task`, not of the
     one it was made from."""
 
-    network: Network
-    task: Task
-    weights: Weights
+    problem: Problem
     dead: int
     disagreement: float
+
+    @property
+    def network(self) -> Network:
+        return self.problem.network
+
+    @property
+    def task(self) -> Task:
+        return self.problem.task
+
+    @property
+    def weights(self) -> Mapping[str, Any]:
+        return self.problem.weights
 
     def __repr__(self) -> str:
         return brief(self)
@@ -131,7 +150,7 @@ def twin(
         gated, taken = split_units(gated, taken)
     with_contexts = dataclasses.replace(task, context=contexts, num_contexts=gates.shape[1])
     off = np.mean(gates[alive][:, contexts] != active[alive])
-    return Twin(gated, with_contexts, taken, len(gates) - len(alive), float(off))
+    return Twin(Problem(gated, with_contexts, taken), len(gates) - len(alive), float(off))
 
 
 def _active(network: Network, task: Task, weights: Weights, hidden: str) -> np.ndarray:

@@ -111,7 +111,7 @@ def run(
     # Before the training, so that whatever can't be reduced is refused before it costs hours.
     decay, theory = config.train.weight_decay, config.theory
     system = (
-        reduce(network, task, weights, level=theory.level, force=theory.force, weight_decay=decay)
+        reduce(network, task, weights, level=theory.level, inexact=theory.force, weight_decay=decay)
         if network.linear
         else None
     )

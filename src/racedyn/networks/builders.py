@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import as_list, check_is, check_name, check_positive_int, fail
-from racedyn.networks.network import KINDS, Network, Node
+from racedyn.networks.activations import ACTIVATIONS
+from racedyn.networks.network import Network, Node
 from racedyn.tasks import Task
 
 
@@ -87,7 +88,7 @@ def _several(width: Any) -> bool:
 
 def _pathways(task, depths, widths, activation, activate_last, suffix) -> Network:  # type: ignore[no-untyped-def]
     check_is("task", task, Task, "be a Task")
-    check_name("activation", activation, KINDS)
+    check_name("activation", activation, ACTIVATIONS)
     if len(task.targets) != 1:
         fail(
             "task",

@@ -1,22 +1,16 @@
 """The forward pass of a gated network."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import as_real, check_mapping, check_name, fail
 from racedyn._types import Array, Weights
+from racedyn.networks.activations import ACTIVATIONS
 from racedyn.networks.fit import traceable_weights
 from racedyn.networks.network import Network
-
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "linear": lambda h: h,
-    "relu": jax.nn.relu,
-    "tanh": jnp.tanh,
-}
 
 
 def forward(

@@ -22,9 +22,9 @@ from racedyn._checks import (
 from racedyn._names import AXES, check_file_name
 from racedyn._text import clipped
 from racedyn._types import FrozenDict, Path, Weights
+from racedyn.networks.activations import ACTIVATIONS
 from racedyn.tasks import Task
 
-KINDS = ("linear", "relu", "tanh")
 MAX_PATHS = 100_000
 
 
@@ -114,7 +114,7 @@ class Network(eqx.Module):
             )
         for edge, kind in (edge_kinds or {}).items():
             check_name("edge_kinds", edge, self.edges)
-            check_name(f"edge_kinds[{edge!r}]", kind, KINDS)
+            check_name(f"edge_kinds[{edge!r}]", kind, ACTIVATIONS)
         self.edge_kinds = FrozenDict(edge_kinds or {})
 
     def __repr__(self) -> str:
@@ -297,7 +297,8 @@ def _as_node(name: str, given: Any) -> Node:
         )
     width, kind = pair
     return Node(
-        check_positive_int(f"nodes[{name!r}]", width), check_name(f"nodes[{name!r}]", kind, KINDS)
+        check_positive_int(f"nodes[{name!r}]", width),
+        check_name(f"nodes[{name!r}]", kind, ACTIVATIONS),
     )
 
 

@@ -3,7 +3,7 @@ mode (level "modes").
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,19 @@ from racedyn.networks import Network
 from racedyn.paths import Statistics, off_diagonal
 
 Matrices = Mapping[str, np.ndarray]
+
+
+def gated_alike(
+    network: Network, nodes: Mapping[str, Any], edges: Mapping[str, tuple[str, str]]
+) -> Network:
+    """A network of other widths or edges with the gates of `network`, name by name."""
+    return Network(
+        dict(nodes),
+        dict(edges),
+        node_gates=network.node_gates,
+        edge_gates=network.edge_gates,
+        num_contexts=network.num_contexts,
+    )
 
 
 class Closed(NamedTuple):
@@ -64,6 +77,13 @@ def closed_bases(
     for node in inner:
         if bases[node].shape[1] == 0:  # all its weights are zero and stay so: any direction will do
             bases[node] = np.eye(len(bases[node]))[:, :1]
+    full = [network.nodes[node].width for node in inner]
+    grown = bool(inner) and sizes[-1] == full and sizes[0] != full
+    return Closed(bases, _residual(network, weights, bases), grown)
+
+
+def _residual(network: Network, weights: Matrices, bases: Mapping[str, np.ndarray]) -> float:
+    """What of W_e H_s and W_e^T H_t lies outside the bases, relative, at most."""
     residual = 0.0
     for edge, (source, target) in network.edges.items():
         for matrix, start, end in (
@@ -75,8 +95,7 @@ def closed_bases(
             if norm:
                 outside = image - bases[end] @ (bases[end].T @ image)
                 residual = max(residual, float(np.linalg.norm(outside) / norm))
-    full = [network.nodes[node].width for node in inner]
-    return Closed(bases, residual, bool(inner) and sizes[-1] == full and sizes[0] != full)
+    return residual
 
 
 def _extended(
@@ -158,6 +177,8 @@ def carried_frames(
                     for edge in network.edges_into(node)
                 ]
             )
+            # (edge, n, mode): each mode has the direction of the edge that carries most of it, as a
+            # sum over edges could cancel.
             strongest = np.argmax(np.linalg.norm(images, axis=1), axis=0)
             frames[node] = _orthonormal(
                 np.stack([images[i, :, a] for a, i in enumerate(strongest)], axis=1)

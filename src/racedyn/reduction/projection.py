@@ -10,28 +10,33 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import as_matrix, check_mapping, check_name, fail
-from racedyn._types import Weights
-from racedyn.networks import Network, Node, check_task, check_weights, refuse_unit_gates
+from racedyn.networks import Network, Node, Problem, refuse_unit_gates, the_three
+from racedyn.paths import Pair
+from racedyn.reduction.bases import gated_alike
 from racedyn.tasks import Modes, Task
 
 
 def project(
-    network: Network, task: Task, weights: Mapping[str, Any], bases: Mapping[str, Any]
-) -> tuple[Network, Task, Weights]:
+    network: Network | Problem,
+    task: Task | None = None,
+    weights: Mapping[str, Any] | None = None,
+    *,
+    bases: Mapping[str, Any],
+) -> Problem:
     """`network`, `task` and `weights` in the coordinates of `bases`: node -> orthonormal columns
     (n, k).
 
-    The result is a network like any other, of width k at each node, that trains and is simulated
-    like one: B_e = R_t^T W_e R_s, inputs R^T x, targets R^T y. It learns exactly as the whole
-    network does where the bases are complete at inputs and outputs and closed under the initial
-    matrices (`reduce(level="matrix")` finds such bases). Strengths of its paths, read in its own
-    task's modes, are those of the whole network; a pair of nodes where a basis does not hold all
-    its modes is read in modes of what is left of the task, and warned of by name.
+    The result unpacks into network, task and weights. It is a network like any other, of width k at
+    each node, that trains and is simulated like one: B_e = R_t^T W_e R_s, inputs R^T x, targets R^T
+    y. It learns exactly as the whole network does where the bases are complete at inputs and
+    outputs and closed under the initial matrices (`reduce(level="matrix")` finds such bases).
+    Strengths of its paths, read in its own task's modes, are those of the whole network; a pair of
+    nodes where a basis does not hold all its modes is read in modes of what is left of the task,
+    and warned of by name.
 
     Raises `ValueError` for a node without a basis, a basis that is not orthonormal, or a nonlinear
     network, which does not commute with rotations."""
-    check_task(network, task)
-    weights = check_weights(network, weights)
+    network, task, weights = the_three(network, task, weights)
     if not network.linear:
         fail(
             "network",
@@ -40,6 +45,31 @@ def project(
             "A nonlinear layer does not commute with bases.",
         )
     refuse_unit_gates(network)
+    R = _checked_bases(network, bases)
+    narrow = gated_alike(
+        network, {node: Node(R[node].shape[1]) for node in network.nodes}, network.edges
+    )
+    read = _readable(task, R)
+    small = Task(
+        inputs={node: R[node].T @ X for node, X in task.inputs.items()},
+        targets={node: R[node].T @ Y for node, Y in task.targets.items()},
+        context=task.context,
+        num_contexts=task.num_contexts,
+        name=task.name,
+        bases={
+            pair: (R[pair[1]].T @ modes.U, R[pair[0]].T @ modes.V) for pair, modes in read.items()
+        },
+        mode_names={pair: modes.names for pair, modes in read.items()},
+        item_names=task.item_names,
+    )
+    matrices = {
+        edge: R[t].T @ np.asarray(weights[edge]) @ R[s] for edge, (s, t) in network.edges.items()
+    }
+    return Problem(narrow, small, matrices)
+
+
+def _checked_bases(network: Network, bases: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Node -> R, (n, k), orthonormal columns."""
     check_mapping("bases", bases, "be a dict node -> orthonormal columns (n, k)")
     for node in bases:
         check_name("bases", node, network.nodes)
@@ -66,13 +96,11 @@ def project(
                 "they are not",
                 "np.linalg.qr makes them so.",
             )
-    narrow = Network(
-        {node: Node(R[node].shape[1]) for node in network.nodes},
-        dict(network.edges),
-        node_gates=network.node_gates,
-        edge_gates=network.edge_gates,
-        num_contexts=network.num_contexts,
-    )
+    return R
+
+
+def _readable(task: Task, R: Mapping[str, np.ndarray]) -> dict[Pair, Modes]:
+    """The modes of each pair that its bases hold, with a warning of those that they do not."""
     read = {}
     for pair, modes in task.all_modes().items():
         without = [
@@ -87,26 +115,11 @@ def project(
                 "projected network are read in modes of what is left of the task, not in those of "
                 "the whole one.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         else:
             read[pair] = modes
-    small = Task(
-        inputs={node: R[node].T @ X for node, X in task.inputs.items()},
-        targets={node: R[node].T @ Y for node, Y in task.targets.items()},
-        context=task.context,
-        num_contexts=task.num_contexts,
-        name=task.name,
-        bases={
-            pair: (R[pair[1]].T @ modes.U, R[pair[0]].T @ modes.V) for pair, modes in read.items()
-        },
-        mode_names={pair: modes.names for pair, modes in read.items()},
-        item_names=task.item_names,
-    )
-    matrices = {
-        edge: R[t].T @ np.asarray(weights[edge]) @ R[s] for edge, (s, t) in network.edges.items()
-    }
-    return narrow, small, check_weights(narrow, matrices)
+    return read
 
 
 def projected_modes(modes: Modes, R: Mapping[str, np.ndarray], pair: tuple[str, str]) -> Modes:

@@ -6,9 +6,9 @@ from typing import Any
 from racedyn._checks import check_flags, check_is, check_name, check_not_negative, fail
 from racedyn._jit import full_precision
 from racedyn._types import Path
-from racedyn.networks import Network, check_task, check_weights, warn_of_closed_gates
+from racedyn.networks import Network, Problem, check_task, the_three, warn_of_closed_gates
 from racedyn.paths import observed_paths
-from racedyn.reduction.levels import Problem, full_flow, matrix_flow, modes_flow, own_modes_flow
+from racedyn.reduction.levels import Assignment, full_flow, matrix_flow, modes_flow, own_modes_flow
 from racedyn.reduction.pathway import pathway_race
 from racedyn.rules import check_stages
 from racedyn.systems import AbstractSystem
@@ -19,12 +19,12 @@ LEVELS = ("pathway", "modes", "matrix", "full")
 
 @full_precision
 def reduce(
-    network: Network,
-    task: Task,
-    weights: Mapping[str, Any],
+    network: Network | Problem,
+    task: Task | None = None,
+    weights: Mapping[str, Any] | None = None,
     *,
     level: str = "pathway",
-    force: bool = False,
+    inexact: bool = False,
     weight_decay: float = 0.0,
     stages: Sequence[Sequence[str]] | None = None,
     bases: str = "nodes",
@@ -49,7 +49,7 @@ def reduce(
 
     **Arguments:**
 
-    - `force`: go on where the level isn't exact; `validity` records that, and how far from it. At
+    - `inexact`: go on where the level isn't exact; `validity` records that, and how far from it. At
       "matrix" the bases are then those of one sweep.
     - `weight_decay`: rate, in units of 1/tau, at which all weights decay besides; it keeps every
       reduction as exact.
@@ -68,9 +68,8 @@ def reduce(
     Raises `ValueError` where a level isn't exact (with the measured reason, and the level that is),
     for a nonlinear network, and for weights or a task that do not fit."""
     check_name("level", level, LEVELS)
-    check_flags(force=force)
-    check_task(network, task)
-    weights = check_weights(network, weights)
+    check_flags(inexact=inexact)
+    network, task, weights = the_three(network, task, weights)
     check_not_negative("weight_decay", weight_decay)
     if not network.linear:
         fail(
@@ -114,7 +113,7 @@ def reduce(
         )
     read = task.all_modes() if modes is None else task.modes_in(modes)
     observed = observed_paths(network, paths, None if bases == "paths" else read)
-    problem = Problem(
+    assigned = Assignment(
         network, task, weights, weight_decay, check_stages(network, stages), observed, read
     )
     build = {
@@ -122,4 +121,4 @@ def reduce(
         "matrix": matrix_flow,
         "modes": own_modes_flow if bases == "paths" else modes_flow,
     }
-    return build[level](problem, force)
+    return build[level](assigned, inexact)

@@ -21,19 +21,24 @@ from racedyn._checks import (
 )
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Weights
-from racedyn.networks import Network, check_task, check_weights, forward
+from racedyn.networks import Network, Problem, check_weights, forward, the_three
 from racedyn.tasks import Task
 
 
-def activity(network: Network, weights: Mapping[str, Any], task: Task, node: str) -> Array:
+def activity(
+    network: Network | Problem,
+    task: Task | None = None,
+    weights: Mapping[str, Any] | None = None,
+    *,
+    node: str,
+) -> Array:
     """What a node holds of every example of a task, gates as the task's contexts set them: (units,
     P).
 
     Raises `ValueError` for an unknown node, and for a task or weights that do not fit.
     """
-    check_task(network, task)
+    network, task, weights = the_three(network, task, weights)
     check_name("node", node, network.nodes)
-    weights = check_weights(network, weights)
     inputs, context = on_device(task, weights)
     return forward(network, weights, inputs, context)[node]
 

@@ -13,7 +13,16 @@ import numpy as np
 from racedyn._checks import as_real, check_finite, check_mapping, fail
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Weights
-from racedyn.networks import ACTIVATIONS, Network, check_task, check_weights, forward, gate_groups
+from racedyn.networks import (
+    ACTIVATIONS,
+    Network,
+    Problem,
+    check_task,
+    check_weights,
+    forward,
+    gate_groups,
+    the_three,
+)
 from racedyn.paths import path_classes
 from racedyn.representations.hidden import on_device
 from racedyn.tasks import Task
@@ -32,7 +41,9 @@ def open_outputs(network: Network, task: Task) -> dict[str, np.ndarray]:
     }
 
 
-def tangent_kernel(network: Network, weights: Mapping[str, Any], task: Task) -> np.ndarray:
+def tangent_kernel(
+    network: Network | Problem, task: Task | None = None, weights: Mapping[str, Any] | None = None
+) -> np.ndarray:
     """The neural tangent kernel Theta = sum_e J_e J_e^T, J_e = d yhat / d W_e, on the examples of a
     task: (row, row).
 
@@ -47,8 +58,8 @@ def tangent_kernel(network: Network, weights: Mapping[str, Any], task: Task) -> 
     networks alike: J_e of a row is delta h^T, so that no Jacobian is formed, and memory goes with
     rows^2 + rows x units. On the host. Raises `ValueError` for a task or weights that do not fit.
     """
+    network, task, weights = the_three(network, task, weights)
     seeds, examples = _rows(network, task)
-    weights = check_weights(network, weights)
     inputs, context = on_device(task, weights)
     seeds = jax.tree.map(lambda seed: jnp.asarray(seed, jnp.result_type(*weights.values())), seeds)
     h, deltas = jax.tree.map(

@@ -41,7 +41,7 @@ class Measured(NamedTuple):
 
 def _measured(network: Network, task: RoutingTask, run: Trajectory) -> Measured:
     rows = range(0, len(np.asarray(run.ts)), max(1, len(np.asarray(run.ts)) // 25))
-    kernels = [tangent_kernel(network, weights_of(run, row), task) for row in (0, -1)]
+    kernels = [tangent_kernel(network, task, weights_of(run, row)) for row in (0, -1)]
     blank = blank_loss(task)
     return Measured(
         float(np.asarray(run.observables["loss"])[-1]) / blank,

@@ -2,14 +2,18 @@
 
 from racedyn.systems.base import AbstractSystem, from_function
 from racedyn.systems.closures import with_own_arrays as with_own_arrays
-from racedyn.systems.gated.condensed import Condensed as Condensed
-from racedyn.systems.gated.condensed import condense as condense
-from racedyn.systems.gated.condensed import condense_modes as condense_modes
-from racedyn.systems.gated.flow import GatedFlow as GatedFlow
-from racedyn.systems.gated.flow import places as places
-from racedyn.systems.gated.plan import make_plan as make_plan
-from racedyn.systems.gated.symmetry import share as share
-from racedyn.systems.gated.wiring import wire as wire
+from racedyn.systems.gated import FULL as FULL
+from racedyn.systems.gated import MATRIX as MATRIX
+from racedyn.systems.gated import MODES as MODES
+from racedyn.systems.gated import Condensed as Condensed
+from racedyn.systems.gated import GatedFlow as GatedFlow
+from racedyn.systems.gated import Level as Level
+from racedyn.systems.gated import Modewise as Modewise
+from racedyn.systems.gated import Reading as Reading
+from racedyn.systems.gated import Size as Size
+from racedyn.systems.gated import Trained as Trained
+from racedyn.systems.gated import condense as condense
+from racedyn.systems.gated import gated_flow as gated_flow
 from racedyn.systems.pathways import Pathways
 from racedyn.systems.piecewise import Piecewise
 

@@ -12,6 +12,7 @@ import numpy as np
 from racedyn._checks import as_real, check_callable, check_finite, fail, shown
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, PyTree
+from racedyn.tasks import Modes
 
 
 class AbstractSystem(eqx.Module):
@@ -73,6 +74,18 @@ class AbstractSystem(eqx.Module):
 
     def __repr__(self) -> str:
         return brief(self)
+
+    @property
+    def modes(self) -> Modes | None:
+        """The modes in which its strengths are read. By default None: it has none."""
+        return None
+
+    @property
+    def validity(self) -> Mapping[str, Any] | None:
+        """What was measured of a system that stands for a network, as `racedyn.reduce` makes them:
+        name -> value, `exact` among them. By default None.
+        """
+        return None
 
     @property
     def lanes(self) -> int | None:
@@ -171,6 +184,14 @@ class _From(AbstractSystem):
 
     def jumps(self) -> ArrayLike | None:
         return self.system.jumps()
+
+    @property
+    def modes(self) -> Modes | None:
+        return self.system.modes
+
+    @property
+    def validity(self) -> Mapping[str, Any] | None:
+        return self.system.validity
 
     @property
     def lanes(self) -> int | None:

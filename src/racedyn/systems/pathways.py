@@ -13,6 +13,7 @@ from racedyn._text import clipped
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
 from racedyn.exact import Ending, converged, trajectory
 from racedyn.systems.base import AbstractSystem
+from racedyn.tasks import Modes
 
 State = tuple[Array, Array]
 
@@ -65,7 +66,7 @@ class Pathways(AbstractSystem):
         weight_decay: ArrayLike = 0.0,
         path_names: Sequence[str] | None = None,
         mode_names: Sequence[str] | None = None,
-        modes: Any = None,
+        modes: Modes | None = None,
         validity: Mapping[str, Any] | None = None,
     ):
         S = jnp.atleast_1d(_as_real("singular_values", singular_values))
@@ -112,20 +113,18 @@ class Pathways(AbstractSystem):
         ):
             if names is not None and len(names) != count:
                 fail(argument, f"have {count} names", f"it has {len(names)}")
-        self.notes = HostOnly({"modes": modes, "validity": {} if validity is None else validity})
+        self.notes = HostOnly({"modes": modes, "validity": validity})
 
     def __repr__(self) -> str:
         return clipped(self.describe())
 
     @property
-    def modes(self) -> Any:
-        """The `racedyn.tasks.Modes` that the strengths are read in, or None."""
+    def modes(self) -> Modes | None:
         return self.notes.value["modes"]
 
     @property
-    def validity(self) -> Mapping[str, Any]:
-        """What `reduce` measured about this reduction."""
-        return self.notes.value["validity"]  # type: ignore[no-any-return]
+    def validity(self) -> Mapping[str, Any] | None:
+        return self.notes.value["validity"]
 
     def y0(self) -> State:
         return self.q, self.p

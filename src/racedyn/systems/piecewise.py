@@ -11,6 +11,7 @@ import numpy as np
 from racedyn._checks import as_list, as_real, check_names, fail, shown
 from racedyn._types import Array, ArrayLike, HostOnly, PyTree
 from racedyn.systems.base import AbstractSystem
+from racedyn.tasks import Modes
 
 
 class Piecewise(AbstractSystem):
@@ -40,7 +41,7 @@ class Piecewise(AbstractSystem):
     ```
     """
 
-    systems: tuple[Any, ...]
+    systems: tuple[AbstractSystem, ...]
     times: tuple[Array, ...]  # numbers, as arrays with an axis have that of lanes
     notes: HostOnly = eqx.field(static=True)
 
@@ -84,10 +85,7 @@ class Piecewise(AbstractSystem):
                         f"that of systems[{number}] is {shape(system)}, that of "
                         f"systems[0] {shape(first)}",
                     )
-            mine, others = (
-                first.modes if hasattr(first, "modes") else None,
-                getattr(system, "modes", None),
-            )
+            mine, others = first.modes, system.modes
             if mine is not None and others is not None and not mine.same_as(others):
                 but = f"those of systems[{number}] are others than those of systems[0]"
                 remedy = (
@@ -110,7 +108,7 @@ class Piecewise(AbstractSystem):
         times, names = self.notes.value["times"], self.notes.value["names"]
         recorded = []
         for number, time in enumerate(times):
-            modes = getattr(self.systems[number], "modes", None)
+            modes = self.systems[number].modes
             known = (
                 {}
                 if modes is None
@@ -123,16 +121,16 @@ class Piecewise(AbstractSystem):
         return recorded
 
     @property
-    def modes(self) -> Any:
+    def modes(self) -> Modes | None:
         """Those in which all systems are read, with S and d of the last."""
-        return getattr(self.systems[-1], "modes", None)
+        return self.systems[-1].modes
 
     @property
     def validity(self) -> Mapping[str, Any]:
         """That of each system, by number; and what the worst of them has off the diagonal of the
         modes, which it leaves out.
         """
-        each = [dict(getattr(system, "validity", {})) for system in self.systems]
+        each = [dict(system.validity or {}) for system in self.systems]
         left_out = [
             found["targets_off_diagonal"] for found in each if "targets_off_diagonal" in found
         ]
@@ -165,32 +163,32 @@ class Piecewise(AbstractSystem):
         return self._now(t, lambda system: system.vector_field(t, y, args))
 
     def observe(self, t: Array, y: PyTree) -> dict[str, Array]:
-        return self._now(t, lambda system: system.observe(t, y))  # type: ignore[no-any-return]
+        return self._now(t, lambda system: system.observe(t, y))
 
     def dims(self) -> Mapping[str, tuple[str, ...]]:
-        return self.systems[0].dims()  # type: ignore[no-any-return]
+        return self.systems[0].dims()
 
     def labels(self) -> Mapping[str, tuple[str, ...]]:
-        return self.systems[0].labels()  # type: ignore[no-any-return]
+        return self.systems[0].labels()
 
     def describe(self) -> str:
         return ", then ".join(system.describe() for system in self.systems)
 
     @property
     def lanes(self) -> int | None:
-        return self.systems[0].lanes  # type: ignore[no-any-return]
+        return self.systems[0].lanes
 
     def rates(self) -> Array | None:
-        return self.systems[0].rates()  # type: ignore[no-any-return]
+        return self.systems[0].rates()
 
     def amplification(self) -> ArrayLike:
-        return self.systems[0].amplification()  # type: ignore[no-any-return]
+        return self.systems[0].amplification()
 
     def magnitudes(self, y: PyTree) -> PyTree:
         return self.systems[0].magnitudes(y)
 
     def drift(self, y: PyTree, y0: PyTree) -> Array:
-        return self.systems[0].drift(y, y0)  # type: ignore[no-any-return]
+        return self.systems[0].drift(y, y0)
 
 
 def _shape(tree: PyTree) -> Any:

@@ -190,10 +190,11 @@ def condense_modes(
     `frames`: node -> (n, mode), orthonormal; at an output also (n, k, mode), k directions per mode,
     whose targets are then (k, column, mode). In each mode a group of contexts needs as many columns
     as it has inputs."""
-    old, num_groups = condensed.group, condensed.gating.num_groups
+    num_groups = condensed.gating.num_groups
     X = {
         node: frames[node].T @ columns for node, columns in condensed.inputs.items()
     }  # (mode, column)
+    # A frame (n, mode) is one of k = 1 directions: (mode, k, column) either way.
     Y = {
         node: np.einsum(
             "nka,nc->akc",
@@ -202,6 +203,38 @@ def condense_modes(
         )
         for node, columns in condensed.targets.items()
     }
+    inputs, targets, group = _turned_by_mode(X, Y, condensed.group, num_groups)
+    parts = _independent_parts(network, condensed.gating)
+    for mode in range(len(next(iter(X.values())))):
+        own = {node: rows[mode][None] for node, rows in inputs.items()}
+        fitted = fit_targets(
+            parts, own, {node: rows[mode] for node, rows in targets.items()}, group, num_groups
+        )
+        for node, rows in fitted.items():
+            targets[node][mode] = rows
+    whole, kept = (
+        sum(float(np.sum(rows**2)) for rows in arrays.values())
+        for arrays in (condensed.targets, targets)
+    )
+    left = whole - kept
+    floor = condensed.floor + (0.5 * condensed.weight * left if left > _NOISE * whole else 0.0)
+    # From here on the mode is the last axis, as in every array of a laned system.
+    inputs = {node: np.ascontiguousarray(rows.T[None]) for node, rows in inputs.items()}
+    targets = {
+        node: np.ascontiguousarray(rows.transpose(1, 2, 0)) for node, rows in targets.items()
+    }
+    return Condensed(condensed.gating, inputs, targets, group, condensed.weight, floor)
+
+
+def _turned_by_mode(
+    X: Mapping[str, np.ndarray], Y: Mapping[str, np.ndarray], old: np.ndarray, num_groups: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
+    """Inputs (mode, column) and targets (mode, k, column) in as few columns per group of contexts
+    as it has inputs, and the group of each.
+
+    In one mode the columns of a group are a matrix (column, input) = turn @ reduced with
+    orthonormal columns of `turn`. Columns turned by it have the same correlations, and a group has
+    the same number of them in every mode, so that the modes are one array."""
     columns_of = _columns_of_groups(old, num_groups)
     given, wanted = _live_nodes(X, old, num_groups), _live_nodes(Y, old, num_groups)
     sizes = [
@@ -218,28 +251,12 @@ def condense_modes(
             block = np.stack(
                 [X[node][:, columns] for node in sources], axis=2
             )  # (mode, column, input)
+            # (mode, column, size) and (mode, size, input): in the new columns input i is
+            # reduced[:, :, i].
             turn, reduced = np.linalg.qr(block)
             for i, node in enumerate(sources):
                 inputs[node][:, place : place + size] = reduced[:, :, i]
             for node in sinks:
                 targets[node][..., place : place + size] = Y[node][..., columns] @ turn
             place += size
-    parts = _independent_parts(network, condensed.gating)
-    for mode in range(len(next(iter(X.values())))):
-        own = {node: rows[mode][None] for node, rows in inputs.items()}
-        fitted = fit_targets(
-            parts, own, {node: rows[mode] for node, rows in targets.items()}, group, num_groups
-        )
-        for node, rows in fitted.items():
-            targets[node][mode] = rows
-    whole, kept = (
-        sum(float(np.sum(rows**2)) for rows in arrays.values())
-        for arrays in (condensed.targets, targets)
-    )
-    left = whole - kept
-    floor = condensed.floor + (0.5 * condensed.weight * left if left > _NOISE * whole else 0.0)
-    inputs = {node: np.ascontiguousarray(rows.T[None]) for node, rows in inputs.items()}
-    targets = {
-        node: np.ascontiguousarray(rows.transpose(1, 2, 0)) for node, rows in targets.items()
-    }
-    return Condensed(condensed.gating, inputs, targets, group, condensed.weight, floor)
+    return inputs, targets, group

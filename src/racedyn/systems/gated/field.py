@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 
 from racedyn._types import Array
-from racedyn.systems.gated.plan import Bundle, Plan, Sums
+from racedyn.systems.gated.plan import Bundle, Fixed, Plan, Sums
 
 Bundles = tuple[Array, ...]
 PerLayer = Sequence[Array | None]
@@ -45,6 +45,7 @@ def forward(plan: Plan, weights: Bundles, inputs: PerLayer) -> tuple[Array, ...]
             continue
         products = []
         for i in layer.arriving:
+            # e: edges of the bundle, p: products of each, s and t: units of source and target.
             carried = _carried(signals[plan.bundles[i].source], plan.bundles[i])
             product = jnp.einsum("eps,ets->ept", carried, weights[i])
             products.append(product.reshape(product.shape[0] * product.shape[1], layer.width))
@@ -81,6 +82,7 @@ def backward(plan: Plan, weights: Bundles, signals: Sequence[Array], targets: Pe
                 sent[i] = jnp.einsum("ept,ets->eps", own, weights[i]).reshape(
                     edges * products, plan.layers[bundle.source].width
                 )
+            # What is sent back is that of one product; the gradient has all equal ones.
             if bundle.count is not None:
                 own = own * jnp.asarray(bundle.count.array, h.dtype)[:, :, None]
             field[i] = jnp.einsum("ept,eps->ets", own, _carried(signals[bundle.source], bundle))
@@ -96,8 +98,8 @@ def _carried(signals: Array, bundle: Bundle) -> Array:
     return signals[bundle.rows.array]
 
 
-def _of_targets(signals: Array, rows: object) -> Array:
-    return signals if rows is None else signals[rows.array]  # type: ignore[attr-defined, no-any-return]
+def _of_targets(signals: Array, rows: Fixed | None) -> Array:
+    return signals if rows is None else signals[rows.array]
 
 
 def _summed(sums: Sums, parts: Sequence[Array]) -> Array:

@@ -7,12 +7,21 @@ derivatives as long as they are equal, and they start equal. One of each colour 
 equal products count as often as there are."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from racedyn.networks import distinct_rows
 from racedyn.rules import Stages
 from racedyn.systems.gated.wiring import Terms, Wiring
+
+
+class _Colours(NamedTuple):
+    """A number for each row, edge and product; equal ones where nothing tells two apart."""
+
+    row: np.ndarray
+    edge: np.ndarray
+    product: np.ndarray
 
 
 def share(
@@ -23,26 +32,40 @@ def share(
     `tolerance`: differences of this size, relative to the largest value, between initial weights,
     inputs or targets count as rounding."""
     names = list(wiring.edges)
-    edge = _colour_of_edges(wiring, weights, stages, tolerance)
-    row = _colour_of_rows(wiring, tolerance)
+    colours = _refined(
+        wiring,
+        _colour_of_edges(wiring, weights, stages, tolerance),
+        _colour_of_rows(wiring, tolerance),
+    )
+    first = np.unique(colours.edge, return_index=True)[1]
+    stands_for = {
+        name: names[first[colour]] for name, colour in zip(names, colours.edge, strict=True)
+    }
+    return wiring if len(first) == len(names) else _quotient(wiring, colours), stands_for
+
+
+def _refined(wiring: Wiring, edge: np.ndarray, row: np.ndarray) -> _Colours:
+    """These colours split until none splits any more, by what things are the sum of and what they
+    are used in.
+    """
     product = _combined(edge[wiring.edge_of], row[wiring.row_of])
     to, at, coefficient = wiring.arrive
     gate = _combined(coefficient)
     # Colours only split, so that after as many turns as there are things none does.
     for _ in range(len(row) + len(edge) + len(product) + 1):
         before = [colours.max(initial=-1) for colours in (row, edge, product)]
+        # A product by its matrix and the row it starts from (its value), and by the rows that it
+        # goes into, with their gates (its error).
         departing = _multisets(at, _combined(row[to], gate), len(product))
         product = _combined(product, edge[wiring.edge_of], row[wiring.row_of], departing)
+        # A row by the products that make it, with their gates, and by those that start from it.
         arriving = _multisets(to, _combined(product[at], gate), len(row))
         row = _combined(row, arriving, _multisets(wiring.row_of, product, len(row)))
+        # A matrix by its products, of which its derivative is the sum.
         edge = _combined(edge, _multisets(wiring.edge_of, product, len(edge)))
         if [colours.max(initial=-1) for colours in (row, edge, product)] == before:
             break
-    first = np.unique(edge, return_index=True)[1]
-    stands_for = {name: names[first[colour]] for name, colour in zip(names, edge, strict=True)}
-    return (
-        wiring if len(first) == len(names) else _quotient(wiring, row, edge, product)
-    ), stands_for
+    return _Colours(row, edge, product)
 
 
 def _colour_of_edges(
@@ -126,49 +149,80 @@ def _mixed(numbers: np.ndarray, seed: int) -> np.ndarray:
     return z ^ (z >> np.uint64(31))
 
 
-def _quotient(wiring: Wiring, row: np.ndarray, edge: np.ndarray, product: np.ndarray) -> Wiring:
+class _Kept(NamedTuple):
+    """What is left when one thing stands for all of its colour.
+
+    `rows`, `edges`, `products`: the old numbers of those that stay, rising; `counts` (product
+    kept,): how many products of its matrix are equal to it; `row_at` (row,), `product_at`
+    (product,): the new number of what stands for each old thing, -1 where nothing does."""
+
+    rows: np.ndarray
+    edges: np.ndarray
+    products: np.ndarray
+    counts: np.ndarray
+    row_at: np.ndarray
+    product_at: np.ndarray
+
+
+def _kept(wiring: Wiring, colours: _Colours) -> _Kept:
+    row, edge, product = colours
     rows = np.sort(np.unique(row, return_index=True)[1])
     edges = np.sort(np.unique(edge, return_index=True)[1])
+    # Only products of the matrices that stay, as the gradient of one of these is the sum over its
+    # own products alone: those of its colour that belong to its equals are not in it. So `counts`
+    # are counted here, among products kept, and not among all of one colour.
     kept = np.isin(wiring.edge_of, edges)
     _, firsts, counts = np.unique(product[kept], return_index=True, return_counts=True)
     products = np.flatnonzero(kept)[firsts]
     order = np.argsort(products)
     products, counts = products[order], counts[order]
-    # Where each colour now stands.
-    row_at, product_at = np.empty(row.max() + 1, int), np.full(product.max(initial=0) + 1, -1)
-    row_at[row[rows]] = np.arange(len(rows))
-    product_at[product[products]] = np.arange(len(products))
+    # Colour -> new number, then old number -> colour -> new number.
+    row_of_colour = np.empty(row.max() + 1, int)
+    product_of_colour = np.full(product.max(initial=0) + 1, -1)
+    row_of_colour[row[rows]] = np.arange(len(rows))
+    product_of_colour[product[products]] = np.arange(len(products))
+    return _Kept(rows, edges, products, counts, row_of_colour[row], product_of_colour[product])
+
+
+def _terms_of(terms: Terms, to: np.ndarray, to_at: np.ndarray, at_at: np.ndarray) -> Terms:
+    """The terms of the things `to` that are kept, under new numbers.
+
+    A row may be a sum of several products of one colour: they are now one product, and their
+    coefficients add up. Taken once they would count too little."""
+    mine = np.isin(terms.to, to)
+    pairs = np.stack([to_at[terms.to[mine]], at_at[terms.at[mine]]])  # (2, term)
+    distinct, which = np.unique(pairs, axis=1, return_inverse=True)
+    coefficient = np.bincount(
+        which.reshape(-1), terms.coefficient[mine], minlength=distinct.shape[1]
+    )
+    return Terms(distinct[0], distinct[1], coefficient)
+
+
+def _quotient(wiring: Wiring, colours: _Colours) -> Wiring:
+    """The wiring of what stands for each colour."""
+    kept = _kept(wiring, colours)
+    rows, products = kept.rows, kept.products
     names = list(wiring.edges)
-    number = {old: new for new, old in enumerate(edges.tolist())}
-
-    def of(terms: Terms, to: np.ndarray, to_at: np.ndarray, at_at: np.ndarray) -> Terms:
-        """The terms of the things `to` that are kept, equal ones added up."""
-        mine = np.isin(terms.to, to)
-        pairs = np.stack([to_at[terms.to[mine]], at_at[terms.at[mine]]])
-        distinct, which = np.unique(pairs, axis=1, return_inverse=True)
-        coefficient = np.bincount(
-            which.reshape(-1), terms.coefficient[mine], minlength=distinct.shape[1]
-        )
-        return Terms(distinct[0], distinct[1], coefficient)
-
-    new_row, new_product = row_at[row], product_at[product]
-    target_colours = row[wiring.target_rows]
+    number = {old: new for new, old in enumerate(kept.edges.tolist())}
+    # A target row stands in the loss for all of its colour (`counts`), but its error is that of one
+    # (`weights`): errors of equal rows are equal, and `depart` and `back` have all of them.
+    target_colours = colours.row[wiring.target_rows]
     target_rows = np.flatnonzero(np.isin(wiring.target_rows, rows))
-    in_loss = np.bincount(target_colours, wiring.counts, minlength=row.max() + 1)
+    in_loss = np.bincount(target_colours, wiring.counts, minlength=colours.row.max() + 1)
     targets = []
     for index, Y in enumerate(wiring.targets):
         mine = wiring.target_rows[wiring.layer_of_row[wiring.target_rows] == index]
         targets.append(None if Y is None else Y[np.isin(mine, rows)])
     return wiring._replace(
         layer_of_row=wiring.layer_of_row[rows],
-        edges={names[old]: wiring.edges[names[old]] for old in edges.tolist()},
+        edges={names[old]: wiring.edges[names[old]] for old in kept.edges.tolist()},
         edge_of=np.asarray([number[old] for old in wiring.edge_of[products].tolist()], int),
-        row_of=new_row[wiring.row_of[products]],
-        multiplicity=counts * wiring.multiplicity[products],
-        arrive=of(wiring.arrive, rows, new_row, new_product),
-        depart=of(wiring.depart, products, new_product, new_row),
-        back=of(wiring.back, rows, new_row, new_product),
-        target_rows=new_row[wiring.target_rows[target_rows]],
+        row_of=kept.row_at[wiring.row_of[products]],
+        multiplicity=kept.counts * wiring.multiplicity[products],
+        arrive=_terms_of(wiring.arrive, rows, kept.row_at, kept.product_at),
+        depart=_terms_of(wiring.depart, products, kept.product_at, kept.row_at),
+        back=_terms_of(wiring.back, rows, kept.row_at, kept.product_at),
+        target_rows=kept.row_at[wiring.target_rows[target_rows]],
         weights=wiring.weights[target_rows],
         counts=in_loss[target_colours[target_rows]],
         inputs=tuple(
