@@ -160,7 +160,7 @@ def test_forced_levels_say_so_and_are_off():
     weights = network.init(rd.init.Gaussian(0.05), key=0)
     with pytest.raises(ValueError, match=r"Level 'matrix' is not exact.*leave 0\.\d+ of some image.*level='full' is"):
         rd.reduce(network, task, weights, level="matrix")
-    forced = rd.reduce(network, task, weights, level="matrix", force=True)
+    forced = rd.reduce(network, task, weights, level="matrix", inexact=True)
     assert not forced.validity.exact and "leave 0." in forced.validity["reason"]
     assert "not exact" in str(forced.validity)
     ts = jnp.linspace(0, 120, 13)

@@ -217,7 +217,7 @@ CUTS = {
 def test_gates_that_cut_every_path_are_named_by_reduce(cut, level):
     network, task = chain(**cut), rd.Task({"x": EYE}, {"y": 3 * EYE}, [0, 1])
     with pytest.warns(UserWarning, match=CUT.format("y")) as seen:
-        flow = rd.reduce(network, task, gaussian(network), level=level, force=True)
+        flow = rd.reduce(network, task, gaussian(network), level=level, inexact=True)
     assert [warning.filename for warning in seen] == [__file__]
     assert float(flow.floor) == pytest.approx(2 * 9 / (2 * 2), rel=1e-13), "all that is wanted stays missing"
 
@@ -296,11 +296,11 @@ def test_modes_are_refused_with_the_number_and_matrix_named():
     with pytest.raises(
         ValueError,
         match=rf"Level 'modes' is not exact here \(weights, most of all 'w\d_2': {worst:.2g} of the norm is off the "
-        r"diagonal in the modes\), but level='matrix' is. force=True goes on all the same",
+        r"diagonal in the modes\), but level='matrix' is. inexact=True goes on all the same",
     ):
         rd.reduce(NET, TASK, weights, level="modes")
     assert rd.reduce(NET, TASK, weights, level="matrix").validity.exact
-    forced = rd.reduce(NET, TASK, weights, level="modes", force=True).validity
+    forced = rd.reduce(NET, TASK, weights, level="modes", inexact=True).validity
     assert not forced.exact and forced["exact"] is False
     assert f"{worst:.2g} of the norm is off the diagonal" in forced["reason"]
     assert max(forced["off_the_diagonal"].values()) == pytest.approx(worst, rel=1e-10)
@@ -339,20 +339,20 @@ def test_matrix_of_deep_gaussian_weights_is_refused_with_the_number_and_full_nam
     with pytest.raises(
         ValueError,
         match=rf"Level 'matrix' is not exact here \(.*those of one sweep leave {outside:.2g} of some image outside\), "
-        r"but level='full' is. force=True goes on all the same",
+        r"but level='full' is. inexact=True goes on all the same",
     ):
         rd.reduce(DEEP, TASK, weights, level="matrix")
     with pytest.raises(ValueError, match=r"Level 'modes' is not exact .*level='full' is"):
         rd.reduce(DEEP, TASK, weights, level="modes")
     assert rd.reduce(DEEP, TASK, weights, level="full").validity.exact
-    forced = rd.reduce(DEEP, TASK, weights, level="matrix", force=True).validity
+    forced = rd.reduce(DEEP, TASK, weights, level="matrix", inexact=True).validity
     assert not forced.exact and f"leave {outside:.2g} of some image outside" in forced["reason"]
     assert forced["outside_the_bases"] == pytest.approx(outside, rel=1e-10)
     assert forced["dimensions"]["h1"] == "15 of 40" and forced["dimensions"]["h2"] == "11 of 40"
 
 
 def test_force_changes_nothing_where_a_level_is_exact():
-    forced = rd.reduce(NET, TASK, WEIGHTS, level="matrix", force=True).validity
+    forced = rd.reduce(NET, TASK, WEIGHTS, level="matrix", inexact=True).validity
     assert forced.exact and "reason" not in forced and str(forced).startswith("level 'matrix': exact\n")
 
 
@@ -379,7 +379,7 @@ def test_nonlinear_networks_are_not_reduced(kind, level):
     with pytest.raises(
         ValueError, match=r"`network` must be linear to be reduced, but it is a linear/(relu|tanh) network"
     ):
-        rd.reduce(NONLINEAR[kind], TASK, WEIGHTS, level=level, force=True)
+        rd.reduce(NONLINEAR[kind], TASK, WEIGHTS, level=level, inexact=True)
     with pytest.raises(ValueError, match=r"must be linear to be projected, .*does not commute with bases"):
         rd.project(NONLINEAR[kind], TASK, WEIGHTS, {})
 
@@ -471,7 +471,7 @@ def test_bases_that_are_none(change, message):
 def test_paths_that_are_none(path):
     for level in GATED_LEVELS:
         with pytest.raises(ValueError, match=r"`paths` must name paths of the network, .*but .* is none"):
-            rd.reduce(NET, TASK, WEIGHTS, level=level, paths=[path], force=True)
+            rd.reduce(NET, TASK, WEIGHTS, level=level, paths=[path], inexact=True)
     with pytest.raises(ValueError, match=r"`paths` must name paths of the network, .*but .* is none"):
         rd.train(NET, TASK, WEIGHTS, lr=0.1, steps=1, paths=[path], progress=False)
     for name, options in (("paths", {"paths": [path]}), ("given", {"given": {path: np.eye(2)}})):
@@ -549,7 +549,7 @@ def test_paths_between_nodes_without_correlation_are_left_out_or_named(level):
 def test_nothing_to_learn_is_named(level):
     task = rd.tasks.from_arrays(np.eye(4), np.zeros((7, 4)))
     with pytest.raises(ValueError, match=r"`targets` must be correlated with the inputs"):
-        rd.reduce(NET, task, WEIGHTS, level=level, force=True)
+        rd.reduce(NET, task, WEIGHTS, level=level, inexact=True)
 
 
 @pytest.mark.parametrize(

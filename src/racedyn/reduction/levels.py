@@ -49,7 +49,7 @@ class Problem(NamedTuple):
         return max(rounding(matrix.dtype) for matrix in self.weights.values())
 
 
-def full_flow(problem: Problem, force: bool) -> GatedFlow:
+def full_flow(problem: Problem, inexact: bool) -> GatedFlow:
     """All matrices of the network itself."""
     network, task, matrices = problem.network, problem.task, problem.matrices
     bases = {node: np.eye(width) for node, (width, _) in network.nodes.items()}
@@ -67,9 +67,9 @@ def full_flow(problem: Problem, force: bool) -> GatedFlow:
     )
 
 
-def matrix_flow(problem: Problem, force: bool) -> GatedFlow:
-    """The network projected on closed bases; by `force`, where these would fill it, on those of one
-    sweep.
+def matrix_flow(problem: Problem, inexact: bool) -> GatedFlow:
+    """The network projected on closed bases; by `inexact`, where these would fill it, on those of
+    one sweep.
     """
     network, matrices = problem.network, problem.matrices
     closed = closed_bases(network, matrices, problem.tolerance)
@@ -81,7 +81,7 @@ def matrix_flow(problem: Problem, force: bool) -> GatedFlow:
             "one sweep leave "
             f"{closed.residual:.2g} of some image outside"
         )
-        if not force:
+        if not inexact:
             _refuse(validity, "full")
     validity["outside_the_bases"] = closed.residual
     validity["dimensions"] = {
@@ -95,7 +95,7 @@ def matrix_flow(problem: Problem, force: bool) -> GatedFlow:
     return _flow(problem, "matrix", small, condensed, narrow, scales, validity, bases=closed.bases)
 
 
-def modes_flow(problem: Problem, force: bool) -> GatedFlow:
+def modes_flow(problem: Problem, inexact: bool) -> GatedFlow:
     """The network with all widths 1, once per mode."""
     network, matrices = problem.network, problem.matrices
     condensed = _condensed(network, problem.task)
@@ -109,7 +109,7 @@ def modes_flow(problem: Problem, force: bool) -> GatedFlow:
         f"weights, most of all {worst_edge!r}": edges[worst_edge],
         "modes where pairs of input and output meet": differ,
     }
-    validity = _judged(problem, found, force)
+    validity = _judged(problem, found, inexact)
     thin = Network(
         {node: Node(1) for node in network.nodes},
         dict(network.edges),
@@ -133,7 +133,7 @@ def modes_flow(problem: Problem, force: bool) -> GatedFlow:
     )
 
 
-def own_modes_flow(problem: Problem, force: bool) -> GatedFlow:
+def own_modes_flow(problem: Problem, inexact: bool) -> GatedFlow:
     """As `modes_flow`, in bases of each path's own."""
     network = problem.network
     measured = statistics(network, problem.task)
@@ -144,7 +144,7 @@ def own_modes_flow(problem: Problem, force: bool) -> GatedFlow:
     found = own.found | {
         "what other paths bring in, outside U_p": own.together if alike else own.apart
     }
-    validity = _judged(problem, found, force)
+    validity = _judged(problem, found, inexact)
     validity["overlaps_of_paths"] = sorted(
         {float(f"{value:.6g}") for value in own.overlaps[_off(len(own.overlaps))].ravel()}
     )
@@ -166,9 +166,9 @@ def _off(paths: int) -> np.ndarray:
     return ~np.eye(paths, dtype=bool)
 
 
-def _judged(problem: Problem, found: Mapping[str, float], force: bool) -> Validity:
+def _judged(problem: Problem, found: Mapping[str, float], inexact: bool) -> Validity:
     """Whether the level "modes" is exact where this was found off the diagonal; refused if not,
-    unless by `force`.
+    unless by `inexact`.
     """
     worst = max(found, key=found.__getitem__)
     validity = Validity(level="modes", exact=found[worst] <= problem.tolerance)
@@ -176,7 +176,7 @@ def _judged(problem: Problem, found: Mapping[str, float], force: bool) -> Validi
         validity["reason"] = (
             f"{worst}: {found[worst]:.2g} of the norm is off the diagonal in the modes"
         )
-        if not force:
+        if not inexact:
             closed = closed_bases(problem.network, problem.matrices, problem.tolerance)
             _refuse(validity, "full" if closed.grown else "matrix")
     validity["off_the_diagonal"] = dict(found)
@@ -187,7 +187,7 @@ def _refuse(validity: Validity, exact_level: str) -> NoReturn:
     raise ValueError(
         f"Level {validity['level']!r} is not exact here ({validity['reason']}), but "
         f"level={exact_level!r} is. "
-        "force=True goes on all the same."
+        "inexact=True goes on all the same."
     )
 
 

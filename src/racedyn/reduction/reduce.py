@@ -24,7 +24,7 @@ def reduce(
     weights: Mapping[str, Any],
     *,
     level: str = "pathway",
-    force: bool = False,
+    inexact: bool = False,
     weight_decay: float = 0.0,
     stages: Sequence[Sequence[str]] | None = None,
     bases: str = "nodes",
@@ -49,7 +49,7 @@ def reduce(
 
     **Arguments:**
 
-    - `force`: go on where the level isn't exact; `validity` records that, and how far from it. At
+    - `inexact`: go on where the level isn't exact; `validity` records that, and how far from it. At
       "matrix" the bases are then those of one sweep.
     - `weight_decay`: rate, in units of 1/tau, at which all weights decay besides; it keeps every
       reduction as exact.
@@ -68,7 +68,7 @@ def reduce(
     Raises `ValueError` where a level isn't exact (with the measured reason, and the level that is),
     for a nonlinear network, and for weights or a task that do not fit."""
     check_name("level", level, LEVELS)
-    check_flags(force=force)
+    check_flags(inexact=inexact)
     check_task(network, task)
     weights = check_weights(network, weights)
     check_not_negative("weight_decay", weight_decay)
@@ -122,4 +122,4 @@ def reduce(
         "matrix": matrix_flow,
         "modes": own_modes_flow if bases == "paths" else modes_flow,
     }
-    return build[level](problem, force)
+    return build[level](problem, inexact)

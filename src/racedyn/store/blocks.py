@@ -23,6 +23,7 @@ from racedyn.store.atomic import SEAL, SEAL_LENGTH, StoreError, lock, name_besid
 from racedyn.store.checksums import CHECKSUMS, ROWS, of_rows
 from racedyn.store.files import check_target, partial_path
 from racedyn.store.layout import write
+from racedyn.store.ledger import differences, goes_on
 from racedyn.store.read import read_names
 from racedyn.store.walk import walk
 from racedyn.store.write import fill, provenance_text
@@ -60,7 +61,7 @@ class BlockFile:
         try:
             if not os.fstat(self._file.fileno()).st_size:  # new, or its maker was killed at once
                 self._begin(empty)
-            self._open(empty)
+            self._open(empty, overwrite)
         except BaseException:
             self.close()
             raise
@@ -186,23 +187,20 @@ class BlockFile:
                     self._partial.unlink()
             raise
 
-    def _open(self, empty: Trajectory) -> None:
-        """Find the places of all arrays in a file that is this ensemble's; refuse another."""
+    def _open(self, empty: Trajectory, overwrite: bool = False) -> None:
+        """Find the places of all arrays in a file that is this ensemble's; refuse another, or by
+        `overwrite` begin anew.
+        """
         try:
             with h5py.File(self._file, "r") as file:
                 walk(file, os.fstat(self._file.fileno()).st_size)
                 self._find(file)
-                different = _differences(file[GROUP], empty)
+                changed = _differences(file[GROUP], empty)
         except Exception as error:  # whatever h5py makes of bytes that are not what was written
             self._refuse(f"can't be read: {printable(' '.join(str(error).split()))}", error)
-        if different:
-            fail(
-                "path",
-                "have beside it what the same ensemble left, or nothing",
-                f"{str(self._partial)!r} is of one with other {' and '.join(different)}",
-                "Remove it, or choose another name.",
-                StoreError,
-            )
+        if not goes_on(self._partial, changed, overwrite):
+            self._begin(empty)
+            return self._open(empty)
         offset, shape, _ = self._table_place
         self._table = np.frombuffer(self._read(offset, 4 * shape[0]), np.uint32).copy()
         if not self._table[0]:  # it was being sealed
@@ -324,13 +322,20 @@ def _bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
     return int(np.prod(shape, dtype=object)) * dtype.itemsize
 
 
-def _differences(group: h5py.Group, empty: Trajectory) -> list[str]:
-    """In what a file is not the one of this ensemble."""
-    found = json.loads(group.attrs["provenance"])
-    wanted = json.loads(provenance_text(empty.provenance))  # type: ignore[arg-type]
-    different = [
-        name for name in ("settings", "versions", "system", "solver") if found[name] != wanted[name]
-    ]
+def _differences(group: h5py.Group, empty: Trajectory) -> list[object]:
+    """In what a file is not the one of this ensemble; each item prints what it is."""
+
+    if empty.provenance is None:
+        return ["there are no settings to know it by"]
+
+    def asked(provenance: dict[str, Any]) -> dict[str, Any]:
+        settings = dict(provenance["settings"])
+        for name, of in {"fingerprint": "build and members", "args": "args"}.items():
+            settings[f"fingerprint of {of}"] = settings.pop(name, None)
+        return {**{name: provenance[name] for name in ("system", "solver", "versions")}, **settings}
+
+    wanted = asked(json.loads(provenance_text(empty.provenance)))
+    different: list[object] = [*differences(wanted, asked(json.loads(group.attrs["provenance"])))]
     dims, labels = read_names(group)
 
     def shapes(arrays: Mapping[str, Any]) -> list[tuple[str, tuple[int, ...], np.dtype]]:
@@ -352,7 +357,9 @@ def _differences(group: h5py.Group, empty: Trajectory) -> list[str]:
         and shapes({"status": group["status"]}) == shapes({"status": empty.status})
         and shapes(stats) == shapes(empty.stats)
     )
-    return different if same else [*different, "times, names or shapes"]
+    if not same:
+        different.append("times, names or shapes are others")
+    return different
 
 
 def _check_space(directory: Path, needed: int) -> None:
