@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 run: $(STAMP)
-	$(BIN)/racedyn run data/runs/hierarchy.toml --out runs --force $(ARGS)
+	$(BIN)/racedyn run data/runs/hierarchy.toml --out runs --overwrite $(ARGS)
 
 # The README's figure, drawn anew.
 figure: run
@@ -33,12 +33,12 @@ figure: run
 
 # The tutorial's first figure: the published networks, half an hour.
 concentration: $(STAMP)
-	$(BIN)/racedyn reproduce shi2022.fig5 --out runs --force
+	$(BIN)/racedyn reproduce shi2022.fig5 --out runs --overwrite
 	cp runs/shi2022.fig5.png docs/concentration.png
 
 # The tutorial's second figure: routing at published settings, a minute.
 routing: $(STAMP)
-	$(BIN)/racedyn reproduce saxe2022.fig4 --out runs --force
+	$(BIN)/racedyn reproduce saxe2022.fig4 --out runs --overwrite
 	cp runs/saxe2022.fig4.png docs/routing.png
 
 test: $(STAMP)

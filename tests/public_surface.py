@@ -310,7 +310,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
             paths=or_none(names(route)),
             stages=unset(names(None)),
             modes=or_none(instance(task)),
-            force=flag(False),
+            inexact=flag(False),
         ),
         Door(
             "reduce(pathway)",

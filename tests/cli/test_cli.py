@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from racedyn import config, store
+from racedyn import config, plot, store
 from racedyn.cli import commands as cli
-from racedyn.cli.commands import main
+from racedyn.cli import main
 
 job = importlib.import_module("racedyn.jobs.run")  # the name is the function's
 
@@ -110,7 +110,7 @@ def test_a_run_from_the_file_to_the_figure(small, tmp_path, capsys):
     assert capsys.readouterr().out.strip() == str(out / "small.png")
 
     assert "small.h5 exists" in failure(capsys, "run", small, "--out", str(out))
-    assert main(["run", small, "--out", str(out), "--force", "--quiet"]) == 0
+    assert main(["run", small, "--out", str(out), "--overwrite", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
@@ -128,11 +128,11 @@ def test_plot_and_info_of_what_is_unfinished(small, tmp_path, capsys, monkeypatc
 
 
 def test_fields_on_the_line(small, configured, capsys):
-    line = ["--out", "x", "--force", "--network.depths", "2", "3", "4", "--resume", "--init.std", "0.5", "--quiet"]
+    line = ["--out", "x", "--overwrite", "--network.depths", "2", "3", "4", "--resume", "--init.std", "0.5", "--quiet"]
     line += ["--train.dtype", "float32", "--network.activate-last", "True", "--name", "other", "--train.lr=1e-2"]
     main(["run", small, *line])
     ((settings, options),) = configured
-    assert options == {"out": Path("x"), "force": True, "resume": True, "progress": False}
+    assert options == {"out": Path("x"), "overwrite": True, "resume": True, "progress": False}
     assert settings.network == config.Parallel(depths=(2, 3, 4), width=6, activate_last=True)
     assert settings.init == config.Gaussian(std=0.5)
     assert settings.train == config.Train(lr=0.01, steps=40, dtype="float32")
@@ -142,7 +142,7 @@ def test_fields_on_the_line(small, configured, capsys):
 def test_without_overrides_the_run_is_the_file(small, configured):
     main(["run", small])
     assert configured == [
-        (config.read(small), {"out": Path("runs"), "force": False, "resume": False, "progress": True})
+        (config.read(small), {"out": Path("runs"), "overwrite": False, "resume": False, "progress": True})
     ]
 
 
@@ -160,7 +160,7 @@ def test_without_overrides_the_run_is_the_file(small, configured):
         (["--train.lr", "1e400"], "`train.lr` must be finite, but it is inf"),
         (["--seed", "1", "stray"], "`seed` must be a whole number, but it is [1, 'stray'] (a list)"),
         (["--network.depths", "2", "x"], "`network.depths[1]` must be a whole number, but it is 'x'"),
-        (["--theory.force", "maybe"], "`theory.force` must be true or false, but it is 'maybe'"),
+        (["--theory.inexact", "maybe"], "`theory.inexact` must be true or false, but it is 'maybe'"),
         (["--seed"], "`--seed` needs a value"),
     ],
 )
@@ -211,7 +211,7 @@ def test_a_failed_save_is_said_after_the_results(small, tmp_path, capsys, monkey
     def full(axes, path):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(job.plot, "save_figure", full)
+    monkeypatch.setattr(plot, "save_figure", full)
     assert main(["run", small, "--out", str(tmp_path)]) == 1
     out, err = capsys.readouterr()
     assert "relative L2" in out and "small.h5" in out

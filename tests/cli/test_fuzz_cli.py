@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from racedyn import config
-from racedyn.cli.commands import main
+from racedyn.cli import main
 from racedyn.config.problems import tables
 
 job = importlib.import_module("racedyn.jobs.run")  # the name is the function's

@@ -13,7 +13,7 @@ from racedyn import config
 from racedyn._interruptions import ending_signals, never_lost
 from racedyn._text import printable
 from racedyn.cli import commands as cli
-from racedyn.cli.commands import main
+from racedyn.cli import main
 from racedyn.cli.failures import told
 from racedyn.simulation import blocks as work
 

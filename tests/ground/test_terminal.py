@@ -9,7 +9,7 @@ import racedyn as rd
 from racedyn import _progress as progress
 from racedyn import store
 from racedyn._checks import fail
-from racedyn.cli.commands import main
+from racedyn.cli import main
 from racedyn.tasks.modes import Modes
 from racedyn.trajectory import Provenance, Trajectory
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from racedyn import config, networks, store, tasks
+from racedyn import config, jobs, networks, plot, store, tasks
 from racedyn.simulation.simulate import SolveError
 
 training = importlib.import_module("racedyn.training.train")  # the name is the function's
@@ -117,7 +117,7 @@ def test_a_task_without_modes_is_compared_and_drawn_by_its_loss(tmp_path):
     result = run(settings, tmp_path)
     assert result.theory.provenance.validity["exact"]
     assert "strength" not in result.comparison.errors and result.comparison.errors["loss"].relative_l2 < 1e-3
-    axes = np.ravel(job.draw(*store.load(result.path).values()))
+    axes = np.ravel(jobs.draw(*store.load(result.path).values()))
     assert axes[0].get_ylabel() == "loss $L$"
     assert all(figure.exists() for figure in result.figures)
 
@@ -160,10 +160,10 @@ def test_what_is_there_is_not_replaced(ending, tmp_path, monkeypatch):
     there.write_text("precious")
     with monkeypatch.context() as patch:
         patch.setattr(job, "train", never)
-        with pytest.raises(FileExistsError, match=rf"small\{ending} exists. Pass --force"):
+        with pytest.raises(FileExistsError, match=rf"small\{ending} exists. Pass overwrite=True \(--overwrite"):
             run(small(), tmp_path)
         assert there.read_text() == "precious"
-    run(small(), tmp_path, force=True)
+    run(small(), tmp_path, overwrite=True)
     assert set(store.load(tmp_path / "small.h5")) == {"theory", "trained"}
 
 
@@ -210,9 +210,9 @@ def test_resuming_an_interrupted_run_gives_the_same_result(tmp_path, monkeypatch
         run_until(200, patch, settings, tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(job, "train", never)
-        with pytest.raises(FileExistsError, match=r"what an unfinished run left\. Pass --resume"):
+        with pytest.raises(FileExistsError, match=r"what an unfinished run left\. Pass resume=True"):
             run(settings, tmp_path)
-        with pytest.raises(ValueError, match=r"was trained with other settings: `seed` is 1 and was 0\. Restore"):
+        with pytest.raises(ValueError, match=r"of other settings left: `seed` is 1 and was 0\. Restore"):
             run(dataclasses.replace(settings, seed=1), tmp_path, resume=True)
     resumed = run(settings, tmp_path, resume=True)
     assert not (tmp_path / "small.h5.partial").exists()
@@ -235,10 +235,10 @@ def test_a_training_that_was_done_is_not_done_again(finished, tmp_path, monkeypa
     np.testing.assert_array_equal(resumed.trained.observables["loss"], finished.trained.observables["loss"])
 
 
-def test_force_starts_anew_and_resume_without_a_checkpoint_too(finished, tmp_path, monkeypatch):
+def test_overwrite_starts_anew_and_resume_without_a_checkpoint_too(finished, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         run_until(10, patch, small(seed=1), tmp_path)
-    run(small(), tmp_path, force=True)
+    run(small(), tmp_path, overwrite=True)
     assert not (tmp_path / "small.h5.partial").exists()
     again = run(small(), tmp_path / "new", resume=True)
     np.testing.assert_array_equal(again.trained.observables["loss"], finished.trained.observables["loss"])
@@ -253,7 +253,7 @@ def test_an_interrupt_before_anything_was_trained_says_so(tmp_path, monkeypatch)
         run(small(), tmp_path)
     (tmp_path / "small.h5.partial").write_text("of an earlier run")
     with pytest.raises(job.Interrupted, match="Nothing is kept"):
-        run(small(), tmp_path, force=True)
+        run(small(), tmp_path, overwrite=True)
 
 
 def test_results_that_cannot_be_saved_are_put_elsewhere(tmp_path, monkeypatch):
@@ -278,7 +278,7 @@ def test_a_figure_that_cannot_be_saved_costs_no_results(tmp_path, monkeypatch):
     def full(axes, path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(job.plot, "save_figure", full)
+    monkeypatch.setattr(plot, "save_figure", full)
     with pytest.raises(job.NotSavedError, match=r"No space left.*`racedyn plot .*small\.h5` draws it"):
         run(small(), tmp_path)
     assert set(store.load(tmp_path / "small.h5")) == {"theory", "trained"}
@@ -367,7 +367,7 @@ def test_a_table_from_the_file_to_the_results(tmp_path):
     assert not result.trained.failed
     assert config.parse(store.load(result.path).config) == result.config
     with pytest.raises(ValueError, match=r"`path` must be a table of items and properties, but in .*small\.h5"):
-        run(small(task={"kind": "csv", "path": str(tmp_path / "small.h5")}), tmp_path, force=True)
+        run(small(task={"kind": "csv", "path": str(tmp_path / "small.h5")}), tmp_path, overwrite=True)
 
 
 @pytest.mark.slow

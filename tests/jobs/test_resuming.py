@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from racedyn import config, store
-from racedyn.cli.commands import main
+from racedyn.cli import main
 
 job = importlib.import_module("racedyn.jobs.run")  # the name is the function's
 
@@ -85,7 +85,7 @@ def test_another_theory_goes_on_from_the_same_training(done, tmp_path, monkeypat
     assert resumed.theory.provenance.settings["rtol"] == 1e-6
     np.testing.assert_array_equal(resumed.trained.observables["loss"], result.trained.observables["loss"])
     # The other way round: a finished run keeps its training, if it is to be replaced.
-    back = run(chosen, tmp_path, resume=True, force=True)
+    back = run(chosen, tmp_path, resume=True, overwrite=True)
     assert back.theory.provenance.settings["rtol"] == 1e-8
 
 
@@ -106,7 +106,7 @@ def test_what_training_depends_on_is_named(changes, message, done, tmp_path, mon
     partial = left_by(result, tmp_path)
     before = partial.read_bytes()
     monkeypatch.setattr(job, "train", never)
-    with pytest.raises(ValueError, match=r"was trained with other settings: .*" + message):
+    with pytest.raises(ValueError, match=r"of other settings left: .*" + message):
         run(config.parse(config.as_dict(chosen) | changes), tmp_path, resume=True)
     assert partial.read_bytes() == before
 

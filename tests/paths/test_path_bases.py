@@ -110,15 +110,15 @@ def test_shared_ends_have_no_bases_of_their_own():
         rd.reduce(network, task, weights, level="modes", bases="paths")
 
 
-@pytest.mark.parametrize("force", [False, True])
-def test_paths_that_read_different_directions_are_refused(force):
+@pytest.mark.parametrize("inexact", [False, True])
+def test_paths_that_read_different_directions_are_refused(inexact):
     """XoR gating: three common modes for paths of rank 1 would count the targets more than once."""
     task = rd.tasks.xor(0.6)
     for gating in ("xor", "both"):
         network = rd.networks.xor(task, gating, 8)
         weights = network.init(rd.init.Aligned(0.1, bases="paths"), task=task, key=0)
         with pytest.raises(ValueError, match="has rank 1 but a part in 3 common modes"):
-            rd.reduce(network, task, weights, level="modes", bases="paths", force=force)
+            rd.reduce(network, task, weights, level="modes", bases="paths", inexact=inexact)
     network = rd.networks.xor(task, "linear", 8)
     weights = network.init(rd.init.Aligned(0.1, bases="paths"), task=task, key=0)
     assert rd.reduce(network, task, weights, level="modes", bases="paths").validity.exact

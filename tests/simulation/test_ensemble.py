@@ -91,7 +91,7 @@ def test_an_interrupted_file_is_gone_on_with(tmp_path, monkeypatch):
     assert partial.exists() and not path.exists()
     so_far = rd.load(partial, partial=True).ensemble
     assert (so_far.status[:128] == 0).all() and (so_far.status[128:] == Status.INTERRUPTED).all()
-    with pytest.raises(ValueError, match="other settings"):
+    with pytest.raises(ValueError, match="`members` is 201 and was 200"):
         rd.ensemble(build, 201, TS, path=path)
     with monkeypatch.context() as patch:
         calls = []
@@ -344,10 +344,10 @@ def test_a_file_is_gone_on_with_by_the_same_functions_only(tmp_path, monkeypatch
         run(by(1.0))
     stop[0] = False
     for build in (by(2.0), other_code):
-        with pytest.raises(ValueError, match="is of one with other settings"):
+        with pytest.raises(ValueError, match="left: `fingerprint of build and members` is"):
             run(build)
     set_all(2.0)
-    with pytest.raises(ValueError, match="is of one with other settings"):
+    with pytest.raises(ValueError, match="left: `fingerprint of build and members` is"):
         run(by(1.0))
     set_all(1.0)
     ends = rd.load(run(by(1.0))).ensemble.observables["y"].ravel()

@@ -300,10 +300,34 @@ def test_a_file_is_a_mapping_with_attributes(saved):
 
 def test_info_is_a_page_about_the_file(saved):
     page = store.info(saved)
-    for part in ("racedyn 1, complete", "seed         3", '{"lr": 0.1}', "trained: Trajectory", "5 times from 0 to 1",
-                 "(time 5, path 2, mode 8)", "8 modes", "jax ", "gradient descent"):  # fmt: skip
+    for part in ("racedyn 1, complete", "seed         3", "config       lr  0.1", 'edges.w1  ["input", "h"]',
+                 "trained: Trajectory", "5 times from 0 to 1", "(time 5, path 2, mode 8)",
+                 "8 modes", "jax ", "gradient descent"):  # fmt: skip
         assert part in page
     assert "INCOMPLETE" in store.info(store.checkpoint(saved, trained=example()))
+
+
+def test_info_shows_every_setting_whole_or_up_to_an_entry(tmp_path):
+    config = {
+        "train": {"lr": 0.1, "loss": "mean"},
+        "ends": {f"w{i}": ["a", "b"] for i in range(50)},
+        "ts": [0.125] * 99,
+    }
+    page = store.info(store.save(tmp_path / "run.h5", config=config, run=example())).splitlines()
+    first = next(i for i, line in enumerate(page) if line.startswith("  config"))
+    assert page[first] == "  config       train.lr    0.1"
+    assert page[first + 1 : first + 3] == [
+        '               train.loss  "mean"',
+        '               ends        {"w0": ["a", "b"], "w1": ["a", "b"], "w2": ["a", "b"], "w3": ["a", ...',
+    ]
+    assert page[first + 3].endswith("0.125, 0.125, ...") and max(map(len, page[first : first + 4])) <= 100
+
+
+@pytest.mark.parametrize("write", [store.save, store.checkpoint])
+def test_a_trajectory_without_a_name_is_refused(write, tmp_path):
+    with pytest.raises(TypeError, match=r"`groups` must be trajectories by name, .* For example \w+\(path, trained="):
+        write(tmp_path / "run.h5", example())
+    assert not list(tmp_path.iterdir())
 
 
 # --- old, new, or partial --------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from racedyn import store, studies
-from racedyn.studies import shi2022
+from racedyn.studies.shi2022 import pathways
 from racedyn.studies.study import run_study
 
 TINY = {"width": 12, "std": 0.3, "lr": 0.01, "dtype": "float32"}
@@ -20,7 +20,7 @@ def tiny(name, **settings):
 
 @pytest.fixture(autouse=True)
 def few_epochs(monkeypatch):
-    monkeypatch.setattr(shi2022, "EPOCHS", {2: 60, 3: 80, 4: 80, 7: 80})
+    monkeypatch.setattr(pathways, "EPOCHS", {2: 60, 3: 80, 4: 80, 7: 80})
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_quick_and_published_settings_have_the_same_names():
 @pytest.mark.slow
 def test_an_interrupted_study_goes_on(tmp_path, monkeypatch):
     study = tiny("shi2022.fig5", seeds=[0], depths=[2, 3])
-    real, calls = shi2022.train, []
+    real, calls = pathways.train, []
 
     def interrupted(network, task, weights, **options):
         calls.append(len(network.paths()[0]))
@@ -64,7 +64,7 @@ def test_an_interrupted_study_goes_on(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(network, task, weights, **options)
 
-    monkeypatch.setattr(shi2022, "train", interrupted)
+    monkeypatch.setattr(pathways, "train", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_study(study, out=tmp_path, progress=False)
     done = run_study(study, out=tmp_path, progress=False)
@@ -74,12 +74,12 @@ def test_an_interrupted_study_goes_on(tmp_path, monkeypatch):
 
 
 def test_participation_counts_learned_modes_only():
-    modes = shi2022.hierarchy(8).modes
+    modes = pathways.hierarchy(8).modes
     target = modes.S / modes.variances
     learned = np.where(np.arange(8) < 3, 1.0, 0.1)
     strength = np.stack([0.75 * target * learned, 0.25 * target * learned])[None]
     run = studies.study.Trajectory(ts=np.zeros(1), observables={"strength": strength}, dims={})
-    np.testing.assert_allclose(shi2022._final_participation([run]), [1 / (0.75**2 + 0.25**2)] * 3)
+    np.testing.assert_allclose(pathways.final_participation([run]), [1 / (0.75**2 + 0.25**2)] * 3)
 
 
 def test_citations():

@@ -7,17 +7,17 @@ import pytest
 
 import racedyn as rd
 from racedyn import plot, store
-from racedyn.studies import saxe2019
+from racedyn.studies.saxe2019 import structures
 from racedyn.studies.study import run_study
 
-(STUDY,) = saxe2019.STUDIES
+STUDY = structures.STUDY
 
 
 @pytest.mark.slow
-def test_structures(tmp_path, monkeypatch):
+def test_structures_are_learned_in_stages(tmp_path, monkeypatch):
     """Two of the structures in a narrow network: stages in the order of S where it is deep, none where it is shallow."""
-    few = {name: saxe2019.STRUCTURES[name] for name in ("clusters", "cross-cutting")}
-    monkeypatch.setattr(saxe2019, "STRUCTURES", few)
+    few = {name: structures.STRUCTURES[name] for name in ("clusters", "cross-cutting")}
+    monkeypatch.setattr(structures, "STRUCTURES", few)
     tiny = dataclasses.replace(STUDY, quick={**STUDY.quick, "width": 40, "lr": 0.1})
     done = run_study(tiny, out=tmp_path, quick=True, progress=False)
     file = store.load(done.path)
@@ -40,8 +40,8 @@ def test_quick_and_published_settings_have_the_same_names():
 def test_shapes_in_the_plane():
     """A ring is a ring, and the two halves of a tree part as it does, tied though their splits are."""
     for task, is_tree in ((rd.tasks.ring(8), False), (rd.tasks.hierarchy(8), True)):
-        coordinates = saxe2019._centred(task.modes.V * np.sqrt(task.modes.S / task.modes.variances))
-        axes = saxe2019._classical_mds(coordinates)
+        coordinates = structures._centred(task.modes.V * np.sqrt(task.modes.S / task.modes.variances))
+        axes = structures._classical_mds(coordinates)
         np.testing.assert_allclose(axes.T @ axes, np.eye(2), atol=1e-12)
         places = coordinates @ axes
         distance = np.linalg.norm(places[:, None] - places, axis=-1)

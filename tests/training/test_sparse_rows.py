@@ -6,7 +6,7 @@ import pytest
 
 import racedyn as rd
 from racedyn.comparison import compare
-from racedyn.studies.xor_runs import half_loss_time
+from racedyn.studies.shared_xor import half_loss_time
 from racedyn.trajectory import Provenance, Trajectory
 
 S = np.array([3.0, 1.0, 0.5])

@@ -1,5 +1,5 @@
 """The command line."""
 
-from racedyn.cli.commands import command, main
+from racedyn.cli.frame import command, main
 
 __all__ = ["command", "main"]

@@ -1,5 +1,5 @@
 """`python -m racedyn.cli`: the command `racedyn`."""
 
-from racedyn.cli.commands import command
+from racedyn.cli.frame import command
 
 command()

@@ -7,7 +7,7 @@ This package imports no JAX, so that help stays quick.
 import dataclasses
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,27 +15,17 @@ import tomli_w
 from pydantic import Field, TypeAdapter, ValidationError
 
 from racedyn._text import printable
-from racedyn.config.line import value_of
+from racedyn.config.fields import LARGEST_KEY, as_section
 from racedyn.config.problems import (
     FILE_NAME,
     ConfigError,
     key_shown,
     kinds_in,
     problems,
-    suggest,
     tables,
 )
-from racedyn.config.sections import (
-    LARGEST_KEY,
-    Arrays,
-    Csv,
-    InitSection,
-    NetworkSection,
-    TaskSection,
-    Theory,
-    Train,
-    as_section,
-)
+from racedyn.config.sections import InitSection, NetworkSection, Theory, Train
+from racedyn.config.tasks import Arrays, Csv, TaskSection
 
 
 @as_section
@@ -120,52 +110,6 @@ def parse(data: Mapping[str, Any], *, source: str = "the configuration") -> Conf
         raise ConfigError("\n  ".join([f"{len(lines)} problems in {source}:", *lines])) from None
 
 
-def override(config: Config, given: Mapping[str, Sequence[str]]) -> Config:
-    """The configuration with fields replaced: dotted key -> the words that follow it on a command
-    line.
-
-    A number is written as in the file, a list as several words; "none" leaves a field out. Raises
-    `ConfigError` for an unknown key and for a value that the file couldn't have."""
-    data = as_dict(config)
-    known = {
-        key: annotation
-        for key, annotation in _annotations(config).items()
-        if not key.endswith("kind")
-    }
-    for key, words in given.items():
-        if key.endswith(".kind"):
-            raise ConfigError(
-                f"`--{key_shown(key)}` must be changed in the file: other fields depend on it."
-            )
-        if key not in known:
-            near = (
-                suggest(key, known).replace("`", "`--", 1)
-                if "?" in suggest(key, known)
-                else suggest(key, known)
-            )
-            raise ConfigError(f"`--{key_shown(key)}` is not known.{near}")
-        if not words:
-            raise ConfigError(f"`--{key}` needs a value.")
-        section, _, field = key.rpartition(".")
-        table = data[section] if section else data
-        table[field] = value_of(known[key], words)
-        if table[field] is None:
-            del table[field]
-    return parse(data, source="the command line")
-
-
-def differences(config: Config, data: Any) -> dict[str, tuple[Any, Any]]:
-    """Dotted key -> (value here, value there), of the settings in which `data`, an `as_dict`,
-    differs; None: not set.
-    """
-    here, there = _flat(as_dict(config)), _flat(data if isinstance(data, Mapping) else {})
-    return {
-        key: (here.get(key), there.get(key))
-        for key in dict.fromkeys([*here, *there])
-        if here.get(key) != there.get(key)
-    }
-
-
 def as_dict(config: Config) -> dict[str, Any]:
     """Nested dicts of what is set; `parse` reads them back to an equal configuration."""
     return json.loads(json.dumps(dataclasses.asdict(config, dict_factory=_without_none)))
@@ -197,31 +141,6 @@ def keys(kinds: Mapping[str, str]) -> list[str]:
 def kinds_of(config: Config) -> dict[str, str]:
     """Section -> its kind."""
     return {section: getattr(config, section).kind for section in _KINDS}
-
-
-def _annotations(config: Config) -> dict[str, Any]:
-    """Dotted key -> its annotation, of every field that this configuration has."""
-    found: dict[str, Any] = {}
-    for field in dataclasses.fields(Config):
-        section = getattr(config, field.name)
-        if dataclasses.is_dataclass(section):
-            found |= {
-                f"{field.name}.{inner.name}": inner.type for inner in dataclasses.fields(section)
-            }
-        else:
-            found[field.name] = field.type
-    return found
-
-
-def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted key -> value; a configuration is at most two deep."""
-    found: dict[str, Any] = {}
-    for name, value in data.items():
-        if isinstance(value, Mapping):
-            found |= {f"{name}.{key}": inner for key, inner in value.items()}
-        else:
-            found[name] = value
-    return found
 
 
 def _depth(value: Any) -> int:

@@ -128,9 +128,13 @@ def problems(error: ValidationError, known: Iterable[str], kinds: Kinds) -> Iter
         elif code == "missing":
             lines[key] = f"`{key}` is missing."
         elif code in ("union_tag_not_found", "union_tag_invalid"):
-            given = f"it is {shown(context['tag'])}" if "tag" in context else "it is missing"
+            given, near = "it is missing", []
+            if "tag" in context:
+                given = f"it is {shown(context['tag'])}"
+                near = get_close_matches(str(context["tag"]), kinds[key], n=1)
             lines[key] = (
                 f"`{key}.kind` must be one of {', '.join(map(repr, kinds[key]))}, but {given}."
+                + (f" Did you mean {near[0]!r}?" if near else "")
             )
         else:
             if "pattern" in context:

@@ -2,6 +2,7 @@
 left.
 """
 
-from racedyn.jobs.run import Interrupted, NotSavedError, RunResult, draw, run
+from racedyn.jobs.results import NotSavedError, RunResult, draw
+from racedyn.jobs.run import Interrupted, run
 
 __all__ = ["Interrupted", "NotSavedError", "RunResult", "draw", "run"]

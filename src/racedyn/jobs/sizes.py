@@ -8,8 +8,10 @@ import os
 import numpy as np
 
 from racedyn import config as configuration
+from racedyn._types import Weights
 from racedyn.config import Config, ConfigError
 from racedyn.networks import Network
+from racedyn.rules import as_loss
 from racedyn.tasks import Task
 
 MOST_MATRICES = 10_000
@@ -100,6 +102,30 @@ def check_run_size(config: Config, network: Network, task: Task) -> None:
         ["train.save_every", "train.steps"],
         f"keeping {rows:.4g} rows",
     )
+
+
+def check_numbers(config: Config, network: Network, task: Task, weights: Weights) -> None:
+    """Refuse sizes that the training's precision takes for zero or infinity: it would learn
+    nothing, without a word.
+    """
+    dtype = np.finfo(config.train.dtype)
+    law = config.init
+    key, given = (
+        ("std", law.std) if isinstance(law, configuration.Gaussian) else ("scale", law.scale)
+    )
+    largest = max(float(np.max(np.abs(np.asarray(array)))) for array in weights.values())
+    longest = config.train.lr * as_loss(config.train.loss).factor(task) * config.train.steps
+    for name, value, what, size in (
+        (f"init.{key}", given, "the largest weight is", largest),
+        ("train.lr", config.train.lr, "it is", config.train.lr),
+        ("train.weight_decay", config.train.weight_decay, "it is", config.train.weight_decay),
+        ("train.lr", config.train.lr, "all steps together take a flow time of", longest),
+    ):
+        if not (value == 0 or float(dtype.tiny) <= size <= float(dtype.max)):
+            raise ConfigError(
+                f"`{name}` must be such that {config.train.dtype} holds what it leads to, but of "
+                f"{value:g} {what} {size:g}."
+            )
 
 
 def memory() -> float:

@@ -23,6 +23,12 @@ from racedyn.store.atomic import PARTIAL as PARTIAL
 from racedyn.store.atomic import StoreError
 from racedyn.store.blocks import BlockFile
 from racedyn.store.files import File, check_target, checkpoint, load, partial_path, save
+from racedyn.store.ledger import OVERWRITE as OVERWRITE
+from racedyn.store.ledger import Difference as Difference
+from racedyn.store.ledger import differences as differences
+from racedyn.store.ledger import goes_on as goes_on
+from racedyn.store.ledger import listed as listed
+from racedyn.store.ledger import unfinished as unfinished
 from racedyn.store.members import AbstractBlocks as AbstractBlocks
 from racedyn.store.members import BlockMemory
 from racedyn.store.report import info, to_xarray

@@ -21,8 +21,9 @@ from racedyn.store.atomic import SEAL, SEAL_LENGTH, StoreError, lock, name_besid
 from racedyn.store.checksums import CHECKSUMS, ROWS, of_rows
 from racedyn.store.files import check_target, partial_path
 from racedyn.store.layout import write
+from racedyn.store.ledger import goes_on
 from racedyn.store.members import AbstractBlocks, as_blocks
-from racedyn.store.places import check_space, differences, place_of, size_of
+from racedyn.store.places import changes, check_space, place_of, size_of
 from racedyn.store.read import read_names
 from racedyn.store.walk import walk
 from racedyn.store.write import fill
@@ -58,7 +59,7 @@ class BlockFile(AbstractBlocks[Path]):
         try:
             if not os.fstat(self._file.fileno()).st_size:  # new, or its maker was killed at once
                 self._begin(empty)
-            self._open(empty)
+            self._open(empty, overwrite)
         except BaseException:
             self.close()
             raise
@@ -186,23 +187,20 @@ class BlockFile(AbstractBlocks[Path]):
                     self._partial.unlink()
             raise
 
-    def _open(self, empty: Trajectory) -> None:
-        """Find the places of all arrays in a file that is this ensemble's; refuse another."""
+    def _open(self, empty: Trajectory, overwrite: bool = False) -> None:
+        """Find the places of all arrays in a file that is this ensemble's; refuse another, or by
+        `overwrite` begin anew.
+        """
         try:
             with h5py.File(self._file, "r") as file:
                 walk(file, os.fstat(self._file.fileno()).st_size)
                 self._find(file)
-                different = differences(file[GROUP], empty)
+                changed = changes(file[GROUP], empty)
         except Exception as error:  # whatever h5py makes of bytes that are not what was written
             self._refuse(f"can't be read: {printable(' '.join(str(error).split()))}", error)
-        if different:
-            fail(
-                "path",
-                "have beside it what the same ensemble left, or nothing",
-                f"{str(self._partial)!r} is of one with other {' and '.join(different)}",
-                "Remove it, or choose another name.",
-                StoreError,
-            )
+        if not goes_on(self._partial, changed, overwrite):
+            self._begin(empty)
+            return self._open(empty)
         offset, shape, _ = self._table_place
         self._table = np.frombuffer(self._read(offset, 4 * shape[0]), np.uint32).copy()
         if not self._table[0]:  # it was being sealed

@@ -74,7 +74,7 @@ class File(Mapping[str, Trajectory]):
 
 def save(
     path: str | os.PathLike[str],
-    *,
+    *unnamed: Trajectory,
     overwrite: bool = False,
     config: Any = None,
     **groups: Trajectory,
@@ -87,7 +87,9 @@ def save(
     as JSON. The `PATH.partial` of `checkpoint` is removed. Returns the path.
 
     Raises `FileExistsError` unless `overwrite`, `ValueError` or `TypeError` for what the file can't
-    hold, and `OSError` where the disk refuses; whatever was there is then untouched."""
+    hold or has no name in it, and `OSError` where the disk refuses; whatever was there is then
+    untouched."""
+    _check_named("save", unnamed)
     check_flags(overwrite=overwrite)
     target = check_target(path, overwrite=overwrite)
     put(
@@ -98,12 +100,15 @@ def save(
     return target
 
 
-def checkpoint(path: str | os.PathLike[str], *, config: Any = None, **groups: Trajectory) -> Path:
+def checkpoint(
+    path: str | os.PathLike[str], *unnamed: Trajectory, config: Any = None, **groups: Trajectory
+) -> Path:
     """Write what there is so far to `PATH.partial`, which says that it is incomplete, replacing the
     one before it.
 
     Returns the path of that file; `load(..., partial=True)` reads it. Raises as `save` does, but
     not `FileExistsError`."""
+    _check_named("checkpoint", unnamed)
     target = partial_path(path)
     # Nobody but us makes one, and so a link there is replaced: it might lead out of the folder.
     put(target, _image(groups, config, complete=False))
@@ -177,10 +182,22 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
             "Choose another name."
             if path.is_dir()
             else "racedyn.load reads it. Choose another name, or pass overwrite=True "
-            "(--force on the command line)."
+            "(--overwrite on the command line)."
         )
         fail("path", "be free", f"{str(path)!r} exists", remedy, FileExistsError)
     return path
+
+
+def _check_named(function: str, unnamed: tuple[Any, ...]) -> None:
+    """Refuse trajectories without the name of their group."""
+    if unnamed:
+        fail(
+            "groups",
+            "be trajectories by name",
+            f"{len(unnamed)} without a name came after the path",
+            f"For example {function}(path, trained=trained).",
+            TypeError,
+        )
 
 
 def _image(groups: Mapping[str, Trajectory], config: Any, *, complete: bool) -> bytes:

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from racedyn._checks import fail
+from racedyn.store.ledger import differences
 from racedyn.store.read import read_names
 from racedyn.store.write import provenance_text
 from racedyn.trajectory import Trajectory
@@ -38,15 +39,19 @@ def size_of(shape: tuple[int, ...], dtype: np.dtype) -> int:
     return int(np.prod(shape, dtype=object)) * dtype.itemsize
 
 
-def differences(group: h5py.Group, empty: Trajectory) -> list[str]:
-    """In what a file is not the one of this ensemble."""
+def changes(group: h5py.Group, empty: Trajectory) -> list[object]:
+    """In what a file is not the one of this ensemble; each item prints what it is."""
     if empty.provenance is None:
-        fail("empty", "say by its provenance which ensemble it is of", "it has none")
-    found = json.loads(group.attrs["provenance"])
-    wanted = json.loads(provenance_text(empty.provenance))
-    different = [
-        name for name in ("settings", "versions", "system", "solver") if found[name] != wanted[name]
-    ]
+        return ["there are no settings to know it by"]
+
+    def asked(provenance: dict[str, Any]) -> dict[str, Any]:
+        settings = dict(provenance["settings"])
+        for name, of in {"fingerprint": "build and members", "args": "args"}.items():
+            settings[f"fingerprint of {of}"] = settings.pop(name, None)
+        return {**{name: provenance[name] for name in ("system", "solver", "versions")}, **settings}
+
+    wanted = asked(json.loads(provenance_text(empty.provenance)))
+    different: list[object] = [*differences(wanted, asked(json.loads(group.attrs["provenance"])))]
     dims, labels = read_names(group)
 
     def shapes(arrays: Mapping[str, Any]) -> list[tuple[str, tuple[int, ...], np.dtype]]:
@@ -68,7 +73,9 @@ def differences(group: h5py.Group, empty: Trajectory) -> list[str]:
         and shapes({"status": group["status"]}) == shapes({"status": empty.status})
         and shapes(stats) == shapes(empty.stats)
     )
-    return different if same else [*different, "times, names or shapes"]
+    if not same:
+        different.append("times, names or shapes are others")
+    return different
 
 
 def check_space(directory: Path, needed: int) -> None:

@@ -2,8 +2,7 @@
 
 import json
 import os
-import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +19,13 @@ from racedyn.trajectory import Trajectory
 if TYPE_CHECKING:
     import xarray
 
+LINE, SHORTEST = 100, 40  # letters of a line, and of a value however long its name is
+MOST_FIELDS = 20  # of a mapping that is shown with a line for each
+
 
 def info(path: str | os.PathLike[str]) -> str:
-    """What a file holds, on one page: format, complete or not, each trajectory, modes, versions,
-    seed, configuration.
+    """What a file holds: format, complete or not, each trajectory, modes, versions, seed, and every
+    setting on a line of its own, clipped at an entry where it is longer.
 
     Reads everything, so a damaged file raises `StoreError` as in `load`; an incomplete one is
     described."""
@@ -42,7 +44,7 @@ def info(path: str | os.PathLike[str]) -> str:
         f"{', '.join(f'{name} {found}' for name, found in attrs['versions'].items())}"
     )
     lines.append(f"  seed         {_seed(file)}")
-    lines.append(f"  config       {_short(file.config)}")
+    lines += _listed("config", file.config)
     for name, trajectory in file.items():
         head, *rest = str(trajectory).splitlines()
         lines += ["", f"{name}: {head}", *rest, *_provenance(trajectory)]
@@ -86,9 +88,8 @@ def _provenance(trajectory: Trajectory) -> list[str]:
     if source is None:
         return []
     lines = [f"  made by      {source.kind}, {source.created or 'no date'}"]
-    lines.append(f"  settings     {_short(source.settings)}")
-    if source.validity:
-        lines.append(f"  validity     {_short(source.validity)}")
+    lines += _listed("settings", source.settings)
+    lines += _listed("validity", source.validity)
     if source.modes is not None:
         lines += [f"  {line}" for line in str(source.modes).splitlines()]
     return lines
@@ -102,5 +103,27 @@ def _seed(file: File) -> str:
     return found[0] if found else "not recorded"
 
 
-def _short(value: Any, width: int = 100) -> str:
-    return textwrap.shorten(json.dumps(value), width, placeholder=" ...")
+def _listed(title: str, settings: Any) -> Iterator[str]:
+    """A line for each setting, under one title."""
+    rows = list(_settings("", settings)) if settings else []
+    width = max((len(name) for name, _ in rows), default=0)
+    for number, (name, value) in enumerate(rows):
+        start = f"  {title if number == 0 else '':<12} {name:<{width}}  "
+        yield start + _clipped(json.dumps(value), max(LINE - len(start), SHORTEST))
+
+
+def _settings(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """(dotted key, value); the ends of a thousand edges are one value rather than a thousand."""
+    if isinstance(value, Mapping) and 0 < len(value) <= MOST_FIELDS:
+        for key, inner in value.items():
+            yield from _settings(f"{name}.{key}" if name else str(key), inner)
+    else:
+        yield name, value
+
+
+def _clipped(text: str, width: int) -> str:
+    """JSON in one line: whole, or up to the last entry that there is room for."""
+    if len(text) <= width:
+        return text
+    shown = text[: width - len(" ...")]
+    return f"{shown[: shown.rfind(', ') + 1] or shown} ..."

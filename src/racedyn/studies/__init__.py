@@ -1,18 +1,26 @@
-"""Published figures from scratch: one module per paper, each figure a function.
+"""Published figures from scratch: a folder per paper, a file per figure.
 
 `reproduce("shi2022.fig5")` trains, solves, writes NAME.h5 and NAME.png, and says the paper's claim
 beside the number found."""
 
+from importlib import import_module
 from typing import Any
 
 from racedyn._checks import check_name
-from racedyn.studies import jarvis2025, saxe2019, saxe2022, shi2022
 from racedyn.studies.references import REFERENCES, cite
 from racedyn.studies.study import Finding, Job, Reproduced, Study, run_study
 
+# A folder here, whose face lists its STUDIES, and a line: all that another paper needs.
+PAPERS = (
+    "shi2022",
+    "saxe2019",
+    "saxe2022",
+    "jarvis2025",
+)
 STUDIES: dict[str, Study] = {
     study.name: study
-    for study in (*shi2022.STUDIES, *saxe2019.STUDIES, *saxe2022.STUDIES, *jarvis2025.STUDIES)
+    for paper in PAPERS
+    for study in import_module(f"racedyn.studies.{paper}").STUDIES
 }
 
 

@@ -91,28 +91,25 @@ def run_study(
     *,
     out: str | Path = "runs",
     quick: bool = False,
-    force: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> Reproduced:
     """Run `study` at its published settings, or at `quick` ones (a minute on two cores), into
     `out`/NAME.h5 and .png.
 
     What an interrupted try of the same settings left is gone on from. Raises `FileExistsError`
-    where results are in the way (unless `force`)."""
+    where results are in the way, and `StoreError` where a try of other settings left something,
+    naming those that differ; `overwrite` replaces both."""
     watch = Stopwatch()
     settings = {"study": study.name, **(study.quick if quick else study.published)}
     target = Path(out) / f"{study.name}{'.quick' if quick else ''}.h5"
     target.parent.mkdir(parents=True, exist_ok=True)
-    store.check_target(target, overwrite=force)
+    store.check_target(target, overwrite=overwrite)
     job = Job(settings, target, progress)
-    partial = store.partial_path(target)
-    if partial.exists():
-        earlier = store.load(partial, partial=True)
-        if earlier.config == settings:
-            job.runs.update(earlier)
+    job.runs.update(store.unfinished(target, settings, overwrite=overwrite) or {})
     with context():
         finding = study.make(job)
-    store.save(target, overwrite=force, config=settings, **job.runs)
+    store.save(target, overwrite=overwrite, config=settings, **job.runs)
     figure = plot.save_figure(finding.figure, target.with_suffix(".png"))
     plot.close(finding.figure)
     return Reproduced(study, finding, target, figure, watch.wall_time, watch.compile_time)

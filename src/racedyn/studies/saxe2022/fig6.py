@@ -1,5 +1,4 @@
-"""Saxe, Sodhani, Lewallen 2022, figure 6: routing from the race to the lazy regime, by the initial
-scale.
+"""Figure 6: routing from the race to the lazy regime, by the initial scale.
 
 Published: M = 7, K = 4, 64 hidden units, orthogonal weights of gain 0.2 to 2.5 in six steps, step
 0.02, 500 steps. Seeds are ours; so are the measures of movement."""
@@ -19,7 +18,7 @@ from racedyn.representations import (
     singular_values,
     tangent_kernel,
 )
-from racedyn.studies.routing_runs import blank_loss, similarity_of_domains, trained_routing
+from racedyn.studies.saxe2022.routing_runs import blank_loss, similarity_of_domains, trained_routing
 from racedyn.studies.study import Finding, Job, Study, weights_of
 from racedyn.tasks import RoutingTask
 from racedyn.tasks import routing as routing_task
@@ -55,7 +54,7 @@ def _measured(network: Network, task: RoutingTask, run: Trajectory) -> Measured:
     )
 
 
-def fig6(job: Job) -> Finding:
+def figure(job: Job) -> Finding:
     """Losses, errors, kernel movement, alignment and singular values by initial scale, and
     similarity of domains.
     """
@@ -154,7 +153,7 @@ def _table(
     return tuple(lines)
 
 
-_FIG6: Mapping[str, Any] = {
+_PUBLISHED: Mapping[str, Any] = {
     "domains": 7,
     "trained": 4,
     "width": 64,
@@ -171,7 +170,7 @@ STUDY = Study(
     "from the race to the lazy regime",
     "small initial weights learn in stages and generalise to untrained routes; large ones don't, "
     "and their kernel stays",
-    _FIG6,
-    {**_FIG6, "domains": 4, "trained": 2, "scales": [0.2, 1.12, 2.5], "seeds": [0]},
-    fig6,
+    _PUBLISHED,
+    {**_PUBLISHED, "domains": 4, "trained": 2, "scales": [0.2, 1.12, 2.5], "seeds": [0]},
+    figure,
 )

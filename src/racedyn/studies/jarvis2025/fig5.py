@@ -1,4 +1,4 @@
-"""Jarvis et al. 2025, figure 5: three, four and five contexts of one structure, ReLU, gated and in
+"""Figure 5: three, four and five contexts of one structure, ReLU, gated and in
 closed form.
 
 Published: 700 hidden ReLU units, step 0.001 on the half sum of squares, 8 items, 100 units per
@@ -14,8 +14,9 @@ import numpy as np
 from racedyn import exact
 from racedyn.comparison import first_fallen
 from racedyn.plot import GREY, cycle, new_figure, share_legend
-from racedyn.studies.contextual_runs import (
+from racedyn.studies.jarvis2025.contextual_runs import (
     RULES,
+    SETTINGS,
     distance,
     epochs_of,
     gated,
@@ -33,7 +34,7 @@ from racedyn.tasks import ContextualTask, contextual
 LEVELS = (50, 30, 20, 10, 5)
 
 
-def fig5(job: Job) -> Finding:
+def figure(job: Job) -> Finding:
     """Losses and strengths for each number of contexts, and the race between kinds of context
     pathways.
     """
@@ -206,20 +207,6 @@ def _race(job: Job, task: ContextualTask) -> list[str]:
     return lines
 
 
-SETTINGS: dict[str, Any] = {
-    "items": 8,
-    "contexts": [3, 4, 5],
-    "width": 700,
-    "pathway_width": 100,
-    "std": 0.005 / 700,
-    "context_std": 0.01 / 700,
-    "lr": 0.001,
-    "epochs": 8000,
-    "rows": 400,
-    "weight_rows": 40,
-    "finer": [1, 2, 4],
-    "seeds": [0, 1, 2],
-}
 STUDY = Study(
     "jarvis2025.fig5",
     "Jarvis25",
@@ -241,5 +228,5 @@ STUDY = Study(
         "finer": [1, 2],
         "seeds": [0],
     },
-    fig5,
+    figure,
 )

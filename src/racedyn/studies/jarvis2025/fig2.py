@@ -1,4 +1,4 @@
-"""Jarvis et al. 2025, figure 2: XoR with margin, a ReLU network beside two gated linear networks.
+"""Figure 2: XoR with margin, a ReLU network beside two gated linear networks.
 
 Published: 128 hidden units. Initial scale, step size, margins and seeds are ours: N(0, 0.0002^2) as
 in [Saxe22] fig. 3."""
@@ -7,9 +7,7 @@ import numpy as np
 
 from racedyn import exact
 from racedyn.plot import GREY, cycle, new_figure, share_legend
-from racedyn.studies import contexts, twins
-from racedyn.studies.study import Finding, Job, Study
-from racedyn.studies.xor_runs import (
+from racedyn.studies.shared_xor import (
     PATHWAYS,
     half_loss_time,
     race_of_both,
@@ -17,11 +15,12 @@ from racedyn.studies.xor_runs import (
     twin_loss,
     twin_time,
 )
+from racedyn.studies.study import Finding, Job, Study
 
 _NAMES = {"linear": "linear gating", "xor": "XoR gating", "race": "both race", "relu": "ReLU"}
 
 
-def fig2(job: Job) -> Finding:
+def figure(job: Job) -> Finding:
     """Losses at three margins, and half-loss times against the margin."""
     margins, seeds = job.settings["margins"], job.settings["seeds"]
     colours = dict(zip(_NAMES, cycle(), strict=False))
@@ -111,31 +110,28 @@ def _table(margins: list[float], times: dict[str, list[list[float]]]) -> tuple[s
 
 
 _MARGINS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0]
-STUDIES = (
-    Study(
-        "jarvis2025.fig2",
-        "Jarvis25",
-        "XoR with margin: ReLU beside gated linear networks",
-        "a ReLU network learns as the faster of linear and XoR gating does; they cross near margin "
-        "sqrt(2/3)",
-        {
-            "width": 128,
-            "std": 2e-4,
-            "lr": 0.01,
-            "margins": _MARGINS,
-            "shown": [0.4, 0.8, 1.5],
-            "seeds": list(range(10)),
-        },
-        {
-            "width": 128,
-            "std": 2e-4,
-            "lr": 0.02,
-            "margins": _MARGINS,
-            "shown": [0.4, 0.8, 1.5],
-            "seeds": [0, 1],
-        },
-        fig2,
-    ),
-    twins.STUDY,
-    contexts.STUDY,
+
+STUDY = Study(
+    "jarvis2025.fig2",
+    "Jarvis25",
+    "XoR with margin: ReLU beside gated linear networks",
+    "a ReLU network learns as the faster of linear and XoR gating does; they cross near margin "
+    "sqrt(2/3)",
+    {
+        "width": 128,
+        "std": 2e-4,
+        "lr": 0.01,
+        "margins": _MARGINS,
+        "shown": [0.4, 0.8, 1.5],
+        "seeds": list(range(10)),
+    },
+    {
+        "width": 128,
+        "std": 2e-4,
+        "lr": 0.02,
+        "margins": _MARGINS,
+        "shown": [0.4, 0.8, 1.5],
+        "seeds": [0, 1],
+    },
+    figure,
 )

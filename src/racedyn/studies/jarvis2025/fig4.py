@@ -1,24 +1,21 @@
-"""Jarvis et al. 2025, figure 4: three contexts of different structures; a ReLU network, its gated
-network and its twins.
+"""Figure 4: three contexts of different structures; a ReLU network, its gated network, its twins.
 
-Published: hyper-parameters as in `contexts` (figure 5). Structures of the blocks, seeds, hand-over
-times and twins are ours."""
+Published: hyper-parameters as in figure 5. Structures of the blocks, seeds, hand-over times and
+twins are ours."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn.gates import patterns, twin
+from racedyn.gates import patterns
 from racedyn.networks import Network, forward
 from racedyn.plot import GREY, cycle, new_figure, share_legend
 from racedyn.representations import mds
-from racedyn.studies.contexts import SETTINGS
-from racedyn.studies.contextual_runs import (
+from racedyn.studies.jarvis2025.contextual_runs import (
     RULES,
-    answers,
-    descend,
+    SETTINGS,
     distance,
     epochs_of,
     gated,
@@ -26,32 +23,14 @@ from racedyn.studies.contextual_runs import (
     half_sum,
     is_common,
     relu,
-    relu_network,
     theory,
 )
+from racedyn.studies.jarvis2025.hand_overs import hand_overs
 from racedyn.studies.study import Finding, Job, Study, weights_of
 from racedyn.tasks import ContextualTask, contextual
-from racedyn.trajectory import Trajectory
 
 
-class Compared(NamedTuple):
-    """A twin beside the ReLU network from the hand-over on.
-
-    Relative L2 of the loss at the hand-over, over the next twentieth of training and over all that
-    follows; of outputs over all that follows; part of its gates that are wrong at the hand-over;
-    part of the ReLU network's gates that have changed by the end, also weighted by the neurons' |w|
-    |a| there."""
-
-    at_first: float
-    soon: float
-    loss: float
-    outputs: float
-    wrong: float
-    changed: float
-    changed_weighted: float
-
-
-def fig4(job: Job) -> Finding:
+def figure(job: Job) -> Finding:
     """Losses, singular values, gating patterns, twins, and hidden representations on common
     axes.
     """
@@ -84,7 +63,7 @@ def fig4(job: Job) -> Finding:
     losses.legend(fontsize="small")
     _singular_values(job, task, values, colours)
     lines += _patterns(job, task, kinds, colours)
-    lines += _twins(job, task, twins, colours)
+    lines += hand_overs(job, task, twins, colours)
     lines += _representations(job, task, spaces, colours)
     return Finding(panels, tuple(lines))
 
@@ -156,98 +135,6 @@ def _patterns(job: Job, task: ContextualTask, ax: Any, colours: list[Any]) -> li
             f"{found.consistency[row][found.alive[row]].mean():.3f}"
         )
     return lines
-
-
-def _twins(job: Job, task: ContextualTask, ax: Any, colours: list[Any]) -> list[str]:
-    """Twins of the ReLU network from several hand-overs on."""
-    settings = job.settings
-    network = relu_network(job, task)
-    lines = [
-        "twins of the ReLU network, mean over seeds. Relative L2: of the loss at the hand-over, "
-        "over the next twentieth of",
-        "training, over all that follows; of outputs over all that follows. Gates wrong at the "
-        "hand-over; the ReLU network's",
-        "gates that change later, by count and weighted by the neurons' |w| |a|",
-    ]
-    for by in ("example", "context"):
-        for at in settings["hand_overs"]:
-            each = [
-                _compare(job, network, task, seed, at, by, ax, colours)
-                for seed in settings["seeds"]
-            ]
-            mean = Compared(*np.mean(each, axis=0))
-            lines.append(
-                f"  by {by}, epoch {at}: {mean.at_first:.3f} {mean.soon:.3f} {mean.loss:.3f}; "
-                f"{mean.outputs:.3f}; "
-                f"{mean.wrong:.3f}; {mean.changed:.3f}, {mean.changed_weighted:.3f}"
-            )
-    ax.set(xlabel="epoch / 1000", ylabel="half sum of squares", yscale="log")
-    ax.plot([], [], "k-", label="by example")
-    ax.plot([], [], "k--", label="by context")
-    ax.legend(fontsize="small")
-    return lines
-
-
-def _compare(
-    job: Job,
-    network: Network,
-    task: ContextualTask,
-    seed: int,
-    at: int,
-    by: str,
-    ax: Any,
-    colours: list[Any],
-) -> Compared:
-    rows, epochs = job.settings["weight_rows"], job.settings["epochs"]
-    run = relu(job, task, seed, rows, whole=True)
-    made = twin(network, task, run, at=at, by=by)
-    steps = np.asarray(run.step)
-    row = int(np.flatnonzero(steps == at)[0])
-    left = len(steps) - 1 - row
-    (output,) = network.outputs
-
-    def train_on() -> Trajectory:
-        return descend(
-            job, made.network, made.task, made.weights, left, epochs=epochs - at, record=[output]
-        )
-
-    twins = job.keep(f"twin_by_{by}_at{at}_seed{seed}", train_on)
-    loss, reference = half_sum(twins, task), half_sum(run, task)[row:]
-    soon = 1 + max(1, rows // 20)
-    active = np.asarray(run.observables["activity_h1"]) > 0
-    live = active[row].any(axis=1)
-    changed = (active[row] != active[-1])[live].mean(axis=1)
-    first = np.concatenate(
-        [np.asarray(run.ys[edge])[-1] for edge in network.edges_into("h1")], axis=1
-    )
-    size = (np.linalg.norm(first, axis=1) * np.linalg.norm(np.asarray(run.ys["w2"])[-1], axis=0))[
-        live
-    ]
-    if seed == job.settings["seeds"][0]:
-        hand_overs = job.settings["hand_overs"]
-        if at == hand_overs[0] and by == "example":
-            ax.plot(
-                epochs_of(run), half_sum(run, task), color=GREY, lw=2.5, alpha=0.5, label="ReLU"
-            )
-        later = (np.asarray(twins.step) + at) / 1000
-        ax.plot(
-            later,
-            loss,
-            color=colours[hand_overs.index(at) % len(colours)],
-            ls="-" if by == "example" else "--",
-            lw=0.9,
-        )
-    return Compared(
-        distance(loss[:1], reference[:1]),
-        distance(loss[:soon], reference[:soon]),
-        distance(loss, reference),
-        distance(
-            np.asarray(twins.observables[f"activity_{output}"]), answers(network, task, run)[row:]
-        ),
-        made.disagreement,
-        float(changed.mean()),
-        float(np.sum(changed * size) / size.sum()),
-    )
 
 
 def _representations(
@@ -334,5 +221,5 @@ STUDY = Study(
         "rows": 200,
         "seeds": [0],
     },
-    fig4,
+    figure,
 )

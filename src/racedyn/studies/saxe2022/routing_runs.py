@@ -1,6 +1,4 @@
-"""Runs of routing networks, and what is read from them: shared by the figures of Saxe et al.
-2022.
-"""
+"""Runs of routing networks, and what is read from them: what figures 4 to 6 share."""
 
 from typing import Any
 

@@ -1,9 +1,9 @@
-"""Saxe, McClelland, Ganguli 2019: structures learned by a deep and by a shallow linear network.
+"""The figure of explicit structural forms, and beside it that of a deep network's stages against a
+shallow one's.
 
-The figure of explicit structural forms, and beside it that of a deep network's stages against a
-shallow one's. The tasks are those of `racedyn.tasks` with eight items each. Settings are ours:
-small random weights N(0, std^2) with N std^2 / 2 = `start`, the strength at which modes of a wide
-network start on average; `lr` on the default loss."""
+The tasks are those of `racedyn.tasks` with eight items each. Settings are ours: small random
+weights N(0, std^2) with N std^2 / 2 = `start`, the strength at which modes of a wide network start
+on average; `lr` on the default loss."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -137,7 +137,7 @@ def _classical_mds(items: np.ndarray) -> np.ndarray:
 # --------------------------------------------------------------------------------------------------
 
 
-def structures(job: Job) -> Finding:
+def figure(job: Job) -> Finding:
     """Column by column: covariance of items, scaled singular vectors, representations in a plane,
     strengths over time.
     """
@@ -273,15 +273,13 @@ def _off(theory: np.ndarray, run: Trajectory, modes: Modes) -> float:
     )
 
 
-STUDIES = (
-    Study(
-        "saxe2019.structures",
-        "Saxe19",
-        "structures as a deep and a shallow network learn them",
-        "a deep network learns a structure's modes one after another, in the order of S and in "
-        "stages; a shallow one does not",
-        {"start": 1e-4, "width": 1000, "lr": 0.01, "rows": 100, "seed": 0},
-        {"start": 1e-4, "width": 100, "lr": 0.04, "rows": 100, "seed": 0},
-        structures,
-    ),
+STUDY = Study(
+    "saxe2019.structures",
+    "Saxe19",
+    "structures as a deep and a shallow network learn them",
+    "a deep network learns a structure's modes one after another, in the order of S and in "
+    "stages; a shallow one does not",
+    {"start": 1e-4, "width": 1000, "lr": 0.01, "rows": 100, "seed": 0},
+    {"start": 1e-4, "width": 100, "lr": 0.04, "rows": 100, "seed": 0},
+    figure,
 )

@@ -1,5 +1,5 @@
-"""A small ReLU network on XoR with margin beside its gated linear twins: what two papers' figures
-share.
+"""A small ReLU network on XoR with margin beside its gated linear twins: what figures of two papers
+share, saxe2022.fig3 and jarvis2025.fig2.
 
 How initial scales are matched: while weights are small each ReLU neuron moves alone, and its flow
 is solved exactly (`exact.early_pathways`). It ends in one pathway, to whose strength it brings c^2.
@@ -120,9 +120,10 @@ def types_at_the_end(found: Relu) -> dict[str, tuple[int, float]]:
     w, a = (np.asarray(found.trained.ys[edge])[-1] for edge in ("w1", "w2"))
     active = active_at_the_end(found)
     size = np.linalg.norm(w, axis=1) * np.abs(a[0])
+    names = found.task.item_names or ()
     kinds: dict[str, tuple[int, float]] = {}
     for row, part in zip(active, size / size.sum(), strict=True):
-        name = ", ".join(found.task.item_names[k] for k in np.flatnonzero(row)) or "none"  # type: ignore[index]
+        name = ", ".join(names[k] for k in np.flatnonzero(row)) or "none"
         count, share = kinds.get(name, (0, 0.0))
         kinds[name] = (count + 1, share + float(part))
     return dict(sorted(kinds.items(), key=lambda item: -item[1][1]))

@@ -1,0 +1,11 @@
+"""Saxe, Sodhani, Lewallen 2022, figures 3 to 6: XoR, routing through a shared matrix, the race of
+sharing schemes, and its end in the lazy regime.
+
+Published settings: XoR with 128 hidden units from N(0, 0.0002^2); routing with M = 7, K = 4, 64
+hidden units, orthogonal weights of gain 0.2, step 0.02 on the sum over trained routes of the mean
+squared error, 500 steps; figure 5 with M = 10 and step 0.05 / K. Steps of figures 3 and 5 and all
+seeds are ours."""
+
+from racedyn.studies.saxe2022 import fig3, fig4, fig5, fig6
+
+STUDIES = (fig3.STUDY, fig4.STUDY, fig5.STUDY, fig6.STUDY)
