@@ -46,7 +46,17 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
     sparse (`learning_times`); where paths join several pairs of input and output, each with modes
     of its own, there are none, nor sums. Where all common times are the same, errors are those of
     that moment, and a note says so. Raises `ValueError` where the two are not the same quantities:
-    other bases, paths, numbers of modes or units of time, no common time, no common observable."""
+    other bases, paths, numbers of modes or units of time, no common time, no common observable.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> trained = rd.train(network, task, weights, lr=0.04, steps=1000, save_every=25)
+        >>> theory = rd.simulate(rd.reduce(network, task, weights), ts=trained.ts)
+        >>> comparison = rd.compare(theory, trained)
+        >>> f"{comparison.errors['strength'].relative_l2:.2f}"
+        '0.07'
+    """
     checked = check_comparable(theory, trained)
     own_ts = times_of("theory", theory), times_of("trained", trained)
     ts, rows = _common_times(*own_ts)
@@ -141,8 +151,12 @@ def learning_times(
     Also NaN where the target is never reached, or already is at the first row. Raises `ValueError`
     where the trajectory has no strengths.
 
-        >>> print(rd.learning_times(run))                         # rows every 12.5 tau
-        < 12.5, 28.04, 37.5-50, > 100
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> theory = rd.simulate(rd.reduce(network, task, weights), ts=np.linspace(0.0, 40.0, 41))
+        >>> print(rd.learning_times(theory))  # rows are 1 tau apart
+        2.674-3, 3.234, 4.292, 3.305
     """
     check_is(
         "trajectory",

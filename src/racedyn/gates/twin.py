@@ -86,7 +86,18 @@ def twin(
 
     The twin learns as the ReLU network would if no gate changed. By example it keeps the names of
     the ReLU network, and `networks.split_units` makes pathways of it, to reduce. Raises
-    `ValueError` for another network, a step that was not saved, and where no neuron is on."""
+    `ValueError` for another network, a step that was not saved, and where no neuron is on.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.chain(task, depth=2, width=5, activation="relu")
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> twin = rd.gates.twin(network, task, weights)
+        >>> print(twin.network)
+        linear network (input 4, output 7, 1 hidden layers of 5 units), 2 edges, 4 contexts
+        >>> a = rd.representations.activity(network, task, weights, node="output")
+        >>> np.allclose(a, rd.representations.activity(twin.problem, node="output"))
+        True
+    """
     check_task(network, task)
     for argument, step in (("at", at), ("gates_at", gates_at)):
         if step is not None:

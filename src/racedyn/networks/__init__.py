@@ -5,7 +5,8 @@ from racedyn.networks.activations import ACTIVATIONS as ACTIVATIONS
 from racedyn.networks.biases import constant_inputs, read_weights, with_biases
 from racedyn.networks.builders import chain, parallel
 from racedyn.networks.contextual import contextual
-from racedyn.networks.fit import check_task, check_weights
+from racedyn.networks.fit import check_task as check_task
+from racedyn.networks.fit import check_weights as check_weights
 from racedyn.networks.fit import traceable_weights as traceable_weights
 from racedyn.networks.fit import warn_of_closed_gates as warn_of_closed_gates
 from racedyn.networks.forward import forward
@@ -26,8 +27,6 @@ __all__ = [
     "Node",
     "Problem",
     "chain",
-    "check_task",
-    "check_weights",
     "constant_inputs",
     "contextual",
     "forward",

@@ -39,10 +39,12 @@ def with_biases(
     but those with an activation of their own, which have no place for one. Training the result is
     training with biases; where it is linear, `reduce` takes it too.
 
-        network, task = networks.with_biases(networks.chain(task, depth=2, width=8), task)
-        weights["w1_bias"]                                            # (8, 1)
-
     Raises `ValueError` where a name is taken, an edge is unknown or has an activation.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network, task = rd.networks.with_biases(rd.networks.chain(task, depth=2, width=5), task)
+        >>> {edge: network.shape(edge) for edge in network.edges}
+        {'w1': (5, 4), 'w2': (7, 5), 'w1_bias': (5, 1), 'w2_bias': (7, 1)}
     """
     check_task(network, task)
     chosen = (
@@ -99,12 +101,15 @@ def read_weights(network: Network, layers: Any, *, biases: bool = False) -> Weig
     unless `network` itself has an edge for it, as those of `with_biases` have. A module with a
     `state_dict` may stand for it.
 
-        # Torch.nn.Sequential(Linear, ReLU, Linear)
-        state = {"0.weight": W1, "0.bias": b1, "2.weight": W2, "2.bias": b2}
-        networks.read_weights(network, state, biases=True)  # w1, w2, w1_bias, w2_bias
-
     Raises `ValueError` where a matrix is missing or a shape does not fit, and for entries other
-    than zero that are neither matrices of the network nor biases of them."""
+    than zero that are neither matrices of the network nor biases of them.
+
+        >>> network = rd.networks.chain(rd.tasks.hierarchy(items=4), depth=2, width=5)
+        >>> state = {"0.weight": np.ones((5, 4)), "0.bias": np.ones(5), "2.weight": np.ones((7, 5))}
+        >>> weights = rd.networks.read_weights(network, state, biases=True)
+        >>> {edge: array.shape for edge, array in weights.items()}
+        {'w1': (5, 4), 'w2': (7, 5), 'w1_bias': (5, 1), 'w2_bias': (7, 1)}
+    """
     check_is("network", network, Network, "be a Network")
     check_flags(biases=biases)
     layers = layers.state_dict() if hasattr(layers, "state_dict") else layers
@@ -242,6 +247,12 @@ def constant_inputs(task: Task) -> dict[str, np.ndarray]:
     """Input node -> its values (n,), of inputs that are the same in all examples and not 0.
 
     None in a task of one example, where all are.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.chain(task, depth=2, width=5)
+        >>> _, biased = rd.networks.with_biases(network, task)
+        >>> rd.networks.constant_inputs(task), rd.networks.constant_inputs(biased)
+        ({}, {'bias': array([1.])})
     """
     if task.num_examples == 1:
         return {}

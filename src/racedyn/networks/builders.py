@@ -17,7 +17,14 @@ def chain(
     """One pathway of `depth` weight matrices: edges "w1", "w2", ...; hidden nodes "h1", "h2", ...
 
     `width`: hidden units, one number or one per hidden layer (depth - 1). Where the task has
-    several inputs each has a first matrix of its own into the first hidden layer, "w1_<input>"."""
+    several inputs each has a first matrix of its own into the first hidden layer, "w1_<input>".
+
+        >>> network = rd.networks.chain(rd.tasks.hierarchy(items=4), depth=3, width=(6, 5))
+        >>> print(network)
+        linear network (input 4, output 7, 2 hidden layers of 6/5 units), 3 edges
+        >>> {edge: network.shape(edge) for edge in network.edges}
+        {'w1': (6, 4), 'w2': (5, 6), 'w3': (7, 5)}
+    """
     check_positive_int("depth", depth, _DEPTH)
     return _pathways(
         task,
@@ -43,7 +50,12 @@ def parallel(
     `width`: hidden units: one number, one per pathway, or per pathway one per hidden layer.
     `activation`: of hidden layers; with `activate_last` also of each pathway's last matrix, before
     the sum, as [Shi22]'s published code has it. Edges are named "w<pathway>_<layer>", hidden nodes
-    "h<pathway>_<layer>", both counted from 1."""
+    "h<pathway>_<layer>", both counted from 1.
+
+        >>> network = rd.networks.parallel(rd.tasks.hierarchy(items=4), depths=(2, 3), width=5)
+        >>> network.paths()
+        (('w1_1', 'w1_2'), ('w2_1', 'w2_2', 'w2_3'))
+    """
     depths = as_list(
         "depths", depths, "be a list with the depth of each pathway", "For two: depths=(4, 4)."
     )

@@ -27,7 +27,13 @@ def contextual(
     The common pathway is always open and reads items and contexts: edges "item_common",
     "context_common", "common_output", hidden node "common". A context pathway reads items alone:
     "item_1_2", "1_2_output" and hidden node "h_1_2" are those of the pathway open in contexts 1 and
-    2. Raises `ValueError` for a number of contexts that the task has not."""
+    2. Raises `ValueError` for a number of contexts that the task has not.
+
+        >>> task = rd.tasks.contextual(items=4, contexts=3)
+        >>> network = rd.networks.contextual(task, active=1, width=5)
+        >>> {node: table.astype(int).tolist() for node, table in network.node_gates.items()}
+        {'h_1': [1, 0, 0], 'h_2': [0, 1, 0], 'h_3': [0, 0, 1]}
+    """
     if not isinstance(task, ContextualTask):
         fail("task", "be one of tasks.contextual", f"it is {shown(task)}", error=TypeError)
     width, contexts = check_positive_int("width", width), task.num_contexts

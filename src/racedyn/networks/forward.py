@@ -19,7 +19,14 @@ def forward(
     """The activity of every node: name -> (n, P); the outputs' entries are the prediction.
 
     `inputs`: input node -> (n, P); `context` (P,), whole numbers, needed only where there are gates
-    ([Saxe22] eq. 1). Raises `ValueError` where it is missing then."""
+    ([Saxe22] eq. 1). Raises `ValueError` where it is missing then.
+
+        >>> network = rd.Network({"x": 2, "h": 2, "y": 1}, {"w1": ("x", "h"), "w2": ("h", "y")})
+        >>> weights = {"w1": 2.0 * np.eye(2), "w2": np.ones((1, 2))}
+        >>> activity = rd.networks.forward(network, weights, {"x": np.array([[1.0], [3.0]])})
+        >>> activity["h"].tolist(), activity["y"].tolist()
+        ([[2.0], [6.0]], [[8.0]])
+    """
     weights = traceable_weights(network, weights)
     check_mapping("inputs", inputs, "be a dict input node -> (n, P)")
     for node in inputs:

@@ -35,7 +35,13 @@ class AbstractLaw(eqx.Module):
 
 
 class Gaussian(AbstractLaw):
-    """Independent entries N(0, std^2). [Shi22]'s N(0, sigma^2 / N) is std = sigma / sqrt(N)."""
+    """Independent entries N(0, std^2). [Shi22]'s N(0, sigma^2 / N) is std = sigma / sqrt(N).
+
+    >>> network = rd.networks.chain(rd.tasks.hierarchy(items=4), depth=2, width=1000)
+    >>> weights = network.init(rd.init.Gaussian(std=0.02), key=0)
+    >>> weights["w1"].shape, f"{weights['w1'].std():.3f}"
+    ((1000, 4), '0.020')
+    """
 
     std: float = eqx.field(converter=lambda value: check_positive("std", value, traced=_SCALED))
 
@@ -47,7 +53,13 @@ class Gaussian(AbstractLaw):
 
 
 class Orthogonal(AbstractLaw):
-    """Each matrix has orthonormal rows or columns (whichever are fewer), times `scale`."""
+    """Each matrix has orthonormal rows or columns (whichever are fewer), times `scale`.
+
+    >>> network = rd.networks.chain(rd.tasks.hierarchy(items=4), depth=2, width=5)
+    >>> weights = network.init(rd.init.Orthogonal(scale=0.1), key=0)
+    >>> rd.representations.singular_values(weights)["w1"].round(3).tolist()
+    [0.1, 0.1, 0.1, 0.1]
+    """
 
     scale: float = eqx.field(
         default=1.0, converter=lambda value: check_positive("scale", value, traced=_SCALED)
@@ -71,7 +83,15 @@ class Aligned(AbstractLaw):
     with `bases` "nodes" the task's V and U; with "paths" the singular vectors of each path's own
     Sigma_yx(p), for paths that share no edge (as in `networks.xor`). Raises `ValueError` without a
     task, where a layer is narrower than the number of modes, where the pairs that meet at a node
-    have different bases, and for a path that has nothing to learn."""
+    have different bases, and for a path that has nothing to learn.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.chain(task, depth=2, width=5)
+        >>> weights = network.init(rd.init.Aligned(scale=0.1), key=0, task=task)
+        >>> seen = rd.paths.observe_paths(network, weights, task.all_modes(), network.paths())
+        >>> seen["strength"].round(3).tolist()
+        [[0.01, 0.01, 0.01, 0.01]]
+    """
 
     scale: float = eqx.field(converter=lambda value: check_positive("scale", value, traced=_SCALED))
     bases: str = eqx.field(
@@ -104,7 +124,13 @@ class Balanced(AbstractLaw):
     W_e = c_e R_target diag(s) R_source^T with orthonormal frames R and c_e^2 the number of paths
     through e, which is the same in and out of every hidden node; the edge with the fewest paths has
     c_e = 1. With a task the frames at inputs and outputs are its modes and s = `scale`; without one
-    all frames are random and s = |N(0, scale^2)|."""
+    all frames are random and s = |N(0, scale^2)|.
+
+        >>> network = rd.networks.chain(rd.tasks.hierarchy(items=4), depth=2, width=5)
+        >>> weights = network.init(rd.init.Balanced(scale=0.1), key=0)
+        >>> np.allclose(weights["w1"] @ weights["w1"].T, weights["w2"].T @ weights["w2"])
+        True
+    """
 
     scale: float = eqx.field(converter=lambda value: check_positive("scale", value, traced=_SCALED))
 

@@ -42,7 +42,14 @@ def from_layers(network: Network, layers: Any) -> Weights:
       are transposed. Entries of other dimensions (biases) must be zero: the theory has none.
 
     Raises `ValueError` where the number of matrices or a shape does not fit, and where names and
-    shapes leave open which matrix belongs where; `TypeError` for what is no array of numbers."""
+    shapes leave open which matrix belongs where; `TypeError` for what is no array of numbers.
+
+        >>> network = rd.networks.chain(rd.tasks.hierarchy(items=4), depth=2, width=5)
+        >>> state = {"net.0.weight": np.ones((5, 4)), "net.2.weight": np.ones((7, 5))}
+        >>> weights = rd.networks.from_layers(network, state)
+        >>> {edge: array.shape for edge, array in weights.items()}
+        {'w1': (5, 4), 'w2': (7, 5)}
+    """
     check_is("network", network, Network, "be a Network")
     if isinstance(layers, Mapping):
         return check_weights(network, _named(network, _matrices(layers)))

@@ -22,7 +22,6 @@ class Problem:
     in their place, and it unpacks into the three. Raises `ValueError` or `TypeError` where they do
     not fit.
 
-        >>> import racedyn as rd
         >>> task = rd.tasks.hierarchy(items=4)
         >>> network = rd.networks.chain(task, depth=2, width=8)
         >>> weights = network.init(rd.init.Gaussian(std=0.01), key=0)

@@ -34,7 +34,14 @@ def routing(
     Edges of a shared chain are "in1".."inM", "hidden" ("hidden1", ... where there are several) and
     "out1".."outM"; those of the pathway between input group a and output group b
     "<G>_<a>_<b>_in<i>" and so on. Gates open, in the context of a route, the nodes of its two
-    domains and of its pathways. Raises `ValueError` for a group size that does not divide M."""
+    domains and of its pathways. Raises `ValueError` for a group size that does not divide M.
+
+        >>> task = rd.tasks.routing(domains=2)
+        >>> print(rd.networks.routing(task, width=8))
+        linear network (x1 4, x2 4, y1 7, y2 7, 2 hidden layers of 8 units), 5 edges, 4 contexts
+        >>> print(rd.networks.routing(task, width=8, sharing="dedicated"))
+        linear network (x1 4, x2 4, y1 7, y2 7, 8 hidden layers of 8 units), 12 edges, 4 contexts
+    """
     if not isinstance(task, RoutingTask):
         fail("task", "be one of tasks.routing", f"it is {shown(task)}", error=TypeError)
     rank = task.pair_modes("x1", "y1").num

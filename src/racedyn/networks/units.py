@@ -20,7 +20,16 @@ def split_units(network: Network, weights: Mapping[str, Any]) -> tuple[Network, 
     A node "h" whose units have gates of their own becomes "h_1", "h_2", ..., the largest set first,
     and its edge "w" edges "w_1", "w_2", ...; one between two such nodes "w_1_2", target after
     source. Units that are off in every context are left out; other nodes and edges stay. Raises
-    `ValueError` where weights don't fit, and where every unit of a node is off."""
+    `ValueError` where weights don't fit, and where every unit of a node is off.
+
+        >>> gates = {"h": [[1, 1, 0], [0, 0, 1]]}  # 2 units in context 0, 1 in context 1
+        >>> edges = {"a": ("x", "h"), "b": ("h", "y")}
+        >>> network = rd.Network({"x": 2, "h": 3, "y": 1}, edges, node_gates=gates, num_contexts=2)
+        >>> weights = {"a": np.ones((3, 2)), "b": np.ones((1, 3))}
+        >>> split, weights = rd.networks.split_units(network, weights)
+        >>> {edge: array.shape for edge, array in weights.items()}
+        {'a_1': (2, 2), 'a_2': (1, 2), 'b_1': (1, 2), 'b_2': (1, 1)}
+    """
     weights = check_weights(network, weights)
     sets = {node: _sets(network.node_gates[node], node) for node in network.unit_gated}
     nodes: dict[str, Any] = {}

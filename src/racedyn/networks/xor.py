@@ -19,7 +19,12 @@ def xor(task: Task, gating: str = "xor", width: int = 128) -> Network:
     one for each example; "both": the two kinds together, which race. Each has `width` hidden units.
     Edges "in_<examples>", "out_<examples>" and hidden nodes "h_<examples>", examples counted from
     1. Warns where linear gating learns nothing, as at margin 0 (the mean positive input is 0).
-    Raises `ValueError` for a task without one label and one context per example."""
+    Raises `ValueError` for a task without one label and one context per example.
+
+        >>> network = rd.networks.xor(rd.tasks.xor(margin=0.5), gating="linear", width=5)
+        >>> {node: table.astype(int).tolist() for node, table in network.node_gates.items()}
+        {'h_1_2': [1, 1, 0, 0], 'h_3_4': [0, 0, 1, 1]}
+    """
     check_is("task", task, Task, "be a Task", "tasks.xor(margin=1).")
     check_name("gating", gating, GATINGS)
     width = check_positive_int("width", width)

@@ -202,7 +202,14 @@ def statistics(
     what others have learned ([Jarvis25] App. F).
 
     Raises `ValueError` where the task does not fit the network, a path is none of its, or a map has
-    another shape."""
+    another shape.
+
+        >>> task = rd.tasks.xor(margin=0.5)
+        >>> network = rd.networks.xor(task, gating="linear", width=5)
+        >>> statistics = rd.statistics(network, task)
+        >>> statistics.sigma_yx(("in_1_2", "out_1_2")).tolist()  # open in two of the four examples
+        [[0.0, 0.0, 0.25]]
+    """
     check_task(network, task)
     wanted = list(network.paths()) if paths is None else check_paths(network, "paths", paths)
     if given is not None and not isinstance(given, Mapping):

@@ -86,7 +86,14 @@ def path_maps(
     In a nonlinear network W_p is the path's own response to each unit input, all other paths
     silent: U^T net_p(I) V ([Shi22] figs. 7, 8). `constants`: input node -> (n,) of those that stay
     on, `networks.constant_inputs(task)`; a linear network's maps don't depend on them. Pairs with
-    fewer modes are padded with NaN. Gates are not applied."""
+    fewer modes are padded with NaN. Gates are not applied.
+
+        >>> task = rd.tasks.clusters(sizes=(2, 1))
+        >>> network = rd.networks.chain(task, depth=1, width=1)
+        >>> maps = rd.paths.path_maps(network, {"w1": task.Y}, task.all_modes(), network.paths())
+        >>> maps.round(3).tolist()  # the targets themselves: sqrt(2) and 1
+        [[[1.414, 0.0], [0.0, 1.0]]]
+    """
     weights = traceable_weights(network, weights)
     paths = check_paths(network, "paths", paths)
     if not isinstance(modes, Mapping) or not all(
@@ -135,7 +142,15 @@ def data_maps(
     `path_maps` where Sigma_x V = V d. With correlated inputs the diagonal takes in what the path
     maps other inputs to, as far as these go with mode_in. In return its sum over paths is S/d
     wherever < (y - yhat) x^T > = 0, as at the end of training without gates, which that of
-    `path_maps` need not be. NaN where d = 0. Padding and gates as for `path_maps`."""
+    `path_maps` need not be. NaN where d = 0. Padding and gates as for `path_maps`.
+
+        >>> task = rd.tasks.clusters(sizes=(2, 1))
+        >>> network = rd.networks.chain(task, depth=1, width=1)
+        >>> given = network, {"w1": task.Y}, task.all_modes(), network.paths()
+        >>> maps = rd.paths.data_maps(*given, inputs=task.inputs)
+        >>> np.allclose(maps, rd.paths.path_maps(*given))  # as inputs are one-hot
+        True
+    """
 
     def on_data(pair: Pair) -> Probe:
         X, known = inputs[pair[0]], modes[pair]
@@ -216,7 +231,15 @@ def observe_paths(
     rest over the norm of the diagonal. `group_strength` (path, group): norm of the block of each
     group of equal S, which no rotation of a degenerate basis changes. With `matrices` also
     `strength_matrix` (path, mode_out, mode_in), U^T W_p V itself; with `inputs` also
-    `data_strength` (path, mode), the diagonal of `data_maps`. `constants` as for `path_maps`."""
+    `data_strength` (path, mode), the diagonal of `data_maps`. `constants` as for `path_maps`.
+
+        >>> task = rd.tasks.clusters(sizes=(2, 1))
+        >>> network = rd.networks.chain(task, depth=1, width=1)
+        >>> weights = {"w1": task.Y}
+        >>> seen = rd.paths.observe_paths(network, weights, task.all_modes(), network.paths())
+        >>> {name: values.round(3).tolist() for name, values in seen.items()}
+        {'strength': [[1.414, 1.0]], 'off_diagonal': [0.0], 'group_strength': [[1.414, 1.0]]}
+    """
     maps = path_maps(network, weights, modes, paths, constants=constants)
     strength = jnp.diagonal(maps, axis1=1, axis2=2)
     diagonal = jnp.sqrt(jnp.nansum(strength**2, axis=1))

@@ -42,6 +42,11 @@ def network(
     - `edge_labels`: name edges, with their kind where they are not linear.
 
     Returns the axes. Raises `ValueError` for an unknown context or path.
+
+        >>> network = rd.networks.parallel(rd.tasks.hierarchy(items=4), depths=(2, 3), width=8)
+        >>> ax = rd.plot.network(network)
+        >>> [text.get_text().split()[0] for text in ax.texts]
+        ['input', 'h1_1', 'h2_1', 'h2_2', 'output']
     """
     check_is("network", network, Network, "be a Network")
     strong = _open_edges(network, _check_context(network, context))

@@ -17,7 +17,13 @@ def matrix(
     a value is negative.
 
     `signed` says so of several matrices that are to be compared. `label` stands at the colour bar;
-    there is none without. Returns the axes. Raises `ValueError` for what is no finite matrix."""
+    there is none without. Returns the axes. Raises `ValueError` for what is no finite matrix.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> ax = rd.plot.matrix(task.Y, label="property")
+        >>> ax.images[0].get_array().shape
+        (7, 4)
+    """
     values = as_matrix("values", values)
     limit = float(np.abs(values).max()) or 1.0
     signed = values.min() < 0 if signed is None else signed

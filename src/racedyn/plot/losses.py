@@ -25,7 +25,16 @@ def loss(
     highest the shade. Up to 30 saved rows have a marker each.
 
     Returns the axes. Raises `ValueError` for a trajectory without a loss, times in different units,
-    and seeds at different times."""
+    and seeds at different times.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> theory = rd.simulate(rd.reduce(network, task, weights), ts=np.linspace(0.0, 40.0, 41))
+        >>> ax = rd.plot.loss(theory)
+        >>> ax.get_ylabel(), ax.get_yscale()
+        ('loss $L$', 'log')
+    """
     unnamed = [seeds.as_seeds("trajectories", given) for given in trajectories]
     firsts = [runs[0] for runs in unnamed]
     curves = [

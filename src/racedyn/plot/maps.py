@@ -34,7 +34,16 @@ def strength_maps(
     - `axes`: as many as panels (times x pathways, pathway by pathway), to draw on.
 
     Returns the axes drawn on: (panel,) for one time, (path, time) for several. Raises `ValueError`
-    where the matrices were not saved, there is no such row, or there are too few axes."""
+    where the matrices were not saved, there is no such row, or there are too few axes.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> trained = rd.train(network, task, weights, lr=0.04, steps=1000, strength_matrix=True)
+        >>> axes = rd.plot.strength_maps(trained, at=[0.0, 10.0, 40.0])
+        >>> axes.shape  # pathways x times
+        (2, 3)
+    """
     matrices = _matrices(trajectory)
     rows = [
         _row(trajectory, one) for one in (at if isinstance(at, Sequence | np.ndarray) else [at])

@@ -49,7 +49,12 @@ def phase_plane(
       trajectories are.
 
     Returns the axes. Raises `ValueError` for a depth, S or d out of range, limits that don't rise,
-    trajectories without strengths of two pathways or without a mode of this S and d."""
+    trajectories without strengths of two pathways or without a mode of this S and d.
+
+        >>> ax = rd.plot.phase_plane(depth=3, singular_value=2.0)
+        >>> [f"{end:.1f}" for end in ax.get_xlim()]  # to 1.15 S/d
+        ['0.0', '2.3']
+    """
     depth = check_positive_int("depth", depth, "Depth counts weight matrices.")
     S, d = check_positive("singular_value", singular_value), check_positive("variance", variance)
     if trajectories is not None and not isinstance(trajectories, Trajectory):

@@ -45,7 +45,16 @@ def race(
     pathways overlap, and the medians are the fate of no seed.
 
     Returns the axes drawn on, (panel,). Raises `ValueError` where the runs are not comparable (see
-    `compare`), seeds have different times, or there are too few axes."""
+    `compare`), seeds have different times, or there are too few axes.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> theory = rd.simulate(rd.reduce(network, task, weights), ts=np.linspace(0.0, 40.0, 41))
+        >>> axes = rd.plot.race(theory)
+        >>> [ax.get_title() for ax in axes]
+        ['all, $S$ = 0.661', '1-2 | 3-4, $S$ = 0.433', '1 | 2, $S$ = 0.25', '3 | 4, $S$ = 0.25']
+    """
     sets = [seeds.as_seeds("theory", theory)]
     if trained is not None:
         sets.insert(0, seeds.as_seeds("trained", trained))
@@ -117,6 +126,14 @@ def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
     """All strengths K_a of one run on one axis: a colour per pathway, thinner and paler as S falls.
 
     Returns the axes. Raises `ValueError` for a trajectory without strengths.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> theory = rd.simulate(rd.reduce(network, task, weights), ts=np.linspace(0.0, 40.0, 41))
+        >>> ax = rd.plot.strengths(theory)
+        >>> len(ax.lines)  # 2 pathways x 4 modes
+        8
     """
     check_is("trajectory", trajectory, Trajectory, "be a Trajectory")
     strength, modes, ts = _strength(trajectory), _modes(trajectory), np.asarray(trajectory.ts)

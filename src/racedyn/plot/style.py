@@ -257,7 +257,13 @@ def save_figure(figure: Any, path: str | os.PathLike[str]) -> Path:
     The ending of `path` picks the format, PNG where it has none. In a folder (one that is there, or
     a path that ends with a slash) it is figure.png, or figure-2.png, ... where there is one
     already. Folders that are missing are made. Returns the file's path. Raises `TypeError` where
-    `figure` is neither, `ValueError` for an ending that is no format of figures."""
+    `figure` is neither, `ValueError` for an ending that is no format of figures.
+
+        >>> ax = rd.plot.matrix(np.eye(4))
+        >>> path = rd.plot.save_figure(ax, "figures/unit.pdf")
+        >>> path.name, path.exists()
+        ('unit.pdf', True)
+    """
     root = _figure_of(figure)
     target = Path(path)
     if target.is_dir() or os.fspath(path).endswith(("/", os.sep)):
@@ -291,6 +297,12 @@ def _free(directory: Path) -> Path:
 def close(figure: Any) -> None:
     """Let go of a figure, or of the one that some axes are on: pyplot keeps each until it is
     closed.
+
+        >>> from matplotlib import pyplot
+        >>> figure = rd.plot.matrix(np.eye(4)).figure
+        >>> rd.plot.close(figure)
+        >>> pyplot.fignum_exists(figure.number)
+        False
     """
     import matplotlib.pyplot as plt
 

@@ -28,7 +28,16 @@ def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajector
     it is 0 there is nothing to learn.
 
     Returns the axes. Raises `ValueError` for a trajectory without strengths or without modes, or
-    times in different units."""
+    times in different units.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> theory = rd.simulate(rd.reduce(network, task, weights), ts=np.linspace(0.0, 40.0, 41))
+        >>> ax = rd.plot.learning_times(theory)
+        >>> ax.get_xlabel(), ax.get_xscale()
+        ('singular value $S$', 'log')
+    """
     for run in (*trajectories, *named.values()):
         check_is("trajectories", run, Trajectory, "be Trajectories")
     curves = [(style.name_of(t, i, trajectories), t) for i, t in enumerate(trajectories)] + list(

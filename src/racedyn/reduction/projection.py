@@ -35,7 +35,16 @@ def project(
     and warned of by name.
 
     Raises `ValueError` for a node without a basis, a basis that is not orthonormal, or a nonlinear
-    network, which does not commute with rotations."""
+    network, which does not commute with rotations.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.chain(task, depth=2, width=100)
+        >>> weights = network.init(rd.init.Gaussian(std=0.01), key=0)
+        >>> both = np.hstack([weights["w1"], weights["w2"].T])  # what 4 inputs and 7 outputs see
+        >>> bases = {"input": np.eye(4), "h1": np.linalg.qr(both)[0], "output": np.eye(7)}
+        >>> print(rd.project(network, task, weights, bases=bases).network)
+        linear network (input 4, output 7, 1 hidden layers of 11 units), 2 edges
+    """
     network, task, weights = the_three(network, task, weights)
     if not network.linear:
         fail(

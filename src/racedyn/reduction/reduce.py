@@ -66,7 +66,16 @@ def reduce(
       `validity`.
 
     Raises `ValueError` where a level isn't exact (with the measured reason, and the level that is),
-    for a nonlinear network, and for weights or a task that do not fit."""
+    for a nonlinear network, and for weights or a task that do not fit.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> print(rd.reduce(network, task, weights).describe())
+        Pathways of depths (2, 2), 4 modes
+        >>> rd.reduce(network, task, weights, level="matrix").validity.exact
+        True
+    """
     check_name("level", level, LEVELS)
     check_flags(inexact=inexact)
     network, task, weights = the_three(network, task, weights)

@@ -36,6 +36,12 @@ def activity(
     P).
 
     Raises `ValueError` for an unknown node, and for a task or weights that do not fit.
+
+        >>> task = rd.tasks.order(items=3)
+        >>> network = rd.networks.chain(task, depth=1, width=1)
+        >>> weights = {"w1": np.diag([1.0, 2.0, 3.0])}
+        >>> rd.representations.activity(network, task, weights, node="output").tolist()
+        [[1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 3.0]]
     """
     network, task, weights = the_three(network, task, weights)
     check_name("node", node, network.nodes)
@@ -56,7 +62,14 @@ def responses(
     task.items for x in task.inputs}` ([Saxe22] figs. 4g, 6c). Gates are those of `context`, or all
     open (1) where it is None: an item can then be compared with those of domains that no context
     opens together with its own. Raises `ValueError` for unknown nodes, inputs or weights that do
-    not fit, and a context that the network has not."""
+    not fit, and a context that the network has not.
+
+        >>> network = rd.Network({"a": 1, "b": 1, "y": 1}, {"v": ("a", "y"), "w": ("b", "y")})
+        >>> weights = {"v": np.array([[2.0]]), "w": np.array([[3.0]])}
+        >>> inputs = {"a": np.array([[1.0]]), "b": np.array([[1.0]])}
+        >>> rd.representations.responses(network, weights, inputs, node="y").tolist()
+        [[2.0, 3.0]]
+    """
     weights = check_weights(network, weights)
     check_name("node", node, network.nodes)
     check_mapping("inputs", inputs, "be a dict input node -> (n, items)")
@@ -90,6 +103,9 @@ def similarity(H: ArrayLike) -> Array:
     """The cosine of every two columns of an activity (units, columns): (columns, columns).
 
     A column of zeros has no direction: its row and column are NaN.
+
+        >>> rd.representations.similarity(np.array([[1.0, 1.0], [0.0, 1.0]])).round(3).tolist()
+        [[1.0, 0.707], [0.707, 1.0]]
     """
     H = jnp.asarray(as_real("H", H))
     H = H if jnp.issubdtype(H.dtype, jnp.floating) else H.astype(float)
@@ -135,7 +151,13 @@ def sharing(similarities: ArrayLike, size: int) -> Sharing:
 
     `similarities` (columns, columns) from `similarity`, where each `size` columns in turn are one
     group (a domain), with the same items in the same order. Silent columns (NaN) are left out.
-    Raises `ValueError` where there are not two groups of two items at least."""
+    Raises `ValueError` where there are not two groups of two items at least.
+
+        >>> H = np.array([[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]])  # two domains of two items
+        >>> found = rd.representations.sharing(rd.representations.similarity(H), size=2)
+        >>> f"{found.same:.1f}, {found.other:.1f}, {found.shared:.1f}"
+        '1.0, 0.0, 1.0'
+    """
     similarities = jnp.atleast_1d(as_real("similarities", similarities))
     if not isinstance(similarities, jax.core.Tracer) and np.isinf(np.asarray(similarities)).any():
         fail("similarities", "be cosines, or NaN where a column is silent", "some are infinite")

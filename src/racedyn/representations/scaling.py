@@ -33,7 +33,13 @@ def mds(activities: Sequence[ArrayLike], dimensions: int = 2) -> Scaled:
     centred and turned (rotated or reflected, never scaled) onto the first one as closely as it can
     be; the axes are then the principal ones of all together, the widest first, the first activity's
     largest entry on each positive. Raises `ValueError` for none, for activities of different
-    columns or without a difference between them, and for more dimensions than columns."""
+    columns or without a difference between them, and for more dimensions than columns.
+
+        >>> corners = np.array([[0.0, 4.0, 4.0, 0.0], [0.0, 0.0, 1.0, 1.0]])  # of a rectangle
+        >>> scaled = rd.representations.mds([corners], dimensions=1)
+        >>> scaled.coordinates.shape, f"{scaled.kept[0]:.3f}"  # 16 / 17
+        ((1, 4, 1), '0.941')
+    """
     if hasattr(activities, "ndim") and activities.ndim == 2:
         fail("activities", "be a list of matrices", "it is one matrix", "[H] scales one alone.")
     activities = as_list("activities", activities, "be a list of matrices", "[H] scales one alone.")

@@ -31,6 +31,11 @@ from racedyn.tasks import Task
 def open_outputs(network: Network, task: Task) -> dict[str, np.ndarray]:
     """Output node -> the examples, as whole numbers from 0, in which gates leave some path to it
     open.
+
+        >>> task = rd.tasks.routing(domains=2)
+        >>> opened = rd.representations.open_outputs(rd.networks.routing(task, width=8), task)
+        >>> {node: examples.tolist() for node, examples in opened.items()}
+        {'y1': [0, 1, 2, 3, 8, 9, 10, 11], 'y2': [4, 5, 6, 7, 12, 13, 14, 15]}
     """
     check_task(network, task)
     gating = gate_groups(network, task.num_contexts)
@@ -57,6 +62,12 @@ def tangent_kernel(
     From forward signals h and backward signals delta = d yhat / d (W_e h), for linear and nonlinear
     networks alike: J_e of a row is delta h^T, so that no Jacobian is formed, and memory goes with
     rows^2 + rows x units. On the host. Raises `ValueError` for a task or weights that do not fit.
+
+        >>> task = rd.tasks.from_arrays(X=np.array([[1.0, 2.0]]), Y=np.array([[1.0, 1.0]]))
+        >>> network = rd.networks.chain(task, depth=2, width=1)
+        >>> weights = {"w1": np.array([[3.0]]), "w2": np.array([[1.0]])}
+        >>> rd.representations.tangent_kernel(network, task, weights).tolist()  # (3^2 + 1^2) x x^T
+        [[10.0, 20.0], [20.0, 40.0]]
     """
     network, task, weights = the_three(network, task, weights)
     seeds, examples = _rows(network, task)
@@ -157,6 +168,10 @@ class Movement(NamedTuple):
 def kernel_movement(first: ArrayLike, last: ArrayLike) -> Movement:
     """How far a kernel (row, row), of tangents or of similarities, moved. Raises `ValueError` where
     shapes differ.
+
+        >>> moved = rd.representations.kernel_movement(np.eye(2), np.ones((2, 2)))
+        >>> f"{moved.change:.3f}, {moved.turn:.3f}"  # 1, 1 - 1 / sqrt(2)
+        '1.000, 0.293'
     """
     first, last = (
         jnp.asarray(as_real(name, kernel), float)
@@ -180,7 +195,14 @@ def alignment(network: Network, weights: Mapping[str, Any]) -> dict[str, Array]:
     as balanced weights do. No rotation of the node changes it. Their difference is what the flow of
     a linear network conserves [Saxe22], so that it is what is left of the initial weights: next to
     nothing after a race from small ones, all of it in the lazy regime. NaN where all weights on one
-    side are 0."""
+    side are 0.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.chain(task, depth=2, width=5)
+        >>> weights = network.init(rd.init.Balanced(scale=0.1), key=0)
+        >>> f"{rd.representations.alignment(network, weights)['h1']:.3f}"
+        '1.000'
+    """
     weights = check_weights(network, weights)
     found = {}
     for node in network.nodes:
@@ -196,6 +218,10 @@ def alignment(network: Network, weights: Mapping[str, Any]) -> dict[str, Array]:
 def singular_values(weights: Mapping[str, Any]) -> dict[str, Array]:
     """Edge -> its falling singular values, (..., k), of weights (..., n_target, n_source), as `ys`
     of a run are too.
+
+        >>> values = rd.representations.singular_values({"w1": np.diag([1.0, 3.0, 2.0])})
+        >>> values["w1"].round(3).tolist()
+        [3.0, 2.0, 1.0]
     """
     check_mapping("weights", weights, "be a dict edge -> (..., n_target, n_source)")
     found = {}

@@ -229,6 +229,11 @@ class FunctionSystem(AbstractSystem):
 def from_function(function: Callable[[Array, PyTree, Any], PyTree], y0: PyTree) -> AbstractSystem:
     """The system dy/dt = function(t, y, args) from `y0`: numbers (one array), or a tuple or dict of
     arrays.
+
+        >>> system = rd.from_function(lambda t, y, args: -y, y0=1.0)
+        >>> run = rd.simulate(system, ts=[0.0, 1.0])
+        >>> run.observables["y"].round(3).tolist()  # 1, 1 / e
+        [1.0, 0.368]
     """
     check_callable("function", function, "be a function (t, y, args) -> dy/dt", "t", "y", "args")
     initial = y0 if isinstance(y0, tuple | dict) else jnp.asarray(as_real("y0", y0), float)

@@ -24,6 +24,12 @@ def from_arrays(
 
     `X` (n_in, P) and `Y` (n_out, P), one example per column. Its modes are a canonical choice that
     depends on the data alone. Raises `ValueError` where shapes don't meet or a value is not finite.
+
+        >>> task = rd.tasks.from_arrays(X=np.eye(2), Y=[[4.0, 0.0], [0.0, 2.0]])
+        >>> print(task)
+        data: 2 examples, input 2, output 2
+        >>> task.modes.S.tolist()
+        [2.0, 1.0]
     """
     return Task(
         inputs={INPUT: X},
@@ -43,7 +49,12 @@ def random(singular_values: Sequence[float], items: int, features: int, *, key: 
     or a jax.random.key. Inputs I_P, targets P U S V^T (n_out, P), with U and V drawn uniformly from
     the matrices with R orthonormal columns: they are the modes as they are, in the order of falling
     S. Raises `ValueError` where S is empty or not positive, or there are fewer items or features
-    than values; `TypeError` for any other key."""
+    than values; `TypeError` for any other key.
+
+        >>> task = rd.tasks.random(singular_values=(2.0, 1.0), items=4, features=3, key=0)
+        >>> task.Y.shape, task.modes.S.round(3).tolist()
+        ((3, 4), [2.0, 1.0])
+    """
     given = as_list(
         "singular_values",
         singular_values,

@@ -45,7 +45,14 @@ def contextual(
     (rows, P): a block of properties that items have in every context, and one for each context that
     they have in it alone. `structures`: that of all blocks, or of each (C + 1, the common one
     first): "tree", "ring", "order", "cross_cutting" (two classes across a tree of pairs). Raises
-    `ValueError` for fewer than 2 or more than 8 contexts, or as many structures as do not fit."""
+    `ValueError` for fewer than 2 or more than 8 contexts, or as many structures as do not fit.
+
+        >>> task = rd.tasks.contextual(items=4, contexts=2)
+        >>> task.context.tolist()
+        [0, 0, 0, 0, 1, 1, 1, 1]
+        >>> [np.count_nonzero(task.Y[rows], axis=0).tolist() for rows in task.blocks]
+        [[3, 3, 3, 3, 3, 3, 3, 3], [3, 3, 3, 3, 0, 0, 0, 0], [0, 0, 0, 0, 3, 3, 3, 3]]
+    """
     items, contexts = check_positive_int("items", items), check_positive_int("contexts", contexts)
     if not 2 <= contexts <= MOST_CONTEXTS:
         fail("contexts", f"be from 2 to {MOST_CONTEXTS}", f"it is {contexts}")

@@ -77,7 +77,14 @@ def routing(
 
     Contexts without examples are the untrained routes; all pairs of nodes have the modes of one
     route. Raises `ValueError` where K is above M, a pattern has no route, or inputs and targets are
-    not correlated."""
+    not correlated.
+
+        >>> task = rd.tasks.routing(domains=3, trained=2)
+        >>> task.routes.astype(int).tolist()  # input i with outputs i and i + 1
+        [[1, 1, 0], [0, 1, 1], [1, 0, 1]]
+        >>> task.num_contexts, task.num_examples
+        (9, 24)
+    """
     domains = check_positive_int("domains", domains)
     items = ITEMS if inputs is None else as_matrix("inputs", inputs)
     features = FEATURES if targets is None else as_matrix("targets", targets)

@@ -24,7 +24,16 @@ def hierarchy(items: int = 8) -> Task:
     the root down, 1 where the item lies below the node. The modes are the Haar basis of the tree:
     "all", then one per split, from the root down; S_alpha = sqrt(2 m - 1) / P where m items lie on
     each side of the split (S = sqrt(2 P - 1) / P for "all"). Raises `ValueError` where `items` is
-    not a power of two."""
+    not a power of two.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> task.Y.astype(int).tolist()[:4]  # all, each half, the first item
+        [[1, 1, 1, 1], [1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 0]]
+        >>> task.modes.names
+        ('all', '1-2 | 3-4', '1 | 2', '3 | 4')
+        >>> task.modes.S.round(3).tolist()  # sqrt(7), sqrt(3), 1 and 1, over 4
+        [0.661, 0.433, 0.25, 0.25]
+    """
     items = check_positive_int("items", items)
     Y, V, mode_names, feature_names = _tree("items", items)
     return _structure(
@@ -38,7 +47,11 @@ def order(items: int = 8) -> Task:
 
     Targets (P, P), 1 on and above the diagonal. The modes are discrete sine waves with a node
     before the first item and a crest at the last: with h = k - 1/2, k = 1..P, v_i ~ sin(2 pi h (i +
-    1) / (2 P + 1)) (i from 0) and S_k = 1 / (2 P sin(pi h / (2 P + 1))). None is degenerate."""
+    1) / (2 P + 1)) (i from 0) and S_k = 1 / (2 P sin(pi h / (2 P + 1))). None is degenerate.
+
+        >>> rd.tasks.order(items=3).Y.astype(int).tolist()
+        [[1, 1, 1], [0, 1, 1], [0, 0, 1]]
+    """
     items = check_positive_int("items", items)
     half_waves = np.arange(1, items + 1) - 0.5
     return _structure(
@@ -57,7 +70,12 @@ def ring(items: int = 8) -> Task:
 
     Targets (P (P - 1) + 1, P). The modes are the real Fourier basis: "all", and for the wave
     numbers k = 1..P/2 a cosine and a sine, a degenerate pair but for the single cosine at k = P/2;
-    S_k = 1 / (sqrt(2 P) sin(pi k / P)) and S = sqrt(((P - 1) (2 P - 1) + 6) / (6 P)) for "all"."""
+    S_k = 1 / (sqrt(2 P) sin(pi k / P)) and S = sqrt(((P - 1) (2 P - 1) + 6) / (6 P)) for "all".
+
+        >>> task = rd.tasks.ring(items=4)
+        >>> task.Y.shape, task.modes.names
+        ((13, 4), ('all', 'cos 1', 'sin 1', 'cos 2'))
+    """
     items = check_positive_int("items", items)
     arcs = [(start, length) for length in range(1, items) for start in range(items)]
     place = np.arange(items)
@@ -88,7 +106,12 @@ def grid(rows: int, columns: int) -> Task:
     the grid: v_ij ~ sin(pi k (i + 1) / (rows + 1)) sin(pi l (j + 1) / (columns + 1)) (i, j from 0),
     and S_kl = s_k(rows) s_l(columns) with s_k(n) = sqrt(n + 1) / (2 n sin(pi k / (2 (n + 1)))): two
     items share as many intervals as Green's function of the chain says. On a square "k x l" and "l
-    x k" are a degenerate pair."""
+    x k" are a degenerate pair.
+
+        >>> task = rd.tasks.grid(2, 2)
+        >>> task.Y.shape, task.modes.names
+        ((9, 4), ('1 x 1', '1 x 2', '2 x 1', '2 x 2'))
+    """
     rows, columns = check_positive_int("rows", rows), check_positive_int("columns", columns)
     down, across = _intervals(rows), _intervals(columns)
     return _structure(
@@ -110,7 +133,14 @@ def clusters(sizes: Sequence[int], properties: int = 1) -> Task:
     P = sum of sizes; targets (properties C, P). The modes are the C clusters, in the order of
     falling size: v ~ 1 inside and 0 outside, S_c = sqrt(properties n_c) / P. Clusters of equal size
     are degenerate. Raises `ValueError` where `sizes` is empty or an entry is not a whole number of
-    at least 1."""
+    at least 1.
+
+        >>> task = rd.tasks.clusters(sizes=(2, 1))
+        >>> task.Y.astype(int).tolist()
+        [[1, 1, 0], [0, 0, 1]]
+        >>> task.modes.S.round(3).tolist()
+        [0.471, 0.333]
+    """
     sizes = as_list(
         "sizes", sizes, "be a list with the size of each cluster", "For example (4, 2, 2)."
     )
@@ -139,7 +169,14 @@ def cross_cutting(branches: int = 4, classes: int = 2, properties: int = 1) -> T
     branches on each side a split of the tree has S = sqrt(C (2 m - 1)) / P; each of the C - 1
     contrasts between a class and those before it has S = sqrt(properties G) / P, a degenerate
     group; "all" has sqrt(C (2 G - 1) + properties G) / P. Raises `ValueError` where `branches` is
-    not a power of two."""
+    not a power of two.
+
+        >>> task = rd.tasks.cross_cutting(branches=2, classes=2)
+        >>> task.Y.astype(int).tolist()
+        [[1, 1, 1, 1], [1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 1, 0], [0, 1, 0, 1]]
+        >>> task.modes.names
+        ('all', '1 | 2', 'class 1 | 2')
+    """
     branches, classes = (
         check_positive_int("branches", branches),
         check_positive_int("classes", classes),

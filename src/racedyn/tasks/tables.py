@@ -44,7 +44,14 @@ def from_csv(
       all numbers are refused: they may be a first item. If False the properties are "column 2", ...
 
     Raises `OSError` where the file can't be read and `ValueError` for what is no such table, with
-    line, row and column."""
+    line, row and column.
+
+        >>> rows = ["item,flies,swims", "robin,yes,no", "salmon,no,yes"]
+        >>> np.savetxt("animals.csv", rows, fmt="%s")
+        >>> task = rd.tasks.from_csv("animals.csv")
+        >>> task.item_names, task.feature_names, task.Y.tolist()
+        (('robin', 'salmon'), ('flies', 'swims'), [[1.0, 0.0], [0.0, 1.0]])
+    """
     path = as_path("path", path)
     if delimiter is not None and (
         not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n'
