@@ -27,7 +27,7 @@ class Problem:
         >>> weights = network.init(rd.init.Gaussian(std=0.01), key=0)
         >>> problem = rd.Problem(network, task, weights)
         >>> print(rd.reduce(problem).describe())
-        Pathways, 4 modes
+        Pathways of depths (2,), 4 modes
         >>> network, task, weights = problem
     """
 

@@ -133,7 +133,15 @@ def ensemble(
 
     Raises `ValueError` or `TypeError` for bad arguments, and warns where members failed. Ctrl-C
     (`KeyboardInterrupt`) is raised where there is a path, whose finished blocks stay; otherwise it
-    returns what there is: members that are missing are NaN and have the status INTERRUPTED."""
+    returns what there is: members that are missing are NaN and have the status INTERRUPTED.
+
+        >>> race = rd.systems.Pathways([1.0], depths=(2, 2), q=0.1, p=[[0.2], [0.1]])
+        >>> ends = rd.ensemble(race, {"singular_values": np.array([[1.0], [2.0], [3.0]])})
+        >>> ends.observables["strength"].shape  # (member, time, path, mode)
+        (3, 1, 2, 1)
+        >>> ends.observables["strength"].sum(axis=2).ravel().round(3).tolist()
+        [1.0, 2.0, 3.0]
+    """
     watch = Stopwatch()
     check_flags(overwrite=overwrite, progress=progress)
     check_solver(max_steps=max_steps, solver=solver, retry=retry)

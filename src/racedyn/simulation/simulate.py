@@ -74,16 +74,17 @@ def simulate(
     Beyond `solve` it refuses times and tolerances that can't be met, lets lanes of like speed step
     together, and attaches provenance.
 
-    ```python
-    race = rd.systems.Pathways(singular_values=[1.0], depths=(2, 2), q=0.1, p=[[0.1], [0.05]])
-    run = rd.simulate(race, [0.0, 10.0])
-    run.provenance.solver                     # 'exact'
-    run.observables["strength"][-1, :, 0]     # [0.640, 0.360]
-    ```
-
     Raises `ValueError` for bad times or tolerances, and for the method "exact" where there is none;
     `SolveError`, with the trajectory, where nothing succeeded; warns where some lanes failed: they
-    are NaN from there on and listed in `trajectory.failed`."""
+    are NaN from there on and listed in `trajectory.failed`.
+
+        >>> race = rd.systems.Pathways([4.0, 3.0, 2.0, 1.0], depths=(2, 2), q=0.1, p=[[0.2], [0.1]])
+        >>> run = rd.simulate(race, ts=np.linspace(0.0, 40.0, 41))
+        >>> run.provenance.solver
+        'exact'
+        >>> run.observables["strength"][-1].sum(axis=0).round(3).tolist()  # S/d
+        [4.0, 3.0, 2.0, 1.0]
+    """
     watch = Stopwatch()
     check_is("system", system, AbstractSystem, "be an AbstractSystem", "See racedyn.from_function.")
     check_flags(throw=throw, progress=progress)

@@ -111,12 +111,12 @@ def solve(
     A laned system (`system.lanes`) steps each mode on its own clock; `status` and `stats` are then
     per lane.
 
-    ```python
-    system = rd.from_function(lambda t, y, args: -y, [1.0])
-    rd.solve(system, [0.0, 1.0]).observables["y"]    # [[1.], [0.36787944]]
-    ```
+    Raises `ValueError` or `TypeError` for bad arguments.
 
-    Raises `ValueError` or `TypeError` for bad arguments."""
+        >>> system = rd.from_function(lambda t, y, args: -y, y0=1.0)
+        >>> rd.solve(system, [0.0, 1.0]).observables["y"].round(3).tolist()  # 1, 1 / e
+        [1.0, 0.368]
+    """
     check_is("system", system, AbstractSystem, "be an AbstractSystem", "See racedyn.from_function.")
     check_solver(
         max_steps=max_steps,

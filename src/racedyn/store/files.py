@@ -88,7 +88,14 @@ def save(
 
     Raises `FileExistsError` unless `overwrite`, `ValueError` or `TypeError` for what the file can't
     hold or has no name in it, and `OSError` where the disk refuses; whatever was there is then
-    untouched."""
+    untouched.
+
+        >>> race = rd.systems.Pathways([4.0, 3.0, 2.0, 1.0], depths=(2, 2), q=0.1, p=[[0.2], [0.1]])
+        >>> run = rd.simulate(race, ts=np.linspace(0.0, 40.0, 41))
+        >>> path = rd.save("race.h5", theory=run)
+        >>> list(rd.load(path))
+        ['theory']
+    """
     _check_named("save", unnamed)
     check_flags(overwrite=overwrite)
     target = check_target(path, overwrite=overwrite)
@@ -126,7 +133,15 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> File:
 
     Raises `FileNotFoundError`, and `StoreError` (a `ValueError`) for a file that is damaged, not
     ours, incomplete, being written or written by a newer version, or that holds anything that
-    `save` does not write."""
+    `save` does not write.
+
+        >>> race = rd.systems.Pathways([4.0, 3.0, 2.0, 1.0], depths=(2, 2), q=0.1, p=[[0.2], [0.1]])
+        >>> run = rd.simulate(race, ts=np.linspace(0.0, 40.0, 41))
+        >>> path = rd.save("race.h5", theory=run)
+        >>> loaded = rd.load(path).theory
+        >>> np.array_equal(loaded.observables["strength"], run.observables["strength"])
+        True
+    """
     path = as_path("path", path)
     if not path.is_file():
         remedy = ""

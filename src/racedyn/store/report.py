@@ -55,7 +55,13 @@ def to_xarray(trajectory: Trajectory) -> "xarray.Dataset":
     """The observables as an `xarray.Dataset`, with times, steps, status and labels as coordinates.
 
     `racedyn.save` needs no such step: `xarray.open_datatree(path)` opens its files as they are.
-    Raises `ImportError` where xarray is not installed."""
+    Raises `ImportError` where xarray is not installed.
+
+        >>> race = rd.systems.Pathways([4.0, 3.0, 2.0, 1.0], depths=(2, 2), q=0.1, p=[[0.2], [0.1]])
+        >>> run = rd.simulate(race, ts=np.linspace(0.0, 40.0, 41))
+        >>> dict(rd.to_xarray(run)["strength"].sizes)
+        {'time': 41, 'path': 2, 'mode': 4}
+    """
     check_is("trajectory", trajectory, Trajectory, "be a Trajectory")
     try:
         import xarray
