@@ -15,8 +15,7 @@ import pytest
 from racedyn import config, networks, store, tasks
 from racedyn.simulation.simulate import SolveError
 from racedyn.store.files import partial_path
-
-training = importlib.import_module("racedyn.training.train")  # the name is the function's
+from racedyn.training import run as training
 
 job = importlib.import_module("racedyn.jobs.run")  # the name is the function's
 
@@ -422,7 +421,7 @@ def test_a_run_that_is_killed_goes_on_from_its_checkpoint(tmp_path):
     code = (
         "import sys, jax; jax.config.update('jax_enable_x64', True)\n"
         "from racedyn import config, jobs\n"
-        "sys.modules['racedyn.training.train'].CHECKPOINT_SECONDS = 0.2\n"
+        "sys.modules['racedyn.training.run'].CHECKPOINT_SECONDS = 0.2\n"
         "jobs.run(config.parse(__import__('json').loads(sys.argv[1])), out=sys.argv[2], progress=False)"
     )
     partial = partial_path(tmp_path / "small.h5")

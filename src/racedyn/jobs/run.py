@@ -258,9 +258,7 @@ def draw(*runs: Trajectory) -> Any:
 
     There are none where no inputs and targets are correlated but behind gates (pure XoR), or where
     paths are too many."""
-    return (
-        plot.race(*runs) if all("strength" in run.observables for run in runs) else plot.loss(*runs)
-    )
+    return plot.race(*runs) if all("strength" in run for run in runs) else plot.loss(*runs)
 
 
 def _check_numbers(config: Config, network: Network, task: tasks.Task, weights: Weights) -> None:

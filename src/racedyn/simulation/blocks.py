@@ -15,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from racedyn._checks import as_list, check_name, check_positive_int, fail, shown
 from racedyn._jit import wide_jit
 from racedyn._types import MEMBER, Array, PyTree
+from racedyn.simulation.checks import check_observe
 from racedyn.simulation.lane import Settings
 from racedyn.simulation.members import CHUNK, FIELD, Builder
 from racedyn.simulation.simulate import EXACT_ACCURACY, METHODS
@@ -337,13 +338,10 @@ def _rates(stack: Any) -> Array | None:
 
 
 def _observed(like: Any, asked: Sequence[str] | None) -> tuple[str, ...]:
-    known = list(jax.eval_shape(lambda: like.observe(jnp.asarray(0.0), like.y0())))
-    if asked is None:
-        return ("strength",) if "strength" in known else tuple(known)
-    names = (asked,) if isinstance(asked, str) else tuple(asked)
-    for name in names:
-        check_name("observe", name, known)
-    return names
+    if (names := check_observe(like, asked)) is not None:
+        return names
+    known = tuple(jax.eval_shape(lambda: like.observe(jnp.asarray(0.0), like.y0())))
+    return ("strength",) if "strength" in known else known
 
 
 def _worst(status: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from racedyn._checks import (
     check_finite,
     check_flags,
     check_is,
+    check_names,
     check_not_negative,
     check_number,
     check_positive,
@@ -21,6 +22,7 @@ from racedyn._checks import (
 )
 from racedyn._types import Array, ArrayLike, Times
 from racedyn.simulation.step_sizes import COARSEST_TOLERANCE, finest_tolerance
+from racedyn.trajectory import remedy_for
 
 OPTIONS = (
     "rtol",
@@ -32,6 +34,7 @@ OPTIONS = (
     "crossings",
     "event",
     "save_ys",
+    "observe",
     "stepsize_controller",
     "adjoint",
     "dt0",
@@ -104,6 +107,21 @@ def check_tolerances(system: Any, rtol: Any, atol: Any) -> None:
             else 'Add jax.config.update("jax_enable_x64", True) at the start.'
         )
         fail("rtol", f"be at least {finest:.1e}, which {dtype} can meet", f"it is {rtol:g}", remedy)
+
+
+def check_observe(system: Any, observe: Any) -> tuple[str, ...] | None:
+    """The observables asked for, in their order; None for all. Refuses by name what the system does
+    not observe, and says where it can be had.
+    """
+    if observe is None:
+        return None
+    names = (observe,) if isinstance(observe, str) else check_names("observe", observe)
+    known = list(jax.eval_shape(lambda: system.observe(jnp.asarray(0.0), system.y0())))
+    for name in names:
+        if name not in known:
+            must = f"hold what the system observes ({', '.join(known)})"
+            fail("observe", must, f"it is {name!r}", remedy_for(name, known))
+    return names
 
 
 def checked_jumps(jumps: Any) -> np.ndarray:

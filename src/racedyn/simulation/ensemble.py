@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_flags, check_names, check_positive_int
+from racedyn._checks import check_flags, check_positive_int
 from racedyn._compilation import Stopwatch
 from racedyn._interruptions import never_lost
 from racedyn._jit import full_precision
@@ -138,8 +138,6 @@ def ensemble(
     check_options(max_steps=max_steps, solver=solver, retry=retry)
     if block is not None:
         check_positive_int("block", block)
-    if observe is not None and not isinstance(observe, str):
-        observe = check_names("observe", observe)
     builder = Builder(build, members, args)
     like = builder.first()
     check_field(like, args)

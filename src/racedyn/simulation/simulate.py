@@ -91,9 +91,8 @@ def simulate(
     told = compiling("simulate", show=progress)
     solve_once = told(partial(integrate, ts=ts, t0=as_times(system, t0), args=args))
     retried, solver = 0, f"{type(settings.solver).__name__}, rtol {rtol:g}"
-    exact = told(_exactly)(
-        system, ts, t0, method, [name for name in options if name not in ("adjoint", "save_ys")]
-    )
+    of_solver = [name for name in options if name not in ("adjoint", "save_ys", "observe")]
+    exact = told(_exactly)(system, ts, t0, method, of_solver)
     if exact is not None:
         solved, missing = exact
         solver = (

@@ -19,6 +19,7 @@ from racedyn._outside import read_again
 from racedyn._types import TIME, Array, ArrayLike, PyTree, Times
 from racedyn.simulation.checks import (
     as_times,
+    check_observe,
     check_options,
     check_times,
     check_tolerances,
@@ -49,6 +50,7 @@ def settings_for(
     save_ys: bool = False,
     jumps: Times | None = None,
     crossings: Asked | None = None,
+    observe: Sequence[str] | None = None,
 ) -> Settings:
     """The settings of one solve, defaults filled in; arguments as in `solve`. Raises `ValueError`
     for tolerances that mean nothing, or that the dtype of the state can't meet."""
@@ -66,6 +68,7 @@ def settings_for(
         save_ys=save_ys,
         jumps=None if jumps is None else as_times(system, checked_jumps(jumps)),
         crossings=check_crossings(system, {} if crossings is None else crossings),
+        observe=check_observe(system, observe),
     )
 
 
@@ -92,6 +95,7 @@ def solve(
       has `settled`, rows hold.
     - `max_steps` (2**16): per lane; what uses them up has NaN rows from there and says so in
       `status`.
+    - `observe`: names of the observables to keep; by default all that the system has.
     - `save_ys` (False): also keep the states.
     - `jumps`: times at which the vector field jumps, as a drive that is switched on, or is off but
       for a short pulse: steps end there. A solver sees the field only at its own steps: without
@@ -171,7 +175,7 @@ def _integrate_whole(system: Any, ts: Array, t0: Array, args: Any, settings: Set
     y0 = system.y0()
 
     def save(now: Any, t: Array, y: PyTree) -> PyTree:
-        return now.observe(t, y), now.drift(y, y0), y if settings.save_ys else None
+        return settings.kept(now.observe(t, y)), now.drift(y, y0), y if settings.save_ys else None
 
     return integrate_one(system, ts, t0, args, settings, save)
 
@@ -287,7 +291,8 @@ def package(system: Any, ts: Array, solved: Solved, settings: Settings) -> Traje
     else:
         lanes_last = partial(jnp.moveaxis, source=0, destination=-1)
         ys, end = jax.tree.map(lanes_last, (solved.saved, solved.end))
-        observables, drift = _observe_lanes(system, ts, ys)
+        observed, drift = _observe_lanes(system, ts, ys)
+        observables = settings.kept(observed)
     named = system.dims()
     dims = {
         name: (TIME, *named.get(name, tuple(f"{name}_{i}" for i in range(value.ndim - 1))))

@@ -60,7 +60,7 @@ def fig3(job: Job) -> Finding:
     weights.legend(fontsize="x-small", markerscale=0.6, loc="center")
     ratios, table = [], []
     for k, (seed, each) in enumerate(zip(job.settings["seeds"], runs, strict=True)):
-        ts, loss = np.asarray(each.trained.ts), np.asarray(each.trained.observables["loss"])
+        ts, loss = np.asarray(each.trained.ts), np.asarray(each.trained["loss"])
         losses.plot(ts, loss, color=colours[1], lw=2.5, alpha=0.4, label="ReLU" if k == 0 else None)
         losses.plot(
             ts,
@@ -133,7 +133,7 @@ def fig4(job: Job) -> Finding:
     for k, run in enumerate(random):
         losses.plot(
             ts,
-            np.asarray(run.observables["loss"]),
+            np.asarray(run["loss"]),
             color=colours[1],
             lw=0.8,
             alpha=0.6,
@@ -141,7 +141,7 @@ def fig4(job: Job) -> Finding:
         )
     losses.plot(
         ts,
-        np.asarray(aligned.observables["loss"]),
+        np.asarray(aligned["loss"]),
         color=colours[2],
         lw=2.5,
         alpha=0.6,
@@ -185,13 +185,13 @@ def _fig4_lines(
 ) -> tuple[str, ...]:
     modes = job.runs["modes"]
     hidden, first = (modes.labels["edge"].index(edge) for edge in ("hidden", "in1"))
-    strength = np.asarray(modes.observables["edge_strength"])
+    strength = np.asarray(modes["edge_strength"])
     off = [
-        np.abs(np.asarray(modes.observables["loss"]) - theory.loss).max(),
+        np.abs(np.asarray(modes["loss"]) - theory.loss).max(),
         np.abs(strength[:, hidden] - theory.hidden).max(),
         np.abs(strength[:, first] - theory.first).max(),
     ]
-    by_descent = np.abs(np.asarray(aligned.observables["loss"]) - theory.loss).max()
+    by_descent = np.abs(np.asarray(aligned["loss"]) - theory.loss).max()
     ends = [
         [
             np.linalg.svd(np.asarray(run.ys[edge])[-1], compute_uv=False)[: len(theory.hidden[-1])]
@@ -204,8 +204,8 @@ def _fig4_lines(
         np.array(
             [
                 [
-                    float(np.asarray(run.observables["loss"])[-1]),
-                    float(np.asarray(run.observables["probe_loss"])[-1, 0]),
+                    float(np.asarray(run["loss"])[-1]),
+                    float(np.asarray(run["probe_loss"])[-1, 0]),
                 ]
                 for run in random
             ]
@@ -303,7 +303,7 @@ def _shares(job: Job, trained: int) -> tuple[np.ndarray, np.ndarray]:
             progress=job.progress,
         )
 
-    strength = np.asarray(job.keep(f"race_K{trained}", make).observables["strength"])[-1]
+    strength = np.asarray(job.keep(f"race_K{trained}", make)["strength"])[-1]
     # Paths to one route, one per scheme: which scheme a path is of, its prefix says.
     schemes = [group if group < task.domains else "" for group in setting["groups"]]
     by_route: dict[tuple[str, str], dict[Any, np.ndarray]] = {}
@@ -345,10 +345,8 @@ def _generalisation(job: Job, ax: Any) -> list[str]:
         ]
         ends = [
             [
-                np.asarray(run.observables["loss"])[-1],
-                np.asarray(run.observables["probe_loss"])[-1, 0]
-                if "probe_loss" in run.observables
-                else np.nan,
+                np.asarray(run["loss"])[-1],
+                np.asarray(run["probe_loss"])[-1, 0] if "probe_loss" in run else np.nan,
             ]
             for run in runs
         ]

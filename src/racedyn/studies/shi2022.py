@@ -23,7 +23,7 @@ from racedyn.studies.study import Finding, Job, Study
 from racedyn.systems import Pathways
 from racedyn.tasks import Task, hierarchy
 from racedyn.training import train
-from racedyn.trajectory import Trajectory
+from racedyn.trajectory import BY_DEFAULT, Trajectory
 
 NUM_PATHWAYS = 2
 EPOCHS = {2: 1000, 3: 10000, 4: 10000, 7: 20000}
@@ -71,7 +71,7 @@ def _trained(
             steps=epochs or EPOCHS[depth],
             save_every=save_every,
             dtype=job.settings["dtype"],
-            strength_matrix=True,
+            observe=[*BY_DEFAULT, "strength_matrix"],
             progress=job.progress,
         )
 
@@ -96,7 +96,7 @@ def _final_participation(runs: Sequence[Trajectory]) -> np.ndarray:
     """
     values, modes = [], hierarchy(8).modes
     for run in runs:
-        end = np.asarray(run.observables["strength"], np.float64)[-1]
+        end = np.asarray(run["strength"], np.float64)[-1]
         values.append(participation(end)[end.sum(axis=0) > 0.5 * modes.S / modes.variances])
     return np.concatenate(values)
 
@@ -123,7 +123,7 @@ def fig3(job: Job) -> Finding:
             ts = np.linspace(0, 2 * escape + 10, 1000)
             system = Pathways(np.ones(starts), [depth] * NUM_PATHWAYS, factor, factor)
             run = job.keep(f"depth{depth}_scale{row}", partial(simulate, system, ts))
-            found[scale, depth] = participation(run.observables["strength"])[-1]
+            found[scale, depth] = participation(run["strength"])[-1]
             ax = panels[row * len(depths) + column]
             plot.phase_plane(depth, trajectories=run, ax=ax)
             ax.set_title(f"D = {depth}, K(0) < {scale:g}")
@@ -140,10 +140,10 @@ def fig4(job: Job) -> Finding:
     )
     panels = plot.strength_maps(run, at=list(np.asarray(run.ts)))
     # In the sum the parts off the diagonal cancel: it is what the task determines.
-    total = np.asarray(run.observables["strength_matrix"], np.float64).sum(axis=1)
+    total = np.asarray(run["strength_matrix"], np.float64).sum(axis=1)
     on = np.linalg.norm(np.diagonal(total, axis1=1, axis2=2), axis=1)
     summed = np.sqrt(np.maximum(np.linalg.norm(total, axis=(1, 2)) ** 2 - on**2, 0)) / on
-    off = np.column_stack([np.asarray(run.observables["off_diagonal"]), summed])
+    off = np.column_stack([np.asarray(run["off_diagonal"]), summed])
     lines = [
         "off-diagonal norm over diagonal norm of U^T W_a V",
         f"{'epoch':>8}  pathway 1  pathway 2  their sum",
@@ -173,7 +173,7 @@ def fig6(job: Job) -> Finding:
         ax.set_title(f"D = {depth}, seed {seed}")
         theory = _theory(job, depth, seed, np.asarray(run.ts))
         for name, side in (("trained", run), ("theory", theory)):
-            end = np.asarray(side.observables["strength"])[-1]
+            end = np.asarray(side["strength"])[-1]
             winners = " ".join(str(a + 1) for a in np.argmax(np.abs(end), axis=0))
             lines.append(f"seed {seed}, {name:<8} winners of modes 1-{end.shape[1]}: {winners}")
     share_legend(panels)

@@ -96,11 +96,11 @@ def _singular_values(job: Job, task: ContextualTask, ax: Any, colours: list[Any]
     seed, active = job.settings["seeds"][0], task.num_contexts - 1
     network, _, _ = gated_problem(job, task, active, seed)
     trained = gated(
-        job, task, active, seed, "joint", job.settings["weight_rows"], save_weights=True
+        job, task, active, seed, "joint", job.settings["weight_rows"], with_weights=True
     )
     ts = np.asarray(gated(job, task, active, seed, "joint", job.settings["rows"]).ts)
     solved = theory(job, task, active, seed, "joint", ts)
-    strength, names = np.asarray(solved.observables["edge_strength"]), list(solved.labels["edge"])
+    strength, names = np.asarray(solved["edge_strength"]), list(solved.labels["edge"])
     epochs = np.asarray(solved.ts) / np.asarray(trained.ts)[-1] * epochs_of(trained)[-1]
     hidden = [node for node in network.nodes if node not in (*network.inputs, *network.outputs)]
     for node, colour in zip(hidden, colours, strict=False):
@@ -207,14 +207,14 @@ def _compare(
     (output,) = network.outputs
 
     def train_on() -> Trajectory:
-        return descend(
-            job, made.network, made.task, made.weights, left, epochs=epochs - at, record=[output]
-        )
+        observe = [f"activity:{output}"]
+        start = made.network, made.task, made.weights
+        return descend(job, *start, left, epochs=epochs - at, observe=observe)
 
     twins = job.keep(f"twin_by_{by}_at{at}_seed{seed}", train_on)
     loss, reference = half_sum(twins, task), half_sum(run, task)[row:]
     soon = 1 + max(1, rows // 20)
-    active = np.asarray(run.observables["activity_h1"]) > 0
+    active = np.asarray(run["activity:h1"]) > 0
     live = active[row].any(axis=1)
     changed = (active[row] != active[-1])[live].mean(axis=1)
     first = np.concatenate(
@@ -241,9 +241,7 @@ def _compare(
         distance(loss[:1], reference[:1]),
         distance(loss[:soon], reference[:soon]),
         distance(loss, reference),
-        distance(
-            np.asarray(twins.observables[f"activity_{output}"]), answers(network, task, run)[row:]
-        ),
+        distance(np.asarray(twins[f"activity:{output}"]), answers(network, task, run)[row:]),
         made.disagreement,
         float(changed.mean()),
         float(np.sum(changed * size) / size.sum()),
@@ -263,7 +261,7 @@ def _representations(
     )
     run = relu(job, task, seed, rows, whole=True)
     network, _, _ = gated_problem(job, task, active, seed)
-    other = gated(job, task, active, seed, "joint", rows, save_weights=True)
+    other = gated(job, task, active, seed, "joint", rows, with_weights=True)
     epochs = np.asarray(run.step)
     lines = [
         "hidden activity: relative distance of the gated network's, turned onto the ReLU "
@@ -272,7 +270,7 @@ def _representations(
     for ax, row in zip(panels, (rows // 4, rows), strict=True):
         scaled = mds(
             [
-                np.asarray(run.observables["activity_h1"])[row],
+                np.asarray(run["activity:h1"])[row],
                 _hidden(network, task, weights_of(other, row)),
             ]
         )
