@@ -251,7 +251,7 @@ def test_riccati_is_what_descent_tends_to():
     lr, steps, rows = 0.2, 100, 5
     runs = [
         rd.train(network, task, weights, lr=lr / 2**k, steps=steps * 2**k, save_every=steps * 2**k // rows,
-                 save_weights=True, progress=False)
+                 observe=["weights"], progress=False)
         for k in range(7)
     ]  # fmt: skip
     exact = solution(task, weights, np.asarray(runs[0].ts))

@@ -41,22 +41,22 @@ class Patterns(NamedTuple):
 def patterns(run: Trajectory, task: Task, node: str = "h1") -> Patterns:
     """The gating patterns of the neurons of `node` at every saved row of a run.
 
-    `run`: of `train(..., record=[node])` on `task`. Raises `ValueError` where the activity of the
-    node was not recorded, is that of another task, or has dead neurons only."""
+    `run`: of `train(..., observe=[f"activity:{node}"])` on `task`. Raises `ValueError` where the
+    activity of the node was not observed, is that of another task, or has dead neurons only."""
     check_is("run", run, Trajectory, "be a Trajectory of `train`")
     check_is("task", task, Task, "be a Task")
-    name = f"activity_{node}"
-    if name not in run.observables:
+    name = f"activity:{node}"
+    if name not in run:
         recorded = [
-            key.removeprefix("activity_") for key in run.observables if key.startswith("activity_")
+            key.removeprefix("activity:") for key in run.observables if key.startswith("activity:")
         ]
         fail(
             "run",
             f"have the activity of {node!r}",
             f"it has that of {recorded or 'no node'}",
-            f"train(..., record=[{node!r}]).",
+            f"train(..., observe=[{name!r}]).",
         )
-    active = np.asarray(run.observables[name]) > 0
+    active = np.asarray(run[name]) > 0
     if active.shape[-1] != task.num_examples:
         fail(
             "task",

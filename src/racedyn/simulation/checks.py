@@ -13,6 +13,7 @@ from racedyn._checks import (
     check_finite,
     check_flags,
     check_is,
+    check_names,
     check_not_negative,
     check_positive,
     check_positive_int,
@@ -22,6 +23,7 @@ from racedyn._jit import computed_by_jax
 from racedyn._names import check_held, check_observed, check_tree
 from racedyn._types import MEMBER, TIME, Array, Times
 from racedyn.simulation.step_sizes import COARSEST_TOLERANCE, finest_tolerance
+from racedyn.trajectory import remedy_for
 
 
 def as_times(system: Any, ts: Times | float) -> Array:
@@ -165,3 +167,18 @@ def check_field(system: Any, args: Any) -> None:
         {name: leaf.shape for name, leaf in observed.items()}, axes, system.labels()
     )
     check_tree("y0()", y0, {TIME, *sizes})
+
+
+def check_observe(system: Any, observe: Any) -> tuple[str, ...] | None:
+    """The observables asked for, in their order; None for all. Refuses by name what the system does
+    not observe, and says where it can be had.
+    """
+    if observe is None:
+        return None
+    names = (observe,) if isinstance(observe, str) else check_names("observe", observe)
+    known = list(jax.eval_shape(lambda: system.observe(jnp.asarray(0.0), system.y0())))
+    for name in names:
+        if name not in known:
+            must = f"hold what the system observes ({', '.join(known)})"
+            fail("observe", must, f"it is {name!r}", remedy_for(name, known))
+    return names

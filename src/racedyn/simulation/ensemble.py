@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_flags, check_names, check_positive_int, check_times, fail
+from racedyn._checks import check_flags, check_positive_int, check_times, fail
 from racedyn._compilation import Stopwatch
 from racedyn._interruptions import never_lost
 from racedyn._jit import full_precision
@@ -139,8 +139,6 @@ def ensemble(
     check_solver(max_steps=max_steps, solver=solver, retry=retry)
     if block is not None:
         check_positive_int("block", block)
-    if observe is not None and not isinstance(observe, str):
-        observe = check_names("observe", observe)
     builder = Builder(build, members, args)
     like = builder.first()
     check_field(like, args)

@@ -4,6 +4,7 @@ second try, provenance.
 
 import dataclasses
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import diffrax as dfx
@@ -53,6 +54,7 @@ def simulate(
     dt0: float | None = None,
     jumps: Times | None = None,
     crossings: Asked | None = None,
+    observe: Sequence[str] | None = None,
     save_ys: bool = False,
     throw: bool = True,
     progress: bool = True,
@@ -117,6 +119,7 @@ def simulate(
         dt0=dt0,
         jumps=jumps,
         crossings=crossings,
+        observe=observe,
         save_ys=save_ys,
     )
     told = {

@@ -2,6 +2,7 @@
 together on the host.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,13 @@ from racedyn._checks import as_real, check_is, check_times
 from racedyn._jit import computed_by_jax, differentiated_by, full_precision
 from racedyn._outside import read_again
 from racedyn._types import TIME, Array, ArrayLike, PyTree, Times
-from racedyn.simulation.checks import as_times, check_solver, check_tolerances, checked_jumps
+from racedyn.simulation.checks import (
+    as_times,
+    check_observe,
+    check_solver,
+    check_tolerances,
+    checked_jumps,
+)
 from racedyn.simulation.crossings import Asked, check_crossings
 from racedyn.simulation.lane import Settings, Solved, integrate_one
 from racedyn.simulation.method import MAX_STEPS
@@ -41,6 +48,7 @@ def settings_for(
     dt0: ArrayLike | None = None,
     jumps: Times | None = None,
     crossings: Asked | None = None,
+    observe: Sequence[str] | None = None,
     save_ys: bool = False,
 ) -> Settings:
     """The settings of one solve, defaults filled in; arguments as in `solve`. Raises `ValueError`
@@ -59,6 +67,7 @@ def settings_for(
         save_ys=save_ys,
         jumps=None if jumps is None else as_times(system, checked_jumps(jumps)),
         crossings=check_crossings(system, {} if crossings is None else crossings),
+        observe=check_observe(system, observe),
     )
 
 
@@ -79,6 +88,7 @@ def solve(
     dt0: ArrayLike | None = None,
     jumps: Times | None = None,
     crossings: Asked | None = None,
+    observe: Sequence[str] | None = None,
     save_ys: bool = False,
 ) -> Trajectory:
     """Integrate `system` from t0 and observe it at `ts` (time,). Pure: works under jit, grad, jvp
@@ -106,6 +116,7 @@ def solve(
       `stats["num_crossings_NAME"]`, for each lane by its own system, without stopping anything; or,
       for systems that know what there is to learn, a number: the fraction of it. NaN where there is
       none. They are known as well as the states are, and have no derivatives.
+    - `observe`: names of the observables to keep; by default all that the system has.
     - `save_ys`: also keep the states.
 
     A laned system (`system.lanes`) steps each mode on its own clock; `status` and `stats` are then
@@ -140,6 +151,7 @@ def solve(
         dt0=dt0,
         jumps=jumps,
         crossings=crossings,
+        observe=observe,
         save_ys=save_ys,
     )
     times, start = as_times(system, check_times(ts, t0)), as_times(system, t0)
@@ -189,7 +201,7 @@ def _integrate_whole(system: Any, ts: Array, t0: Array, args: Any, settings: Set
     y0 = system.y0()
 
     def save(now: Any, t: Array, y: PyTree) -> PyTree:
-        return now.observe(t, y), now.drift(y, y0), y if settings.save_ys else None
+        return settings.kept(now.observe(t, y)), now.drift(y, y0), y if settings.save_ys else None
 
     return integrate_one(system, ts, t0, args, settings, save)
 
@@ -224,7 +236,8 @@ def package(system: Any, ts: Array, solved: Solved, settings: Settings) -> Traje
     else:
         lanes_last = partial(jnp.moveaxis, source=0, destination=-1)
         ys, end = jax.tree.map(lanes_last, (solved.saved, solved.end))
-        observables, drift = _observe_lanes(system, ts, ys)
+        observed, drift = _observe_lanes(system, ts, ys)
+        observables = settings.kept(observed)
     named = system.dims()
     dims = {
         name: (TIME, *named.get(name, tuple(f"{name}_{i}" for i in range(value.ndim - 1))))
