@@ -17,7 +17,7 @@ from racedyn._compilation import Stopwatch
 from racedyn._jit import full_precision
 from racedyn._outside import read_again
 from racedyn._types import Path
-from racedyn.networks import Network, check_task, check_weights, warn_of_closed_gates
+from racedyn.networks import Network, Problem, the_three, warn_of_closed_gates
 from racedyn.paths import modes_asked_for
 from racedyn.rules import Loss, as_loss, check_stages
 from racedyn.tasks import Modes, Task
@@ -39,9 +39,9 @@ from racedyn.trajectory import Observable, Trajectory
 
 @full_precision
 def train(
-    network: Network,
-    task: Task,
-    weights: Mapping[str, Any] | Trajectory,
+    network: Network | Problem,
+    task: Task | None = None,
+    weights: Mapping[str, Any] | Trajectory | None = None,
     *,
     lr: float | None,
     steps: int,
@@ -114,7 +114,11 @@ def train(
     that JAX can't trace; warns of gates that cut every path to
     an output or switch one off that has targets."""
     watch = Stopwatch()
-    check_task(network, task)
+    earlier, start = None, weights
+    if isinstance(weights, Trajectory) and isinstance(network, Network):
+        earlier, start = weights, weights_at_the_end(weights)
+        check_same_network(earlier, network)
+    network, task, start = the_three(network, task, start)
     warn_of_closed_gates(network, task)
     check_flags(progress=progress)
     stages = check_stages(network, stages)
@@ -132,18 +136,14 @@ def train(
     convention = as_loss(loss)
     factor = convention.factor(task)
 
-    earlier = weights if isinstance(weights, Trajectory) else None
     if earlier is not None:
-        weights = weights_at_the_end(earlier)
-        check_same_network(earlier, network)
         modes = _modes_to_go_on_in(earlier, task, modes)
-    weights = check_weights(network, weights)  # type: ignore[arg-type]
-    dtype = as_dtype(dtype, weights)
-    weights = {edge: array.astype(dtype) for edge, array in weights.items()}
+    dtype = as_dtype(dtype, start)
+    start = {edge: array.astype(dtype) for edge, array in start.items()}
 
     asked = with_paths(asked, network, task, paths, modes_asked_for(network, task, modes))
     check_data_strength(network, task, asked)
-    check_functions(asked, network, task, weights)
+    check_functions(asked, network, task, start)
     descent = Descent(
         observer=Observer.of(asked, network, task, dtype),
         factor=jnp.asarray(factor, dtype),
@@ -168,7 +168,7 @@ def train(
         "time_unit": "steps" if lr is None else "tau",
         "edges": {edge: list(ends) for edge, ends in network.edges.items()},
     }
-    run = begin(network, task, weights, earlier, asked, descent, settings, watch)
+    run = begin(network, task, start, earlier, asked, descent, settings, watch)
     return run.descend(steps, save_every, checkpoint, progress)
 
 
