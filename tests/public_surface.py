@@ -395,7 +395,6 @@ def doors(folder: Path) -> tuple[Door, ...]:
             rtol=positive(1e-6),
             max_steps=count(64),
             solver=unset(instance(dfx.Dopri8())),
-            save_ys=flag(False),
             jumps=unset(array([0.5])),
             crossings=unset(crossings({"half": _first})),
         ),

@@ -55,7 +55,6 @@ def simulate(
     jumps: Times | None = None,
     crossings: Asked | None = None,
     observe: Sequence[str] | None = None,
-    save_ys: bool = False,
     throw: bool = True,
     progress: bool = True,
 ) -> Trajectory:
@@ -97,7 +96,6 @@ def simulate(
         event=event,
         adjoint=adjoint,
         dt0=dt0,
-        save_ys=save_ys,
     )
     system = arrays_at_the_door(system)
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((system, ts, args))):
@@ -120,7 +118,6 @@ def simulate(
         jumps=jumps,
         crossings=crossings,
         observe=observe,
-        save_ys=save_ys,
     )
     told = {
         "args": args,

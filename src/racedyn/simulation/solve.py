@@ -33,6 +33,7 @@ from racedyn.trajectory import Trajectory
 # size of a batch changes the last bits of a result: so no result depends on how many lanes there
 # are or how they are ordered.
 LANES_PER_BATCH = 16
+STATES = "states"  # asked for as an observable is, and kept in `ys`
 
 
 def settings_for(
@@ -49,12 +50,12 @@ def settings_for(
     jumps: Times | None = None,
     crossings: Asked | None = None,
     observe: Sequence[str] | None = None,
-    save_ys: bool = False,
 ) -> Settings:
     """The settings of one solve, defaults filled in; arguments as in `solve`. Raises `ValueError`
     for tolerances that mean nothing, or that the dtype of the state can't meet."""
     check_tolerances(system, rtol, atol)
     read_again(crossings, event)
+    names = check_observe(system, observe, others=(STATES,))
     return Settings(
         rtol=as_times(system, rtol),
         atol=None if atol is None else as_times(system, atol),
@@ -64,10 +65,10 @@ def settings_for(
         adjoint=dfx.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
         dt0=None if dt0 is None else as_times(system, dt0),
         max_steps=max_steps,
-        save_ys=save_ys,
+        save_ys=names is not None and STATES in names,
         jumps=None if jumps is None else as_times(system, checked_jumps(jumps)),
         crossings=check_crossings(system, {} if crossings is None else crossings),
-        observe=check_observe(system, observe),
+        observe=None if names is None else tuple(name for name in names if name != STATES),
     )
 
 
@@ -89,7 +90,6 @@ def solve(
     jumps: Times | None = None,
     crossings: Asked | None = None,
     observe: Sequence[str] | None = None,
-    save_ys: bool = False,
 ) -> Trajectory:
     """Integrate `system` from t0 and observe it at `ts` (time,). Pure: works under jit, grad, jvp
     and vmap; no retry.
@@ -116,8 +116,8 @@ def solve(
       `stats["num_crossings_NAME"]`, for each lane by its own system, without stopping anything; or,
       for systems that know what there is to learn, a number: the fraction of it. NaN where there is
       none. They are known as well as the states are, and have no derivatives.
-    - `observe`: names of the observables to keep; by default all that the system has.
-    - `save_ys`: also keep the states.
+    - `observe`: names of the observables to keep, by default all that the system has; "states"
+      keeps the states besides, in `ys`.
 
     A laned system (`system.lanes`) steps each mode on its own clock; `status` and `stats` are then
     per lane.
@@ -136,7 +136,6 @@ def solve(
         event=event,
         adjoint=adjoint,
         dt0=dt0,
-        save_ys=save_ys,
     )
     system = arrays_at_the_door(system)
     settings = settings_for(
@@ -152,7 +151,6 @@ def solve(
         jumps=jumps,
         crossings=crossings,
         observe=observe,
-        save_ys=save_ys,
     )
     times, start = as_times(system, check_times(ts, t0)), as_times(system, t0)
     with computed_by_jax("system"), differentiated_by("adjoint"):

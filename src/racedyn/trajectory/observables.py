@@ -180,6 +180,13 @@ _ROWS = (
         "weight",
         "weights",
     ),
+    Row(
+        "states",
+        (),
+        "the state of the system as it is, in `ys`; axes are its own",
+        "1",
+        theory="any system, but not in an ensemble",
+    ),
 )
 OBSERVABLES = {row.name: row for row in _ROWS}
 BY_DEFAULT = ("loss", "strength", "off_diagonal", "group_strength")  # of a training
