@@ -42,11 +42,12 @@ def descent_steps(
         network=network,
         data=Data.of(task, jnp.float32),
         probes=(),
+        kernel_rows=None,
+        names=("loss",),
         modes=(),
         paths=(),
-        record=(),
-        matrices=False,
-        data_strength=False,
+        own=(),
+        task=None,
     )
     descent = Descent(
         observer=observer,

@@ -39,7 +39,9 @@ lr = 1e-6
 steps = {steps}
 save_every = 1000
 """
-CODE = "import sys\nfrom racedyn import training, cli\ntraining.CHECKPOINT_SECONDS = 0.2\ncli.command()"
+CODE = (
+    "import sys\nfrom racedyn import cli\nfrom racedyn.training import run\nrun.CHECKPOINT_SECONDS = 0.2\ncli.command()"
+)
 
 
 ENSEMBLE = """

@@ -45,6 +45,7 @@ from bad_inputs import (
     whole,
     widths,
 )
+from racedyn.trajectory import BY_DEFAULT
 
 
 class Door:
@@ -75,9 +76,13 @@ def doors(folder: Path) -> tuple[Door, ...]:
     ts = np.linspace(0.0, 1.0, 3)
     race = rd.systems.Pathways([2.0, 1.0], (2, 2), 0.1, 0.1)
     theory = rd.simulate(race, ts)
-    trained = rd.train(pair, task, start, lr=0.1, steps=3, progress=False, record=["h1_1"], save_weights=True)
+    trained = rd.train(
+        pair, task, start, lr=0.1, steps=3, progress=False, observe=[*BY_DEFAULT, "activity:h1_1", "weights"]
+    )
     relu = networks.chain(task, 2, 3, activation="relu")
-    seen = rd.train(relu, task, layers, lr=0.1, steps=3, progress=False, record=["h1"], save_weights=True)
+    seen = rd.train(
+        relu, task, layers, lr=0.1, steps=3, progress=False, observe=[*BY_DEFAULT, "activity:h1", "weights"]
+    )
     linear = rd.from_function(_decay, np.ones(2))
     many = rd.ensemble(linear, {"initial": np.ones((2, 2))}, ts)
     table, saved = folder / "table.csv", folder / "run.h5"
@@ -268,14 +273,10 @@ def doors(folder: Path) -> tuple[Door, ...]:
             weight_decay=not_negative(0.0),
             stages=or_none(names(None)),
             dtype=or_none(choice("float64")),
-            probes=or_none(instance({"other": task})),
-            record=names(["h1_1"]),
+            observe=or_none(names(["activity:h1_1", "data_strength"])),
             paths=or_none(names(route)),
             checkpoint=or_none(function(print)),
             modes=or_none(instance(task)),
-            strength_matrix=flag(False),
-            data_strength=flag(True),
-            save_weights=flag(False),
             progress=flag(False),
         ),
         Door(
@@ -289,13 +290,9 @@ def doors(folder: Path) -> tuple[Door, ...]:
             time_unit=or_none(choice("steps")),
             biases=flag(True),
             dtype=or_none(choice("float64")),
-            probes=or_none(instance({"other": task})),
-            record=names(["h1_1"]),
+            observe=or_none(names(["activity:h1_1", "data_strength"])),
             paths=or_none(names(route)),
             modes=or_none(instance(task.modes)),
-            strength_matrix=flag(False),
-            data_strength=flag(True),
-            save_weights=flag(False),
             progress=flag(False),
         ),
         Door(
@@ -398,7 +395,6 @@ def doors(folder: Path) -> tuple[Door, ...]:
             rtol=positive(1e-6),
             max_steps=count(64),
             solver=unset(instance(dfx.Dopri8())),
-            save_ys=flag(False),
             jumps=unset(array([0.5])),
             crossings=unset(crossings({"half": _first})),
         ),

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from racedyn.systems import AbstractSystem as AbstractSystem
     from racedyn.systems import from_function as from_function
     from racedyn.tasks import Task as Task
+    from racedyn.training import Probe as Probe
     from racedyn.training import observe as observe
     from racedyn.training.train import train as train
+    from racedyn.trajectory import Observable as Observable
     from racedyn.trajectory import Status as Status
     from racedyn.trajectory import Trajectory as Trajectory
 
@@ -62,6 +64,8 @@ else:  # for tools a misspelt name is an error, not one more that this function 
 _HOMES = {
     "AbstractSystem": "racedyn.systems",
     "Network": "racedyn.networks",
+    "Observable": "racedyn.trajectory",
+    "Probe": "racedyn.training",
     "Problem": "racedyn.networks",
     "Status": "racedyn.trajectory",
     "Task": "racedyn.tasks",

@@ -33,6 +33,13 @@ def fail(
     )  # names and values in it may come from a file of anyone's
 
 
+class UnknownName(KeyError):
+    """A name that something has not; its message is printed as it is, which `KeyError` quotes."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 def check_finite(argument: str, array: np.ndarray) -> None:
     """Refuse NaN and infinity, naming the first place."""
     bad = np.argwhere(~np.isfinite(array))

@@ -73,8 +73,8 @@ def relu(contexts=3, width=60, key=0, std=0.1):
 
 def trained(steps=300, save_every=50, **options):
     task, network, weights = relu()
-    run = rd.train(network, task, weights, lr=0.01, steps=steps, loss="half_sum", save_every=save_every, record=["h1"],
-                   save_weights=True, progress=False, **options)  # fmt: skip
+    run = rd.train(network, task, weights, lr=0.01, steps=steps, loss="half_sum", save_every=save_every,
+                   observe=["strength", "activity:h1", "weights"], progress=False, **options)  # fmt: skip
     return task, network, run
 
 
@@ -126,7 +126,7 @@ def test_a_twin_by_context_says_how_many_gates_it_gets_wrong():
 def test_a_twin_with_the_gates_of_another_step():
     task, network, run = trained()
     later = gates.twin(network, task, run, at=0, gates_at=300)
-    active = np.asarray(run.observables["activity_h1"])[[0, -1]] > 0
+    active = np.asarray(run.observables["activity:h1"])[[0, -1]] > 0
     np.testing.assert_array_equal(later.network.node_gates["h1"].T, active[1][active[1].any(axis=1)])
     on = active[1].any(axis=1)
     assert (
@@ -139,7 +139,7 @@ def test_a_twin_with_the_gates_of_another_step():
 def test_patterns():
     task, _, run = trained(steps=4, save_every=1)
     found = gates.patterns(run, task)
-    active = np.asarray(run.observables["activity_h1"]) > 0
+    active = np.asarray(run.observables["activity:h1"]) > 0
     assert found.share.shape == found.on.shape == (5, 60, 3) and found.consistency.shape == found.alive.shape == (5, 60)
     row, unit = 2, 7
     for c in range(3):
@@ -180,12 +180,12 @@ def test_bad_input():
         gates.patterns(run, rd.tasks.contextual(6, 2, "ring"))
     with pytest.raises(ValueError, match="be even, for pairs"):
         rd.tasks.contextual(7, 3, "cross_cutting")
-    with pytest.raises(ValueError, match=r"be a list of nodes, but it is the text 'h1'"):
-        rd.train(network, task, run.end["weights"], lr=0.1, steps=1, record="h1", progress=False)
+    with pytest.raises(ValueError, match=r"hold what a training has .*, but it is 'h1'"):
+        rd.train(network, task, run.end["weights"], lr=0.1, steps=1, observe="h1", progress=False)
     with pytest.raises(ValueError, match="say the context of every example"):
         common = rd.networks.contextual(task)
         rd.networks.forward(common, common.init(rd.init.Gaussian(0.1), key=0), task.inputs)
-    dead = dataclasses.replace(run, observables={"activity_h1": 0 * np.asarray(run.observables["activity_h1"])})
+    dead = dataclasses.replace(run, observables={"activity:h1": 0 * np.asarray(run.observables["activity:h1"])})
     with pytest.raises(
         ValueError, match="units of 'h1' that are on in some example, but all are off at every saved row"
     ):

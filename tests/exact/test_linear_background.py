@@ -42,7 +42,7 @@ def test_curves_are_those_of_simulate():
         lambda t, y, args: {"deep": 2 * abs(y["deep"]) * (s - d * y["deep"]), "shallow": s - d * y["shallow"]},
         {"deep": a0, "shallow": a0},
     )
-    run = rd.solve(system, TS, rtol=1e-11, atol=1e-14, save_ys=True)
+    run = rd.solve(system, TS, rtol=1e-11, atol=1e-14, observe=["states"])
     for name, curve in (("deep", two_layer), ("shallow", shallow)):
         found = curve(s, d, a0, TS)
         assert found.shape == (len(TS), len(CASES)) and found.dtype == np.float64
@@ -153,7 +153,7 @@ def test_riccati_is_the_whole_flow():
     ts = np.linspace(0, 30, 16)
     exact = solution(task, weights, ts)
     flow = rd.reduce(network, task, weights, level="full")
-    run = rd.simulate(flow, ts, rtol=1e-11, save_ys=True)
+    run = rd.simulate(flow, ts, rtol=1e-11, observe=["states"])
     (b1, i1), (b2, i2) = flow.work.place["w1"], flow.work.place["w2"]
     W1, W2 = np.asarray(run.ys[b1])[:, i1], np.asarray(run.ys[b2])[:, i2]
     for found, wanted in (
@@ -251,7 +251,7 @@ def test_riccati_is_what_descent_tends_to():
     lr, steps, rows = 0.2, 100, 5
     runs = [
         rd.train(network, task, weights, lr=lr / 2**k, steps=steps * 2**k, save_every=steps * 2**k // rows,
-                 save_weights=True, progress=False)
+                 observe=["weights"], progress=False)
         for k in range(7)
     ]  # fmt: skip
     exact = solution(task, weights, np.asarray(runs[0].ts))

@@ -165,7 +165,7 @@ def test_descent_tends_to_the_quadrature_as_lr_falls():
     for halving in range(4):
         steps = 1600 * 2**halving
         run = rd.train(network, task, weights, lr=0.025 / 2**halving, steps=steps, save_every=steps // 40,
-                       save_weights=True, progress=False)  # fmt: skip
+                       observe=["weights"], progress=False)  # fmt: skip
         found = exact.routing(task, 0.2, np.asarray(run.ts))
         layers = {"in1": found.first, "hidden": found.hidden, "out7": found.last}
         off = [np.abs(layer_values(run, edge) - -np.sort(-values, axis=1)).max() for edge, values in layers.items()]
@@ -186,7 +186,7 @@ def test_untrained_routes_are_learned_from_small_weights_and_not_from_large_ones
     for scale, steps in ((0.2, 1000), (2.5, 1000)):
         weights = network.init(rd.init.Orthogonal(scale), key=0)
         run = rd.train(network, task, weights, lr=0.02, steps=steps, loss="routes", save_every=steps,
-                       probes={"untrained": task.untrained()}, progress=False)  # fmt: skip
+                       observe=[rd.Probe("untrained", task.untrained())], progress=False)  # fmt: skip
         found[scale] = float(run.observables["loss"][-1]), float(run.observables["probe_loss"][-1, 0])
     print("final loss on trained, untrained routes:", found)
     assert found[0.2][0] < 1e-2 and found[0.2][1] < 0.5

@@ -164,7 +164,9 @@ def relu_and_twins(margin, key=0):
     """Half-loss time of the ReLU network, and of both gatings from the strengths that its neurons bring them."""
     task, network, weights = small_relu(margin, key=key)
     joined = early(task, weights)
-    trained = rd.train(network, task, weights, lr=0.02, steps=3000, save_every=5, record=("h1",), progress=False)
+    trained = rd.train(
+        network, task, weights, lr=0.02, steps=3000, save_every=5, observe=["activity:h1"], progress=False
+    )
     ts, loss = np.asarray(trained.ts), np.asarray(trained.observables["loss"])
     times = {"relu": np.interp(-0.25, -loss, ts)}
     for gating, groups in (("linear", ([0, 1], [2, 3])), ("xor", ([0], [1], [2], [3]))):
@@ -187,7 +189,7 @@ def test_a_relu_network_learns_as_fast_as_the_faster_gated_network():
 def test_neurons_end_in_the_pathway_that_they_join():
     """[Saxe22] fig. 3: four functional types at margin 0."""
     _, joined, trained = relu_and_twins(0.0)
-    ended = np.asarray(trained.observables["activity_h1"])[-1] > 1e-6
+    ended = np.asarray(trained.observables["activity:h1"])[-1] > 1e-6
     kinds = np.unique(ended[joined.start > 0].astype(int), axis=0)
     np.testing.assert_array_equal(kinds, np.eye(4)[::-1].astype(int)[np.argsort([0, 1, 2, 3])])
     assert (ended == joined.active)[joined.start > 0].all(axis=1).mean() > 0.99

@@ -1,6 +1,5 @@
 """What the command line says of errors that nobody foresaw, and of signals."""
 
-import importlib
 import json
 import os
 import signal
@@ -16,8 +15,7 @@ from racedyn.cli import commands as cli
 from racedyn.cli import main
 from racedyn.cli.failures import told
 from racedyn.simulation import blocks as work
-
-training = importlib.import_module("racedyn.training.train")  # the name is the function's
+from racedyn.training import descent
 
 
 @pytest.fixture
@@ -154,7 +152,7 @@ def test_a_dropped_interruption_ends_training_and_ensembles(monkeypatch, tmp_pat
             rd.ensemble(race, {"p": np.full((130, 1, 1), 0.1)}, [1.0], block=64, path=tmp_path / "many.h5")
     task = rd.tasks.hierarchy(items=2)
     network = rd.networks.chain(task, depth=2, width=2)
-    monkeypatch.setattr(training, "_block", dropping(training._block))
+    monkeypatch.setattr(descent, "_block", dropping(descent._block))
     weights = network.init(rd.init.Gaussian(0.1), key=0)
     with pytest.warns(RuntimeWarning, match="Training stopped"):
         run = rd.train(network, task, weights, lr=0.01, steps=10_000, save_every=1, progress=False)

@@ -45,12 +45,12 @@ REFUSED = {
         "`members` must name fields of the system .*, but 'weights' is none. Else pass a function of a member",
     ),
     "a text as a flag": (
-        lambda: rd.train(NETWORK, TASK, WEIGHTS, lr=0.1, steps=1, data_strength="no"),
-        "`data_strength` must be True or False, but it is 'no'",
+        lambda: rd.train(NETWORK, TASK, WEIGHTS, lr=0.1, steps=1, progress="no"),
+        "`progress` must be True or False, but it is 'no'",
     ),
-    "one node to record": (
-        lambda: rd.train(NETWORK, TASK, WEIGHTS, lr=0.1, steps=1, record=3),
-        r"`record` must be a list of nodes, but it is 3 \(int\)",
+    "a number to observe": (
+        lambda: rd.train(NETWORK, TASK, WEIGHTS, lr=0.1, steps=1, observe=3),
+        r"`observe` must hold names of observables, .*, but it is 3 \(int\)",
     ),
     "a member that is none": (lambda: SEVERAL.member(None), "`index` must be a whole number, but it is None"),
     "a member too many": (lambda: SEVERAL.member(3), "`index` must be that of one of 3 members, but it is 3"),

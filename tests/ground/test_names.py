@@ -59,8 +59,8 @@ def test_labels_are_text(name):
         rd.Task({"x": np.eye(2)}, {"y": np.eye(2)}, mode_names={("x", "y"): ("a", name)})
     task = rd.Task({"x": np.eye(2)}, {"y": np.eye(2)})
     weights = {"a": np.ones((3, 2)), "b": np.ones((2, 3))}
-    with pytest.raises((ValueError, TypeError), match="`probes` must be"):
-        rd.train(network(), task, weights, lr=0.1, steps=1, probes={name: task})
+    with pytest.raises((ValueError, TypeError), match=r"`Probe\.name` must be"):
+        rd.train(network(), task, weights, lr=0.1, steps=1, observe=[rd.Probe(name, task)])
 
 
 class Own(rd.AbstractSystem):
@@ -112,6 +112,8 @@ def test_what_is_allowed_can_be_saved(tmp_path):
     task = rd.Task({"enc x": np.eye(2)}, {"y.1": np.eye(2)}, **names)
     net = rd.Network({"enc x": 2, "time": 3, "y.1": 2}, {"0.weight": ("enc x", "time"), "step": ("time", "y.1")})
     weights = {"0.weight": np.full((3, 2), 0.1), "step": np.full((2, 3), 0.1)}
-    run = rd.train(net, task, weights, lr=0.1, steps=2, record=("time",), probes={"ys": task}, progress=False)
+    run = rd.train(
+        net, task, weights, lr=0.1, steps=2, observe=["strength", "activity:time", rd.Probe("ys", task)], progress=False
+    )
     found = rd.load(rd.save(tmp_path / "run.h5", run=run)).run
-    assert list(found.end["weights"]) == ["0.weight", "step"] and "activity_time" in found.observables
+    assert list(found.end["weights"]) == ["0.weight", "step"] and "activity:time" in found

@@ -1,15 +1,12 @@
 """Products are as precise as their numbers on every device: asked of JAX at every door, as a CPU does it anyway."""
 
-import importlib
-
 import jax
 import jax.numpy as jnp
 import pytest
 
 import racedyn as rd
 from racedyn._jit import chosen_precision, full_precision
-
-training = importlib.import_module("racedyn.training.train")  # the name is the function's
+from racedyn.training import run as training
 
 SEEN = []
 

@@ -85,6 +85,6 @@ def test_states_of_named_parts_come_back_as_dicts(kind, tmp_path):
 
 
 def test_a_flow_of_named_parts_is_saved(tmp_path):
-    run = rd.simulate(decay(Layers(np.ones(2), np.ones(3))), [0.0, 1.0], save_ys=True)
+    run = rd.simulate(decay(Layers(np.ones(2), np.ones(3))), [0.0, 1.0], observe=["states"])
     found = store.load(store.save(tmp_path / "run.h5", run=run)).run
     np.testing.assert_array_equal(found.ys["second"], run.ys.second)

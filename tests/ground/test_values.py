@@ -166,7 +166,7 @@ MADE_OF = {
         {edge: array for edge in CHAIN.edges},
         lr=1e-9,
         steps=1,
-        save_weights=True,
+        observe=["weights"],
         progress=False,
     ).ys[next(iter(CHAIN.edges))][0],
 }

@@ -10,7 +10,7 @@ import pytest
 import racedyn as rd
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-SLOW: set[str] = set()  # compile for long; five at most
+SLOW = {"rd.systems.Piecewise"}  # compile for long; five at most
 MISSING: set[str] = set()  # still without an example: to shrink to nothing
 
 

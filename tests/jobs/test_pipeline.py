@@ -10,8 +10,7 @@ import pytest
 
 from racedyn import config, jobs, networks, plot, store, tasks
 from racedyn.simulation.simulate import SolveError
-
-training = importlib.import_module("racedyn.training.train")  # the name is the function's
+from racedyn.training import run as training
 
 job = importlib.import_module("racedyn.jobs.run")  # the name is the function's
 

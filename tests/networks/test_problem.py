@@ -19,6 +19,7 @@ BASES = {name: np.eye(node.width) for name, node in NET.nodes.items()}
 DOORS = {
     "reduce": lambda *three: rd.reduce(*three, level="full").y0(),
     "reduce pathway": lambda *three: rd.reduce(*three).y0(),
+    "train": lambda *three: rd.train(*three, lr=0.1, steps=2, observe=[], progress=False).end["weights"],
     "project": lambda *three: rd.project(*three, bases=BASES).weights,
     "activity": lambda *three: rd.representations.activity(*three, node=NET.order[1]),
     "tangent_kernel": rd.representations.tangent_kernel,

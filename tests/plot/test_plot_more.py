@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 import racedyn as rd
 from racedyn import plot
 from racedyn.plot.layout import layered
-from racedyn.trajectory import Trajectory
+from racedyn.trajectory import BY_DEFAULT, Trajectory
 
 TASK = rd.tasks.hierarchy(8)
 BLUE, ORANGE = "#0072b2", "#d55e00"  # of pathways 1 and 2
@@ -32,7 +32,7 @@ def trained(network):
     """Three seeds."""
     return [
         rd.train(network, TASK, network.init(rd.init.Gaussian(std=0.05), key=key), lr=0.04, steps=800, save_every=40,
-                 strength_matrix=True, progress=False)
+                 observe=[*BY_DEFAULT, "strength_matrix"], progress=False)
         for key in range(3)
     ]  # fmt: skip
 
@@ -160,7 +160,7 @@ def test_strength_maps_of_many_pathways_and_padding():
 
 
 def test_strength_maps_refuse(trained, theory):
-    with pytest.raises(ValueError, match=r"'strength_matrix' .* Train with strength_matrix=True"):
+    with pytest.raises(ValueError, match=r"'strength_matrix' .* had from train and observe"):
         plot.strength_maps(theory)
     with pytest.raises(ValueError, match="`at` must be at least -21"):
         plot.strength_maps(trained[0], at=-22)

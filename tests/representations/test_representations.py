@@ -150,10 +150,12 @@ def test_responses_are_of_one_input_at_a_time_whatever_the_gates():
 def test_activity_is_that_of_training():
     network, task, weights = random_problem(3)
     assert network.node_gates and len(set(task.context)) > 1
-    run = rd.train(network, task, weights, lr=0.1, steps=1, record=list(network.nodes), paths=(), progress=False)
+    run = rd.train(
+        network, task, weights, lr=0.1, steps=1, observe=[f"activity:{node}" for node in network.nodes], progress=False
+    )
     for node in network.nodes:
         found = reps.activity(network, task, weights, node=node)
-        np.testing.assert_allclose(found, run.observables[f"activity_{node}"][0], atol=1e-14)
+        np.testing.assert_allclose(found, run.observables[f"activity:{node}"][0], atol=1e-14)
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ def test_a_plain_function_and_its_arguments():
 
 
 def test_observables_names_drift_and_states():
-    run = rd.simulate(Oscillator(), TS, rtol=1e-10, save_ys=True)
+    run = rd.simulate(Oscillator(), TS, rtol=1e-10, observe=["x", "v", "states"])
     np.testing.assert_allclose(run.observables["x"], np.cos(TS)[:, None] * np.ones(2), atol=1e-8)
     np.testing.assert_array_equal(run.ys["v"], run.observables["v"])
     assert run.dims["x"] == ("time", "oscillator") and run.labels["oscillator"] == ("left", "right")
@@ -249,10 +249,11 @@ def test_the_exact_method_gives_the_same_trajectory():
     q, p = [[1.0, 0.5, 0.3], [1.0, 0.5, 0.3]], [[0.2, -0.6, -0.4], [0.1, -0.6, 0.01]]
     system = rd.systems.Pathways([1.0, 1.0, 2.0], (4, 4), q, p, loss_floor=0.3, path_names=["a", "b"])
     ts = np.linspace(3, 50, 40)
+    kept = [*system.observe(0.0, system.y0()), "states"]
     ode, exact = (
-        rd.simulate(system, ts, t0=3.0, rtol=1e-10, save_ys=True, method=method) for method in ("ode", "exact")
+        rd.simulate(system, ts, t0=3.0, rtol=1e-10, observe=kept, method=method) for method in ("ode", "exact")
     )
-    auto = rd.simulate(system, ts, t0=3.0, save_ys=True)
+    auto = rd.simulate(system, ts, t0=3.0, observe=kept)
     assert exact.provenance.solver == "exact; 1 of 3 lanes by Tsit5, rtol 1e-10"
     assert auto.provenance.solver == "exact; 1 of 3 lanes by Tsit5, rtol 1e-08"
     assert ode.observables.keys() == exact.observables.keys() and ode.dims == exact.dims and ode.labels == exact.labels
@@ -291,7 +292,7 @@ def test_auto_leaves_to_a_solver_what_only_it_can_do():
 
 
 def test_what_runs_on_the_host_returns_numpy_and_is_not_traced():
-    run = rd.simulate(Decay(0.3), TS, save_ys=True)
+    run = rd.simulate(Decay(0.3), TS, observe=["y", "states"])
     assert {type(leaf) for leaf in jax.tree.leaves(run)} == {np.ndarray}
     run.observables["y"][0] = 2.0  # arrays of the caller's own
     with pytest.raises(TypeError, match=r"`system` must be known .* call racedyn\.solve"):

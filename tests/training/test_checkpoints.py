@@ -14,7 +14,7 @@ import racedyn as rd
 from racedyn.networks import constant_inputs, read_weights, with_biases
 from racedyn.paths.strengths import data_maps, not_separable, path_maps
 from racedyn.training import checkpoints
-from racedyn.trajectory import Status
+from racedyn.trajectory import BY_DEFAULT, Status
 
 TASK = rd.tasks.hierarchy(4)
 NET = rd.networks.parallel(TASK, depths=(3, 2), width=6)
@@ -46,6 +46,9 @@ def both_maps(network, task):
     return lambda weights: maps(weights, jnp.asarray(task.X))
 
 
+OBSERVED = [*BY_DEFAULT, "strength_matrix", "data_strength", "activity:h1_1", rd.Probe("again", TASK)]
+
+
 @pytest.fixture(scope="module")
 def trained():
     return rd.train(
@@ -55,11 +58,7 @@ def trained():
         lr=0.05,
         steps=400,
         save_every=50,
-        save_weights=True,
-        strength_matrix=True,
-        data_strength=True,
-        probes={"again": TASK},
-        record=["h1_1"],
+        observe=[*OBSERVED, "weights"],
         progress=False,
     )
 
@@ -68,15 +67,12 @@ def saved(run, times):
     return {t: {edge: w[i] for edge, w in run.ys.items()} for i, t in enumerate(np.asarray(times).tolist())}
 
 
-OPTIONS = {"strength_matrix": True, "data_strength": True, "probes": {"again": TASK}, "record": ["h1_1"]}
-
-
 @pytest.fixture(scope="module")
 def observed(trained):
     given = saved(trained, trained.ts)
     shuffled = {t: given[t] for t in sorted(given, key=lambda t: np.sin(1e3 * t))}
     assert list(shuffled) != sorted(shuffled)
-    return observe(NET, TASK, shuffled, save_weights=True, **OPTIONS)
+    return observe(NET, TASK, shuffled, observe=[*OBSERVED, "weights"])
 
 
 def test_the_rows_are_those_of_training(trained, observed):
@@ -213,7 +209,9 @@ def test_biased_networks_are_read_as_numpy_computes_them(activation):
     task = correlated_task()
     network = rd.networks.chain(task, depth=3, width=7, activation=activation)
     states = numpy_training(task.X, task.Y, [5, 7, 7, 3], activation, lr=0.02, steps=600, every=200)
-    run = observe(network, task, states, lr=0.02, loss="mse", biases=True, data_strength=True, save_weights=True)
+    run = observe(
+        network, task, states, lr=0.02, loss="mse", biases=True, observe=["strength", "data_strength", "weights"]
+    )
     U, V, d, P = task.modes.U, task.modes.V, task.modes.variances, task.num_examples
     for row, state in enumerate(states.values()):
         out = functools.partial(numpy_output, state, activation=activation)
@@ -298,7 +296,7 @@ def test_gates_hold_a_bias_with_their_matrix():
     rng = np.random.default_rng(1)
     w = {edge: rng.normal(size=network.shape(edge)) for edge in network.edges}
     b = {f"{edge}_bias": rng.normal(size=network.shape(edge)[0]) for edge in network.edges}
-    run = observe(network, task, {0: w | b}, biases=True, data_strength=True)
+    run = observe(network, task, {0: w | b}, biases=True, observe=["strength", "data_strength"])
 
     def affine(edge, h):
         return w[edge] @ h + b[f"{edge}_bias"][:, None]
@@ -328,7 +326,7 @@ def test_a_biased_linear_network_reduces():
         lr=0.002,
         steps=4000,
         save_every=1000,
-        save_weights=True,
+        observe=["strength", "off_diagonal", "weights"],
         paths=network.paths(),
         progress=False,
     )
@@ -399,9 +397,15 @@ def test_paths_that_meet_in_a_nonlinear_layer_have_no_share():
     X = np.eye(4)
     task = rd.Task({"x": X[:2], "z": X[2:]}, {"y": np.arange(12.0).reshape(3, 4)})
     linear, relu = (rd.networks.chain(task, depth=2, width=4, activation=kind) for kind in ("linear", "relu"))
-    with pytest.raises(ValueError, match=r"`data_strength` must be .* add up .*'w1_x > w2' meets another .* node 'h1'"):
+    with pytest.raises(ValueError, match=r"`observe` must ask for 'data_strength' .*'w1_x > w2' meets another .* 'h1'"):
         rd.train(
-            relu, task, relu.init(rd.init.Gaussian(0.1), key=0), lr=0.1, steps=1, data_strength=True, progress=False
+            relu,
+            task,
+            relu.init(rd.init.Gaussian(0.1), key=0),
+            lr=0.1,
+            steps=1,
+            observe=["data_strength"],
+            progress=False,
         )
     assert all(not_separable(linear, path) is None for path in linear.paths())
     skip = rd.Network({"x": 2, "h": (3, "relu"), "y": 2}, {"a": ("x", "h"), "b": ("h", "y"), "skip": ("x", "y")})
@@ -459,9 +463,9 @@ def test_what_is_no_checkpoint_is_refused_by_its_time(given, error, message):
         ({"lr": 0.1}, r"`checkpoints` must be at whole numbers of steps, but one is at 0.5"),
         ({"loss": "msq"}, r"`loss` must be one of .* Did you mean 'mse'"),
         ({"dtype": "int32"}, r"`dtype` must be float32 or float64, but it is int32"),
-        ({"record": "h1_1"}, r"`record` must be a list of nodes"),
+        ({"observe": "activity:h1_9"}, r"`observe='activity:h1_9'` must be one of 'input'.*Did you mean"),
         ({"paths": [("w1_1", "w2_2")]}, r"`paths` must name paths of the network"),
-        ({"probes": {"other": rd.tasks.hierarchy(2)}}, r"Probe 'other': "),
+        ({"observe": [rd.Probe("other", rd.tasks.hierarchy(2))]}, r"Probe 'other': "),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, message):
@@ -536,10 +540,10 @@ def test_modes_of_another_task_and_going_on():
     """Strengths in modes asked for are those of training in them; a run read from checkpoints goes on where they end."""
     other = rd.tasks.from_arrays(TASK.X, np.random.default_rng(0).normal(size=TASK.Y.shape), name="other")
     other = dataclasses.replace(other, inputs=TASK.inputs, targets={ends(NET)[1]: other.Y})
-    options = {"lr": 0.05, "save_every": 20, "save_weights": True, "data_strength": True, "progress": False}
+    options = {"lr": 0.05, "save_every": 20, "observe": ["strength", "data_strength", "weights"], "progress": False}
     whole = rd.train(NET, TASK, START, steps=40, modes=other, **options)
     few = {int(step): {edge: w[i] for edge, w in whole.ys.items()} for i, step in enumerate(whole.step[:2])}
-    run = observe(NET, TASK, few, lr=0.05, modes=other, data_strength=True, save_weights=True)
+    run = observe(NET, TASK, few, lr=0.05, modes=other, observe=options["observe"])
     assert run.provenance.modes == whole.provenance.modes != MODES
     np.testing.assert_allclose(run.observables["strength"], whole.observables["strength"][:2], atol=1e-14)
     more = rd.train(NET, TASK, run, steps=20, **options)
@@ -550,7 +554,7 @@ def test_modes_of_another_task_and_going_on():
 
 def test_strengths_on_examples_are_not_those_of_another_task():
     """After a switch the earlier rows of `data_strength` are NaN where inputs or bases are others, and kept where not."""
-    options = {"lr": 0.05, "steps": 2, "save_every": 2, "data_strength": True, "progress": False}
+    options = {"lr": 0.05, "steps": 2, "save_every": 2, "observe": ["strength", "data_strength"], "progress": False}
     first = rd.train(NET, TASK, START, **options)
     scaled = dataclasses.replace(TASK, inputs={ends(NET)[0]: 2 * TASK.inputs[ends(NET)[0]]})
     both = rd.train(NET, scaled, first, modes=TASK, **options)

@@ -9,6 +9,7 @@ import pytest
 
 import racedyn as rd
 from racedyn.paths.reading import Turn
+from racedyn.trajectory import BY_DEFAULT
 
 RNG = np.random.default_rng(3)
 TASK = rd.tasks.hierarchy(4)
@@ -19,6 +20,8 @@ ONE_MODE = rd.tasks.from_arrays(np.eye(4), np.outer(DATA.Y[:, 0], [1, 1, -1, -1]
 NET = rd.networks.parallel(DATA, depths=(2, 2), width=5)
 START = NET.init(rd.init.Gaussian(0.5), key=0)
 LR, ROWS, STRENGTHS = 0.1, 40, ("strength", "off_diagonal", "group_strength", "strength_matrix")
+
+EVERYTHING = [*STRENGTHS, "activity:h1_1", "weights", rd.Probe("other", OTHER)]
 
 
 def train(task, start, network=NET, **options):
@@ -118,7 +121,7 @@ def test_default_modes_are_those_of_the_new_task():
     maps, _, _ = numpy_maps([DATA, OTHER])
     whole, strength = read(maps, OTHER.modes)
     off = np.linalg.norm(whole - np.eye(4) * whole, axis=(2, 3)) / np.linalg.norm(strength, axis=2)
-    kept = train(DATA, START, save_weights=True)
+    kept = train(DATA, START, observe=["strength", "weights"])
     run = train(OTHER, kept)
     np.testing.assert_allclose(run.observables["strength"], strength, rtol=0, atol=1e-10)
     np.testing.assert_allclose(run.observables["off_diagonal"], off, rtol=1e-8)
@@ -130,13 +133,13 @@ def test_default_modes_are_those_of_the_new_task():
 
 @pytest.mark.slow
 def test_strength_matrices_are_enough_where_their_bases_span_the_new_ones():
-    matrices = train(DATA, START, strength_matrix=True)
+    matrices = train(DATA, START, observe=STRENGTHS)
     with pytest.raises(
         ValueError, match=r"`modes` must be bases in which the rows .*Pass modes= what its rows are read in"
     ):
         train(OTHER, matrices)  # whose outputs span another space
     mixed = rd.tasks.from_arrays(DATA.X, DATA.Y @ np.linalg.qr(RNG.standard_normal((4, 4)))[0], name="mixed")
-    run = train(mixed, matrices, strength_matrix=True)
+    run = train(mixed, matrices, observe=STRENGTHS)
     maps, _, _ = numpy_maps([DATA, mixed])
     whole, strength = read(maps, mixed.modes)
     np.testing.assert_allclose(run.observables["strength_matrix"], whole, rtol=0, atol=1e-10)
@@ -162,9 +165,9 @@ def test_reversed_targets_need_no_weights_where_each_mode_is_an_old_one_up_to_it
 def test_no_strength_is_read_in_modes_of_another_task():
     plain = train(DATA, START)
     for task in (OTHER, ONE_MODE):
-        with pytest.raises(ValueError, match=r"`modes` must be bases in which .* can be read, .*save_weights=True"):
+        with pytest.raises(ValueError, match=r"`modes` must be bases in which .* can be read, .*observe=.*weights"):
             train(task, plain)
-    run = train(ONE_MODE, train(DATA, START, save_weights=True))
+    run = train(ONE_MODE, train(DATA, START, observe=["strength", "weights"]))
     assert run.observables["strength"].shape == (2 * ROWS + 1, 2, 1), "a task of fewer modes, from saved weights"
     maps, _, _ = numpy_maps([DATA, ONE_MODE])
     np.testing.assert_allclose(run.observables["strength"], read(maps, ONE_MODE.modes)[1], rtol=0, atol=1e-10)
@@ -269,16 +272,20 @@ def test_a_task_that_diverges_leaves_the_rows_before_it():
 
 def test_recording_more():
     first = train(DATA, START)
-    run = train(DATA, first, probes={"other": OTHER}, record=("h1_1",), strength_matrix=True, save_weights=True)
+    run = train(DATA, first, observe=EVERYTHING)
     maps, _, _ = numpy_maps([DATA, DATA])
     np.testing.assert_array_equal(run.observables["strength"][: ROWS + 1], first.observables["strength"])
-    for name in ("probe_loss", "activity_h1_1", "strength_matrix"):
+    for name in ("probe_loss", "activity:h1_1", "strength_matrix"):
         rows = run.observables[name]
         assert np.isnan(rows[:ROWS]).all() and np.isfinite(rows[ROWS:]).all(), "from the row at which it went on"
     np.testing.assert_allclose(run.observables["strength_matrix"][ROWS:], read(maps, DATA.modes)[0][ROWS:], atol=1e-10)
     assert np.isnan(run.ys["w2_1"][: ROWS + 1]).all() and np.isfinite(run.ys["w2_1"][ROWS + 1 :]).all()
     # All of it can be told where the weights were saved.
-    run = train(DATA, train(DATA, START, save_weights=True), probes={"other": OTHER}, record=("h1_1",))
+    run = train(
+        DATA,
+        train(DATA, START, observe=["strength", "weights"]),
+        observe=[*BY_DEFAULT, "activity:h1_1", rd.Probe("other", OTHER)],
+    )
     assert all(np.isfinite(rows).all() for rows in run.observables.values())
     misses = 0.5 * np.sum((OTHER.Y - maps.sum(axis=1) @ OTHER.X) ** 2, axis=(1, 2)) / 4
     np.testing.assert_allclose(run.observables["probe_loss"][:, 0], misses, rtol=1e-9)
@@ -286,11 +293,11 @@ def test_recording_more():
 
 @pytest.mark.slow
 def test_recording_less(tmp_path):
-    first = train(DATA, START, probes={"other": OTHER}, record=("h1_1",), strength_matrix=True, save_weights=True)
+    first = train(DATA, START, observe=EVERYTHING)
     run = train(DATA, first, paths=NET.paths()[1:])
     for name, rows in first.observables.items():
         np.testing.assert_array_equal(run.observables[name][: ROWS + 1], rows)
-    for name in ("probe_loss", "activity_h1_1", "strength_matrix"):
+    for name in ("probe_loss", "activity:h1_1", "strength_matrix"):
         assert np.isnan(run.observables[name][ROWS + 1 :]).all()
     strength = run.observables["strength"]
     assert run.labels["path"] == ("pathway 1", "pathway 2")
@@ -299,29 +306,40 @@ def test_recording_less(tmp_path):
 
 
 def test_a_probe_keeps_its_column_and_its_task():
-    first = train(DATA, START, probes={"other": OTHER})
-    run = train(DATA, first, probes={"reversed": REVERSED})
+    first = train(DATA, START, observe=[rd.Probe("other", OTHER)])
+    run = train(DATA, first, observe=[rd.Probe("reversed", REVERSED)])
     assert run.labels["probe"] == ("other", "reversed")
     rows = run.observables["probe_loss"]
     np.testing.assert_array_equal(rows[: ROWS + 1, 0], first.observables["probe_loss"][:, 0])
     assert np.isnan(rows[ROWS + 1 :, 0]).all() and np.isnan(rows[:ROWS, 1]).all() and np.isfinite(rows[ROWS:, 1]).all()
-    swapped = train(DATA, train(DATA, START, probes={"a": DATA, "b": OTHER}), probes={"b": OTHER, "a": DATA})
+    a, b = rd.Probe("a", DATA), rd.Probe("b", OTHER)
+    swapped = train(DATA, train(DATA, START, observe=[a, b]), observe=[b, a])
     np.testing.assert_allclose(swapped.observables["probe_loss"][:, 0], swapped.observables["loss"], rtol=1e-12)
     with pytest.raises(
-        ValueError, match=r"`probes` must be under each name the task that it was, but 'other' has other"
+        ValueError, match=r"`observe` must have under each name the probe that it was, but 'other' has other"
     ):
-        train(DATA, first, probes={"other": REVERSED})
+        train(DATA, first, observe=[rd.Probe("other", REVERSED)])
 
 
 @pytest.mark.slow
 def test_activity_is_of_the_examples_of_its_task():
     few = rd.tasks.from_arrays(np.eye(4)[:, :3], OTHER.Y[:, :3], name="three items")
-    run = train(few, train(DATA, START, record=("h1_1", "output")), record=("h1_1",), modes=DATA)
-    rows = run.observables["activity_h1_1"]
+    run = train(
+        few,
+        train(DATA, START, observe=[*BY_DEFAULT, "activity:h1_1", "activity:output"]),
+        observe=[*BY_DEFAULT, "activity:h1_1"],
+        modes=DATA,
+    )
+    rows = run.observables["activity:h1_1"]
     assert rows.shape == (2 * ROWS + 1, 5, 3) and np.isnan(rows[:ROWS]).all() and np.isfinite(rows[ROWS:]).all()
-    assert "activity_output" not in run.observables, "responses to examples that are shown no more"
-    kept = train(REVERSED, train(DATA, START, record=("h1_1",)), record=("h1_1",), modes=DATA)
-    assert np.isfinite(kept.observables["activity_h1_1"]).all(), "the same inputs, other targets"
+    assert "activity:output" not in run.observables, "responses to examples that are shown no more"
+    kept = train(
+        REVERSED,
+        train(DATA, START, observe=[*BY_DEFAULT, "activity:h1_1"]),
+        observe=[*BY_DEFAULT, "activity:h1_1"],
+        modes=DATA,
+    )
+    assert np.isfinite(kept.observables["activity:h1_1"]).all(), "the same inputs, other targets"
 
 
 @pytest.mark.slow

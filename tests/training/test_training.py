@@ -1,7 +1,5 @@
 """Training: against a plain NumPy loop, conventions, going on, divergence, interruption, what is recorded."""
 
-import importlib
-
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -9,9 +7,8 @@ import pytest
 
 import racedyn as rd
 from racedyn.rules.losses import LOSSES
-from racedyn.trajectory import Status
-
-training = importlib.import_module("racedyn.training.train")  # the name is the function's
+from racedyn.training import run as training
+from racedyn.trajectory import BY_DEFAULT, Status
 
 TASK = rd.tasks.hierarchy(4)
 NET = rd.networks.parallel(TASK, depths=(3, 2), width=12)
@@ -87,7 +84,7 @@ def test_rows_at_the_start_at_the_end_and_every_so_often():
 
 
 def test_observables_are_those_of_the_weights_at_each_row():
-    run = train(steps=6, save_every=2, save_weights=True, strength_matrix=True)
+    run = train(steps=6, save_every=2, observe=[*BY_DEFAULT, "strength_matrix", "weights"])
     modes = TASK.modes
     for row in range(4):
         w = {edge: array[row] for edge, array in run.ys.items()}
@@ -154,13 +151,14 @@ def test_control_c_leaves_what_was_computed(monkeypatch):
 
 def test_probes_and_recorded_activity():
     other = rd.tasks.from_arrays(2 * TASK.X, TASK.Y)
-    run = train(steps=4, save_every=2, probes={"itself": TASK, "doubled": other}, record=("h1_2",), save_weights=True)
+    observe = [rd.Probe("itself", TASK), rd.Probe("doubled", other), "activity:h1_2", "weights"]
+    run = train(steps=4, save_every=2, observe=observe)
     np.testing.assert_allclose(run.observables["probe_loss"][:, 0], run.observables["loss"], rtol=1e-13)
     assert not np.allclose(run.observables["probe_loss"][:, 1], run.observables["loss"])
     np.testing.assert_allclose(
-        run.observables["activity_h1_2"][1], run.ys["w1_2"][1] @ run.ys["w1_1"][1] @ TASK.X, atol=1e-14
+        run.observables["activity:h1_2"][1], run.ys["w1_2"][1] @ run.ys["w1_1"][1] @ TASK.X, atol=1e-14
     )
-    assert run.dims["activity_h1_2"] == ("time", "unit_h1_2", "example") and run.labels["probe"] == (
+    assert run.dims["activity:h1_2"] == ("time", "unit_h1_2", "example") and run.labels["probe"] == (
         "itself",
         "doubled",
     )
@@ -225,9 +223,9 @@ def test_single_precision_is_kept():
         ({"steps": 2.5}, r"`steps` must be a whole number of at least 1, but it is 2.5"),
         ({"save_every": 0}, r"`save_every` must be a whole number"),
         ({"loss": "huber"}, r"`loss` must be one of 'mean', 'half_sum', 'sum', 'mse', 'routes', but it is 'huber'"),
-        ({"record": ("h9",)}, r"`record` must be one of .* but it is 'h9'"),
+        ({"observe": ["activity:h9"]}, r"`observe='activity:h9'` must be one of .* but it is 'h9'"),
         ({"paths": [("w1_1",)]}, r"`paths` must name paths of the network"),
-        ({"probes": {"big": rd.tasks.hierarchy(8)}}, r"Probe 'big': Argument `task` must have 4 rows"),
+        ({"observe": [rd.Probe("big", rd.tasks.hierarchy(8))]}, r"Probe 'big': Argument `task` must have 4 rows"),
     ],
 )
 def test_bad_input(options, message):

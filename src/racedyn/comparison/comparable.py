@@ -8,9 +8,7 @@ import numpy as np
 from racedyn._checks import fail, shown
 from racedyn._types import MEMBER, MODE, PATH, TIME
 from racedyn.tasks import Modes
-from racedyn.trajectory import Trajectory
-
-STRENGTH_DIMS = (TIME, PATH, MODE)
+from racedyn.trajectory import OBSERVABLES, Trajectory
 
 
 def check_comparable(theory: Trajectory, trained: Trajectory) -> bool:
@@ -45,8 +43,8 @@ def check_comparable(theory: Trajectory, trained: Trajectory) -> bool:
     sizes = []
     for name, trajectory in (("theory", theory), ("trained", trained)):
         if "strength" in trajectory.dims:
-            check_axes(name, trajectory, "strength", STRENGTH_DIMS)
-            sizes.append(np.shape(trajectory.observables["strength"])[1:])
+            check_axes(name, trajectory, "strength")
+            sizes.append(np.shape(trajectory["strength"])[1:])
     named = [[text_of(x) for x in t.labels[PATH]] for t in (theory, trained) if PATH in t.labels]
     for axis, counts in zip((PATH, MODE), zip(*sizes, strict=True), strict=False):
         if len(set(counts)) > 1:
@@ -105,13 +103,12 @@ def check_same_switches(theory: Trajectory, trained: Trajectory) -> None:
         )
 
 
-def check_axes(
-    argument: str, trajectory: Trajectory, observable: str, dims: tuple[str, ...]
-) -> None:
-    """Refuse a trajectory without this observable, or with other axes, and say how it comes to have
-    it.
+def check_axes(argument: str, trajectory: Trajectory, observable: str) -> None:
+    """Refuse a trajectory without this observable of the table, or with other axes, and say how it
+    comes to have it.
     """
-    given = trajectory.dims.get(observable)
+    row = OBSERVABLES[observable]
+    given, dims = trajectory.dims.get(observable), (TIME, *row.axes)
     if given == dims:
         return
     but = (
@@ -120,7 +117,7 @@ def check_axes(
         else f"its axes are {given}"
     )
     axes = f" and its axes in `dims`: {{{observable!r}: {dims[1:]}}}" if dims[1:] else ""
-    remedy = f"In a system of your own, name it in `observe`{axes}."
+    remedy = f"It is had from {row.where}. In a system of your own, name it in `observe`{axes}."
     if given is not None and MEMBER in given:
         remedy = "Pick one member of an ensemble first: trajectory.member(0)."
     fail(argument, f"have an observable {observable!r} with axes {dims}", but, remedy)
@@ -172,8 +169,8 @@ def rules_of(trajectory: Trajectory) -> dict[str, Any]:
 def modes_of(trajectory: Trajectory) -> Modes | None:
     """The modes in which strengths were read, if known; refused where they are not as many."""
     modes = None if trajectory.provenance is None else trajectory.provenance.modes
-    if modes is not None and "strength" in trajectory.observables:
-        num = np.shape(trajectory.observables["strength"])[-1]
+    if modes is not None and "strength" in trajectory:
+        num = np.shape(trajectory["strength"])[-1]
         if num != modes.num:
             fail(
                 "trajectory",

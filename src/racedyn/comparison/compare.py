@@ -13,7 +13,6 @@ import numpy as np
 from racedyn._checks import check_is, check_positive, fail
 from racedyn._types import MODE, PATH, TIME
 from racedyn.comparison.comparable import (
-    STRENGTH_DIMS,
     check_axes,
     check_comparable,
     modes_of,
@@ -28,7 +27,7 @@ from racedyn.comparison.result import Comparison, Error, OffDiagonal, Outcome
 from racedyn.comparison.times import WITHIN, LearningTimes, first_reached
 from racedyn.paths import largest_share, participation, shares
 from racedyn.tasks import Modes
-from racedyn.trajectory import Status, Trajectory
+from racedyn.trajectory import OBSERVABLES, Status, Trajectory
 
 SUM, GROUPS = "strength, sum over paths", "group_strength"
 MISALIGNED = 1e-9  # far above rounding: a smaller off-diagonal of V^T Sigma_x V is none
@@ -66,7 +65,7 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
     b = {name: _float(value)[rows] for name, value in trained.observables.items()}
     if GROUPS not in a and "strength" in a and modes is not None:
         a[GROUPS] = _group_norms(a["strength"], modes)
-    dims = {**theory.dims, GROUPS: (TIME, PATH, "group")}
+    dims = {**theory.dims, GROUPS: (TIME, *OBSERVABLES[GROUPS].axes)}
     shared = [
         name
         for name in a
@@ -96,7 +95,7 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
     # task has to learn.
     last = theory.segment(-1), trained.segment(-1)
     own_ts = times_of("theory", last[0]), times_of("trained", last[1])
-    totals = [_fill(_float(run.observables["strength"]), padding).sum(axis=1) for run in last]
+    totals = [_fill(_float(run["strength"]), padding).sum(axis=1) for run in last]
     # One target for both: without modes, a run that stopped on a plateau must not set its own.
     target = 0.5 * (totals[1][-1] if modes is None else _targets(modes))
     outcomes = [
@@ -167,9 +166,9 @@ def learning_times(
     )
     fraction = check_positive("fraction", fraction)
     within = check_positive("within", within)
-    check_axes("trajectory", trajectory, "strength", STRENGTH_DIMS)
+    check_axes("trajectory", trajectory, "strength")
     trajectory = trajectory.segment(-1)
-    strength = _float(trajectory.observables["strength"])
+    strength = _float(trajectory["strength"])
     total = _fill(strength, _padding(strength)).sum(axis=1)
     modes = modes_of(trajectory)
     target = total[-1] if modes is None else _targets(modes)
@@ -348,12 +347,7 @@ def _notes(
             "run"
         )
     pairs = num_pairs_of(trained)
-    if (
-        not checked
-        and pairs == 1
-        and "strength" in theory.observables
-        and "strength" in trained.observables
-    ):
+    if not checked and pairs == 1 and "strength" in theory and "strength" in trained:
         lacking = " and ".join(
             n for n, t in (("theory", theory), ("trained", trained)) if modes_of(t) is None
         )

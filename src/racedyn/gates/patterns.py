@@ -41,31 +41,31 @@ class Patterns(NamedTuple):
 def patterns(run: Trajectory, task: Task, node: str = "h1") -> Patterns:
     """The gating patterns of the neurons of `node` at every saved row of a run.
 
-    `run`: of `train(..., record=[node])` on `task`. Raises `ValueError` where the activity of the
-    node was not recorded, is that of another task, or has dead neurons only.
+    `run`: of `train(..., observe=[f"activity:{node}"])` on `task`. Raises `ValueError` where the
+    activity of the node was not observed, is that of another task, or has dead neurons only.
 
         >>> task = rd.tasks.hierarchy(items=4)
         >>> network = rd.networks.chain(task, depth=2, width=2, activation="relu")
         >>> w1 = np.array([[0.1, 0.1, 0.1, 0.1], [0.1, 0.1, -0.1, -0.1]])  # on for all, for half
         >>> weights = {"w1": w1, "w2": np.full((7, 2), 0.1)}
-        >>> run = rd.train(network, task, weights, lr=0.1, steps=2, record=["h1"])
+        >>> run = rd.train(network, task, weights, lr=0.1, steps=2, observe=["activity:h1"])
         >>> rd.gates.patterns(run, task).share[-1, :, 0].tolist()
         [1.0, 0.5]
     """
     check_is("run", run, Trajectory, "be a Trajectory of `train`")
     check_is("task", task, Task, "be a Task")
-    name = f"activity_{node}"
-    if name not in run.observables:
+    name = f"activity:{node}"
+    if name not in run:
         recorded = [
-            key.removeprefix("activity_") for key in run.observables if key.startswith("activity_")
+            key.removeprefix("activity:") for key in run.observables if key.startswith("activity:")
         ]
         fail(
             "run",
             f"have the activity of {node!r}",
             f"it has that of {recorded or 'no node'}",
-            f"train(..., record=[{node!r}]).",
+            f"train(..., observe=[{name!r}]).",
         )
-    active = np.asarray(run.observables[name]) > 0
+    active = np.asarray(run[name]) > 0
     if active.shape[-1] != task.num_examples:
         fail(
             "task",

@@ -75,7 +75,7 @@ def twin(
     **Arguments:**
 
     - `network`: inputs, one hidden ReLU node, outputs. `run`: its training with
-      `save_weights=True`, or weights.
+      `observe=["weights"]`, or weights.
     - `at`: the step of descent whose weights are taken over; the last one by default. `gates_at`:
       the step whose gates are; the same by default. Gates of the end with weights of the start are
       the ReLN of [Jarvis25].
@@ -177,7 +177,7 @@ def _weights_at(run: Trajectory, argument: str, step: int | None) -> Mapping[str
     if step is None and isinstance(run.end, Mapping) and "weights" in run.end:
         return run.end["weights"]  # type: ignore[no-any-return]
     if run.ys is None or run.step is None:
-        fail("run", "have saved its weights", "it has not", "train(..., save_weights=True).")
+        fail("run", "have saved its weights", "it has not", 'train(..., observe=["weights"]).')
     steps = np.asarray(run.step)
     rows = np.flatnonzero(steps == (steps[-1] if step is None else step))
     if not len(rows):

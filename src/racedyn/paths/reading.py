@@ -121,13 +121,12 @@ class Turn:
             )
         if not self.one_to_one:
             return None
-        found = {
-            "strength": observed["strength"][..., self.source]
-            * self.sign.astype(observed["strength"].dtype)
-        }
+        found = {}
+        if (strength := observed.get("strength")) is not None:
+            found["strength"] = strength[..., self.source] * self.sign.astype(strength.dtype)
         if self.new.num == self.old.num:
             # The same modes in another order: what is off the diagonal stays off it.
-            found["off_diagonal"] = observed["off_diagonal"]
+            found |= {name: observed[name] for name in ("off_diagonal",) if name in observed}
             groups = {frozenset(group): g for g, group in enumerate(self.old.groups)}
             places = [
                 groups.get(frozenset(self.source[list(group)].tolist()), -1)

@@ -8,7 +8,7 @@ import numpy as np
 from racedyn._checks import fail
 from racedyn.comparison import check_axes
 from racedyn.plot import seeds, style
-from racedyn.trajectory import Trajectory
+from racedyn.trajectory import OBSERVABLES, Trajectory
 
 
 def loss(
@@ -46,7 +46,7 @@ def loss(
         fail("trajectories", "be at least one trajectory", "there is none")
     for _, runs in curves:
         for run in runs:
-            check_axes("trajectories", run, "loss", ("time",))
+            check_axes("trajectories", run, "loss")
     label = style.common_time_label([run for _, runs in curves for run in runs])
     with style.context():
         ax = style.new_axes(1, 1, (3.4, 2.4))[0] if ax is None else ax
@@ -55,12 +55,12 @@ def loss(
             seeds.draw(
                 ax,
                 runs[0].ts,
-                np.stack([np.asarray(run.observables["loss"]) for run in runs]),
+                np.stack([np.asarray(run["loss"]) for run in runs]),
                 linestyle="--" if dashed else "-",
                 zorder=3 if dashed else 2,
                 label=seeds.counted(name, len(runs)),
             )
-        ax.set(xlabel=label, ylabel="loss $L$", yscale="log")
+        ax.set(xlabel=label, ylabel=OBSERVABLES["loss"].label, yscale="log")
         style.mark_switches(ax, [runs[0] for _, runs in curves])
         handles = ax.get_legend_handles_labels()[0] + seeds.range_handles(
             max(len(runs) for _, runs in curves)

@@ -6,21 +6,20 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn._types import PATH, TIME
+from racedyn.comparison import check_axes
 from racedyn.plot import style
-from racedyn.trajectory import Trajectory
+from racedyn.trajectory import OBSERVABLES, Trajectory
 
 _MOST_PATHS = 8
 _MOST_TICKS = 10
 _COLUMNS = 4
-_DIMS = (TIME, PATH, "mode_out", "mode_in")
 
 
 def strength_maps(
     trajectory: Trajectory, *, at: float | Sequence[float] = -1, axes: Any = None
 ) -> np.ndarray:
-    """U^T W_a V of every pathway, as saved by `train(..., strength_matrix=True)`; colour is
-    symmetric about 0.
+    """U^T W_a V of every pathway, as `train(..., observe=["strength_matrix"])` saves them;
+    colour is symmetric about 0.
 
     On the diagonal are the strengths K_a; what is off it couples modes, and is what the q/p
     equations leave out. Thin squares frame groups of equal S, inside which the basis is a
@@ -39,8 +38,8 @@ def strength_maps(
         >>> task = rd.tasks.hierarchy(items=4)
         >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
         >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
-        >>> trained = rd.train(network, task, weights, lr=0.04, steps=1000, strength_matrix=True)
-        >>> axes = rd.plot.strength_maps(trained, at=[0.0, 10.0, 40.0])
+        >>> run = rd.train(network, task, weights, lr=0.04, steps=1000, observe=["strength_matrix"])
+        >>> axes = rd.plot.strength_maps(run, at=[0.0, 10.0, 40.0])
         >>> axes.shape  # pathways x times
         (2, 3)
     """
@@ -78,7 +77,11 @@ def strength_maps(
                 ax.xaxis.set_tick_params(labelbottom=True)
             if not own or i % columns == 0:
                 ax.set_ylabel("mode out")
-        bar = panels[0].get_figure().colorbar(image, ax=panels, shrink=0.8, label="$U^T W_a V$")
+        bar = (
+            panels[0]
+            .get_figure()
+            .colorbar(image, ax=panels, shrink=0.8, label=OBSERVABLES["strength_matrix"].symbol)
+        )
         bar.outline.set_visible(False)
         if own and len(paths) < matrices.shape[1]:
             panels[0].get_figure().suptitle(
@@ -91,19 +94,8 @@ def strength_maps(
 
 
 def _matrices(trajectory: Trajectory) -> np.ndarray:
-    if trajectory.dims.get("strength_matrix") != _DIMS:
-        given = trajectory.dims.get("strength_matrix")
-        fail(
-            "trajectory",
-            f"have an observable 'strength_matrix' with axes {_DIMS}",
-            f"it has {', '.join(trajectory.observables)}"
-            if given is None
-            else f"its axes are {given}",
-            "Train with strength_matrix=True, which records it."
-            if given is None
-            else "Pick one member first.",
-        )
-    matrices = np.asarray(trajectory.observables["strength_matrix"], dtype=np.float64)
+    check_axes("trajectory", trajectory, "strength_matrix")
+    matrices = np.asarray(trajectory["strength_matrix"], dtype=np.float64)
     if not len(matrices):
         fail("trajectory", "have at least one saved row", "it has none")
     return matrices

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import as_list, check_is, check_positive, check_positive_int, fail
-from racedyn._types import MODE, PATH, TIME
 from racedyn.comparison import check_axes
 from racedyn.plot import style
 from racedyn.trajectory import Trajectory
@@ -111,15 +110,15 @@ def phase_plane(
 
 def _lanes(run: Trajectory, S: float, d: float) -> list[tuple[str, np.ndarray]]:
     """Kind and K (time, 2) of each mode of this S and d, without rows that are not finite."""
-    check_axes("trajectories", run, "strength", (TIME, PATH, MODE))
-    if (shape := np.shape(run.observables["strength"]))[1] != 2:
+    check_axes("trajectories", run, "strength")
+    if (shape := np.shape(run["strength"]))[1] != 2:
         fail(
             "trajectories",
             "be of two pathways",
             f"one has strengths of shape {shape}",
             "A plane has two axes.",
         )
-    strength = np.asarray(run.observables["strength"], dtype=np.float64)
+    strength = np.asarray(run["strength"], dtype=np.float64)
     modes = None if run.provenance is None else run.provenance.modes
     chosen = np.arange(strength.shape[2])
     if modes is not None:

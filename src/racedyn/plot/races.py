@@ -9,7 +9,7 @@ from racedyn._checks import check_is, fail
 from racedyn.comparison import check_axes, check_comparable
 from racedyn.plot import seeds, style
 from racedyn.tasks import Modes
-from racedyn.trajectory import Trajectory
+from racedyn.trajectory import OBSERVABLES, Trajectory
 
 _MOST_PANELS = 8
 _MOST_GROUPS = 5
@@ -19,7 +19,6 @@ _LINES: tuple[dict[str, Any], ...] = (
     {"linestyle": "--", "linewidth": 1.1, "zorder": 3},
 )
 _ALONE: dict[str, Any] = {"linestyle": "-", "linewidth": 1.2, "zorder": 3}
-_STRENGTH = ("time", "path", "mode")
 
 
 def race(
@@ -112,7 +111,7 @@ def race(
                 ax.set_xlabel(style.time_label(firsts[0]))
                 ax.tick_params(labelbottom=True)
             if not own or i % columns == 0:
-                ax.set_ylabel("strength $K_a$")
+                ax.set_ylabel(OBSERVABLES["strength"].label)
         handles = style.path_handles(style.path_names(firsts), colours) + _meanings(
             sets, modes is not None
         )
@@ -161,7 +160,7 @@ def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
             Line2D([], [], color="0.3", label=_group_name(groups[g], trajectory), **looks[g])
             for g in entries
         ]
-        ax.set(xlabel=style.time_label(trajectory), ylabel="strength $K_a$")
+        ax.set(xlabel=style.time_label(trajectory), ylabel=OBSERVABLES["strength"].label)
         style.mark_switches(ax, [trajectory])
         style.legend(
             [ax], style.path_handles(style.path_names([trajectory]), colours) + handles, own
@@ -170,8 +169,8 @@ def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
 
 
 def _strength(trajectory: Trajectory) -> np.ndarray:
-    check_axes("trajectory", trajectory, "strength", _STRENGTH)
-    return np.asarray(trajectory.observables["strength"], dtype=np.float64)
+    check_axes("trajectory", trajectory, "strength")
+    return np.asarray(trajectory["strength"], dtype=np.float64)
 
 
 def _modes(trajectory: Trajectory) -> Modes | None:

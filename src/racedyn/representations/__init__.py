@@ -4,6 +4,8 @@ Small initial weights make the race of [Saxe22]: hidden layers align and input d
 them (fig. 4g). Large ones make the lazy regime, whose tangent kernel [Jacot et al. 2018] stays as
 it was drawn (fig. 6)."""
 
+from racedyn.representations.curvature import Sharpness, sharpness
+from racedyn.representations.curvature import largest_curvature as largest_curvature
 from racedyn.representations.hidden import Sharing, activity, responses, sharing, similarity
 from racedyn.representations.scaling import Scaled, mds
 from racedyn.representations.tangents import (
@@ -14,11 +16,14 @@ from racedyn.representations.tangents import (
     singular_values,
     tangent_kernel,
 )
+from racedyn.representations.tangents import kernel_of as kernel_of
+from racedyn.representations.tangents import kernel_rows as kernel_rows
 
 __all__ = [
     "Movement",
     "Scaled",
     "Sharing",
+    "Sharpness",
     "activity",
     "alignment",
     "kernel_movement",
@@ -26,6 +31,7 @@ __all__ = [
     "open_outputs",
     "responses",
     "sharing",
+    "sharpness",
     "similarity",
     "singular_values",
     "tangent_kernel",

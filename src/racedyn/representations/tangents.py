@@ -70,7 +70,7 @@ def tangent_kernel(
         [[10.0, 20.0], [20.0, 40.0]]
     """
     network, task, weights = the_three(network, task, weights)
-    seeds, examples = _rows(network, task)
+    seeds, examples = kernel_rows(network, task)
     inputs, context = on_device(task, weights)
     seeds = jax.tree.map(lambda seed: jnp.asarray(seed, jnp.result_type(*weights.values())), seeds)
     h, deltas = jax.tree.map(
@@ -88,7 +88,7 @@ def tangent_kernel(
     return kernel
 
 
-def _rows(network: Network, task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def kernel_rows(network: Network, task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """d yhat / d h of each output node, (row, unit), and the example of each row, (row,)."""
     rows = [
         (node, example, unit)
@@ -100,6 +100,25 @@ def _rows(network: Network, task: Task) -> tuple[dict[str, np.ndarray], np.ndarr
     for row, (node, _, unit) in enumerate(rows):
         seeds[node][row, unit] = 1
     return seeds, np.array([example for _, example, _ in rows], int)
+
+
+def kernel_of(
+    network: Network,
+    weights: Weights,
+    inputs: Mapping[str, Array],
+    context: Array,
+    seeds: Mapping[str, Any],
+    examples: Any,
+) -> Array:
+    """`tangent_kernel`, pure: of inputs on the device, and the rows of `kernel_rows`."""
+    dtype = jnp.result_type(*weights.values())
+    seeds = {node: jnp.asarray(seed, dtype) for node, seed in seeds.items()}
+    h, deltas = _signals(network, weights, inputs, context, seeds, jnp.asarray(examples))
+    parts = []
+    for edge, delta in deltas.items():
+        source = h[network.edges[edge][0]][:, examples]
+        parts.append((delta @ delta.T) * (source.T @ source))
+    return _total(parts)
 
 
 @eqx.filter_jit

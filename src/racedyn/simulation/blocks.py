@@ -12,10 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from racedyn._checks import check_name, check_positive_int, fail
+from racedyn._checks import check_positive_int, fail
 from racedyn._types import Array, PyTree
 from racedyn.simulation import stacks
 from racedyn.simulation.building import CHUNK, FIELD
+from racedyn.simulation.checks import check_observe
 from racedyn.simulation.lane import Settings
 from racedyn.simulation.lanes import LanesOfMany, Outcome, solve_lanes, worst
 from racedyn.simulation.members import Builder
@@ -168,10 +169,7 @@ class _Block:
 
 def observed(like: Any, asked: Sequence[str] | None) -> tuple[str, ...]:
     """Names of the observables to keep. Raises `ValueError` where one is none of the system's."""
-    known = list(jax.eval_shape(lambda: like.observe(jnp.asarray(0.0), like.y0())))
-    if asked is None:
-        return ("strength",) if "strength" in known else tuple(known)
-    names = (asked,) if isinstance(asked, str) else tuple(asked)
-    for name in names:
-        check_name("observe", name, known)
-    return names
+    if (names := check_observe(like, asked)) is not None:
+        return names
+    known = tuple(jax.eval_shape(lambda: like.observe(jnp.asarray(0.0), like.y0())))
+    return ("strength",) if "strength" in known else known

@@ -11,8 +11,8 @@ import numpy as np
 from racedyn._checks import (
     as_real,
     check_finite,
-    check_flags,
     check_is,
+    check_names,
     check_not_negative,
     check_positive,
     check_positive_int,
@@ -22,6 +22,7 @@ from racedyn._jit import computed_by_jax
 from racedyn._names import check_held, check_observed, check_tree
 from racedyn._types import MEMBER, TIME, Array, Times
 from racedyn.simulation.step_sizes import COARSEST_TOLERANCE, finest_tolerance
+from racedyn.trajectory import remedy_for
 
 
 def as_times(system: Any, ts: Times | float) -> Array:
@@ -87,7 +88,6 @@ def check_solver(
     event: Any = None,
     adjoint: Any = None,
     dt0: Any = None,
-    save_ys: Any = False,
 ) -> None:
     """Refuse what a solver is told if it is no object of diffrax, or out of range; traced numbers
     are not looked at.
@@ -107,7 +107,6 @@ def check_solver(
         if value is not None:
             must = f"be an object of diffrax.{kind.__name__}"
             check_is(name, value, kind, must, f"For example {example}.")
-    check_flags(save_ys=save_ys)
     check_positive_int("max_steps", max_steps)
     if dt0 is not None and not isinstance(dt0, jax.core.Tracer):
         check_positive("dt0", dt0)
@@ -165,3 +164,20 @@ def check_field(system: Any, args: Any) -> None:
         {name: leaf.shape for name, leaf in observed.items()}, axes, system.labels()
     )
     check_tree("y0()", y0, {TIME, *sizes})
+
+
+def check_observe(
+    system: Any, observe: Any, others: tuple[str, ...] = ()
+) -> tuple[str, ...] | None:
+    """The observables asked for, in their order; None for all. Refuses by name what neither the
+    system observes nor stands in `others`, and says where it can be had.
+    """
+    if observe is None:
+        return None
+    names = (observe,) if isinstance(observe, str) else check_names("observe", observe)
+    known = list(jax.eval_shape(lambda: system.observe(jnp.asarray(0.0), system.y0())))
+    for name in names:
+        if name not in known and name not in others:
+            must = f"hold what the system observes ({', '.join(known)})"
+            fail("observe", must, f"it is {name!r}", remedy_for(name, known))
+    return names

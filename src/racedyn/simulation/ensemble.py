@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_flags, check_names, check_positive_int, check_times, fail
+from racedyn._checks import check_flags, check_positive_int, check_times, fail
 from racedyn._compilation import Stopwatch
 from racedyn._interruptions import never_lost
 from racedyn._jit import full_precision
@@ -137,9 +137,9 @@ def ensemble(
 
         >>> race = rd.systems.Pathways([1.0], depths=(2, 2), q=0.1, p=[[0.2], [0.1]])
         >>> ends = rd.ensemble(race, {"singular_values": np.array([[1.0], [2.0], [3.0]])})
-        >>> ends.observables["strength"].shape  # (member, time, path, mode)
+        >>> ends["strength"].shape  # (member, time, path, mode)
         (3, 1, 2, 1)
-        >>> ends.observables["strength"].sum(axis=2).ravel().round(3).tolist()
+        >>> ends["strength"].sum(axis=2).ravel().round(3).tolist()
         [1.0, 2.0, 3.0]
     """
     watch = Stopwatch()
@@ -147,8 +147,6 @@ def ensemble(
     check_solver(max_steps=max_steps, solver=solver, retry=retry)
     if block is not None:
         check_positive_int("block", block)
-    if observe is not None and not isinstance(observe, str):
-        observe = check_names("observe", observe)
     builder = Builder(build, members, args)
     like = builder.first()
     check_field(like, args)

@@ -40,6 +40,11 @@ class Settings(eqx.Module):
     save_ys: bool = eqx.field(static=True)
     crossings: Crossings = eqx.field(static=True, default=())
     step_to_ts: bool = eqx.field(static=True, default=False)
+    observe: tuple[str, ...] | None = eqx.field(static=True, default=None)  # None: all there is
+
+    def kept(self, observed: dict[str, Array]) -> dict[str, Array]:
+        """What is asked for of what a system observes."""
+        return observed if self.observe is None else {name: observed[name] for name in self.observe}
 
 
 class Solved(NamedTuple):

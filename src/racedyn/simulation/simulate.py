@@ -4,6 +4,7 @@ second try, provenance.
 
 import dataclasses
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import diffrax as dfx
@@ -53,7 +54,7 @@ def simulate(
     dt0: float | None = None,
     jumps: Times | None = None,
     crossings: Asked | None = None,
-    save_ys: bool = False,
+    observe: Sequence[str] | None = None,
     throw: bool = True,
     progress: bool = True,
 ) -> Trajectory:
@@ -82,7 +83,7 @@ def simulate(
         >>> run = rd.simulate(race, ts=np.linspace(0.0, 40.0, 41))
         >>> run.provenance.solver
         'exact'
-        >>> run.observables["strength"][-1].sum(axis=0).round(3).tolist()  # S/d
+        >>> run["strength"][-1].sum(axis=0).round(3).tolist()  # S/d
         [4.0, 3.0, 2.0, 1.0]
     """
     watch = Stopwatch()
@@ -96,7 +97,6 @@ def simulate(
         event=event,
         adjoint=adjoint,
         dt0=dt0,
-        save_ys=save_ys,
     )
     system = arrays_at_the_door(system)
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((system, ts, args))):
@@ -118,7 +118,7 @@ def simulate(
         dt0=dt0,
         jumps=jumps,
         crossings=crossings,
-        save_ys=save_ys,
+        observe=observe,
     )
     told = {
         "args": args,

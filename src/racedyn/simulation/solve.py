@@ -2,6 +2,7 @@
 together on the host.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,13 @@ from racedyn._checks import as_real, check_is, check_times
 from racedyn._jit import computed_by_jax, differentiated_by, full_precision
 from racedyn._outside import read_again
 from racedyn._types import TIME, Array, ArrayLike, PyTree, Times
-from racedyn.simulation.checks import as_times, check_solver, check_tolerances, checked_jumps
+from racedyn.simulation.checks import (
+    as_times,
+    check_observe,
+    check_solver,
+    check_tolerances,
+    checked_jumps,
+)
 from racedyn.simulation.crossings import Asked, check_crossings
 from racedyn.simulation.lane import Settings, Solved, integrate_one
 from racedyn.simulation.method import MAX_STEPS
@@ -26,6 +33,7 @@ from racedyn.trajectory import Trajectory
 # size of a batch changes the last bits of a result: so no result depends on how many lanes there
 # are or how they are ordered.
 LANES_PER_BATCH = 16
+STATES = "states"  # asked for as an observable is, and kept in `ys`
 
 
 def settings_for(
@@ -41,12 +49,13 @@ def settings_for(
     dt0: ArrayLike | None = None,
     jumps: Times | None = None,
     crossings: Asked | None = None,
-    save_ys: bool = False,
+    observe: Sequence[str] | None = None,
 ) -> Settings:
     """The settings of one solve, defaults filled in; arguments as in `solve`. Raises `ValueError`
     for tolerances that mean nothing, or that the dtype of the state can't meet."""
     check_tolerances(system, rtol, atol)
     read_again(crossings, event)
+    names = check_observe(system, observe, others=(STATES,))
     return Settings(
         rtol=as_times(system, rtol),
         atol=None if atol is None else as_times(system, atol),
@@ -56,9 +65,10 @@ def settings_for(
         adjoint=dfx.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
         dt0=None if dt0 is None else as_times(system, dt0),
         max_steps=max_steps,
-        save_ys=save_ys,
+        save_ys=names is not None and STATES in names,
         jumps=None if jumps is None else as_times(system, checked_jumps(jumps)),
         crossings=check_crossings(system, {} if crossings is None else crossings),
+        observe=None if names is None else tuple(name for name in names if name != STATES),
     )
 
 
@@ -79,7 +89,7 @@ def solve(
     dt0: ArrayLike | None = None,
     jumps: Times | None = None,
     crossings: Asked | None = None,
-    save_ys: bool = False,
+    observe: Sequence[str] | None = None,
 ) -> Trajectory:
     """Integrate `system` from t0 and observe it at `ts` (time,). Pure: works under jit, grad, jvp
     and vmap; no retry.
@@ -106,7 +116,8 @@ def solve(
       `stats["num_crossings_NAME"]`, for each lane by its own system, without stopping anything; or,
       for systems that know what there is to learn, a number: the fraction of it. NaN where there is
       none. They are known as well as the states are, and have no derivatives.
-    - `save_ys`: also keep the states.
+    - `observe`: names of the observables to keep, by default all that the system has; "states"
+      keeps the states besides, in `ys`.
 
     A laned system (`system.lanes`) steps each mode on its own clock; `status` and `stats` are then
     per lane.
@@ -114,7 +125,7 @@ def solve(
     Raises `ValueError` or `TypeError` for bad arguments.
 
         >>> system = rd.from_function(lambda t, y, args: -y, y0=1.0)
-        >>> rd.solve(system, [0.0, 1.0]).observables["y"].round(3).tolist()  # 1, 1 / e
+        >>> rd.solve(system, [0.0, 1.0])["y"].round(3).tolist()  # 1, 1 / e
         [1.0, 0.368]
     """
     check_is("system", system, AbstractSystem, "be an AbstractSystem", "See racedyn.from_function.")
@@ -125,7 +136,6 @@ def solve(
         event=event,
         adjoint=adjoint,
         dt0=dt0,
-        save_ys=save_ys,
     )
     system = arrays_at_the_door(system)
     settings = settings_for(
@@ -140,7 +150,7 @@ def solve(
         dt0=dt0,
         jumps=jumps,
         crossings=crossings,
-        save_ys=save_ys,
+        observe=observe,
     )
     times, start = as_times(system, check_times(ts, t0)), as_times(system, t0)
     with computed_by_jax("system"), differentiated_by("adjoint"):
@@ -189,7 +199,7 @@ def _integrate_whole(system: Any, ts: Array, t0: Array, args: Any, settings: Set
     y0 = system.y0()
 
     def save(now: Any, t: Array, y: PyTree) -> PyTree:
-        return now.observe(t, y), now.drift(y, y0), y if settings.save_ys else None
+        return settings.kept(now.observe(t, y)), now.drift(y, y0), y if settings.save_ys else None
 
     return integrate_one(system, ts, t0, args, settings, save)
 
@@ -224,7 +234,8 @@ def package(system: Any, ts: Array, solved: Solved, settings: Settings) -> Traje
     else:
         lanes_last = partial(jnp.moveaxis, source=0, destination=-1)
         ys, end = jax.tree.map(lanes_last, (solved.saved, solved.end))
-        observables, drift = _observe_lanes(system, ts, ys)
+        observed, drift = _observe_lanes(system, ts, ys)
+        observables = settings.kept(observed)
     named = system.dims()
     dims = {
         name: (TIME, *named.get(name, tuple(f"{name}_{i}" for i in range(value.ndim - 1))))

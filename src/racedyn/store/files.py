@@ -4,12 +4,13 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import h5py
 
-from racedyn._checks import as_path, check_flags, fail
+from racedyn._checks import UnknownName, as_path, check_flags, fail
 from racedyn._text import page, printable
 from racedyn.store.atomic import PARTIAL, StoreError, lock, put, seal_holds
 from racedyn.store.read import read_trajectory
@@ -40,6 +41,15 @@ class File(Mapping[str, Trajectory]):
         self._trajectories = dict(trajectories)
 
     def __getitem__(self, name: str) -> Trajectory:
+        if name not in self._trajectories:
+            near = get_close_matches(str(name), self, n=1)
+            fail(
+                "name",
+                f"be a trajectory of this file ({', '.join(self) or 'it has none'})",
+                f"it is {name!r}",
+                f"Did you mean {near[0]!r}?" if near else "",
+                UnknownName,
+            )
         return self._trajectories[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -139,7 +149,7 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> File:
         >>> run = rd.simulate(race, ts=np.linspace(0.0, 40.0, 41))
         >>> path = rd.save("race.h5", theory=run)
         >>> loaded = rd.load(path).theory
-        >>> np.array_equal(loaded.observables["strength"], run.observables["strength"])
+        >>> np.array_equal(loaded["strength"], run["strength"])
         True
     """
     path = as_path("path", path)

@@ -53,6 +53,13 @@ def axes(
     return values, second
 
 
+def described(trajectory: Trajectory, name: str) -> dict[str, str]:
+    """What an observable is and its unit, by the names that readers of netCDF show them under."""
+    row = trajectory.row(name)
+    known = {"long_name": row.meaning, "units": row.unit}
+    return {attribute: text for attribute, text in known.items() if text}
+
+
 def check_ends(trajectory: Trajectory) -> None:
     """Refuse statuses that are none, and steps and numbers of lanes or members that are not as many
     as there are of them.

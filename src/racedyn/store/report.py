@@ -12,7 +12,7 @@ from racedyn._names import distinct
 from racedyn._text import printable
 from racedyn._types import TIME
 from racedyn.store.files import File, load
-from racedyn.store.layout import as_array, axes
+from racedyn.store.layout import as_array, axes, described
 from racedyn.store.write import FORMAT
 from racedyn.trajectory import Trajectory
 
@@ -75,7 +75,8 @@ def to_xarray(trajectory: Trajectory) -> "xarray.Dataset":
     }
     values, _ = axes(trajectory, observables)
     variables = {
-        name: (distinct(trajectory.dims[name]), array) for name, array in observables.items()
+        name: (distinct(trajectory.dims[name]), array, described(trajectory, name))
+        for name, array in observables.items()
     }
     coordinates: dict[str, Any] = {axis: (axis, value) for axis, value in values.items()}
     if trajectory.step is not None:

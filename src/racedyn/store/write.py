@@ -17,6 +17,7 @@ from racedyn.store.layout import (
     attach,
     axes,
     check_ends,
+    described,
     last_name,
     make_group,
     write,
@@ -76,7 +77,10 @@ def _write_trajectory(group: h5py.Group, trajectory: Trajectory, room: bool) -> 
     for axis, same in second.items():
         group[axis].attrs["same_as"] = same
     for name, array in observables.items():
-        attach(group, write(group, name, array, room=room), distinct(trajectory.dims[name]))
+        dataset = write(group, name, array, room=room)
+        attach(group, dataset, distinct(trajectory.dims[name]))
+        for attribute, text in described(trajectory, name).items():
+            dataset.attrs[attribute] = text
     if trajectory.step is not None:
         attach(group, write(group, "step", as_array("step", trajectory.step)), (TIME,))
     status = write(group, "status", as_array("status", trajectory.status), room=room)

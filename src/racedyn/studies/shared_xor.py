@@ -20,7 +20,7 @@ from racedyn.studies.study import Job
 from racedyn.tasks import Task
 from racedyn.tasks import xor as xor_task
 from racedyn.training import train
-from racedyn.trajectory import Trajectory
+from racedyn.trajectory import BY_DEFAULT, Trajectory
 
 # Pathways of each gating: the examples that open them.
 PATHWAYS = {"linear": ((0, 1), (2, 3)), "xor": ((0,), (1,), (2,), (3,))}
@@ -55,8 +55,7 @@ def relu(job: Job, margin: float, seed: int) -> Relu:
             lr=job.settings["lr"],
             steps=steps,
             save_every=max(1, steps // 400),
-            record=["h1"],
-            save_weights=True,
+            observe=[*BY_DEFAULT, "activity:h1", "weights"],
             progress=job.progress,
         ),
     )
@@ -111,7 +110,7 @@ def active_at_the_end(found: Relu) -> np.ndarray:
     """(neuron, example): activity above a hundredth of the neuron's largest; at a kink it slides on
     it is all but 0.
     """
-    activity = np.asarray(found.trained.observables["activity_h1"])[-1]
+    activity = np.asarray(found.trained["activity:h1"])[-1]
     return activity > 0.01 * np.maximum(activity.max(axis=1, keepdims=True), np.finfo(float).tiny)
 
 

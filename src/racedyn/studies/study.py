@@ -47,7 +47,7 @@ class Job:
 
 
 def weights_of(run: Trajectory, row: int) -> Weights:
-    """The weights of a saved row of a run with `save_weights`: edge -> (n_target, n_source)."""
+    """The weights of a saved row of a run that observed "weights": edge -> (n_target, n_source)."""
     return {edge: jnp.asarray(matrices[row]) for edge, matrices in run.ys.items()}
 
 

@@ -232,7 +232,7 @@ def from_function(function: Callable[[Array, PyTree, Any], PyTree], y0: PyTree) 
 
         >>> system = rd.from_function(lambda t, y, args: -y, y0=1.0)
         >>> run = rd.simulate(system, ts=[0.0, 1.0])
-        >>> run.observables["y"].round(3).tolist()  # 1, 1 / e
+        >>> run["y"].round(3).tolist()  # 1, 1 / e
         [1.0, 0.368]
     """
     check_callable("function", function, "be a function (t, y, args) -> dy/dt", "t", "y", "args")

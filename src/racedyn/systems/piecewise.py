@@ -33,12 +33,12 @@ class Piecewise(AbstractSystem):
 
     Raises `ValueError` where they do not fit together, `TypeError` for what is no system.
 
-    ```python
-    first  = rd.systems.Pathways([2.0], depths=(3, 3), q=1.0, p=[[0.01], [0.02]])
-    second = rd.systems.Pathways([-2.0], depths=(3, 3), q=1.0, p=[[0.01], [0.02]])  # reversed
-    both = rd.systems.Piecewise([first, second], switches=[5.0])
-        run = rd.simulate(both, jnp.linspace(0, 20, 81))
-    ```
+        >>> first = rd.systems.Pathways([2.0], depths=(3, 3), q=1.0, p=[[0.01], [0.02]])
+        >>> then = rd.systems.Pathways([-2.0], depths=(3, 3), q=1.0, p=[[0.01], [0.02]])  # reversed
+        >>> both = rd.systems.Piecewise([first, then], switches=[5.0])
+        >>> run = rd.simulate(both, np.linspace(0.0, 20.0, 81))
+        >>> run["strength"][[20, 80]].sum(axis=(1, 2)).round(2).tolist()
+        [2.0, -2.0]
     """
 
     systems: tuple[AbstractSystem, ...]

@@ -2,7 +2,8 @@
 alike (`observe`).
 """
 
+from racedyn.training.asked import Probe
 from racedyn.training.checkpoints import observe
 from racedyn.training.train import train
 
-__all__ = ["observe", "train"]
+__all__ = ["Probe", "observe", "train"]

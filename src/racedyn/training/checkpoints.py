@@ -2,6 +2,7 @@
 Trajectory out.
 """
 
+import dataclasses
 import math
 import time
 import warnings
@@ -18,20 +19,21 @@ from racedyn._jit import full_precision
 from racedyn._progress import Progress
 from racedyn._types import Path, Weights
 from racedyn.networks import Network, check_task, read_weights, warn_of_closed_gates, with_biases
-from racedyn.paths import modes_asked_for, observed_paths
+from racedyn.paths import modes_asked_for
 from racedyn.rules import Loss, as_loss
 from racedyn.tasks import Modes, Task
-from racedyn.training.going_on import bases_said, network_said, task_said
-from racedyn.training.observation import (
-    Data,
-    Observer,
-    as_dtype,
+from racedyn.training.asked import (
+    Probe,
+    axes_of,
     check_data_strength,
-    check_probes,
-    check_record,
-    observable_axes,
+    check_functions,
+    check_observe,
+    said_of,
+    with_paths,
 )
-from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
+from racedyn.training.fingerprints import network_said, task_said
+from racedyn.training.observation import Observer, as_dtype
+from racedyn.trajectory import Observable, Provenance, Status, Trajectory, now, versions
 
 
 @full_precision
@@ -45,26 +47,18 @@ def observe(
     time_unit: str | None = None,
     biases: bool = False,
     dtype: Any = None,
-    probes: Mapping[str, Task] | None = None,
-    record: Sequence[str] = (),
+    observe: Sequence[str | Probe | Observable] | None = None,
     paths: Sequence[Path] | None = None,
     modes: Task | Modes | Mapping[tuple[str, str], Modes] | None = None,
-    strength_matrix: bool = False,
-    data_strength: bool = False,
-    save_weights: bool = False,
     progress: bool = True,
 ) -> Trajectory:
     """Read weights that were saved along a training of your own: what `train` would have recorded
     of them.
 
-    ```python
-    # In a PyTorch loop over Sequential(Linear, ReLU, Linear) with MSELoss and lr = 0.01, every so
-    # many steps:     states[step] = {name: w.clone() for name, w in model.state_dict().items()}
-    network = rd.networks.chain(task, depth=2, width=64, activation="relu")
-    run = rd.observe(network, task, states, lr=0.01, loss="mse", biases=True, data_strength=True)
-    print(run)
-    rd.plot.race(run)
-    ```
+    In a PyTorch loop over Sequential(Linear, ReLU, Linear), every so many steps,
+    `states[step] = {name: w.clone() for name, w in model.state_dict().items()}`, and afterwards
+    `rd.observe(network, task, states, lr=0.01, loss="mse", biases=True)`, with the loop's MSELoss
+    and step size; `network` has `activation="relu"`.
 
     **Arguments:**
 
@@ -79,8 +73,7 @@ def observe(
       not zero are refused. Paths, their names and modes stay those of `network`; `ys` and `end`
       have the edges "<edge>_bias" too.
     - `dtype`: of weights and data; by default that of the first checkpoint, float32 at least.
-    - `probes`, `record`, `paths`, `modes`, `strength_matrix`, `data_strength`, `save_weights`: as
-      for `train`.
+    - `observe`, `paths`, `modes`: as for `train`.
 
     **Returns** a Trajectory with the observables of `train`, at rising times, `step` where times
     are steps, and the last weights in `end`. `status` is DONE, or NOT_FINITE where the loss of some
@@ -89,19 +82,20 @@ def observe(
     Raises `ValueError` for no checkpoint, times that are no numbers, negative or infinite, and,
     naming its time, for a checkpoint that does not fit the network. Warns where all checkpoints are
     the same: a state dict holds references to weights that training goes on changing, so that its
-    tensors have to be copied."""
+    tensors have to be copied.
+
+        >>> task = rd.tasks.clusters(sizes=(2, 1))
+        >>> network = rd.networks.chain(task, depth=1, width=1)
+        >>> states = {0: {"0.weight": 0.1 * task.Y}, 100: {"0.weight": 0.9 * task.Y}}  # by step
+        >>> run = rd.observe(network, task, states, lr=0.01)
+        >>> run.ts.tolist(), run["strength"][:, 0].round(3).tolist()
+        ([0.0, 1.0], [[0.141, 0.1], [1.273, 0.9]])
+    """
     start = time.perf_counter()
     check_task(network, task)
     warn_of_closed_gates(network, task)
-    check_flags(
-        biases=biases,
-        strength_matrix=strength_matrix,
-        data_strength=data_strength,
-        save_weights=save_weights,
-        progress=progress,
-    )
-    check_probes(network, probes)
-    check_record(network, record)
+    check_flags(biases=biases, progress=progress)
+    asked = check_observe(network, observe)
     keys = _in_order(checkpoints)
     own_unit = "tau" if lr is None else "steps"
     if lr is not None:
@@ -127,15 +121,13 @@ def observe(
     if keys_in == "steps" and (odd := times[times != np.floor(times)]).size:
         fail("checkpoints", "be at whole numbers of steps", f"one is at {odd[0]}")
 
-    asked = modes_asked_for(network, task, modes)
-    names = observed_paths(network, paths, asked)
-    read = {network.ends(path): asked[network.ends(path)] for path in names}
-    whole, fed, fed_probes = network, task, dict(probes or {})
+    asked = with_paths(asked, network, task, paths, modes_asked_for(network, task, modes))
+    whole, fed = network, task
     if biases:
         whole, fed = with_biases(network, task)
-        fed_probes = {name: with_biases(network, probe)[1] for name, probe in fed_probes.items()}
-    if data_strength:
-        check_data_strength(whole, fed, names)
+        probes = {name: with_biases(network, probe)[1] for name, probe in asked.probes.items()}
+        asked = dataclasses.replace(asked, probes=probes)
+    check_data_strength(whole, fed, asked)
 
     rows: list[dict[str, np.ndarray]] = []
     kept: list[dict[str, np.ndarray]] = []
@@ -145,19 +137,11 @@ def observe(
         for weights in _each(network, checkpoints, keys, biases):
             if observer is None:
                 dtype = as_dtype(dtype, weights)
-                observer = Observer(
-                    network=whole,
-                    data=Data.of(fed, dtype),
-                    probes=tuple(Data.of(probe, dtype) for probe in fed_probes.values()),
-                    modes=tuple(read.items()),
-                    paths=tuple(names),
-                    record=tuple(record),
-                    matrices=strength_matrix,
-                    data_strength=data_strength,
-                )
+                observer = Observer.of(asked, whole, fed, dtype)
+                check_functions(asked, whole, fed, weights)
             last = {edge: weights[edge].astype(dtype) for edge in whole.edges}
             rows.append(jax.tree.map(np.asarray, _row(observer, last)))
-            if save_weights:
+            if asked.weights:
                 kept.append(jax.tree.map(np.asarray, last))
             bar.update(len(rows))
     if len(rows) > 1 and all(_equal(row, rows[0]) for row in rows[1:]):
@@ -182,7 +166,7 @@ def observe(
         )
     factor = convention.factor(task)
     unit = "tau" if lr is not None else keys_in
-    dims, labels = observable_axes(fed, names, read, record, probes or {})
+    dims, labels = axes_of(asked, fed)
     return Trajectory(
         ts=(times if lr is None else factor * lr * times)[:num],
         step=times[:num].astype(np.int64) if keys_in == "steps" else None,
@@ -202,10 +186,8 @@ def observe(
                 "lr": lr,
                 "loss": convention.name,
                 "loss_factor": factor,
-                "pairs": [list(pair) for pair in read],
-                "bases": [bases_said(pair_modes) for pair_modes in read.values()],
+                **said_of(asked),
                 "modes": "own" if modes is None or modes is task else "given",
-                "probes": {name: task_said(probe) for name, probe in fed_probes.items()},
                 "weight_decay": None,  # not known, as what else was done between two checkpoints
                 "stages": None,
                 "biases": biases,
@@ -213,7 +195,7 @@ def observe(
                 "time_unit": unit,
                 "edges": {edge: list(ends) for edge, ends in whole.edges.items()},
             },
-            modes=next(iter(read.values())) if len(read) == 1 else None,
+            modes=next(iter(asked.modes.values())) if len(asked.modes) == 1 else None,
             versions=versions(),
             wall_time=time.perf_counter() - start,
             created=now(),

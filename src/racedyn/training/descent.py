@@ -1,19 +1,23 @@
 """Gradient descent, jitted: blocks of steps with observations between them. The host's part is in
-`training`.
+`training.train`.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from racedyn._checks import fail
 from racedyn._types import Array, Weights
 from racedyn.rules import Stages, stage_masks, staged
 from racedyn.training.observation import Data, Observer, loss_of
+
+ROWS_PER_BLOCK = 64
 
 
 class State(eqx.Module):
@@ -139,3 +143,45 @@ def advance(
         lambda leaf: jnp.zeros((size, *leaf.shape), leaf.dtype), jax.eval_shape(row_of, state)
     )
     return jax.lax.fori_loop(0, num_saves, save, (state, empty))
+
+
+def _block_size(descent: Descent) -> int:
+    return 1 if descent.save_weights else ROWS_PER_BLOCK
+
+
+def _block(
+    descent: Descent, state: State, num_saves: int, every: int
+) -> tuple[State, dict[str, Any]]:
+    """`num_saves` rows on the host, `every` steps before each."""
+    state, rows = advance(
+        descent, state, _block_size(descent), jnp.asarray(num_saves), jnp.asarray(every)
+    )
+    return state, jax.tree.map(lambda buffer: np.asarray(buffer)[:num_saves], rows)
+
+
+def first_row(descent: Descent, state: State) -> dict[str, Any]:
+    """The row of a state that has made no step."""
+    return _block(descent, state, 1, 0)[1]
+
+
+def blocks(
+    descent: Descent, state: State, steps: int, save_every: int, *, with_first: bool
+) -> Iterator[tuple[State, dict[str, Any]]]:
+    """States and blocks of rows, from the start's own row on.
+
+    Blocks grow while they take less than half a second, so that small runs are fast, Ctrl-C and
+    progress prompt."""
+    size = _block_size(descent)
+    if with_first:
+        yield state, first_row(descent, state)
+    left, num_saves = steps // save_every, 1
+    while left and int(state.diverged_at) < 0:
+        num_saves = min(num_saves, left, size)
+        begun = time.perf_counter()
+        state, rows = _block(descent, state, num_saves, save_every)
+        left -= num_saves
+        yield state, rows
+        if time.perf_counter() - begun < 0.5:
+            num_saves *= 2
+    if steps % save_every and int(state.diverged_at) < 0:
+        yield _block(descent, state, 1, steps % save_every)

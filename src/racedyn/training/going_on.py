@@ -15,76 +15,21 @@ from racedyn._types import MODE, PATH
 from racedyn.networks import Network
 from racedyn.paths import Pair, Turn
 from racedyn.tasks import Modes, Task
+from racedyn.training.fingerprints import network_said, same, same_data, task_said
 from racedyn.trajectory import Status, Trajectory
 
 ANEW = 'To start a new run from those weights, pass run.end["weights"].'
 STRENGTHS = ("strength", "off_diagonal", "group_strength", "strength_matrix")
+OF_PATHS = (*STRENGTHS, "data_strength")
 # What may differ between two stretches of one run: each change is recorded.
 STRETCH = ("lr", "loss", "loss_factor", "weight_decay", "stages", "dtype", "modes")
-
-
-def fingerprint(array: Any) -> list[float]:
-    """A few numbers that two matrices share if they are equal to rounding: shape, norm, and two
-    fixed projections.
-
-    Not a hash: a task built anew on another machine may differ in its last digits.
-    """
-    matrix = np.atleast_2d(np.asarray(array, dtype=np.float64))
-    largest = float(np.max(np.abs(matrix), initial=0.0)) or 1.0  # so that squares don't overflow
-    numbers = [*map(float, matrix.shape), largest * float(np.linalg.norm(matrix / largest))]
-    for step in (1.0, 2.0**0.5):
-        left, right = (
-            np.cos(step * np.arange(1, size + 1)) / max(size, 1) ** 0.5 for size in matrix.shape
-        )
-        numbers.append(float(left @ matrix @ right))
-    return numbers
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two nests of fingerprints are equal to rounding."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    shape, norm = list(one[:2]), one[2]
-    return shape == list(other[:2]) and bool(
-        np.allclose(one[2:], other[2:], rtol=0, atol=1e-9 * norm)
-    )
-
-
-def _same_data(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two tasks, as settings keep them, are the same but for their names."""
-    return all(same(one[part], other[part]) for part in ("inputs", "targets", "context"))
-
-
-def task_said(task: Task) -> dict[str, Any]:
-    """What settings keep of a task: its name, and fingerprints of its data."""
-    return {
-        "name": task.name,
-        "inputs": {node: fingerprint(X) for node, X in task.inputs.items()},
-        "targets": {node: fingerprint(Y) for node, Y in task.targets.items()},
-        "context": fingerprint(task.context),
-    }
-
-
-def bases_said(modes: Modes) -> dict[str, Any]:
-    """What settings keep of the bases of one pair of nodes."""
-    return {"U": fingerprint(modes.U), "V": fingerprint(modes.V)}
-
-
-def network_said(network: Network) -> dict[str, Any]:
-    """What settings keep of a network besides its edges."""
-    gates = {**network.node_gates, **network.edge_gates}
-    return {
-        "nodes": {name: [node.width, node.kind] for name, node in network.nodes.items()},
-        "edge_kinds": dict(network.edge_kinds),
-        "gates": {name: fingerprint(table) for name, table in gates.items()},
-    }
 
 
 def same_task(run: Trajectory, task: Task) -> bool:
     """Whether `run` was last trained on this task, its name aside. Raises `ValueError` where the
     run doesn't say.
     """
-    return _same_data(_settings(run)["task"], task_said(task))
+    return same_data(_settings(run)["task"], task_said(task))
 
 
 def weights_at_the_end(run: Trajectory) -> Mapping[str, Any]:
@@ -177,13 +122,17 @@ def past_of(
     in `modes`."""
     said = _settings(run)
     for name, probe in settings["probes"].items():
-        if name in said["probes"] and not _same_data(probe, said["probes"][name]):
+        if name in said["probes"] and not same_data(probe, said["probes"][name]):
             fail(
-                "probes",
-                "be under each name the task that it was",
+                "observe",
+                "have under each name the probe that it was",
                 f"{name!r} has other data",
                 "Give it another name: rows that have no such probe are NaN.",
             )
+    for name in dims:
+        if (was := tuple(run.dims.get(name, dims[name]))) != tuple(dims[name]):
+            must = f"have of {name!r} the axes that it had, {was[1:]}"
+            fail("observe", must, f"they are {dims[name][1:]}", "Give it another name.")
     switched = not same_task(run, task)
     same_inputs = all(
         same(said["task"][part], settings["task"][part]) for part in ("inputs", "context")
@@ -191,7 +140,7 @@ def past_of(
     from_weights = _has_all_weights(run)
     observables = {name: np.asarray(rows) for name, rows in run.observables.items()}
     if not same_inputs:  # then they are responses to other examples
-        on_examples = ("activity_", "data_strength")
+        on_examples = ("activity:", "similarity:", "data_strength", "tangent_kernel")
         observables = {
             name: rows for name, rows in observables.items() if not name.startswith(on_examples)
         }
@@ -206,7 +155,8 @@ def past_of(
     }
     shared = [pair for pair in new_bases if pair in old_bases]
     turn = None
-    if "strength" in observables and "strength" in dims:
+    recorded = any(name in dims for name in OF_PATHS)
+    if recorded and any(name in observables for name in OF_PATHS):
         kept = {name: observables.pop(name) for name in STRENGTHS if name in observables}
         if not all(same(old_bases[pair], new_bases[pair]) for pair in shared):
             observables.pop(
@@ -215,26 +165,24 @@ def past_of(
             if old_modes is not None and new_modes is not None:
                 turn = Turn(old_modes, new_modes)
             turned = None if from_weights or turn is None else turn.rows(kept)
-            if turned is None and not from_weights:
+            if turned is None and kept and not from_weights:
                 fail(
                     "modes",
                     "be bases in which the rows of the run to go on from can be read, too",
                     f"those of {task.name!r} are others than theirs, and it kept neither its "
                     "weights nor strength matrices",
                     "Pass modes= what its rows are read in (the task trained before, say); or "
-                    "train it with "
-                    "save_weights=True. " + ANEW,
+                    'train it with observe=["strength", "weights"]. ' + ANEW,
                 )
-            kept = turned or {}
+            kept = {name: rows for name, rows in (turned or {}).items() if name in (*kept, *dims)}
         elif (
             old_modes is not None and new_modes is not None and old_modes.groups != new_modes.groups
         ):
             kept.pop("group_strength", None)
         observables |= kept
-    joined = {**old_bases, **new_bases} if "strength" in observables else new_bases
-    modes_now = (
-        new_modes if "strength" in dims else old_modes if "strength" in observables else None
-    )
+    had = any(name in observables for name in OF_PATHS)
+    joined = {**old_bases, **new_bases} if had else new_bases
+    modes_now = new_modes if recorded else old_modes if had else None
     return Past(
         run=run,
         observables=observables,
@@ -249,7 +197,7 @@ def past_of(
             "pairs": [list(pair) for pair in joined],
             "bases": list(joined.values()),
             "probes": {**said["probes"], **settings["probes"]},
-            "modes": settings["modes"] if "strength" in dims else said["modes"],
+            "modes": settings["modes"] if recorded else said["modes"],
             **_history(run, settings, switched, _values_before(run, turn, modes_now, same_inputs)),
         },
         modes=modes_now if len(joined) == 1 else None,
@@ -273,11 +221,14 @@ def _joined_labels(
     of now.
     """
     labels = {axis: tuple(names) for axis, names in {**old, **new}.items()}
-    for axis, observable in ((PATH, "strength"), ("probe", "probe_loss")):
-        before = tuple(old.get(axis, ())) if observable in kept else ()
+    for axis, observables in ((PATH, OF_PATHS), ("probe", ("probe_loss",))):
+        before = tuple(old.get(axis, ())) if any(name in kept for name in observables) else ()
         if names := (*before, *(name for name in new.get(axis, ()) if name not in before)):
             labels[axis] = names
-    if not any(name.startswith("activity_") for name in kept) and "example" not in new:
+    if (
+        not any(name.startswith(("activity:", "similarity:")) for name in kept)
+        and "example" not in new
+    ):
         labels.pop("example", None)
     if not one_pair:
         labels.pop(MODE, None)

@@ -2,19 +2,20 @@
 pure.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from racedyn._checks import check_is, check_mapping, check_name, check_names, fail, shown
-from racedyn._names import check_label
-from racedyn._types import MODE, PATH, TIME, Array, Path, Weights
-from racedyn.networks import Network, check_task, constant_inputs, forward
-from racedyn.paths import Pair, not_separable, observe_paths
+from racedyn._checks import fail, shown
+from racedyn._types import Array, Path, Weights
+from racedyn.networks import Network, constant_inputs, forward
+from racedyn.paths import Pair, observe_paths
+from racedyn.representations import kernel_of, kernel_rows, largest_curvature, similarity
 from racedyn.tasks import Modes, Task
+from racedyn.training.asked import Asked
+from racedyn.trajectory import Observable
 
 
 class Data(eqx.Module):
@@ -44,73 +45,82 @@ def loss_of(network: Network, weights: Weights, data: Data) -> Array:
 
 
 class Observer(eqx.Module):
-    """What is observed, of which network and task: options as `train` has them, one row at a
-    time.
-    """
+    """What is observed, of which network and task, one row at a time; see `asked.Asked`."""
 
     network: Network
     data: Data
     probes: tuple[Data, ...]
+    kernel_rows: Any  # of the tangent kernel, where it is asked for
+    names: tuple[str, ...] = eqx.field(static=True)
     modes: tuple[tuple[Pair, Modes], ...] = eqx.field(static=True)
     paths: tuple[Path, ...] = eqx.field(static=True)
-    record: tuple[str, ...] = eqx.field(static=True)
-    matrices: bool = eqx.field(static=True)
-    data_strength: bool = eqx.field(static=True)
+    own: tuple[Observable, ...] = eqx.field(static=True)
+    task: Task | None = eqx.field(static=True)  # for functions of the user's alone
+
+    @classmethod
+    def of(cls, asked: Asked, network: Network, task: Task, dtype: Any) -> "Observer":
+        """`network` and `task` as they are trained, biases included."""
+        return cls(
+            network=network,
+            data=Data.of(task, dtype),
+            probes=tuple(Data.of(probe, dtype) for probe in asked.probes.values()),
+            kernel_rows=kernel_rows(network, task) if "tangent_kernel" in asked.names else None,
+            names=asked.names,
+            modes=tuple(asked.modes.items()),
+            paths=tuple(asked.paths),
+            own=asked.own,
+            task=task if asked.own else None,
+        )
 
     def row(self, weights: Weights) -> dict[str, Array]:
-        """The observables of one set of weights; names and axes as `train` documents them, without
-        time.
-        """
+        """The observables of one set of weights; names and axes as the table has them."""
         data = self.data
         row = {"loss": loss_of(self.network, weights, data)}
         if self.paths:
-            row |= observe_paths(
+            found = observe_paths(
                 self.network,
                 weights,
                 dict(self.modes),
                 self.paths,
-                matrices=self.matrices,
-                inputs=data.inputs if self.data_strength else None,
+                matrices="strength_matrix" in self.names,
+                inputs=data.inputs if "data_strength" in self.names else None,
                 constants=data.constants,
             )
+            row |= {name: value for name, value in found.items() if name in self.names}
         if self.probes:
             row["probe_loss"] = jnp.stack(
                 [loss_of(self.network, weights, probe) for probe in self.probes]
             )
-        if self.record:
-            activity = forward(self.network, weights, data.inputs, data.context)
-            row |= {f"activity_{node}": activity[node] for node in self.record}
-        return row
+        return row | self._of_nodes(weights) | self._of_all(weights)
 
-
-def observable_axes(
-    task: Task,
-    paths: Mapping[Path, str],
-    modes: Mapping[Any, Any],
-    record: Sequence[str],
-    probes: Mapping[str, Task],
-) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
-    """Axis names of every observable, and names along axes."""
-    dims: dict[str, tuple[str, ...]] = {"loss": (TIME,)}
-    labels: dict[str, tuple[str, ...]] = {}
-    if paths:
-        dims |= {
-            "strength": (TIME, PATH, MODE),
-            "off_diagonal": (TIME, PATH),
-            "group_strength": (TIME, PATH, "group"),
+    def _of_nodes(self, weights: Weights) -> dict[str, Array]:
+        """What is asked for as "activity:h1"."""
+        asked = [(name, *name.split(":", 1)) for name in self.names if ":" in name]
+        if not asked:
+            return {}
+        held = forward(self.network, weights, self.data.inputs, self.data.context)
+        return {
+            name: held[node] if kind == "activity" else similarity(held[node])
+            for name, kind, node in asked
         }
-        dims["strength_matrix"] = (TIME, PATH, "mode_out", "mode_in")
-        dims["data_strength"] = (TIME, PATH, MODE)
-        labels[PATH] = tuple(paths.values())
-        if len(modes) == 1:
-            labels[MODE] = next(iter(modes.values())).names
-    if probes:
-        dims["probe_loss"], labels["probe"] = (TIME, "probe"), tuple(probes)
-    for node in record:
-        dims[f"activity_{node}"] = (TIME, f"unit_{node}", "example")
-    if record and task.item_names is not None:
-        labels["example"] = task.item_names
-    return dims, labels
+
+    def _of_all(self, weights: Weights) -> dict[str, Array]:
+        """What is of all weights together."""
+        row = {}
+        if "tangent_kernel" in self.names:
+            inputs, context = self.data.inputs, self.data.context
+            row["tangent_kernel"] = kernel_of(
+                self.network, weights, inputs, context, *self.kernel_rows
+            )
+        if "sharpness" in self.names:
+            row["sharpness"] = largest_curvature(
+                lambda at: loss_of(self.network, at, self.data), weights
+            ).value
+        for own in self.own:
+            value = jnp.asarray(own.function(self.network, self.task, weights))  # type: ignore[misc]
+            real = jnp.issubdtype(value.dtype, jnp.floating)  # rows that lack it are NaN
+            row[own.name] = value if real else value.astype(jnp.result_type(*weights.values()))
+        return row
 
 
 def as_dtype(dtype: Any, weights: Weights) -> Any:
@@ -136,40 +146,3 @@ def as_dtype(dtype: Any, weights: Weights) -> Any:
             'Add jax.config.update("jax_enable_x64", True) at the start.',
         )
     return known
-
-
-def check_probes(network: Network, probes: Mapping[str, Task] | None) -> None:
-    """Refuse probes that are not of the network, by name."""
-    if probes is None:
-        return
-    check_mapping("probes", probes, "be a dict name -> Task")
-    for name, probe in probes.items():
-        check_label("probes", name)
-        check_is(f"probes[{name!r}]", probe, Task, "be a Task")
-        try:
-            check_task(network, probe)
-        except ValueError as error:
-            raise ValueError(f"Probe {name!r}: {error}") from error
-
-
-def check_record(network: Network, record: Sequence[str]) -> None:
-    """Refuse what is no list of nodes of the network."""
-    for node in check_names("record", record, "nodes"):
-        check_name("record", node, network.nodes)
-
-
-def check_data_strength(network: Network, task: Task, paths: Mapping[Path, str]) -> None:
-    """Refuse paths that meet in a nonlinear layer: the output is then no sum over them, and none
-    has a share.
-    """
-    if network.linear:
-        return
-    constants = constant_inputs(task)
-    for path, name in paths.items():
-        if (node := not_separable(network, path, constants)) is not None:
-            fail(
-                "data_strength",
-                "be asked for paths whose answers add up to the network's",
-                f"{name!r} meets another path at the nonlinear node {node!r}",
-                "Name those that don't in `paths`.",
-            )

@@ -184,7 +184,7 @@ class Rows:
 
 def of_last_task(run: Trajectory) -> tuple[np.ndarray, np.ndarray]:
     """Times and losses of the task that was trained last, from its switch on."""
-    ts, loss = np.asarray(run.ts), np.asarray(run.observables["loss"])
+    ts, loss = np.asarray(run.ts), np.asarray(run["loss"])
     if not run.switches:
         return ts, loss
     row = int(run.switches[-1]["row"])

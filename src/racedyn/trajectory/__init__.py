@@ -2,7 +2,13 @@
 return.
 """
 
-from racedyn.trajectory.provenance import now, versions
-from racedyn.trajectory.trajectory import Provenance, Status, Trajectory
+from racedyn.trajectory.observables import BY_DEFAULT as BY_DEFAULT
+from racedyn.trajectory.observables import OBSERVABLES, Observable
+from racedyn.trajectory.observables import remedy_for as remedy_for
+from racedyn.trajectory.observables import row_of as row_of
+from racedyn.trajectory.observables import table as table
+from racedyn.trajectory.provenance import Provenance, now, versions
+from racedyn.trajectory.status import Status
+from racedyn.trajectory.trajectory import Trajectory
 
-__all__ = ["Provenance", "Status", "Trajectory", "now", "versions"]
+__all__ = ["OBSERVABLES", "Observable", "Provenance", "Status", "Trajectory", "now", "versions"]

@@ -1,11 +1,49 @@
-"""Facts of the moment that provenance keeps: versions and the date."""
+"""Where a trajectory comes from, and the facts of the moment that are kept of it: versions and the
+date.
+"""
 
+import dataclasses
 import datetime
 import functools
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from racedyn._text import brief
+from racedyn.tasks import Modes
 
 LIBRARIES = ("racedyn", "jax", "jaxlib", "equinox", "diffrax", "optax", "numpy", "h5py")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Provenance:
+    """Where a trajectory comes from; attached on the host, never traced.
+
+    **Fields:** `kind` ("simulate", "train", ...), `system` and `solver` (short descriptions),
+    `settings` (whatever makes the run repeatable, JSON-like), `modes` (the bases in which strengths
+    were read, or None), `validity` (what a reduction measured about itself), `versions`,
+    `wall_time` in seconds, `compile_time`, the part of it in which JAX compiled (NaN where it was
+    not counted), `created` (ISO time, UTC)."""
+
+    kind: str
+    system: str
+    solver: str
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    modes: Modes | None = None
+    validity: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    wall_time: float = float("nan")
+    compile_time: float = float("nan")
+    created: str = ""
+
+    def __repr__(self) -> str:
+        return brief(self)
+
+    @property
+    def run_time(self) -> float:
+        """Seconds that were not spent compiling: what the same call takes the next time."""
+        return self.wall_time - self.compile_time
 
 
 def versions() -> dict[str, str]:

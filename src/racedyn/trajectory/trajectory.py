@@ -2,93 +2,20 @@
 
 import dataclasses
 from collections.abc import Mapping
-from enum import IntEnum
 from typing import Any
 
 import equinox as eqx
 import jax
 import numpy as np
 
-from racedyn._checks import check_int, fail
-from racedyn._text import brief, clipped, page, printable
-from racedyn._types import MEMBER, AnyArray, FrozenDict, PyTree
-from racedyn.tasks import Modes
+from racedyn._checks import UnknownName, check_int, fail
+from racedyn._text import clipped, page, printable
+from racedyn._types import MEMBER, TIME, AnyArray, FrozenDict, PyTree
+from racedyn.trajectory.observables import Row, remedy_for, row_of
+from racedyn.trajectory.printed import describe, statuses, went
+from racedyn.trajectory.provenance import Provenance
 from racedyn.trajectory.segments import segment_of
-
-
-class Status(IntEnum):
-    """How one lane, member or run ended. Its `message` is what the user reads."""
-
-    DONE = 0
-    SETTLED = 1
-    EVENT = 2
-    STEPS_EXHAUSTED = 3
-    NOT_FINITE = 4
-    FAILED = 5
-    INTERRUPTED = 6
-    UNLEARNED = 7
-
-    @property
-    def message(self) -> str:
-        return _MESSAGES[self]
-
-    @property
-    def ok(self) -> bool:
-        return self in (Status.DONE, Status.SETTLED, Status.EVENT)
-
-
-_MESSAGES = {
-    Status.DONE: "reached the last time asked for",
-    Status.SETTLED: (
-        "settled: what is left to change is below the tolerance, and the last value is held"
-    ),
-    Status.EVENT: "stopped by an event; later rows are NaN",
-    Status.STEPS_EXHAUSTED: (
-        "used up its steps: raise max_steps, rtol, atol; pass an implicit solver; or it "
-        "blows up or is NaN"
-    ),
-    Status.NOT_FINITE: (
-        "became infinite or NaN: lower lr (training), or look at the start and the "
-        "vector field (a solve)"
-    ),
-    Status.FAILED: (
-        "was given up: tighten rtol or pass another solver; or, without a solver, no end was found"
-    ),
-    Status.INTERRUPTED: "was interrupted: the rows up to then are kept",
-    Status.UNLEARNED: (
-        "has modes that no pathway can learn, so that there is no end; pass ts= to follow them"
-    ),
-}
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Provenance:
-    """Where a trajectory comes from; attached on the host, never traced.
-
-    **Fields:** `kind` ("simulate", "train", ...), `system` and `solver` (short descriptions),
-    `settings` (whatever makes the run repeatable, JSON-like), `modes` (the bases in which strengths
-    were read, or None), `validity` (what a reduction measured about itself), `versions`,
-    `wall_time` in seconds, `compile_time`, the part of it in which JAX compiled (NaN where it was
-    not counted), `created` (ISO time, UTC)."""
-
-    kind: str
-    system: str
-    solver: str
-    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    modes: Modes | None = None
-    validity: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    wall_time: float = float("nan")
-    compile_time: float = float("nan")
-    created: str = ""
-
-    def __repr__(self) -> str:
-        return brief(self)
-
-    @property
-    def run_time(self) -> float:
-        """Seconds that were not spent compiling: what the same call takes the next time."""
-        return self.wall_time - self.compile_time
+from racedyn.trajectory.status import Status
 
 
 class Trajectory(eqx.Module):
@@ -127,6 +54,39 @@ class Trajectory(eqx.Module):
     stats: dict[str, AnyArray] = eqx.field(default_factory=dict)
     end: PyTree = None
     provenance: Provenance | None = eqx.field(static=True, default=None)
+
+    def __getitem__(self, name: str) -> Any:
+        """An observable by its name: `run["loss"]` (time,), `run["strength"]` (time, path, mode).
+
+        `run["weights"]` are those that a training saved, edge -> (time, n_target, n_source). Raises
+        a `KeyError` that says what the run has, or where else the name is had."""
+        if name in self.observables:
+            return self.observables[name]
+        trained = self.provenance is not None and self.provenance.kind in ("train", "observe")
+        if name == "weights" and trained and self.ys is not None:
+            return self.ys
+        has = ", ".join(self.observables) or "nothing"
+        remedy = remedy_for(name, self.observables)
+        fail(
+            "name", f"be an observable of this run ({has})", f"it is {name!r}", remedy, UnknownName
+        )
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the run has an observable of this name."""
+        return name in self.observables
+
+    __iter__ = None  # what can be indexed is otherwise taken for a list
+
+    def row(self, name: str) -> Row:
+        """What is known of one of its observables: the row of the table, or one of your own."""
+        if (row := row_of(name)) is not None:
+            return row
+        said = {} if self.provenance is None else self.provenance.settings
+        own = said["own"].get(name) if isinstance(said.get("own"), Mapping) else None
+        own = own if isinstance(own, Mapping) else {}  # a file may come from anyone
+        meaning, unit = (str(own.get(part, "")) for part in ("meaning", "unit"))
+        axes = tuple(axis for axis in self.dims[name] if axis not in (MEMBER, TIME))
+        return Row(name, axes, meaning, unit)
 
     @property
     def failed(self) -> list[int]:
@@ -237,9 +197,9 @@ class Trajectory(eqx.Module):
             "" if self.provenance is None else f"{self.provenance.kind}, {self.provenance.system}; "
         )
         times = f"{np.shape(self.ts)[-1] if np.ndim(self.ts) else 1} times"
-        went = "" if isinstance(self.status, jax.core.Tracer) else f"; {_went(self)}"
+        ended = "" if isinstance(self.status, jax.core.Tracer) else f"; {went(self)}"
         return clipped(
-            f"Trajectory({kind}{times} of {', '.join(self.observables) or 'nothing'}{went})"
+            f"Trajectory({kind}{times} of {', '.join(self.observables) or 'nothing'}{ended})"
         )
 
     def _repr_html_(self) -> str:
@@ -248,89 +208,7 @@ class Trajectory(eqx.Module):
             if self.provenance is None
             else f"{self.provenance.kind}: {self.provenance.system}"
         )
-        return page(heading, [line.split(maxsplit=1)[1] for line in _statuses(self)], str(self))
+        return page(heading, [line.split(maxsplit=1)[1] for line in statuses(self)], str(self))
 
     def __str__(self) -> str:
-        return "\n".join(map(printable, _describe(self)))  # names may come from a file of anyone's
-
-
-def _describe(trajectory: Trajectory) -> list[str]:
-    """The lines of `print(trajectory)`: system, solver, steps, shapes, memory, drift."""
-    host = jax.tree.map(np.asarray, (trajectory.ts, trajectory.observables, trajectory.stats))
-    ts, observables, stats = host
-    source = trajectory.provenance
-    lines = ["Trajectory"]
-    if source is not None:
-        lines.append(f"  system       {source.system}")
-        lines.append(f"  solver       {source.solver}  ({_seconds(source)})")
-    unit = "tau" if source is None else source.settings.get("time_unit", "tau")
-    span = (
-        f"{ts.shape[-1]} times from {ts.min():.4g} to {ts.max():.4g} {unit}"
-        if ts.size
-        else "no times"
-    )
-    if trajectory.step is not None and ts.size:
-        span += f", {int(np.max(np.asarray(trajectory.step)))} steps"
-    lines.append(f"  time         {span}")
-    for name in ("num_steps", "num_accepted_steps", "num_rejected_steps"):
-        if name in stats:
-            lines.append(
-                f"  {name.replace('num_', '').replace('_', ' '):<14} {int(np.sum(stats[name]))}"
-            )
-    if "drift" in stats and np.isfinite(stats["drift"]).any():
-        lines.append(
-            f"  drift        {np.nanmax(stats['drift']):.2e} (largest, of conserved quantities, "
-            "relative)"
-        )
-    if "accuracy" in stats and np.isfinite(stats["accuracy"]).any():
-        lines.append(
-            f"  accuracy     {np.nanmax(stats['accuracy']):.2g} (relative, of each mode: what "
-            "tolerance and start allow)"
-        )
-    if np.ndim(stats.get("converged", [])) == 0:
-        lines.append(f"  converged    {_end(stats)}")
-    for name, value in observables.items():
-        axes = ", ".join(
-            f"{axis} {size}" for axis, size in zip(trajectory.dims[name], value.shape, strict=True)
-        )
-        lines.append(f"  {name:<12} ({axes})")
-    size = sum(leaf.nbytes for leaf in jax.tree.leaves(eqx.filter(trajectory, eqx.is_array)))
-    lines.append(f"  memory       {size / 2**20:.3g} MiB")
-    for switch in trajectory.switches:
-        lines.append(f"  switch       at {switch['time']:.4g} {unit} to {switch['task']}")
-    return lines + _statuses(trajectory)
-
-
-def _counts(trajectory: Trajectory) -> dict[Status, int]:
-    status = np.asarray(trajectory.status)
-    return {Status(int(s)): int(np.sum(status == s)) for s in np.unique(status)}
-
-
-def _statuses(trajectory: Trajectory) -> list[str]:
-    return [
-        f"  status       {count} x {item.message}" for item, count in _counts(trajectory).items()
-    ]
-
-
-def _went(trajectory: Trajectory) -> str:
-    """DONE, or of many lanes or members how many are: 5 DONE, 1 NOT_FINITE."""
-    many = np.size(trajectory.status) > 1
-    return ", ".join(
-        f"{count} {item.name}" if many else item.name for item, count in _counts(trajectory).items()
-    )
-
-
-def _seconds(source: Provenance) -> str:
-    """Of running and of compiling, where the two are known apart."""
-    if not np.isfinite(source.compile_time):
-        return f"{source.wall_time:.3g} s"
-    return f"{source.run_time:.3g} s, after {source.compile_time:.3g} s of compiling"
-
-
-def _end(stats: Mapping[str, Any]) -> str:
-    """Whether a training came to its end, in words; see `convergence.judge` for the numbers."""
-    part, floor = float(stats["loss_left"]), float(stats["loss_floor"])
-    left = f"{part:.2g} of the loss above its floor, {floor:.3g}, is left"
-    if np.isnan(stats["converged"]):
-        return f"not known: the loss stands still (an end, or a plateau); {left}"
-    return f"yes: {left}" if stats["converged"] else f"no: {left}"
+        return "\n".join(map(printable, describe(self)))  # names may come from a file of anyone's

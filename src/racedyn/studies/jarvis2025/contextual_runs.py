@@ -50,7 +50,7 @@ def relu(
     return job.keep(
         name,
         lambda: descend(
-            job, network, task, weights, rows, record=["h1"] if whole else [], save_weights=whole
+            job, network, task, weights, rows, observe=["activity:h1", "weights"] if whole else []
         ),
     )
 
@@ -85,7 +85,7 @@ def gated(
     rows: int,
     *,
     finer: int = 1,
-    save_weights: bool = False,
+    with_weights: bool = False,
 ) -> Trajectory:
     """A gated network as trained by a rule, with the published step over `finer`."""
     network, weights, stages = gated_problem(job, task, active, seed)
@@ -103,7 +103,7 @@ def gated(
             rows,
             finer=finer,
             stages=stages[rule],
-            save_weights=save_weights,
+            observe=["weights"] if with_weights else [],
         ),
     )
 
@@ -144,7 +144,6 @@ def descend(
         steps=steps,
         save_every=max(1, steps // rows),
         loss="half_sum",
-        paths=[],
         progress=job.progress,
         **options,
     )
@@ -152,7 +151,7 @@ def descend(
 
 def half_sum(run: Trajectory, task: Task) -> np.ndarray:
     """The published loss, half the sum of squares, (time,)."""
-    return np.asarray(run.observables["loss"]) * task.num_examples
+    return np.asarray(run["loss"]) * task.num_examples
 
 
 def distance(values: np.ndarray, reference: np.ndarray) -> float:

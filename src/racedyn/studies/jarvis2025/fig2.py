@@ -31,11 +31,9 @@ def figure(job: Job) -> Finding:
         for seed in seeds:
             found = relu(job, margin, seed)
             ts = np.asarray(found.trained.ts)
-            curves = {"relu": np.asarray(found.trained.observables["loss"])}
+            curves = {"relu": np.asarray(found.trained["loss"])}
             if seed == seeds[0] and margin > 0:
-                curves["race"] = np.asarray(
-                    race_of_both(job, found, margin, seed).observables["loss"]
-                )
+                curves["race"] = np.asarray(race_of_both(job, found, margin, seed)["loss"])
             for name, curve in curves.items():
                 row[name].append(float(half_loss_time(ts, curve).times[0]))
             for gating in PATHWAYS:

@@ -75,11 +75,11 @@ def _singular_values(job: Job, task: ContextualTask, ax: Any, colours: list[Any]
     seed, active = job.settings["seeds"][0], task.num_contexts - 1
     network, _, _ = gated_problem(job, task, active, seed)
     trained = gated(
-        job, task, active, seed, "joint", job.settings["weight_rows"], save_weights=True
+        job, task, active, seed, "joint", job.settings["weight_rows"], with_weights=True
     )
     ts = np.asarray(gated(job, task, active, seed, "joint", job.settings["rows"]).ts)
     solved = theory(job, task, active, seed, "joint", ts)
-    strength, names = np.asarray(solved.observables["edge_strength"]), list(solved.labels["edge"])
+    strength, names = np.asarray(solved["edge_strength"]), list(solved.labels["edge"])
     epochs = np.asarray(solved.ts) / np.asarray(trained.ts)[-1] * epochs_of(trained)[-1]
     hidden = [node for node in network.nodes if node not in (*network.inputs, *network.outputs)]
     for node, colour in zip(hidden, colours, strict=False):
@@ -150,7 +150,7 @@ def _representations(
     )
     run = relu(job, task, seed, rows, whole=True)
     network, _, _ = gated_problem(job, task, active, seed)
-    other = gated(job, task, active, seed, "joint", rows, save_weights=True)
+    other = gated(job, task, active, seed, "joint", rows, with_weights=True)
     epochs = np.asarray(run.step)
     lines = [
         "hidden activity: relative distance of the gated network's, turned onto the ReLU "

@@ -130,7 +130,7 @@ def _strengths(
     """Strengths of the network trained in stages beside the closed form, and what limits that."""
     active, seed = task.num_contexts - 1, job.settings["seeds"][0]
     network, weights, _ = gated_problem(job, task, active, seed)
-    run = gated(job, task, active, seed, "staged", job.settings["weight_rows"], save_weights=True)
+    run = gated(job, task, active, seed, "staged", job.settings["weight_rows"], with_weights=True)
     common, context, astray = [], [], []
     steps = np.asarray(run.step)
     for row in range(len(steps)):
@@ -193,7 +193,7 @@ def _race(job: Job, task: ContextualTask) -> list[str]:
             times.append(first_fallen(np.asarray(run.ts), loss, float(left) / 2))
         ratio = times[1].times[0] / times[0].times[0]
         network, _, _ = gated_problem(job, task, (1, contexts - 1), seed)
-        both = gated(job, task, (1, contexts - 1), seed, rule, 1, save_weights=True)
+        both = gated(job, task, (1, contexts - 1), seed, rule, 1, with_weights=True)
         parts = maps_by_kind(network, task, weights_of(both, -1))
         parts.pop(contexts)
         found = shares(parts)

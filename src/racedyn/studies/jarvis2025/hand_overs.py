@@ -90,13 +90,19 @@ def _compare(
 
     def train_on() -> Trajectory:
         return descend(
-            job, made.network, made.task, made.weights, left, epochs=epochs - at, record=[output]
+            job,
+            made.network,
+            made.task,
+            made.weights,
+            left,
+            epochs=epochs - at,
+            observe=[f"activity:{output}"],
         )
 
     twins = job.keep(f"twin_by_{by}_at{at}_seed{seed}", train_on)
     loss, reference = half_sum(twins, task), half_sum(run, task)[row:]
     soon = 1 + max(1, rows // 20)
-    active = np.asarray(run.observables["activity_h1"]) > 0
+    active = np.asarray(run["activity:h1"]) > 0
     live = active[row].any(axis=1)
     changed = (active[row] != active[-1])[live].mean(axis=1)
     first = np.concatenate(
@@ -123,9 +129,7 @@ def _compare(
         distance(loss[:1], reference[:1]),
         distance(loss[:soon], reference[:soon]),
         distance(loss, reference),
-        distance(
-            np.asarray(twins.observables[f"activity_{output}"]), answers(network, task, run)[row:]
-        ),
+        distance(np.asarray(twins[f"activity:{output}"]), answers(network, task, run)[row:]),
         made.disagreement,
         float(changed.mean()),
         float(np.sum(changed * size) / size.sum()),

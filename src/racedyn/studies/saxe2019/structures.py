@@ -20,7 +20,7 @@ from racedyn.plot import GREY, cycle, new_figure, share_legend
 from racedyn.studies.study import Finding, Job, Study
 from racedyn.tasks import Modes, Task, clusters, cross_cutting, hierarchy, order, ring
 from racedyn.training import train
-from racedyn.trajectory import Trajectory
+from racedyn.trajectory import BY_DEFAULT, Trajectory
 
 STRUCTURES: Mapping[str, Callable[[], Task]] = {
     "clusters": lambda: clusters([4, 2, 2]),
@@ -69,7 +69,7 @@ def _learned(job: Job, name: str) -> Learned:
                 lr=lr,
                 steps=steps,
                 save_every=max(1, steps // job.settings["rows"]),
-                record=["h1"] if depth == 2 else [],
+                observe=[*BY_DEFAULT, "activity:h1"] if depth == 2 else None,
                 progress=job.progress,
             ),
         )
@@ -108,7 +108,7 @@ def _in_plane(found: Learned) -> tuple[np.ndarray, np.ndarray]:
     items share at a time is left out, in it and before."""
     modes = found.task.modes
     theory = _centred(modes.V * np.sqrt(np.maximum(found.deep_theory, 0))[:, None, :])
-    trained = _centred(np.asarray(found.deep.observables["activity_h1"], float).transpose(0, 2, 1))
+    trained = _centred(np.asarray(found.deep["activity:h1"], float).transpose(0, 2, 1))
     # A hidden layer is known up to a rotation: the one that takes the trained end to that of the
     # theory (Procrustes).
     left, _, right = np.linalg.svd(trained[-1].T @ theory[-1], full_matrices=False)
@@ -206,7 +206,7 @@ def _draw_plane(ax: Any, theory: np.ndarray, trained: np.ndarray) -> None:
 def _draw_strengths(ax: Any, found: Learned, colours: list[Any]) -> None:
     """Shares of S/d; modes of one group, equal but for their starts, in one colour."""
     goal = _goal(found.task.modes)
-    trained = np.asarray(found.deep.observables["strength"])[:, 0] / goal
+    trained = np.asarray(found.deep["strength"])[:, 0] / goal
     dots = _thinned(trained)
     for i, colour in enumerate(colours):
         ax.plot(found.ts, found.deep_theory[:, i] / goal[i], color=colour, linewidth=0.9)
@@ -268,9 +268,7 @@ def _table(found: Mapping[str, Learned]) -> tuple[str, ...]:
 
 
 def _off(theory: np.ndarray, run: Trajectory, modes: Modes) -> float:
-    return float(
-        np.max(np.abs(theory - np.asarray(run.observables["strength"])[:, 0]) / _goal(modes))
-    )
+    return float(np.max(np.abs(theory - np.asarray(run["strength"])[:, 0]) / _goal(modes)))
 
 
 STUDY = Study(

@@ -43,7 +43,7 @@ def figure(job: Job) -> Finding:
     weights.legend(fontsize="x-small", markerscale=0.6, loc="center")
     ratios, table = [], []
     for k, (seed, each) in enumerate(zip(job.settings["seeds"], runs, strict=True)):
-        ts, loss = np.asarray(each.trained.ts), np.asarray(each.trained.observables["loss"])
+        ts, loss = np.asarray(each.trained.ts), np.asarray(each.trained["loss"])
         losses.plot(ts, loss, color=colours[1], lw=2.5, alpha=0.4, label="ReLU" if k == 0 else None)
         losses.plot(
             ts,

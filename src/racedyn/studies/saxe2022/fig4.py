@@ -55,7 +55,7 @@ def figure(job: Job) -> Finding:
     for k, run in enumerate(random):
         losses.plot(
             ts,
-            np.asarray(run.observables["loss"]),
+            np.asarray(run["loss"]),
             color=colours[1],
             lw=0.8,
             alpha=0.6,
@@ -63,7 +63,7 @@ def figure(job: Job) -> Finding:
         )
     losses.plot(
         ts,
-        np.asarray(aligned.observables["loss"]),
+        np.asarray(aligned["loss"]),
         color=colours[2],
         lw=2.5,
         alpha=0.6,
@@ -107,13 +107,13 @@ def _lines(
 ) -> tuple[str, ...]:
     modes = job.runs["modes"]
     hidden, first = (modes.labels["edge"].index(edge) for edge in ("hidden", "in1"))
-    strength = np.asarray(modes.observables["edge_strength"])
+    strength = np.asarray(modes["edge_strength"])
     off = [
-        np.abs(np.asarray(modes.observables["loss"]) - theory.loss).max(),
+        np.abs(np.asarray(modes["loss"]) - theory.loss).max(),
         np.abs(strength[:, hidden] - theory.hidden).max(),
         np.abs(strength[:, first] - theory.first).max(),
     ]
-    by_descent = np.abs(np.asarray(aligned.observables["loss"]) - theory.loss).max()
+    by_descent = np.abs(np.asarray(aligned["loss"]) - theory.loss).max()
     ends = [
         [
             np.linalg.svd(np.asarray(run.ys[edge])[-1], compute_uv=False)[: len(theory.hidden[-1])]
@@ -126,8 +126,8 @@ def _lines(
         np.array(
             [
                 [
-                    float(np.asarray(run.observables["loss"])[-1]),
-                    float(np.asarray(run.observables["probe_loss"])[-1, 0]),
+                    float(np.asarray(run["loss"])[-1]),
+                    float(np.asarray(run["probe_loss"])[-1, 0]),
                 ]
                 for run in random
             ]

@@ -84,7 +84,7 @@ def _shares(job: Job, trained: int) -> tuple[np.ndarray, np.ndarray]:
             progress=job.progress,
         )
 
-    strength = np.asarray(job.keep(f"race_K{trained}", make).observables["strength"])[-1]
+    strength = np.asarray(job.keep(f"race_K{trained}", make)["strength"])[-1]
     # Paths to one route, one per scheme: which scheme a path is of, its prefix says.
     schemes = [group if group < task.domains else "" for group in setting["groups"]]
     by_route: dict[tuple[str, str], dict[Any, np.ndarray]] = {}
@@ -126,10 +126,8 @@ def _generalisation(job: Job, ax: Any) -> list[str]:
         ]
         ends = [
             [
-                np.asarray(run.observables["loss"])[-1],
-                np.asarray(run.observables["probe_loss"])[-1, 0]
-                if "probe_loss" in run.observables
-                else np.nan,
+                np.asarray(run["loss"])[-1],
+                np.asarray(run["probe_loss"])[-1, 0] if "probe_loss" in run else np.nan,
             ]
             for run in runs
         ]

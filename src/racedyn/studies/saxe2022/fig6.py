@@ -43,8 +43,8 @@ def _measured(network: Network, task: RoutingTask, run: Trajectory) -> Measured:
     kernels = [tangent_kernel(network, task, weights_of(run, row)) for row in (0, -1)]
     blank = blank_loss(task)
     return Measured(
-        float(np.asarray(run.observables["loss"])[-1]) / blank,
-        float(np.asarray(run.observables["probe_loss"])[-1, 0]) / blank,
+        float(np.asarray(run["loss"])[-1]) / blank,
+        float(np.asarray(run["probe_loss"])[-1, 0]) / blank,
         float(kernel_movement(*kernels).change),
         float(sharing(similarity_of_domains(network, task, run), task.items.shape[1]).shared),
         np.array(
@@ -78,7 +78,7 @@ def figure(job: Job) -> Finding:
     colours = cycle()
     for scale, colour in zip(scales, colours, strict=False):
         run = runs[scale][0]
-        ts, loss = np.asarray(run.ts), np.asarray(run.observables["loss"])
+        ts, loss = np.asarray(run.ts), np.asarray(run["loss"])
         losses.plot(ts, loss / loss[0], color=colour, label=f"{scale:.2f}")
         part = np.linspace(0, ts[-1], len(measured[scale][0].alignment))
         aligned.plot(part, measured[scale][0].alignment, color=colour)

@@ -9,7 +9,7 @@ from racedyn.networks import Network, forward, routing
 from racedyn.representations import responses, similarity
 from racedyn.studies.study import Job, weights_of
 from racedyn.tasks import RoutingTask
-from racedyn.training import train
+from racedyn.training import Probe, train
 from racedyn.trajectory import Trajectory
 
 
@@ -20,7 +20,7 @@ def trained_routing(
     untrained routes as a probe.
     """
     network = routing(task, job.settings["width"])
-    probes = {} if task.routes.all() else {"untrained": task.untrained()}
+    probes = [] if task.routes.all() else [Probe("untrained", task.untrained())]
     steps = job.settings["steps"]
     return job.keep(
         f"{type(law).__name__.lower()}_scale{law.scale:g}{tag}_seed{seed}",
@@ -32,8 +32,7 @@ def trained_routing(
             steps=steps,
             save_every=max(1, steps // job.settings["rows"]),
             loss="routes",
-            probes=probes,
-            save_weights=True,
+            observe=["strength", "off_diagonal", "weights", *probes],
             progress=job.progress,
         ),
     )

@@ -33,7 +33,7 @@ def figure(job: Job) -> Finding:
             ts = np.linspace(0, 2 * escape + 10, 1000)
             system = Pathways(np.ones(starts), [depth] * NUM_PATHWAYS, factor, factor)
             run = job.keep(f"depth{depth}_scale{row}", partial(simulate, system, ts))
-            found[scale, depth] = participation(run.observables["strength"])[-1]
+            found[scale, depth] = participation(run["strength"])[-1]
             ax = panels[row * len(depths) + column]
             plot.phase_plane(depth, trajectories=run, ax=ax)
             ax.set_title(f"D = {depth}, K(0) < {scale:g}")

@@ -15,10 +15,10 @@ def figure(job: Job) -> Finding:
     )
     panels = plot.strength_maps(run, at=list(np.asarray(run.ts)))
     # In the sum the parts off the diagonal cancel: it is what the task determines.
-    total = np.asarray(run.observables["strength_matrix"], np.float64).sum(axis=1)
+    total = np.asarray(run["strength_matrix"], np.float64).sum(axis=1)
     on = np.linalg.norm(np.diagonal(total, axis1=1, axis2=2), axis=1)
     summed = np.sqrt(np.maximum(np.linalg.norm(total, axis=(1, 2)) ** 2 - on**2, 0)) / on
-    off = np.column_stack([np.asarray(run.observables["off_diagonal"]), summed])
+    off = np.column_stack([np.asarray(run["off_diagonal"]), summed])
     lines = [
         "off-diagonal norm over diagonal norm of U^T W_a V",
         f"{'epoch':>8}  pathway 1  pathway 2  their sum",

@@ -19,7 +19,7 @@ def figure(job: Job) -> Finding:
         ax.set_title(f"D = {depth}, seed {seed}")
         solved = theory(job, depth, seed, np.asarray(run.ts))
         for name, side in (("trained", run), ("theory", solved)):
-            end = np.asarray(side.observables["strength"])[-1]
+            end = np.asarray(side["strength"])[-1]
             winners = " ".join(str(a + 1) for a in np.argmax(np.abs(end), axis=0))
             lines.append(f"seed {seed}, {name:<8} winners of modes 1-{end.shape[1]}: {winners}")
     share_legend(panels)

@@ -16,7 +16,7 @@ from racedyn.simulation import simulate
 from racedyn.studies.study import Finding, Job, Study
 from racedyn.tasks import Task, hierarchy
 from racedyn.training import train
-from racedyn.trajectory import Trajectory
+from racedyn.trajectory import BY_DEFAULT, Trajectory
 
 NUM_PATHWAYS = 2
 EPOCHS = {2: 1000, 3: 10000, 4: 10000, 7: 20000}
@@ -64,7 +64,7 @@ def trained(
             steps=epochs or EPOCHS[depth],
             save_every=save_every,
             dtype=job.settings["dtype"],
-            strength_matrix=True,
+            observe=[*BY_DEFAULT, "strength_matrix"],
             progress=job.progress,
         )
 
@@ -143,7 +143,7 @@ def final_participation(runs: Sequence[Trajectory]) -> np.ndarray:
     """
     values, modes = [], hierarchy(8).modes
     for run in runs:
-        end = np.asarray(run.observables["strength"], np.float64)[-1]
+        end = np.asarray(run["strength"], np.float64)[-1]
         values.append(participation(end)[end.sum(axis=0) > 0.5 * modes.S / modes.variances])
     return np.concatenate(values)
 
