@@ -32,7 +32,7 @@ from peers import BUILDERS
 from scipy.integrate import solve_ivp
 
 import racedyn as rd
-from racedyn.exact import converged, trajectory
+from racedyn.exact import converged, race_states
 
 jax.config.update("jax_enable_x64", True)
 warnings.simplefilter("ignore")  # of peers that give up
@@ -61,7 +61,7 @@ def members(case: str, count: int) -> tuple[int, np.ndarray, np.ndarray, np.ndar
 
 def end_time(depth: int, values: np.ndarray, q: np.ndarray, p: np.ndarray) -> float:
     ts = np.geomspace(1e-2, 1e12, 400)
-    fitted = np.asarray(trajectory(values, (depth, depth), q, p, ts=ts).strength).sum(axis=1) / values
+    fitted = np.asarray(race_states(values, (depth, depth), q, p, ts)[0]).sum(axis=1) / values
     return float(2 * ts[np.argmax((fitted > 0.99).all(axis=1))])
 
 
@@ -132,7 +132,7 @@ def measure(case: str, options: argparse.Namespace) -> dict[str, Any]:
     tables: dict[str, dict[str, Callable[..., Any]]] = {
         "ends": {"exact": lambda: converged(values, depths, q, p).strength},
         "points": {
-            "exact": lambda ts=ts: trajectory(values, depths, q, p, ts=ts).strength,
+            "exact": lambda ts=ts: race_states(values, depths, q, p, ts)[0],
             "our ensemble, ODE, default": lambda ts=ts: ours(ts, 1e-8),
             "our ensemble, ODE, rtol 1e-6": lambda ts=ts: ours(ts, 1e-6),
         },
@@ -143,7 +143,7 @@ def measure(case: str, options: argparse.Namespace) -> dict[str, Any]:
         tables["ends"][peer.name] = lambda peer=peer, given=given: peer.ends(*given)
         tables["points"][peer.name] = lambda ts=ts, peer=peer, given=given: peer.points(*given, ts)
     tables["points"]["scipy LSODA"] = lambda ts=ts: lsoda(ts, 1e-7)
-    settled = np.asarray(trajectory(values, depths, q, p, ts=[1e3 * ts[-1]]).strength)[0]
+    settled = np.asarray(race_states(values, depths, q, p, [1e3 * ts[-1]])[0])[0]
     references = {"ends": settled, "points": lsoda(ts, 1e-13)}
     few = CHECKED * modes
     when, risen = map(np.array, zip(*(rises(depth, values[a], q[:, a], p[:, a]) for a in range(few)), strict=True))

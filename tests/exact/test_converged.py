@@ -8,7 +8,8 @@ from scipy.integrate import quad
 
 import racedyn as rd
 from derivatives import assert_derivatives
-from racedyn.exact import Ending, converged
+from racedyn import Status
+from racedyn.exact import converged
 from racedyn.exact.races.drive import gap, half_way, reach
 from races import end_by_ode, random_modes, scale, special_modes
 
@@ -21,14 +22,14 @@ def worst_error(rng, sets, num_modes):
         S, depths, q, p = random_modes(rng, num_modes)
         found = converged(S, depths, q, p)
         for a in range(num_modes):
-            if found.status[a] == Ending.NEVER:
+            if found.status[a] == Status.UNLEARNED:
                 # Without a pathway that grows for ever the sum stays below 0.
                 flip = 1 if S[a] >= np.sum(p[:, a] * q[:, a] ** (np.array(depths) - 1.0)) else -1
                 assert all(D > 2 and q[b, a] ** 2 <= p[b, a] ** 2 and flip * p[b, a] < 0 for b, D in enumerate(depths))
                 assert flip * S[a] >= 0
                 never += 1
                 continue
-            assert found.status[a] == Ending.LEARNED
+            assert found.status[a] == Status.DONE
             expected = end_by_ode(S[a], depths, q[:, a], p[:, a])
             error = np.abs(np.asarray(found.strength)[:, a] - expected).max()
             size = scale(S[a], depths, q[:, a], p[:, a])
@@ -59,8 +60,8 @@ def test_every_end_is_found(depths):
     S, q, p = special_modes(np.random.default_rng(77), depths, 20_000)
     found = converged(S, depths, q, p)
     status = np.asarray(found.status)
-    assert not np.any(status == Ending.FAILED)
-    learned = np.flatnonzero(status != Ending.NEVER)
+    assert not np.any(status == Status.FAILED)
+    learned = np.flatnonzero(status != Status.UNLEARNED)
     assert len(learned) > 18_000
     K = np.asarray(found.strength)
     begun = np.abs(p * q ** (np.array(depths)[:, None] - 1.0)).max(axis=0)
@@ -147,8 +148,8 @@ def test_endings():
     q = np.array([[1.0, 0.5, 0.0, 1.0, nan, 0.5], [1.0, 0.5, 0.0, 1.0, 1.0, 0.5]])
     p = np.array([[0.1, -0.6, 0.1, 0.1, 0.1, 0.4], [0.1, -0.6, 0.2, 0.2, 0.2, 0.1]])
     found = converged([1.0, 1.0, 1.0, -1.0, 1.0, 0.0], (4, 4), q, p)
-    expected = [Ending.SYMMETRIC, Ending.NEVER, Ending.NEVER, Ending.LEARNED, Ending.FAILED, Ending.LEARNED]
-    assert [Ending(int(status)) for status in found.status] == expected
+    expected = [Status.SYMMETRIC, Status.UNLEARNED, Status.UNLEARNED, Status.DONE, Status.FAILED, Status.DONE]
+    assert [Status(int(status)) for status in found.status] == expected
     np.testing.assert_allclose(found.strength[:, 0], 0.5, rtol=1e-14)
     assert np.isnan(np.asarray(found.strength)[:, [1, 2, 4]]).all()
     np.testing.assert_allclose(found.strength[:, [3, 5]].sum(axis=0), [-1, 0], atol=1e-14)
@@ -158,8 +159,8 @@ def test_endings():
     np.testing.assert_allclose(still.p, 0.1, rtol=1e-14)
     # Opposite strengths, as S = 0 has them, are not equal; without a variance nothing comes to rest.
     opposite = converged(0.0, (3, 3), 0.5, [[0.1], [0.2]])
-    assert opposite.status[0] == Ending.LEARNED and opposite.strength[0] == pytest.approx(-opposite.strength[1])
-    assert converged(1.0, (3, 3), 0.5, [[0.1], [0.2]], [[0.0, -1.0]]).status.tolist() == [[Ending.FAILED] * 2]
+    assert opposite.status[0] == Status.DONE and opposite.strength[0] == pytest.approx(-opposite.strength[1])
+    assert converged(1.0, (3, 3), 0.5, [[0.1], [0.2]], [[0.0, -1.0]]).status.tolist() == [[Status.FAILED] * 2]
 
 
 @pytest.mark.parametrize(

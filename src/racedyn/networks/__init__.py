@@ -15,6 +15,7 @@ from racedyn.networks.gating import gate_groups as gate_groups
 from racedyn.networks.gating import refuse_unit_gates as refuse_unit_gates
 from racedyn.networks.layers import from_layers
 from racedyn.networks.network import Network, Node
+from racedyn.networks.routing import group_size as group_size
 from racedyn.networks.routing import routing
 from racedyn.networks.units import split_units
 from racedyn.networks.xor import xor

@@ -15,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from racedyn._checks import as_list, check_name, check_positive_int, fail, shown
 from racedyn._jit import wide_jit
 from racedyn._types import MEMBER, Array, PyTree
+from racedyn.exact import has_end
 from racedyn.simulation.lane import Settings
 from racedyn.simulation.members import CHUNK, FIELD, Builder
 from racedyn.simulation.simulate import EXACT_ACCURACY, METHODS
@@ -28,9 +29,6 @@ BATCHES = (
 AMPLIFIED = 1e3  # from this amplification on steps are so accurate that one of order 8 pays
 BLOCK_BYTES = 2**26  # of states of one block of members
 LARGEST_BLOCK = 2**16  # members
-
-# By `Ending`.
-_OF_ENDING = np.array([Status.DONE, Status.DONE, Status.UNLEARNED, Status.FAILED], int)
 
 Rows = dict[str, np.ndarray]
 
@@ -181,8 +179,9 @@ class Work:
             )
             left, status = begins, np.where(begins, int(Status.DONE), int(Status.NOT_FINITE))
         else:
-            found, endings = _exact(stack, self.times, self.mesh)
-            status = np.where(begins, _OF_ENDING[np.asarray(endings)], int(Status.NOT_FINITE))
+            found, ends = _exact(stack, self.times, self.mesh)
+            ended = np.where(np.asarray(has_end(ends)), int(Status.DONE), np.asarray(ends))
+            status = np.where(begins, ended, int(Status.NOT_FINITE))
             left = (status != Status.DONE) & begins
             stats["accuracy"] = np.where(status == Status.DONE, EXACT_ACCURACY, np.nan)
             if self.times is None or not left.any():

@@ -17,6 +17,7 @@ from racedyn._checks import (
     check_number,
     check_positive,
     check_positive_int,
+    check_shape,
     fail,
 )
 from racedyn._types import Array, ArrayLike, Times
@@ -50,8 +51,7 @@ def check_times(system: Any, ts: Times, t0: ArrayLike) -> Array:
     at.
     """
     given, example = as_real("ts", ts), "For example jnp.linspace(0, 10, 200)."
-    if given.ndim != 1 or given.size == 0:
-        fail("ts", "be a vector of finite times", f"its shape is {given.shape}", example)
+    check_shape("ts", given, (None,), "be a vector of finite times", example)
     if not isinstance(t0, jax.core.Tracer):
         t0 = check_number("t0", t0)
     if not isinstance(given, jax.core.Tracer):

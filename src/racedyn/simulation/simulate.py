@@ -19,7 +19,7 @@ from racedyn._jit import computed_by_jax, full_precision
 from racedyn._names import check_held, check_observed, check_tree
 from racedyn._progress import compiling
 from racedyn._types import MEMBER, TIME, Array, Times
-from racedyn.exact import Ending
+from racedyn.exact import has_end
 from racedyn.simulation.checks import as_times, check_options, check_times
 from racedyn.simulation.lane import Settings, Solved
 from racedyn.simulation.solve import (
@@ -164,7 +164,7 @@ def _exactly(
                 "systems.Pathways has one, in float64, of whole depths and without weight decay.",
             )
         return None
-    states, endings = system.exact(ts - t0)
+    states, ends = system.exact(ts - t0)
     saved = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), states)
     steps = jnp.zeros(system.lanes, int)
     stats = {name: steps for name in ("num_steps", "num_accepted_steps", "num_rejected_steps")}
@@ -174,7 +174,7 @@ def _exactly(
         "accuracy": jnp.full(system.lanes, EXACT_ACCURACY),
     }
     return Solved(saved, end, steps + int(Status.DONE), stats), np.flatnonzero(
-        np.asarray(endings) >= Ending.NEVER
+        ~np.asarray(has_end(ends))
     )
 
 

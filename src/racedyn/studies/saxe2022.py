@@ -29,7 +29,9 @@ from racedyn.studies.xor_runs import (
     twin_time,
     types_at_the_end,
 )
+from racedyn.tasks import routes_of
 from racedyn.tasks import routing as routing_task
+from racedyn.trajectory import Trajectory
 
 # --- figure 3
 # --------------------------------------------------------------------------------------------------
@@ -104,7 +106,7 @@ def fig4(job: Job) -> Finding:
     """
     setting = job.settings
     task = routing_task(setting["domains"], setting["trained"])
-    network = routing(task, setting["width"])
+    network, routes = routing(task, setting["width"]), routes_of(task)
     random = [
         trained_routing(job, task, init.Orthogonal(setting["scale"]), seed, setting["lr"])
         for seed in setting["seeds"]
@@ -147,12 +149,13 @@ def fig4(job: Job) -> Finding:
         alpha=0.6,
         label="trained, aligned weights",
     )
-    losses.plot(ts, np.asarray(theory.loss), "--", color="black", label="closed form")
+    losses.plot(
+        ts, np.asarray(theory.observables["loss"]), "--", color="black", label="closed form"
+    )
     losses.set(xlabel=r"flow time ($\tau$)", ylabel="loss")
     losses.legend(fontsize="x-small")
-    for colour, (edge, closed) in zip(
-        colours, {"hidden": theory.hidden, "in1": theory.first}.items(), strict=False
-    ):
+    for colour, edge in zip(colours, ("hidden", "in1"), strict=False):
+        closed = _layer(theory, edge)
         trained_values = np.linalg.svd(np.asarray(aligned.ys[edge]), compute_uv=False)[
             :, : closed.shape[1]
         ]
@@ -169,32 +172,32 @@ def fig4(job: Job) -> Finding:
         (found, wanted),
         (
             (answers, "output of every route"),
-            (np.tile(task.features, (task.domains, task.domains)), "target of every route"),
+            (np.tile(routes.features, (routes.domains, routes.domains)), "target of every route"),
         ),
         strict=True,
     ):
         plot.matrix(matrix, ax=ax, signed=True)
         ax.set(xlabel="item of input domain", ylabel="feature of output domain", title=title)
-    plot.matrix(task.routes.astype(float), ax=untrained)
+    plot.matrix(routes.routes.astype(float), ax=untrained)
     untrained.set(xlabel="output domain", ylabel="input domain", title="trained routes (dark)")
     return Finding(panels, _fig4_lines(job, task, random, aligned, theory))
 
 
 def _fig4_lines(
-    job: Job, task: Any, random: Sequence[Any], aligned: Any, theory: exact.RoutingSolution
+    job: Job, task: Any, random: Sequence[Any], aligned: Any, theory: Trajectory
 ) -> tuple[str, ...]:
     modes = job.runs["modes"]
-    hidden, first = (modes.labels["edge"].index(edge) for edge in ("hidden", "in1"))
-    strength = np.asarray(modes.observables["edge_strength"])
+    hidden, first = (_layer(theory, edge) for edge in ("hidden", "in1"))
+    loss = np.asarray(theory.observables["loss"])
     off = [
-        np.abs(np.asarray(modes.observables["loss"]) - theory.loss).max(),
-        np.abs(strength[:, hidden] - theory.hidden).max(),
-        np.abs(strength[:, first] - theory.first).max(),
+        np.abs(np.asarray(modes.observables["loss"]) - loss).max(),
+        np.abs(_layer(modes, "hidden") - hidden).max(),
+        np.abs(_layer(modes, "in1") - first).max(),
     ]
-    by_descent = np.abs(np.asarray(aligned.observables["loss"]) - theory.loss).max()
+    by_descent = np.abs(np.asarray(aligned.observables["loss"]) - loss).max()
     ends = [
         [
-            np.linalg.svd(np.asarray(run.ys[edge])[-1], compute_uv=False)[: len(theory.hidden[-1])]
+            np.linalg.svd(np.asarray(run.ys[edge])[-1], compute_uv=False)[: len(hidden[-1])]
             for edge in ("hidden", "in1")
         ]
         for run in (aligned, *random)
@@ -217,14 +220,19 @@ def _fig4_lines(
         f"{off[2]:.1e}",
         "descent from aligned weights against the closed form, largest difference in loss: "
         f"{by_descent:.2g} of {blank:.3g}",
-        f"hidden over input singular values, modes 1-{len(theory.hidden[-1])} (sqrt(M) = "
-        f"{task.domains**0.5:.4f}): closed form "
-        f"{_row(theory.hidden[-1] / theory.first[-1])}; aligned {_row(ends[0][0] / ends[0][1])}; "
+        f"hidden over input singular values, modes 1-{len(hidden[-1])} (sqrt(M) = "
+        f"{routes_of(task).domains ** 0.5:.4f}): closed form "
+        f"{_row(hidden[-1] / first[-1])}; aligned {_row(ends[0][0] / ends[0][1])}; "
         f"orthogonal {_row(np.mean([h / i for h, i in ends[1:]], axis=0))}",
         f"error over that of answering 0, mean and largest of {len(random)} seeds: trained "
         f"{errors[:, 0].mean():.1e}, "
         f"{errors[:, 0].max():.1e}; untrained {errors[:, 1].mean():.1e}, {errors[:, 1].max():.1e}",
     )
+
+
+def _layer(run: Trajectory, edge: str) -> np.ndarray:
+    """Strengths of one edge, (time, mode)."""
+    return np.asarray(run.observables["edge_strength"])[:, run.labels["edge"].index(edge)]
 
 
 def _row(values: Any) -> str:
@@ -248,8 +256,8 @@ def fig5(job: Job) -> Finding:
     ts = np.geomspace(setting["time"] / 1000, setting["time"], 400)
     lines = ["time to half of the first mode, each scheme alone (closed form, all routes trained):"]
     for group, colour in zip(groups, colours, strict=False):
-        closed = exact.routing(full, setting["scale"], ts, group=group)
-        strength = np.asarray(closed.first**2 * closed.hidden)[:, 0]
+        closed = exact.routing(full, setting["scale"], ts, sharing=group)
+        strength = np.asarray(closed.observables["strength"])[:, 0, 0]
         alone.plot(ts, strength / strength[-1], color=colour, label=f"{group**2}")
         half = first_reached(ts, strength[:, None], strength[-1:] / 2, start=0.0)
         lines.append(f"  {group**2:>4} routes share a pathway: {half.text(0):>8} tau")
@@ -293,7 +301,7 @@ def _shares(job: Job, trained: int) -> tuple[np.ndarray, np.ndarray]:
     """
     setting = job.settings
     task = routing_task(setting["domains"], trained)
-    network = routing(task, len(task.features), sharing=setting["groups"])
+    network = routing(task, len(routes_of(task).features), sharing=setting["groups"])
 
     def make() -> Any:
         weights = network.init(init.Aligned(setting["scale"]), task=task, key=0)
@@ -305,7 +313,7 @@ def _shares(job: Job, trained: int) -> tuple[np.ndarray, np.ndarray]:
 
     strength = np.asarray(job.keep(f"race_K{trained}", make).observables["strength"])[-1]
     # Paths to one route, one per scheme: which scheme a path is of, its prefix says.
-    schemes = [group if group < task.domains else "" for group in setting["groups"]]
+    schemes = [group if group < routes_of(task).domains else "" for group in setting["groups"]]
     by_route: dict[tuple[str, str], dict[Any, np.ndarray]] = {}
     for path, carried in zip(network.paths(), strength, strict=True):
         scheme = int(path[0].split("_")[0]) if "_" in path[0] else ""
@@ -315,8 +323,9 @@ def _shares(job: Job, trained: int) -> tuple[np.ndarray, np.ndarray]:
         / sum(carried.values())
         for (x, y), carried in by_route.items()
     }
+    trained_routes = routes_of(task).routes
     known, unknown = (
-        [p.mean(axis=1) for route, p in part.items() if task.routes[route] == side]
+        [p.mean(axis=1) for route, p in part.items() if trained_routes[route] == side]
         for side in (True, False)
     )
     return np.mean(known, axis=0), np.mean(unknown, axis=0) if unknown else np.full(

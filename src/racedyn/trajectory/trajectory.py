@@ -17,7 +17,8 @@ from racedyn.trajectory.segments import segment_of
 
 
 class Status(IntEnum):
-    """How one lane, member or run ended. Its `message` is what the user reads."""
+    """How one lane, member or run ended, with a solver or without. Its `message` is what the user
+    reads; files keep its number."""
 
     DONE = 0
     SETTLED = 1
@@ -27,6 +28,7 @@ class Status(IntEnum):
     FAILED = 5
     INTERRUPTED = 6
     UNLEARNED = 7
+    SYMMETRIC = 8
 
     @property
     def message(self) -> str:
@@ -34,7 +36,7 @@ class Status(IntEnum):
 
     @property
     def ok(self) -> bool:
-        return self in (Status.DONE, Status.SETTLED, Status.EVENT)
+        return self in (Status.DONE, Status.SETTLED, Status.EVENT, Status.SYMMETRIC)
 
 
 _MESSAGES = {
@@ -56,7 +58,11 @@ _MESSAGES = {
     ),
     Status.INTERRUPTED: "was interrupted: the rows up to then are kept",
     Status.UNLEARNED: (
-        "has modes that no pathway can learn, so that there is no end; pass ts= to follow them"
+        "has modes that no pathway can learn, so that there is no end; simulate, or ensemble with "
+        "ts=, follows them"
+    ),
+    Status.SYMMETRIC: (
+        "learned, by pathways that are exactly equal: any difference decides which of them wins"
     ),
 }
 
@@ -65,11 +71,11 @@ _MESSAGES = {
 class Provenance:
     """Where a trajectory comes from; attached on the host, never traced.
 
-    **Fields:** `kind` ("simulate", "train", ...), `system` and `solver` (short descriptions),
-    `settings` (whatever makes the run repeatable, JSON-like), `modes` (the bases in which strengths
-    were read, or None), `validity` (what a reduction measured about itself), `versions`,
-    `wall_time` in seconds, `compile_time`, the part of it in which JAX compiled (NaN where it was
-    not counted), `created` (ISO time, UTC)."""
+    **Fields:** `kind` ("simulate", "exact", "train", ...), `system` and `solver` (short
+    descriptions), `settings` (whatever makes the run repeatable, JSON-like), `modes` (the bases in
+    which strengths were read, or None), `validity` (what a reduction measured about itself),
+    `versions`, `wall_time` in seconds, `compile_time`, the part of it in which JAX compiled (NaN
+    where it was not counted), `created` (ISO time, UTC)."""
 
     kind: str
     system: str
@@ -262,7 +268,8 @@ def _describe(trajectory: Trajectory) -> list[str]:
     lines = ["Trajectory"]
     if source is not None:
         lines.append(f"  system       {source.system}")
-        lines.append(f"  solver       {source.solver}  ({_seconds(source)})")
+        took = f"  ({_seconds(source)})" if np.isfinite(source.wall_time) else ""
+        lines.append(f"  solver       {source.solver}{took}")
     unit = "tau" if source is None else source.settings.get("time_unit", "tau")
     span = (
         f"{ts.shape[-1]} times from {ts.min():.4g} to {ts.max():.4g} {unit}"

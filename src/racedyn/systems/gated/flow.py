@@ -160,10 +160,10 @@ class GatedFlow(AbstractSystem):
         descent = staged(
             lambda weights: field.descent(self.plan, weights, inputs, targets), y, masks
         )
-        field = jax.tree.map(lambda f, w: f - self.weight_decay * w, descent, y)
+        flow = jax.tree.map(lambda f, w: f - self.weight_decay * w, descent, y)
         if not self.fixed:
-            return field
-        return jax.tree.map(jnp.multiply, self._mask(y, set(self.place) - set(self.fixed)), field)
+            return flow
+        return jax.tree.map(jnp.multiply, self._mask(y, set(self.place) - set(self.fixed)), flow)
 
     def _mask(self, y: State, edges: set[str]) -> State:
         return tuple(
