@@ -240,7 +240,7 @@ def test_kinds_of_tasks_are_the_builders():
         if builder := names.get(kind, kind):
             check_arguments(cls, getattr(tasks, builder), data.get(kind, ()))
     assert set(kinds) - set(names) == set(tasks.__all__) - {
-        "ContextualTask", "Modes", "RoutingTask", "Task", "from_arrays", "from_csv"
+        "Contexts", "Modes", "Routes", "Task", "from_arrays", "from_csv"
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 gating are alike.
 """
 
+from functools import cache
 from typing import Any
 
 import jax
@@ -9,9 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
 
+from racedyn import networks, tasks
 from racedyn._checks import as_real, check_finite, check_name, check_positive, fail
-from racedyn._types import Array, ArrayLike, Times
-from racedyn.exact.two_layer import check_fraction, two_layer, two_layer_time
+from racedyn._types import MODE, PATH, Array, ArrayLike, Times
+from racedyn.exact.solution import flow_times, solution
+from racedyn.exact.two_layer import check_fraction, two_layer_strength, two_layer_time
+from racedyn.trajectory import Trajectory
 
 GATINGS = ("linear", "xor")
 
@@ -40,16 +44,56 @@ def _not_negative(argument: str, array: Array) -> None:
         fail(argument, "be of at least 0", f"its smallest is {least:g}")
 
 
-def xor(margin: ArrayLike, gating: str, a0: ArrayLike, ts: Times) -> Array:
-    """Loss of the whole network, (time,) or (time, margin): 1/2 (1 - a(t) d/s)^2 ([Jarvis25] eq.
-    22, 23).
+def xor(margin: ArrayLike, gating: str, a0: ArrayLike, ts: Times) -> Trajectory:
+    """The gated network of `networks.xor(tasks.xor(margin), gating)` in closed form.
 
-    `a0`: strength u^T W2 W1 v of every pathway at the start (balanced); `ts` in units of tau. With
-    linear gating at margin 0 nothing is learned and the loss stays 1/2."""
+    `margin`: a number. `a0`: strength u_p^T W2 W1 v_p of every pathway at the start, in its own
+    mode, a number or (path,); the layers are balanced. `ts`: flow times (time,) in units of tau.
+
+    Observables: `strength` (time, path, mode), in the one mode of the task, as `train` and `reduce`
+    read it: a(t) itself with linear gating, a(t) Delta / sqrt(2 + Delta^2) with XoR gating, where a
+    pathway's own mode is an example; and `loss` (time,). At margin 0 the task has no mode, and
+    strengths there are 0 with XoR gating. Raises `ValueError` for a margin or a0 below 0.
+
+        >>> print(rd.exact.xor(1.0, "xor", 1e-3, [0, 10, 40]).observables["loss"])
+    """
+    if jnp.ndim(as_real("margin", margin)):
+        fail("margin", "be one number", "it has axes", "xor_loss takes several.")
+    xor_statistics(margin, gating)
+    names = _path_names(gating)
+    a0 = jnp.asarray(as_real("a0", a0), float)
+    if a0.shape not in ((), (len(names),)):
+        fail("a0", f"be a number, or one for each of {len(names)} pathways", f"it is {a0}")
+    t, margin = flow_times(ts), jnp.asarray(as_real("margin", margin), float)
+    a0 = jnp.broadcast_to(a0, (len(names),))
+    losses = xor_loss(margin, gating, a0, t)
+    seen = 1.0 if gating == "linear" else margin / jnp.sqrt(2 + margin**2)
+    own = two_layer_strength(*xor_statistics(margin, gating), a0, t)
+    traced = isinstance(margin, jax.core.Tracer)
+    return solution(
+        f"XoR, {gating} gating" + ("" if traced else f", margin {margin:g}"),
+        t,
+        {"strength": (seen * own)[..., None], "loss": jnp.mean(losses, axis=1)},
+        {"strength": (PATH, MODE)},
+        labels={PATH: names},
+    )
+
+
+def xor_loss(margin: ArrayLike, gating: str, a0: ArrayLike, ts: Times) -> Array:
+    """Loss of pathways that all start from a0, 1/2 (1 - a(t) d/s)^2 ([Jarvis25] eq. 22, 23), as
+    plain numbers: (time, ...) for margins and a0 that broadcast to (...).
+
+    With linear gating at margin 0 nothing is learned and the loss stays 1/2. That of a network
+    whose pathways start from several a0 is the mean over them."""
     s, d = xor_statistics(margin, gating)
     _not_negative("a0", jnp.asarray(as_real("a0", a0), float))
-    a = two_layer(s, d, a0, ts)
+    a = two_layer_strength(s, d, a0, ts)
     return 0.5 * (1 - a * jnp.where(s == 0, 0.0, d / jnp.where(s == 0, 1.0, s))) ** 2
+
+
+@cache
+def _path_names(gating: str) -> tuple[str, ...]:
+    return networks.xor(tasks.xor(1.0), gating, 1).path_names()
 
 
 def xor_time(margin: ArrayLike, gating: str, a0: ArrayLike, fraction: ArrayLike = 0.5) -> Array:

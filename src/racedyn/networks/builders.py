@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_list, check_is, check_name, check_positive_int, fail
+from racedyn._checks import DEPTH, check_depths, check_is, check_name, check_positive_int, fail
 from racedyn.networks.activations import ACTIVATIONS
 from racedyn.networks.network import Network, Node
 from racedyn.tasks import Task
@@ -18,7 +18,7 @@ def chain(
 
     `width`: hidden units, one number or one per hidden layer (depth - 1). Where the task has
     several inputs each has a first matrix of its own into the first hidden layer, "w1_<input>"."""
-    check_positive_int("depth", depth, _DEPTH)
+    check_positive_int("depth", depth, DEPTH)
     return _pathways(
         task,
         [depth],
@@ -44,12 +44,7 @@ def parallel(
     `activation`: of hidden layers; with `activate_last` also of each pathway's last matrix, before
     the sum, as [Shi22]'s published code has it. Edges are named "w<pathway>_<layer>", hidden nodes
     "h<pathway>_<layer>", both counted from 1."""
-    depths = as_list(
-        "depths", depths, "be a list with the depth of each pathway", "For two: depths=(4, 4)."
-    )
-    depths = [check_positive_int("depths", depth, _DEPTH) for depth in depths]
-    if not depths:
-        fail("depths", "name at least one pathway", "it is empty")
+    depths = check_depths(depths)
     per_pathway = list(width) if _several(width) else [width] * len(depths)  # type: ignore[arg-type]
     if len(per_pathway) != len(depths):
         fail(
@@ -61,9 +56,6 @@ def parallel(
         _layer_widths("width", w, depth) for w, depth in zip(per_pathway, depths, strict=True)
     ]
     return _pathways(task, depths, widths, activation, activate_last, lambda a, l: f"{a}_{l}")
-
-
-_DEPTH = "Depth counts weight matrices: 1 is a shallow pathway, 2 has one hidden layer."
 
 
 def _layer_widths(argument: str, width: Any, depth: int) -> list[int]:

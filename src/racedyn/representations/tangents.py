@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, check_mapping, fail
+from racedyn._checks import as_real, check_finite, check_mapping, check_shape, fail
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Weights
 from racedyn.networks import (
@@ -184,8 +184,7 @@ def kernel_movement(first: ArrayLike, last: ArrayLike) -> Movement:
     for name, kernel in (("first", first), ("last", last)):
         if not isinstance(kernel, jax.core.Tracer):
             check_finite(name, np.asarray(kernel))
-    if first.shape != last.shape:
-        fail("last", f"have the shape of `first`, {first.shape}", f"its shape is {last.shape}")
+    check_shape("last", last, first.shape, f"have the shape of `first`, {first.shape}")
     return Movement(
         jnp.linalg.norm(last - first) / jnp.linalg.norm(first), 1 - _cosine(first, last)
     )
