@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from racedyn import config, plot, store
+from racedyn import config, jobs, plot, store
 from racedyn.cli import commands as cli
 from racedyn.cli import main
 
@@ -40,14 +40,14 @@ def small(tmp_path):
 
 @pytest.fixture
 def configured(monkeypatch):
-    """What `job.run` is called with, instead of running it."""
+    """What `jobs.run` is called with, instead of running it."""
     calls = []
 
     def run(settings, **options):
         calls.append((settings, options))
         raise OSError("stopped here")
 
-    monkeypatch.setattr(job, "run", run)
+    monkeypatch.setattr(jobs, "run", run)
     return calls
 
 
@@ -261,3 +261,27 @@ def test_a_reader_that_goes_away_is_no_error(arguments):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_a_command_is_a_function_with_its_help_and_arguments(capsys):
+    """Put into the table, it is in the frame: in its help, with its exit code and one line for an error."""
+    from racedyn.cli.table import COMMANDS, argument, register
+
+    before = dict(COMMANDS)
+    try:
+
+        @register("count letters", argument("word"))
+        def letters(given):
+            if not given.word.isalpha():
+                raise ValueError("A word has letters only.")
+            print(len(given.word))
+            return 1
+
+        assert main(["letters", "race"]) == 1 and capsys.readouterr().out == "4\n"
+        assert main(["letters", "r2d2"]) == 2
+        with pytest.raises(SystemExit, match="0"):
+            main(["--help"])
+        assert "letters" in (out := capsys.readouterr().out) and "count letters" in out
+    finally:
+        COMMANDS.clear()
+        COMMANDS.update(before)
