@@ -10,6 +10,7 @@ import pytest
 from racedyn import config, jobs, plot, store
 from racedyn.cli import commands as cli
 from racedyn.cli import main
+from racedyn.cli.table import COMMANDS, argument, register
 
 job = importlib.import_module("racedyn.jobs.run")  # the name is the function's
 
@@ -263,25 +264,19 @@ def test_a_reader_that_goes_away_is_no_error(arguments):
     assert process.returncode == 0
 
 
-def test_a_command_is_a_function_with_its_help_and_arguments(capsys):
-    """Put into the table, it is in the frame: in its help, with its exit code and one line for an error."""
-    from racedyn.cli.table import COMMANDS, argument, register
+def test_a_command_is_a_function_with_its_help_and_arguments(monkeypatch, capsys):
+    """Once it is in the table it is in the frame: in its help, with its exit code and its errors in one line."""
+    monkeypatch.setitem(COMMANDS, "letters", None)  # what is put there goes when the test ends
 
-    before = dict(COMMANDS)
-    try:
+    @register("count letters", argument("word"))
+    def letters(given):
+        if not given.word.isalpha():
+            raise ValueError("A word has letters only.")
+        print(len(given.word))
+        return 1
 
-        @register("count letters", argument("word"))
-        def letters(given):
-            if not given.word.isalpha():
-                raise ValueError("A word has letters only.")
-            print(len(given.word))
-            return 1
-
-        assert main(["letters", "race"]) == 1 and capsys.readouterr().out == "4\n"
-        assert main(["letters", "r2d2"]) == 2
-        with pytest.raises(SystemExit, match="0"):
-            main(["--help"])
-        assert "letters" in (out := capsys.readouterr().out) and "count letters" in out
-    finally:
-        COMMANDS.clear()
-        COMMANDS.update(before)
+    assert main(["letters", "race"]) == 1 and capsys.readouterr().out == "4\n"
+    assert "A word has letters only." in failure(capsys, "letters", "r2d2")
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    assert "count letters" in capsys.readouterr().out
