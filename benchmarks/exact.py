@@ -24,6 +24,7 @@ from typing import Any
 import jax
 import numpy as np
 from harness import Column, Report, Row, Side, in_turns, options_of, ratio, rows_of, seconds_of, why
+from inside import race_states
 
 import racedyn as rd
 
@@ -66,7 +67,7 @@ class Race:
 
     def exact(self, ts: Any) -> np.ndarray:
         values, q, p = self.start
-        return rd.exact.trajectory(values, self.depths, q, p, ts=ts).strength
+        return race_states(values, self.depths, q, p, ts)[0]
 
     @cached_property
     def ts(self) -> np.ndarray:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import racedyn as rd
+from racedyn.exact import race_states as race_states
 from racedyn.reduction.bases import closed_bases
 from racedyn.reduction.validity import rounding
 from racedyn.rules import as_loss

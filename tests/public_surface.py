@@ -473,17 +473,25 @@ def doors(folder: Path) -> tuple[Door, ...]:
             ts=statused(ts),
             variance=positive(1.0),
         ),
-        Door("exact.two_layer", exact.two_layer, s=array(S), d=array(S), a0=array(S / 100), ts=statused(ts)),
-        Door("exact.shallow", exact.shallow, s=array(S), d=array(S), b0=array(S / 100), ts=statused(ts)),
+        *(
+            Door(name, curve, singular_values=array(S), variances=array(S), ts=statused(ts), **{start: array(S / 100)})
+            for name, curve, start in (
+                ("exact.two_layer", exact.two_layer, "a0"),
+                ("exact.two_layer_strength", exact.two_layer_strength, "a0"),
+                ("exact.shallow", exact.shallow, "b0"),
+                ("exact.shallow_strength", exact.shallow_strength, "b0"),
+            )
+        ),
         Door(
             "exact.two_layer_time",
             exact.two_layer_time,
-            s=array(S),
-            d=array(S),
+            singular_values=array(S),
+            variances=array(S),
             a0=array(S / 100),
             fraction=number(0.5),
         ),
         Door("exact.xor", exact.xor, margin=real(1.0), gating=choice("xor"), a0=real(0.01), ts=statused(ts)),
+        Door("exact.xor_loss", exact.xor_loss, margin=real(1.0), gating=choice("xor"), a0=real(0.01), ts=statused(ts)),
         Door(
             "exact.xor_time", exact.xor_time, margin=real(1.0), gating=choice("xor"), a0=real(0.01), fraction=real(0.5)
         ),
@@ -503,7 +511,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
             task=instance(routes),
             start=real(0.1),
             ts=statused(ts),
-            group=or_none(count(2)),
+            sharing=count(2),
             hidden_layers=count(1),
         ),
         Door(

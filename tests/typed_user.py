@@ -28,8 +28,8 @@ run = rd.simulate(race, (0, 0.5, 1))
 run = rd.simulate(race, np.linspace(0, 1, 5))
 run = rd.simulate(race, run.ts)
 pure = rd.solve(race, [0.0, 1.0])
-rd.exact.trajectory([3.0, 1.0], (2, 3), 1.0, 0.1, ts=[0.0, 1.0])  # type: ignore[arg-type]  # S are arrays there
-rd.exact.trajectory(jnp.ones(2), (2, 3), 1.0, 0.1, ts=[0.0, 1.0])
+rd.exact.trajectory([3.0, 1.0], (2, 3), 1.0, 0.1, [0.0, 1.0])  # type: ignore[arg-type]  # S are arrays there
+rd.exact.trajectory(jnp.ones(2), (2, 3), 1.0, 0.1, [0.0, 1.0])
 rd.simulate(race, ts="0, 1")  # type: ignore[arg-type]
 rd.simulate(race)  # type: ignore[call-arg]
 

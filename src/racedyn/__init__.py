@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from racedyn.networks import init as init
     from racedyn.paths import statistics as statistics
     from racedyn.reduction import project as project
-    from racedyn.reduction import reduce as reduce
+    from racedyn.reduction.reduce import reduce as reduce
     from racedyn.simulation.ensemble import ensemble as ensemble
     from racedyn.simulation.simulate import simulate as simulate
     from racedyn.simulation.solve import solve as solve

@@ -62,7 +62,7 @@ def check_int(argument: str, value: Any, at_least: int | None = None, remedy: st
     """Return `value`, one of Python's or NumPy's whole numbers, as an int; what counts or indexes
     fits 32 bits.
     """
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
+    whole = is_whole(value)
     range_ = "" if at_least is None else f" of at least {at_least}"
     if not whole or (at_least is not None and value < at_least):
         fail(argument, f"be a whole number{range_}", f"it is {shown(value)}", remedy)
@@ -97,6 +97,50 @@ def check_number(argument: str, value: Any, remedy: str = "") -> float:
     if not np.isfinite(number):
         fail(argument, "be a finite number", f"it is {shown(value)}", remedy)
     return number
+
+
+DEPTH = "Depth counts weight matrices: 1 is a shallow pathway, 2 has one hidden layer."
+
+
+def check_depths(depths: Any, remedy: str = DEPTH, *, broken: bool = False) -> tuple[Any, ...]:
+    """Depths of pathways, as a tuple: whole numbers of at least 1, as ints; with `broken` others
+    above 2, too.
+    """
+    must = "be one whole number of at least 1 per pathway"
+    must += ", or a number above 2" if broken else ""
+    listed = as_list("depths", depths, must, "For two: depths=(4, 4).")
+    if not listed:
+        fail("depths", must, "it is empty", "For two: depths=(4, 4).")
+    found: list[float] = []
+    for depth in listed:
+        number = as_float("depths", must, depth, remedy) if broken else depth
+        if broken and 2 < number <= LARGEST and number % 1:
+            found.append(number)
+            continue
+        whole = int(number) if broken and 1 <= number <= LARGEST and number % 1 == 0 else number
+        if not is_whole(whole) or not 1 <= whole <= LARGEST:
+            fail("depths", must, f"one is {shown(depth)}", remedy)
+        found.append(int(whole))
+    return tuple(found)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is one of Python's or NumPy's whole numbers: neither a truth value nor a
+    duration."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
+
+
+def check_shape(
+    argument: str, array: Any, shape: Sequence[int | None], must: str, remedy: str = ""
+) -> None:
+    """Refuse an array of another shape; None stands for any length but 0."""
+    given = np.shape(array)
+    fits = len(given) == len(shape) and all(
+        size == wanted if wanted is not None else size > 0
+        for size, wanted in zip(given, shape, strict=True)
+    )
+    if not fits:
+        fail(argument, must, f"its shape is {given}", remedy)
 
 
 def as_float(argument: str, must: str, value: Any, remedy: str = "", traced: str = "") -> float:
@@ -429,12 +473,12 @@ def _numbers(argument: str, value: Any, objects: np.ndarray) -> np.ndarray:
 def as_matrix(argument: str, value: Any) -> np.ndarray:
     """Return `value` as a finite float64 matrix."""
     array = np.asarray(as_real(argument, value), dtype=np.float64)
-    if array.ndim != 2 or 0 in array.shape:
-        fail(
-            argument,
-            "be a matrix with at least one row and one column",
-            f"its shape is {array.shape}",
-            "Rows are units, columns are examples.",
-        )
+    check_shape(
+        argument,
+        array,
+        (None, None),
+        "be a matrix with at least one row and one column",
+        "Rows are units, columns are examples.",
+    )
     check_finite(argument, array)
     return array

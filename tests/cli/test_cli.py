@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from racedyn import config, plot, store
+from racedyn import config, jobs, plot, store
 from racedyn.cli import commands as cli
 from racedyn.cli import main
+from racedyn.cli.table import COMMANDS, argument, register
 
 job = importlib.import_module("racedyn.jobs.run")  # the name is the function's
 
@@ -40,14 +41,14 @@ def small(tmp_path):
 
 @pytest.fixture
 def configured(monkeypatch):
-    """What `job.run` is called with, instead of running it."""
+    """What `jobs.run` is called with, instead of running it."""
     calls = []
 
     def run(settings, **options):
         calls.append((settings, options))
         raise OSError("stopped here")
 
-    monkeypatch.setattr(job, "run", run)
+    monkeypatch.setattr(jobs, "run", run)
     return calls
 
 
@@ -251,3 +252,21 @@ def test_a_reader_that_goes_away_is_no_error(arguments):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_a_command_is_a_function_with_its_help_and_arguments(monkeypatch, capsys):
+    """Once it is in the table it is in the frame: in its help, with its exit code and its errors in one line."""
+    monkeypatch.setitem(COMMANDS, "letters", None)  # what is put there goes when the test ends
+
+    @register("count letters", argument("word"))
+    def letters(given):
+        if not given.word.isalpha():
+            raise ValueError("A word has letters only.")
+        print(len(given.word))
+        return 1
+
+    assert main(["letters", "race"]) == 1 and capsys.readouterr().out == "4\n"
+    assert "A word has letters only." in failure(capsys, "letters", "r2d2")
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    assert "count letters" in capsys.readouterr().out

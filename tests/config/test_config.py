@@ -106,6 +106,8 @@ def test_frozen():
         ({"init": ALONG_PATHS | {"bases": "path"}}, r"`init.bases` must be 'nodes' or 'paths', but it is 'path'"),
         ({"init": {"std": 1}}, r"`init.kind` must be one of 'gaussian', 'orthogonal', .*, but it is missing\."),
         ({"task": {"kind": "rign"}}, r"`task.kind` must be one of 'hierarchy', 'order', 'ring', .*, but it is 'rign'\."),
+        ({"task": {"kind": "hierachy"}}, r"but it is 'hierachy'\. Did you mean 'hierarchy'\?$"),
+        ({"init": {"kind": "balance", "scale": 1}}, r"`init.kind` must .*, but it is 'balance'\. Did you mean 'balanced'\?$"),
         ({"task": {"kind": "ring", "itms": 2}}, r"`task.itms` is not known\. Did you mean `task.items`\?"),
         ({"task": {"kind": "grid", "rows": 2}}, r"`task.columns` is missing"),
         ({"task": {"kind": "clusters", "sizes": [2, 0]}}, r"`task.sizes\[1\]` must be at least 1, but it is 0"),
@@ -240,7 +242,7 @@ def test_kinds_of_tasks_are_the_builders():
         if builder := names.get(kind, kind):
             check_arguments(cls, getattr(tasks, builder), data.get(kind, ()))
     assert set(kinds) - set(names) == set(tasks.__all__) - {
-        "ContextualTask", "Modes", "RoutingTask", "Task", "from_arrays", "from_csv"
+        "Contexts", "Modes", "Routes", "Task", "from_arrays", "from_csv"
     }  # fmt: skip
 
 

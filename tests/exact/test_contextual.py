@@ -20,18 +20,18 @@ def test_the_task(contexts):
         assert task.context[example] == c
         np.testing.assert_array_equal(task.inputs["item"][:, example], np.eye(8)[i])
         np.testing.assert_array_equal(task.inputs["context"][:, example], np.eye(contexts)[c])
-        np.testing.assert_array_equal(task.Y[task.blocks[0], example], tree[:, i])
+        np.testing.assert_array_equal(task.Y[task.structure.blocks[0], example], tree[:, i])
         for k in range(contexts):
-            np.testing.assert_array_equal(task.Y[task.blocks[k + 1], example], tree[:, i] * (k == c))
+            np.testing.assert_array_equal(task.Y[task.structure.blocks[k + 1], example], tree[:, i] * (k == c))
 
 
 def test_blocks_of_different_structures():
     task = rd.tasks.contextual(8, 3, ["tree", "ring", "order", "cross_cutting"])
     made = [rd.tasks.hierarchy(8), rd.tasks.ring(8), rd.tasks.order(8), rd.tasks.cross_cutting(4, 2)]
-    for block, each in zip(task.blocks, made, strict=True):
+    for block, each in zip(task.structure.blocks, made, strict=True):
         assert block.stop - block.start == len(each.Y)
-    np.testing.assert_array_equal(task.Y[task.blocks[3], 16:], made[3].Y)
-    assert not task.Y[task.blocks[3], :16].any()
+    np.testing.assert_array_equal(task.Y[task.structure.blocks[3], 16:], made[3].Y)
+    assert not task.Y[task.structure.blocks[3], :16].any()
 
 
 @pytest.mark.parametrize(("contexts", "active"), [(3, None), (3, 1), (4, (1, 3)), (5, 4)])

@@ -26,7 +26,7 @@ def test_singular_values_variances_and_overlaps(contexts, active):
     (m - k^2 / C) / (k - k^2 / C); d = sum over j of that times m / (n C)."""
     network, task = problem(contexts, active)
     found = rd.exact.contextual_modes(network, task)
-    C, k, n = contexts, active, task.items
+    C, k, n = contexts, active, task.structure.items
     tree = np.linalg.svd(rd.tasks.hierarchy(n).Y, compute_uv=False)[1:]  # without the mean over items
     np.testing.assert_allclose(found.residual_s, tree * np.sqrt(k * (C - k) / C) / (n * C), rtol=1e-12)
     opened = np.array([network.node_gates[network.edges[path[0]][1]] for path in found.paths])
@@ -40,20 +40,20 @@ def test_any_structure_whose_mean_is_a_mode():
     """The end of the closed form is the targets: all blocks in all contexts."""
     network, task = problem(3, items=8, structures="ring")
     end = rd.exact.contextual(network, task, (1e-6, 1e-6), [0.0, 1e4, 1e9, np.inf])
-    assert float(end.loss[0]) == pytest.approx(0.5 * np.sum(task.Y**2) / task.num_examples, rel=1e-4)
-    np.testing.assert_allclose(end.loss[1:], 0, atol=1e-12)
+    assert float(end.observables["loss"][0]) == pytest.approx(0.5 * np.sum(task.Y**2) / task.num_examples, rel=1e-4)
+    np.testing.assert_allclose(end.observables["loss"][1:], 0, atol=1e-12)
     found = rd.exact.contextual_modes(network, task)
-    np.testing.assert_allclose(end.common[-1], found.s / found.d, rtol=1e-14)
-    np.testing.assert_allclose(end.context[-1], found.residual_s / found.residual_d, rtol=1e-14)
+    np.testing.assert_allclose(end.observables["common_strength"][-1], found.s / found.d, rtol=1e-14)
+    np.testing.assert_allclose(end.observables["context_strength"][-1], found.residual_s / found.residual_d, rtol=1e-14)
 
 
 def answers(network, task, found, solution, row):
     """The prediction (n_out, P), path by path, from strengths and bases."""
     X = np.concatenate([task.inputs["item"], task.inputs["context"]])
-    total = (found.U * np.asarray(solution.common[row])) @ found.V.T @ X
+    total = (found.U * np.asarray(solution.observables["common_strength"][row])) @ found.V.T @ X
     for p, path in enumerate(found.paths):
         gate = network.node_gates[network.edges[path[0]][1]][task.context]
-        strengths = np.asarray(solution.context[row])
+        strengths = np.asarray(solution.observables["context_strength"][row])
         total += gate * ((found.residual_U[p] * strengths) @ found.residual_V.T @ task.inputs["item"])
     return total
 
@@ -63,7 +63,7 @@ def test_the_loss_is_that_of_the_strengths(contexts, active):
     network, task = problem(contexts, active)
     found = rd.exact.contextual_modes(network, task)
     solution = rd.exact.contextual(network, task, (1e-3, 1e-4), [0, 10, 25, 50, 100, 300])
-    for row, loss in enumerate(solution.loss):
+    for row, loss in enumerate(solution.observables["loss"]):
         miss = task.Y - answers(network, task, found, solution, row)
         assert float(loss) == pytest.approx(0.5 * np.sum(miss**2) / task.num_examples, abs=1e-12)
 
@@ -89,7 +89,8 @@ def test_strengths_are_those_of_the_full_flow_from_aligned_weights(contexts, act
 
     a0, b0, ts = 1e-3, 1e-4, np.linspace(0, 150, 40)
     first, last = aligned(found.U, found.V, a0)
-    weights = {"item_common": first[:, : task.items], "context_common": first[:, task.items :], "common_output": last}
+    items = task.structure.items
+    weights = {"item_common": first[:, :items], "context_common": first[:, items:], "common_output": last}
     left = task.Y - (found.U * found.s / found.d) @ found.V.T @ np.concatenate(list(task.inputs.values()))
     edges = {edge: ends for edge, ends in network.edges.items() if "common" not in edge}
     nodes = {node: spec for node, spec in network.nodes.items() if node not in ("context", "common")}
@@ -99,7 +100,7 @@ def test_strengths_are_those_of_the_full_flow_from_aligned_weights(contexts, act
     for p, (into, out) in enumerate(found.paths):
         begun[into], begun[out] = aligned(found.residual_U[p], found.residual_V, b0)
     common_net = rd.Network(
-        {"item": task.items, "context": contexts, "common": 8, "output": len(task.Y)},
+        {"item": task.structure.items, "context": contexts, "common": 8, "output": len(task.Y)},
         {edge: ends for edge, ends in network.edges.items() if "common" in edge},
     )
     runs = [rd.simulate(rd.reduce(n, t, w, level="full", paths=[]), ts, rtol=1e-10)
@@ -107,15 +108,15 @@ def test_strengths_are_those_of_the_full_flow_from_aligned_weights(contexts, act
 
     def loss(ratio):
         scales = np.array([ratio, 1 / ratio])
-        a = rd.exact.chain(found.s, scales * a0**0.5, found.d, ts=ts).strength
-        b = rd.exact.chain(found.residual_s, scales * b0**0.5, found.residual_d, ts=ts).strength
+        a = rd.exact.chain(found.s, scales * a0**0.5, ts, variances=found.d)["strength"][:, 0]
+        b = rd.exact.chain(found.residual_s, scales * b0**0.5, ts, variances=found.residual_d)["strength"][:, 0]
         learned = np.sum(found.s * a - found.d * a**2 / 2, axis=1)
         learned += len(found.paths) * np.sum(found.residual_s * b - found.residual_d * b**2 / 2, axis=1)
         return 0.5 * np.sum(task.Y**2) / task.num_examples - learned
 
     expected, floor = loss(ratio), 0.5 * np.sum(left**2) / task.num_examples
     np.testing.assert_allclose(expected, runs[0].observables["loss"] + runs[1].observables["loss"] - floor, atol=1e-8)
-    np.testing.assert_allclose(rd.exact.contextual(network, task, (a0, b0), ts).loss, loss(1.0), atol=1e-11)
+    np.testing.assert_allclose(rd.exact.contextual(network, task, (a0, b0), ts)["loss"], loss(1.0), atol=1e-11)
     assert float(expected[-1]) < 0.2 * float(expected[0])
 
 
@@ -132,9 +133,8 @@ def test_starts_from_random_weights(contexts):
         flow = rd.reduce(network, task, weights, level="matrix", stages=stages(network), paths=[])
         run = rd.simulate(flow, np.linspace(0, end, 300))
         loss = np.asarray(run.observables["loss"])
-        apart.append(
-            np.linalg.norm(rd.exact.contextual(network, task, weights, run.ts).loss - loss) / np.linalg.norm(loss)
-        )
+        closed = rd.exact.contextual(network, task, weights, run.ts).observables["loss"]
+        apart.append(np.linalg.norm(closed - loss) / np.linalg.norm(loss))
     print(f"\nC = {contexts}: closed form from weights of 1e-2, 1e-3, 1e-5, relative L2 of the loss: {apart}")
     assert apart[0] > apart[1] > apart[2] and apart[2] <= 0.05
 
@@ -180,5 +180,7 @@ def test_the_same_task_in_another_order_of_contexts():
         context=task.context[order],
         item_names=None,
     )
-    one, other = (rd.exact.contextual(network, t, (1e-5, 1e-4), [10.0, 40.0]).loss for t in (task, turned))
+    one, other = (
+        rd.exact.contextual(network, t, (1e-5, 1e-4), [10.0, 40.0]).observables["loss"] for t in (task, turned)
+    )
     np.testing.assert_allclose(one, other, rtol=1e-12)

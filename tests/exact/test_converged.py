@@ -8,7 +8,8 @@ from scipy.integrate import quad
 
 import racedyn as rd
 from derivatives import assert_derivatives
-from racedyn.exact import Ending, converged
+from racedyn import Status
+from racedyn.exact import converged
 from racedyn.exact.races.drive import gap, half_way, reach
 from races import end_by_ode, random_modes, scale, special_modes
 
@@ -21,14 +22,14 @@ def worst_error(rng, sets, num_modes):
         S, depths, q, p = random_modes(rng, num_modes)
         found = converged(S, depths, q, p)
         for a in range(num_modes):
-            if found.status[a] == Ending.NEVER:
+            if found.status[a] == Status.UNLEARNED:
                 # Without a pathway that grows for ever the sum stays below 0.
                 flip = 1 if S[a] >= np.sum(p[:, a] * q[:, a] ** (np.array(depths) - 1.0)) else -1
                 assert all(D > 2 and q[b, a] ** 2 <= p[b, a] ** 2 and flip * p[b, a] < 0 for b, D in enumerate(depths))
                 assert flip * S[a] >= 0
                 never += 1
                 continue
-            assert found.status[a] == Ending.LEARNED
+            assert found.status[a] == Status.DONE
             expected = end_by_ode(S[a], depths, q[:, a], p[:, a])
             error = np.abs(np.asarray(found.strength)[:, a] - expected).max()
             size = scale(S[a], depths, q[:, a], p[:, a])
@@ -54,8 +55,8 @@ def test_every_end_is_found(depths):
     S, q, p = special_modes(np.random.default_rng(77), depths, 20_000)
     found = converged(S, depths, q, p)
     status = np.asarray(found.status)
-    assert not np.any(status == Ending.FAILED)
-    learned = np.flatnonzero(status != Ending.NEVER)
+    assert not np.any(status == Status.FAILED)
+    learned = np.flatnonzero(status != Status.UNLEARNED)
     assert len(learned) > 18_000
     K = np.asarray(found.strength)
     begun = np.abs(p * q ** (np.array(depths)[:, None] - 1.0)).max(axis=0)
@@ -144,8 +145,8 @@ def test_endings():
     p = np.array([[0.1, -0.6, 0.1, 0.1, 0.1, 0.4, 0.1, 0.1, 0.1, 0.1, 0.1],
                   [0.1, -0.6, 0.2, 0.2, 0.2, 0.1, 0.1, 0.1, 0.2, 0.2, 0.2]])  # fmt: skip
     found = converged(S, (4, 4), q, p, [*[1.0] * 9, 0.0, -1.0])
-    learned, never, failed, symmetric = Ending.LEARNED, Ending.NEVER, Ending.FAILED, Ending.SYMMETRIC
-    assert [Ending(int(status)) for status in found.status] == [
+    learned, never, failed, symmetric = Status.DONE, Status.UNLEARNED, Status.FAILED, Status.SYMMETRIC
+    assert [Status(int(status)) for status in found.status] == [
         symmetric, never, never, learned, failed, learned, learned, symmetric, learned, failed, failed
     ]  # fmt: skip
     K = np.asarray(found.strength)

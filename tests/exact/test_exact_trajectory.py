@@ -8,8 +8,13 @@ from scipy.integrate import quad, solve_ivp
 
 import racedyn as rd
 from derivatives import assert_derivatives
-from racedyn.exact import Ending, converged, shallow, trajectory, two_layer
+from racedyn import Status
+from racedyn.exact import converged, race_states, shallow_strength, trajectory, two_layer_strength
 from races import course_by_ode, random_modes, scale, special_modes
+
+
+def strength(run):
+    return run.observables["strength"]
 
 
 def by_ode(S, depths, q, p, d, ts):
@@ -56,11 +61,11 @@ def test_against_an_ode(depths):
         q, p = starts(kind, len(depths), rng)
         end = 60 if kind != "balanced" or max(depths) < 8 else 1e5
         ts = np.linspace(0, end, 60)
-        found = trajectory(S, depths, q[:, None], p[:, None], d, ts=ts)
-        assert found.status[0] == Ending.LEARNED
+        found = trajectory(S, depths, q[:, None], p[:, None], ts, variances=d)
+        assert found.status[0] == Status.DONE
         if kind == "balanced" and max(depths) > 8:
             continue  # a plateau of 0.3^(2 - D): an explicit solver takes for ever
-        error = np.abs(np.asarray(found.strength)[:, :, 0] - by_ode(S, depths, q, p, d, ts)).max() / S
+        error = np.abs(np.asarray(strength(found))[:, :, 0] - by_ode(S, depths, q, p, d, ts)).max() / S
         print(f"\n{depths}, {kind}: {error:.1e} of S")
         assert error <= 1e-8
 
@@ -74,17 +79,17 @@ def test_random_modes_against_an_ode(sets):
     rng, points, worst, compared, never = np.random.default_rng(0), 20, 0.0, 0, 0
     for _ in range(sets):
         S, depths, q, p = random_modes(rng, 20)
-        learned = np.flatnonzero(converged(S, depths, q, p).status != Ending.NEVER)
+        learned = np.flatnonzero(converged(S, depths, q, p).status != Status.UNLEARNED)
         never += len(S) - len(learned)
         courses = [course_by_ode(S[a], depths, q[:, a], p[:, a]) for a in learned]
         kept = [np.linspace(1, len(t) - 1, points).astype(int) for t, _, _ in courses]
         ts = np.concatenate([t[steps] for (t, _, _), steps in zip(courses, kept, strict=True)])
         # One call, and so one compilation, with room for all.
-        found = trajectory(S, depths, q, p, ts=np.append(ts, np.zeros(points * len(S) - len(ts))))
-        assert (found.status[learned] == Ending.LEARNED).all()
+        found = trajectory(S, depths, q, p, np.append(ts, np.zeros(points * len(S) - len(ts))))
+        assert (found.status[learned] == Status.DONE).all()
         for k, (a, (t, K, speed), steps) in enumerate(zip(learned, courses, kept, strict=True)):
             size = scale(S[a], depths, q[:, a], p[:, a])
-            error = np.abs(np.asarray(found.strength)[k * points : (k + 1) * points, :, a] - K[steps]).max(axis=1)
+            error = np.abs(np.asarray(strength(found))[k * points : (k + 1) * points, :, a] - K[steps]).max(axis=1)
             seen = 1e-12 * (t * speed)[steps] <= 1e-9 * size
             worst = max(worst, np.max(error[seen], initial=0.0) / size)
             compared += seen.sum()
@@ -99,11 +104,11 @@ def test_random_modes_against_an_ode(sets):
 def test_every_start_is_a_start():
     depths, ts = (3, 4), np.array([0.0, 0.5, 2.0])
     S, q, p = special_modes(np.random.default_rng(77), depths, 2_000)
-    found = trajectory(S, depths, q, p, ts=ts)
-    status, K = np.asarray(found.status), np.asarray(found.strength)
-    assert not np.any(status == Ending.FAILED)
+    found = trajectory(S, depths, q, p, ts)
+    status, K = np.asarray(found.status), np.asarray(strength(found))
+    assert not np.any(status == Status.FAILED)
     begun = p * q ** (np.array(depths)[:, None] - 1.0)
-    learned = status != Ending.NEVER
+    learned = status != Status.UNLEARNED
     size = np.maximum(1, np.abs(begun).max(axis=0))
     np.testing.assert_array_less((np.abs(K[0] - begun).max(axis=0) / size)[learned], 1e-12)
     of_zero = np.flatnonzero(learned & (p == 0).all(axis=0))[:6]
@@ -116,10 +121,10 @@ def test_one_pathway_has_a_closed_form():
     ts = np.linspace(0, 12, 50)
     S, d = np.array([2.0, 0.5]), np.array([1.0, 0.7])
     root = np.sqrt(0.01)
-    deep = trajectory(S, (2,), root, root, d, ts=ts)
-    np.testing.assert_allclose(deep.strength[:, 0], two_layer(S, d, 0.01, ts), rtol=1e-9)
-    flat = trajectory(S, (1,), 1.0, 0.2, d, ts=ts)
-    np.testing.assert_allclose(flat.strength[:, 0], shallow(S, d, 0.2, ts), rtol=1e-9)
+    deep = trajectory(S, (2,), root, root, ts, variances=d)
+    np.testing.assert_allclose(strength(deep)[:, 0], two_layer_strength(S, d, 0.01, ts), rtol=1e-9)
+    flat = trajectory(S, (1,), 1.0, 0.2, ts, variances=d)
+    np.testing.assert_allclose(strength(flat)[:, 0], shallow_strength(S, d, 0.2, ts), rtol=1e-9)
 
 
 @pytest.mark.slow
@@ -136,9 +141,9 @@ def test_a_plateau_of_any_length():
 
     for part in (0.1, 0.5, 0.9, 0.999):
         late = arrival(part * S)
-        found = float(trajectory(S, (D,), p0, p0, ts=[late]).strength[0, 0, 0])
+        found = float(strength(trajectory(S, (D,), p0, p0, [late]))[0, 0, 0])
         assert arrival(found) == pytest.approx(late, rel=1e-14)
-    assert float(trajectory(S, (D,), p0, p0, ts=[1e300]).strength[0, 0, 0]) == pytest.approx(S, rel=1e-14)
+    assert float(strength(trajectory(S, (D,), p0, p0, [1e300]))[0, 0, 0]) == pytest.approx(S, rel=1e-14)
 
 
 @pytest.mark.slow
@@ -147,16 +152,17 @@ def test_it_starts_at_the_start_and_ends_at_the_end():
     S, depths = np.array([3.0, 0.4, -1.0]), (4, 3, 2)
     q, p = rng.uniform(0.6, 1.1, (5, 3, 3)), 0.5 * rng.standard_normal((5, 3, 3))
     ts = np.array([1e9, 0.0, 1e3, 3.0])
-    found = trajectory(S, depths, q, p, ts=ts)
+    K, q_t, p_t, status = race_states(S, depths, q, p, ts)
     end = converged(S, depths, q, p)
-    assert found.strength.shape == (5, 4, 3, 3)
-    for name, begun in (("q", q), ("p", p)):
-        np.testing.assert_allclose(getattr(found, name)[:, 1], begun, atol=1e-12)
+    assert K.shape == (5, 4, 3, 3) and (status == Status.DONE).all()
+    for found, begun, ended in ((q_t, q, end.q), (p_t, p, end.p)):
+        np.testing.assert_allclose(found[:, 1], begun, atol=1e-12)
         for row in (0, 2):
-            np.testing.assert_allclose(getattr(found, name)[:, row], getattr(end, name), rtol=1e-12)
-    np.testing.assert_allclose(
-        found.q**2 - found.p**2, np.broadcast_to((q**2 - p**2)[:, None], found.q.shape), atol=1e-12
-    )
+            np.testing.assert_allclose(found[:, row], ended, rtol=1e-12)
+    np.testing.assert_allclose(q_t**2 - p_t**2, np.broadcast_to((q**2 - p**2)[:, None], q_t.shape), atol=1e-12)
+    one = trajectory(S, depths, q[0], p[0], ts)
+    for name, found in (("strength", K), ("q", q_t), ("p", p_t)):
+        np.testing.assert_allclose(one.observables[name], found[0], rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.slow
@@ -166,21 +172,23 @@ def test_derivatives():
 
     @jax.jit
     def measure(S, q, p, d):
-        return jnp.sum(jnp.sin(trajectory(S, (3, 4), q, p, d, ts=ts).strength))
+        return jnp.sum(jnp.sin(strength(trajectory(S, (3, 4), q, p, ts, variances=d))))
 
     assert_derivatives(measure, given, rel=1e-6)
 
 
 def test_modes_without_an_end_and_bad_input():
     q, p = [[1.0, 0.5, np.nan, 1.0], [1.0, 0.5, 1.0, 1.0]], [[0.2, -0.6, 0.1, 0.1], [0.1, -0.6, 0.1, 0.1]]
-    found = trajectory([1.0, 1.0, 1.0, 0.2], (4, 4), q, p, ts=[0.0, 1.0])
-    endings = [Ending.LEARNED, Ending.NEVER, Ending.FAILED, Ending.SYMMETRIC]
-    assert [Ending(int(status)) for status in found.status] == endings
-    K = np.asarray(found.strength)
+    found = trajectory([1.0, 1.0, 1.0, 0.2], (4, 4), q, p, [0.0, 1.0])
+    endings = [Status.DONE, Status.UNLEARNED, Status.FAILED, Status.SYMMETRIC]
+    assert [Status(int(status)) for status in found.status] == endings
+    K = np.asarray(found["strength"])
     assert np.isfinite(K[..., 0]).all() and np.isnan(K[..., 1:3]).all()
-    np.testing.assert_allclose(found.p[..., 3], 0.1, rtol=1e-14, err_msg="at its end from the start")
+    np.testing.assert_allclose(found["p"][..., 3], 0.1, rtol=1e-14, err_msg="at its end from the start")
     with pytest.raises(ValueError, match="of at least 0, where the start is, but its smallest is -1"):
-        trajectory(1.0, (2,), 1.0, 0.1, ts=[-1.0])
+        trajectory(1.0, (2,), 1.0, 0.1, [-1.0])
+    with pytest.raises(ValueError, match=r"those of one race.*racedyn\.ensemble takes many"):
+        trajectory(1.0, (2,), np.ones((5, 1, 1)), 0.1, [1.0])
 
 
 @pytest.mark.slow
@@ -189,5 +197,5 @@ def test_shallow_pathways_alone_have_all_times():
     S, p, ts = np.array([1.0, 0.5]), np.array([[0.1], [0.2]]), np.linspace(0, 10, 11)
     run = rd.simulate(rd.systems.Pathways(S, depths=(1, 1), q=1.0, p=p), ts, method="exact")
     assert run.observables["q"].shape == (11, 2, 2)
-    learned = shallow(2 * S, 2.0, p.sum(), ts) - p.sum()  # two pathways, and each has half
+    learned = shallow_strength(2 * S, 2.0, p.sum(), ts) - p.sum()  # two pathways, and each has half
     np.testing.assert_allclose(run.observables["strength"], p + learned[:, None] / 2, atol=1e-8)

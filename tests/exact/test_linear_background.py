@@ -9,8 +9,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import racedyn as rd
+from racedyn.exact import shallow_strength, two_layer_strength, two_layer_time
 from racedyn.exact.riccati import riccati
-from racedyn.exact.two_layer import shallow, two_layer, two_layer_time
 
 TS = np.linspace(0, 6, 13)
 # s, d, a0: learned, from above, s = 0, unlearned, nothing there, no inputs; layers of opposite signs, at s of either sign.
@@ -24,7 +24,7 @@ CASES += [(1.5, 0.5, -0.4), (-0.7, 0.9, -1e-3), (0.0, 0.7, -0.4)]
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize(
     ("curve", "field"),
-    [(two_layer, lambda s, d, a: 2 * abs(a) * (s - d * a)), (shallow, lambda s, d, a: s - d * a)],
+    [(two_layer_strength, lambda s, d, a: 2 * abs(a) * (s - d * a)), (shallow_strength, lambda s, d, a: s - d * a)],
     ids=["deep", "shallow"],
 )
 def test_curve_solves_its_equation(curve, field, case):
@@ -43,23 +43,23 @@ def test_curves_are_those_of_simulate():
         {"deep": a0, "shallow": a0},
     )
     run = rd.solve(system, TS, rtol=1e-11, atol=1e-14, observe=["states"])
-    for name, curve in (("deep", two_layer), ("shallow", shallow)):
+    for name, curve in (("deep", two_layer_strength), ("shallow", shallow_strength)):
         found = curve(s, d, a0, TS)
         assert found.shape == (len(TS), len(CASES)) and found.dtype == np.float64
         np.testing.assert_allclose(found, run.ys[name], rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("curve", [two_layer, shallow])
+@pytest.mark.parametrize("curve", [two_layer_strength, shallow_strength])
 def test_late_times_are_the_end(curve):
     s, d, start = np.array([2.0, 0.5, 0.0, -1.0]), 0.5, np.array([1e-12, 5.0, 0.3, 0.3])
-    end = {two_layer: [4.0, 1.0, 0.0, 0.0], shallow: [4.0, 1.0, 0.0, -2.0]}[curve]
+    end = {two_layer_strength: [4.0, 1.0, 0.0, 0.0], shallow_strength: [4.0, 1.0, 0.0, -2.0]}[curve]
     np.testing.assert_allclose(curve(s, d, start, np.array([1e9]))[0], end, rtol=1e-12, atol=1e-8)
     assert np.isfinite(curve(s, d, np.zeros(4), np.logspace(0, 300, 50))).all(), "from nothing, ever after"
 
 
 @pytest.mark.parametrize("s", [1.1, 0.0, -0.7])
 @pytest.mark.parametrize("a0", [0.2, 0.0])
-@pytest.mark.parametrize("curve", [two_layer, shallow])
+@pytest.mark.parametrize("curve", [two_layer_strength, shallow_strength])
 def test_derivatives(curve, a0, s):
     """Also where a formula has a 0 in its denominator: at s = 0 and a0 = 0."""
 
@@ -71,7 +71,9 @@ def test_derivatives(curve, a0, s):
     for i, slope in enumerate(exact):
         near, far = ([x + sign * step * (i == j) for j, x in enumerate((s, 0.6, a0))] for sign in (1, -1))
         expected = (at(*near) - at(*far)) / (2 * step)
-        if curve is two_layer and i == 2 and a0 == 0:  # layers of equal and of opposite signs meet there: from above
+        if (
+            curve is two_layer_strength and i == 2 and a0 == 0
+        ):  # layers of equal and of opposite signs meet there: from above
             expected = at(s, 0.6, 1e-9) / 1e-9
         np.testing.assert_allclose(slope, expected, rtol=1e-7, atol=1e-9)
 
@@ -80,7 +82,7 @@ def test_time_is_the_inverse():
     s, d, a0 = np.array([0.3, 1.0, 2.5]), 0.4, np.array([1e-6, 1e-2, 0.1])
     for fraction in (0.1, 0.5, 0.999):
         times = two_layer_time(s, d, a0, fraction)
-        np.testing.assert_allclose(np.diagonal(two_layer(s, d, a0, times)), fraction * s / d, rtol=1e-9)
+        np.testing.assert_allclose(np.diagonal(two_layer_strength(s, d, a0, times)), fraction * s / d, rtol=1e-9)
     assert two_layer_time(1.0, 0.4, 2.0, 0.5) < 0, "it starts beyond"
     assert two_layer_time(1.0, 0.4, 0.0) == np.inf
     assert two_layer_time(1.0, 0.4, -0.1) == np.inf, "it never passes 0"
@@ -88,7 +90,7 @@ def test_time_is_the_inverse():
 
 
 def test_without_variance_growth_leaves_the_range_of_numbers():
-    np.testing.assert_array_equal(two_layer(1.0, 0.0, [0.1, 0.0, -0.1], [400.0, np.inf]), [[np.inf, 0, 0]] * 2)
+    np.testing.assert_array_equal(two_layer_strength(1.0, 0.0, [0.1, 0.0, -0.1], [400.0, np.inf]), [[np.inf, 0, 0]] * 2)
 
 
 # --- any balanced weights --------------------------------------------------------------------------------------------
@@ -140,9 +142,9 @@ def test_riccati_is_the_level_matrix(name):
     flow = rd.simulate(rd.reduce(network, task, weights, level="matrix"), ts, rtol=1e-11)
     U, V = task.modes.U, task.modes.V
     np.testing.assert_allclose(
-        np.einsum("ia,tij,ja->ta", U, exact.map, V), flow.observables["strength"][:, 0], atol=1e-8
+        np.einsum("ia,tij,ja->ta", U, exact.observables["map"], V), flow.observables["strength"][:, 0], atol=1e-8
     )
-    np.testing.assert_allclose(loss_of(task, exact.map), flow.observables["loss"], atol=1e-8)
+    np.testing.assert_allclose(loss_of(task, exact.observables["map"]), flow.observables["loss"], atol=1e-8)
     assert flow.observables["loss"][-1] < 0.8 * flow.observables["loss"][0]
 
 
@@ -157,9 +159,9 @@ def test_riccati_is_the_whole_flow():
     (b1, i1), (b2, i2) = flow.work.place["w1"], flow.work.place["w2"]
     W1, W2 = np.asarray(run.ys[b1])[:, i1], np.asarray(run.ys[b2])[:, i2]
     for found, wanted in (
-        (exact.map, W2 @ W1),
-        (exact.inner, W1.mT @ W1),
-        (exact.outer, W2 @ W2.mT),
+        (exact.observables["map"], W2 @ W1),
+        (exact.observables["inner"], W1.mT @ W1),
+        (exact.observables["outer"], W2 @ W2.mT),
     ):
         np.testing.assert_allclose(found, wanted, atol=1e-8)
 
@@ -170,10 +172,10 @@ def test_riccati_in_modes_is_the_sigmoid():
     weights = network.init(rd.init.Balanced(0.01), task=task, key=0)
     ts = np.linspace(0, 200, 50)
     exact, modes = solution(task, weights, ts), task.modes
-    a = two_layer(modes.S, modes.variances, 0.01**2, ts)
-    np.testing.assert_allclose(exact.map, np.einsum("ia,ta,ja->tij", modes.U, a, modes.V), atol=1e-10)
-    np.testing.assert_allclose(exact.inner, np.einsum("ia,ta,ja->tij", modes.V, a, modes.V), atol=1e-10)
-    np.testing.assert_allclose(exact.outer, np.einsum("ia,ta,ja->tij", modes.U, a, modes.U), atol=1e-10)
+    a = two_layer_strength(modes.S, modes.variances, 0.01**2, ts)
+    np.testing.assert_allclose(exact.observables["map"], np.einsum("ia,ta,ja->tij", modes.U, a, modes.V), atol=1e-10)
+    np.testing.assert_allclose(exact.observables["inner"], np.einsum("ia,ta,ja->tij", modes.V, a, modes.V), atol=1e-10)
+    np.testing.assert_allclose(exact.observables["outer"], np.einsum("ia,ta,ja->tij", modes.U, a, modes.U), atol=1e-10)
 
 
 def one_shot(task, weights, t):
@@ -196,12 +198,12 @@ def test_times_at_which_the_formula_in_one_shot_fails():
     task, _, weights = problem(4, 6, 5)
     s = task.modes.S[0]
     early, late, latest = 2 / s, 30 / s, 1e4
-    early_map, late_map, latest_map = solution(task, weights, [early, late, latest]).map
+    early_map, late_map, latest_map = solution(task, weights, [early, late, latest]).observables["map"]
     np.testing.assert_allclose(early_map, one_shot(task, weights, early), atol=1e-10)
     assert not np.allclose(one_shot(task, weights, late), late_map, atol=1e-8)
     assert not np.isfinite(one_shot(task, weights, latest)).any()
     np.testing.assert_allclose(latest_map, task.Y, atol=1e-8)
-    alone = solution(task, weights, [late]).map[0]
+    alone = solution(task, weights, [late]).observables["map"][0]
     np.testing.assert_allclose(alone, late_map, atol=1e-10, err_msg="save times before it must not matter")
 
 
@@ -211,7 +213,7 @@ def test_narrow_networks_learn_the_first_modes():
     for shape in ({"width": 2}, {"width": 8, "weight_rank": 2}):
         task, _, weights = problem(n_in=5, n_out=4, **shape)
         U, S, V = task.modes.U[:, :2], task.modes.S[:2], task.modes.V[:, :2]
-        found = solution(task, weights, [230 / task.modes.S[2], 1e3]).map
+        found = solution(task, weights, [230 / task.modes.S[2], 1e3]).observables["map"]
         np.testing.assert_allclose(found[-1], U * (S * task.num_examples) @ V.T, atol=1e-9)
 
 
@@ -230,7 +232,7 @@ def extrapolated(rows):
 def test_two_layer_where_exponentials_leave_the_range_of_numbers(s, d, a0):
     ts = np.linspace(0, 1000 / s, 301)[1:]
     expected = np.exp(-np.logaddexp(-2 * s * ts - np.log(a0), np.log(d) - np.log(s) + np.log(-np.expm1(-2 * s * ts))))
-    np.testing.assert_allclose(rd.exact.two_layer(s, d, a0, ts), expected, rtol=1e-12)
+    np.testing.assert_allclose(rd.exact.two_layer_strength(s, d, a0, ts), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("strength", [1e-20, 1e-60, 1e-300])
@@ -239,7 +241,7 @@ def test_riccati_knows_a_mode_however_small_beside_another(S, strength):
     """It grows as e^(2St) from where it starts, and passes S/2 when that has grown to S."""
     ts = np.linspace(0, 700 + 60, 39)
     weights = np.diag([strength**0.5, 1.0])
-    found = np.asarray(riccati(weights, weights, np.diag(S), ts).map)[:, [0, 1], [0, 1]]
+    found = np.asarray(riccati(weights, weights, np.diag(S), ts).observables["map"])[:, [0, 1], [0, 1]]
     start = np.array([strength, 1.0])
     sigmoid = S / (1 + np.exp(np.log(S / start) - 2 * np.multiply.outer(ts, S)) - np.exp(-2 * np.multiply.outer(ts, S)))
     np.testing.assert_allclose(found, sigmoid, rtol=1e-11)
@@ -269,7 +271,7 @@ def test_riccati_is_what_descent_tends_to():
         np.testing.assert_allclose(np.divide(off[-3:-1], off[-2:]), 2, rtol=0.01)
         np.testing.assert_allclose(extrapolated(found), wanted, atol=1e-8)
     losses = [np.asarray(run.observables["loss"]) for run in runs]
-    np.testing.assert_allclose(extrapolated(losses), loss_of(task, np.asarray(exact.map)), atol=1e-8)
+    np.testing.assert_allclose(extrapolated(losses), loss_of(task, np.asarray(exact.observables["map"])), atol=1e-8)
     assert losses[-1][-1] < 0.2 * losses[-1][0] and off[-1] > 1e-5
 
 
@@ -283,7 +285,7 @@ def test_riccati_inside_jax():
         """From weights of another size, balanced whatever `turn`; at times `t`."""
         rotation = jnp.eye(4) + turn * jnp.asarray(np.diag(np.ones(3), 1) - np.diag(np.ones(3), -1))
         rotation = jnp.linalg.inv(rotation.T) @ rotation  # Cayley
-        return riccati(size * W1 @ rotation, size * W2, sigma, t, variance=0.25).map[-1].ravel()
+        return riccati(size * W1 @ rotation, size * W2, sigma, t, variance=0.25).observables["map"][-1].ravel()
 
     point = (jnp.asarray(1.2), jnp.asarray(0.3), ts)
     np.testing.assert_allclose(jax.jit(last)(*point), last(*point), atol=1e-12)
@@ -307,9 +309,9 @@ def test_riccati_inside_jax():
         ({"w2": lambda W: W[0]}, r"`second` must be a matrix, but its shape is \(5,\)"),
         ({"sigma": lambda S: S.T}, r"they have \(5, 4\), \(3, 5\) and \(4, 3\)"),
         ({"ts": lambda ts: ts[::-1]}, r"`ts` must rise from 0 or later, but ts\[1\] = 1 is below 2\. Sort them"),
-        ({"ts": lambda ts: ts - 0.5}, r"ts\[0\] = -0\.5 is below 0"),
-        ({"ts": lambda ts: ts[0]}, r"`ts` must be the times, \(time,\), but its shape is \(\)"),
-        ({"ts": lambda ts: ts * np.nan}, r"`ts` must rise"),
+        ({"ts": lambda ts: ts - 0.5}, r"`ts` must be of at least 0, where the start is, but its smallest is -0\.5"),
+        ({"ts": lambda ts: ts[None]}, r"`ts` must be one time or a vector of times, but its shape is \(1, 3\)"),
+        ({"ts": lambda ts: ts * np.nan}, r"`ts` must be of at least 0.*nan"),
         ({"variance": lambda d: -d}, r"`variance` must be a positive number"),
     ],
 )  # fmt: skip
@@ -324,4 +326,5 @@ def test_riccati_refuses(change, says):
 def test_riccati_takes_weights_in_single_precision():
     task, _, weights = problem(4, 5, 3)
     single = {edge: np.asarray(w, np.float32) for edge, w in weights.items()}
-    np.testing.assert_allclose(solution(task, single, [5.0]).map, solution(task, weights, [5.0]).map, atol=1e-5)
+    one, other = (solution(task, given, [5.0]).observables["map"] for given in (single, weights))
+    np.testing.assert_allclose(one, other, atol=1e-5)

@@ -50,7 +50,7 @@ def test_loss_is_the_closed_form_at_eight_margins():
     for margin in MARGINS:
         for gating in ("linear", "xor") if margin else ("xor",):
             ts, found = run(margin, gating, 1e-3)
-            off = np.abs(found.observables["loss"] - exact.xor(margin, gating, 1e-3, ts)).max()
+            off = np.abs(found.observables["loss"] - exact.xor(margin, gating, 1e-3, ts).observables["loss"]).max()
             print(f"margin {margin}, {gating} gating: |loss - closed form| <= {off:.1e}")
             assert off < 1e-8 and found.observables["loss"][-1] < 0.05
 
@@ -58,7 +58,9 @@ def test_loss_is_the_closed_form_at_eight_margins():
 @pytest.mark.slow
 def test_loss_is_the_closed_form():
     ts, found = run(0.6, "xor", 1e-3)
-    np.testing.assert_allclose(found.observables["loss"], exact.xor(0.6, "xor", 1e-3, ts), atol=1e-8)
+    np.testing.assert_allclose(
+        found.observables["loss"], exact.xor(0.6, "xor", 1e-3, ts).observables["loss"], atol=1e-8
+    )
     assert found.observables["loss"][-1] < 0.05
 
 
@@ -66,10 +68,10 @@ def test_times_and_losses_are_inverse():
     for gating in ("linear", "xor"):
         for fraction in (0.5, 0.1):
             t = exact.xor_time(np.array([0.5, 1.0]), gating, 1e-4, fraction)
-            losses = jnp.diagonal(exact.xor(np.array([0.5, 1.0]), gating, 1e-4, t))
+            losses = jnp.diagonal(exact.xor_loss(np.array([0.5, 1.0]), gating, 1e-4, t))
             np.testing.assert_allclose(losses, fraction / 2, rtol=1e-9)
     assert exact.xor_time(0.0, "linear", 1e-4) == np.inf
-    np.testing.assert_array_equal(exact.xor(0.0, "linear", 1e-4, jnp.linspace(0, 99, 4)), 0.5)
+    np.testing.assert_array_equal(exact.xor_loss(0.0, "linear", 1e-4, jnp.linspace(0, 99, 4)), 0.5)
 
 
 def half_loss_time(margin, gating, a0):
@@ -172,7 +174,7 @@ def relu_and_twins(margin, key=0):
     for gating, groups in (("linear", ([0, 1], [2, 3])), ("xor", ([0], [1], [2], [3]))):
         s, d = exact.xor_statistics(margin, gating)
         if s > 0:
-            a = [exact.two_layer(s, d, joined.strength(g), ts) for g in groups]
+            a = [exact.two_layer_strength(s, d, joined.strength(g), ts) for g in groups]
             times[gating] = np.interp(-0.25, -np.mean([0.5 * (1 - each * d / s) ** 2 for each in a], axis=0), ts)
     return times, joined, trained
 

@@ -11,9 +11,9 @@ import racedyn as rd
 from racedyn import config
 from racedyn._interruptions import ending_signals, never_lost
 from racedyn._text import printable
-from racedyn.cli import commands as cli
 from racedyn.cli import main
 from racedyn.cli.failures import told
+from racedyn.cli.table import COMMANDS
 from racedyn.simulation import blocks as work
 from racedyn.training import descent
 
@@ -26,7 +26,7 @@ def raising(monkeypatch):
         def command(*_):
             raise error
 
-        monkeypatch.setattr(cli, "_doctor", command)
+        monkeypatch.setitem(COMMANDS, "doctor", COMMANDS["doctor"]._replace(function=command))
 
     return use
 
@@ -79,7 +79,7 @@ def test_signals_end_a_command_as_ctrl_c_does(name, code, monkeypatch, capsys):
         os.kill(os.getpid(), number)
         raise AssertionError("it went on")
 
-    monkeypatch.setattr(cli, "_doctor", command)
+    monkeypatch.setitem(COMMANDS, "doctor", COMMANDS["doctor"]._replace(function=command))
     before = signal.getsignal(number)
     signal.signal(number, signal.SIG_DFL)
     try:

@@ -43,8 +43,9 @@ def run(status=0, **more):
 
 SHOWN = {
     "Task(hierarchy of 64": TASK,
-    "RoutingTask(": ROUTES,
-    "ContextualTask(": rd.tasks.contextual(contexts=3),
+    "Task(routing": ROUTES,
+    "Routes(": ROUTES.structure,
+    "Contexts(": rd.tasks.contextual(contexts=3).structure,
     "Modes(64 modes, S from": TASK.modes,
     "Network(8 edges": NETWORK,
     "Network(15 edges, 14 gates": rd.networks.routing(ROUTES, width=64),

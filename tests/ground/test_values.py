@@ -36,9 +36,9 @@ DOORS = {
     "singular_values": lambda bad: rd.systems.Pathways(bad, (1,), 1.0, 0.1),
     "p": lambda bad: rd.systems.Pathways([2.0, 1.0], (1, 1), 1.0, bad),
     "y0": lambda bad: rd.from_function(lambda t, y, args: -y, bad),
-    "s": lambda bad: exact.two_layer(bad, 1.0, 0.1, [1.0]),
+    "a0": lambda bad: exact.two_layer(1.0, 1.0, bad, [1.0]),
     "ts": lambda bad: exact.shallow(1.0, 1.0, 0.1, bad),
-    "layers": lambda bad: exact.chain([1.0, 1.0], bad, ts=[1.0]),
+    "layers": lambda bad: exact.chain([1.0, 1.0], bad, [1.0]),
     "q": lambda bad: exact.converged([1.0, 1.0], (2, 2), bad, 0.1),
     "first": lambda bad: exact.riccati(bad, np.eye(2), np.eye(2), [1.0]),
     "margin": lambda bad: exact.xor_statistics(bad, "xor"),
@@ -92,9 +92,9 @@ def test_times_that_take_too_many_steps_are_refused():
 
 def test_layers_of_opposite_signs_never_pass_zero():
     ts = np.array([0.0, 1.0, 10.0, 100.0])
-    expected = exact.two_layer(1.0, 1.0, -0.01, ts)
+    expected = exact.two_layer_strength(1.0, 1.0, -0.01, ts)
     assert np.all(expected <= 0)
-    found = exact.riccati([[0.1]], [[-0.1]], [[1.0]], ts).map[:, 0, 0]
+    found = exact.riccati([[0.1]], [[-0.1]], [[1.0]], ts).observables["map"][:, 0, 0]
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-300)
 
 
@@ -118,17 +118,21 @@ def test_bases_of_one_side_or_of_no_pair_are_refused(bases, message):
 
 TIMES = jnp.array([0.0, 0.5, 2.0])
 INSIDE = {
-    "chain": lambda x: exact.chain(x * jnp.ones(2), 0.3 * jnp.ones((2, 2)), TIMES[1:], ts=TIMES).strength,
-    "chain, layers": lambda x: exact.chain(jnp.ones(2), x * jnp.ones((2, 2)), TIMES[1:], ts=TIMES).strength,
-    "two_layer": lambda x: exact.two_layer(x, jnp.ones(()), jnp.asarray(0.1), TIMES),
-    "shallow": lambda x: exact.shallow(x, jnp.ones(()), jnp.asarray(0.1), TIMES),
+    "chain": lambda x: exact.chain(x * jnp.ones(2), 0.3 * jnp.ones((2, 2)), TIMES).observables["loss"],
+    "chain, layers": lambda x: exact.chain(jnp.ones(2), x * jnp.ones((2, 2)), TIMES).observables["loss"],
+    "two_layer": lambda x: exact.two_layer(x, jnp.ones(()), jnp.asarray(0.1), TIMES).observables["loss"],
+    "shallow": lambda x: exact.shallow(x, jnp.ones(()), jnp.asarray(0.1), TIMES).observables["loss"],
     "two_layer_time": lambda x: exact.two_layer_time(x, jnp.ones(()), jnp.asarray(0.1), jnp.asarray(0.4)),
-    "xor": lambda x: exact.xor(jnp.asarray(0.7), "xor", x, TIMES),
+    "xor": lambda x: exact.xor(jnp.asarray(0.7), "xor", x, TIMES).observables["loss"],
     "xor_time": lambda x: exact.xor_time(jnp.asarray(0.7), "xor", x, jnp.asarray(0.3)),
-    "riccati": lambda x: exact.riccati(0.1 * jnp.eye(2), 0.1 * jnp.eye(2), x * jnp.diag(TIMES[1:]), TIMES).map,
-    "riccati, times": lambda x: exact.riccati(0.1 * jnp.eye(2), 0.1 * jnp.eye(2), jnp.diag(TIMES[1:]), x * TIMES).map,
+    "riccati": lambda x: exact.riccati(0.1 * jnp.eye(2), 0.1 * jnp.eye(2), x * jnp.diag(TIMES[1:]), TIMES).observables[
+        "loss"
+    ],
+    "riccati, times": lambda x: exact.riccati(0.1 * jnp.eye(2), 0.1 * jnp.eye(2), jnp.eye(2), x * TIMES).observables[
+        "loss"
+    ],
     "converged": lambda x: exact.converged(x, (3, 3), jnp.ones(2), TIMES[1:]).strength,
-    "trajectory": lambda x: exact.trajectory(x, (3, 3), jnp.ones(2), 0.1 * TIMES[1:], ts=TIMES).strength,
+    "trajectory": lambda x: exact.trajectory(x, (3, 3), jnp.ones(2), 0.1 * TIMES[1:], TIMES).observables["loss"],
 }
 
 

@@ -10,7 +10,13 @@ import pytest
 import racedyn as rd
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-SLOW = {"rd.systems.Piecewise"}  # compile for long; five at most
+SLOW = {  # compile for long; five at most
+    "rd.Observable",
+    "rd.exact.contextual",
+    "rd.exact.routing",
+    "rd.exact.trajectory",
+    "rd.systems.Piecewise",
+}
 MISSING: set[str] = set()  # still without an example: to shrink to nothing
 
 

@@ -42,7 +42,7 @@ def test_two_layers_of_any_size_and_sign():
         ts = np.linspace(0, rng.uniform(1, 30), POINTS)  # of 1/|s|
         latest = max(latest, ts[-1] / abs(s))
         wanted = end * two_layer_by_ode(np.sign(s), 1.0 if d else 0.0, a0 / end, ts)
-        found = np.asarray(exact.two_layer(s, d, a0, ts / abs(s)))
+        found = np.asarray(exact.two_layer_strength(s, d, a0, ts / abs(s)))
         worst = max(worst, np.abs(found / wanted - 1).max())
     print(f"two_layer: {kinds}, latest {latest:.1e} tau, off by {worst:.1e}")
     assert worst < 1e-8
@@ -67,14 +67,14 @@ def test_chains_and_shallow_ones_of_any_size():
 
         solved = solve_ivp(field, (0, ts[-1]), np.log(np.abs(w / size)), "LSODA", t_eval=ts, rtol=1e-12, atol=1e-12)
         wanted = size**3 * np.prod(signs[:, None] * np.exp(solved.y), axis=0)
-        found = np.asarray(exact.chain([s], w[:, None], [d], ts=ts / rate).strength)[:, 0]
+        found = np.asarray(exact.chain([s], w[:, None], ts / rate, variances=[d]).observables["strength"])[:, 0, 0]
         worst = max(worst, np.abs(found / wanted - 1).max())
     for _ in range(30):
         s, d, b0 = decades(rng, -8, 8, 3) * [rng.choice([1, -1]), rng.random() > 0.1, rng.choice([1, -1])]
         ts = decades(rng, -3, 12, POINTS)
         wanted = b0 * np.exp(-d * ts) + (-s / d * np.expm1(-d * ts) if d else s * ts)
         size = np.abs(b0) * np.exp(-d * ts) + np.abs(s) * np.minimum(ts, 1 / d if d else np.inf)
-        worst = max(worst, (np.abs(np.asarray(exact.shallow(s, d, b0, ts)) - wanted) / size).max())
+        worst = max(worst, (np.abs(np.asarray(exact.shallow_strength(s, d, b0, ts)) - wanted) / size).max())
     print(f"chain, shallow: off by {worst:.1e}")
     assert worst < 1e-8
 
@@ -96,7 +96,9 @@ def test_races(depths):
         at = np.unique(np.linspace(0, len(t) - 1, POINTS).astype(int))
         at = np.concatenate([at, np.full(POINTS - len(at), at[-1])])
         size = max(S, np.abs(K[0]).max())
-        found = exact.trajectory([rate * S], depths, q, p, [rate], ts=t[at] / rate).strength[..., 0]
+        found = exact.trajectory([rate * S], depths, q, p, t[at] / rate, variances=[rate]).observables["strength"][
+            ..., 0
+        ]
         worst["exact"] = max(worst["exact"], np.abs(found - K[at]).max() / size)
         race = rd.systems.Pathways([rate * S], depths, q, p, [rate])
         run = rd.simulate(race, (t[at] - 1) / rate, t0=-1 / rate, rtol=1e-10, max_steps=100_000)

@@ -333,7 +333,7 @@ def test_every_kind_of_task(section, same):
 def test_gated_kinds_are_their_builders():
     task = job.build_task(config.Routing(domains=4, trained=2, pattern="regular", key=3))
     same = tasks.routing(4, 2, pattern="regular", key=3)
-    np.testing.assert_array_equal(task.routes, same.routes)
+    np.testing.assert_array_equal(task.structure.routes, same.structure.routes)
     network = job.build_network(config.RoutingPathways(width=5, hidden_layers=2, sharing=("shared", 2)), task)
     assert network.edges == networks.routing(same, 5, 2, ("shared", 2)).edges
     xor = job.build_task(config.Xor(margin=0.5))

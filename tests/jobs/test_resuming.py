@@ -149,7 +149,9 @@ def test_a_theory_that_is_refused_late_says_what_is_kept(tmp_path, monkeypatch, 
     monkeypatch.setattr(job, "simulate", refused)
     (tmp_path / "mine.toml").write_text(config.as_toml(settings()))
     assert main(["run", str(tmp_path / "mine.toml"), "--out", str(tmp_path)]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    # Where the machine is slow, that it compiles too; nothing else.
+    *before, line = capsys.readouterr().err.splitlines()
+    assert all(other.startswith("train: ") for other in before), before
     assert "must be other" in line and "mine.h5.partial has what was trained: --resume goes on from it." in line
 
 

@@ -181,9 +181,9 @@ GOOD = NET.init(rd.init.Gaussian(0.1), key=0)
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: rd.networks.parallel(TASK, depths=(0,), width=5), r"`depths` must be a whole number of at least 1"),
-        (lambda: rd.networks.parallel(TASK, depths=(), width=5), r"`depths` must name at least one pathway"),
-        (lambda: rd.networks.parallel(TASK, depths=2, width=5), r"a list with the depth of each pathway, but it is 2"),
+        (lambda: rd.networks.parallel(TASK, depths=(0,), width=5), r"`depths` must be one whole number of .* one is 0"),
+        (lambda: rd.networks.parallel(TASK, depths=(), width=5), r"`depths` must be one whole number of .* it is empty"),
+        (lambda: rd.networks.parallel(TASK, depths=2, width=5), r"`depths` must be one whole number of .*, but it is 2"),
         (lambda: rd.networks.parallel(TASK, depths=(2, 2), width=2.5), r"`width` must be a whole number .*it is 2.5"),
         (lambda: rd.networks.parallel(TASK, depths=(2, 2), width=0), r"`width` must be a whole number of at least 1"),
         (lambda: rd.networks.parallel(TASK, depths=(2, 2), width=-3), r"at least 1, but it is -3"),

@@ -133,16 +133,17 @@ def test_responses_are_of_one_input_at_a_time_whatever_the_gates():
     task = rd.tasks.routing(4, 2)
     network = rd.networks.routing(task, 5, sharing=2)
     weights = network.init(rd.init.Gaussian(0.5), key=0)
-    items = dict.fromkeys(task.inputs, task.items)
+    some_items = task.structure.items
+    items = dict.fromkeys(task.inputs, some_items)
     found = reps.responses(network, weights, items, "2_2_1_h1")
     assert found.shape == (5, 16)
-    expected = [0 * task.items[:1] + np.zeros((5, 1))] * 2 + [weights[f"2_2_1_in{i}"] @ task.items for i in (3, 4)]
+    expected = [0 * some_items[:1] + np.zeros((5, 1))] * 2 + [weights[f"2_2_1_in{i}"] @ some_items for i in (3, 4)]
     np.testing.assert_allclose(found, np.concatenate(expected, axis=1), atol=1e-14)
     # Route 3 -> 2 opens this pathway and the input x3 alone.
     route = reps.responses(network, weights, items, "2_2_1_h1", context=2 * 4 + 1)
     np.testing.assert_allclose(route[:, 8:12], found[:, 8:12], atol=1e-14)
     assert not route[:, :8].any() and not route[:, 12:].any()
-    some = reps.responses(network, weights, {"x4": task.items[:, :3]}, "2_2_1_h2")
+    some = reps.responses(network, weights, {"x4": task.structure.items[:, :3]}, "2_2_1_h2")
     np.testing.assert_allclose(some, weights["2_2_1_hidden"] @ found[:, 12:15], atol=1e-14)
 
 
@@ -212,7 +213,7 @@ def test_small_weights_come_to_share_what_large_ones_do_not():
     """[Saxe22] figs. 4g, 6c on the scale of a test, M = 5, K = 3."""
     task = rd.tasks.routing(5, 3)
     network = rd.networks.routing(task, 32)
-    items = dict.fromkeys(task.inputs, task.items)
+    items = dict.fromkeys(task.inputs, task.structure.items)
     found = {}
     for scale in (0.2, 2.5):
         weights = network.init(rd.init.Orthogonal(scale), key=0)

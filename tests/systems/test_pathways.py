@@ -210,7 +210,7 @@ def test_solve_works_under_vmap_and_jit():
     [
         (
             lambda: Pathways([1.0], (0,), 1.0, 0.1),
-            r"`depths` must be whole numbers of at least 1, or numbers above 2, but one is 0",
+            r"`depths` must be one whole number of at least 1 per pathway, or a number above 2, but one is 0",
         ),
         (lambda: Pathways([1.0], (1.5,), 0.5, 0.1), r"but one is 1\.5"),
         (lambda: Pathways([1.0], (2.5,), -0.5, 0.1), r"`q` must be above 0 in a pathway of depth 2\.5"),

@@ -47,7 +47,7 @@ def _precision() -> Iterator[Row]:
     kept = bool(jax.jit(lambda x: (x + 2.0**-40) - x)(one) != 0)
     verdict = "on" if kept else 'OFF: add jax.config.update("jax_enable_x64", True) at the start'
     yield "float64", verdict
-    precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+    precision = getattr(jax.config, "jax_default_matmul_precision", None)
     yield "matrix products", str(precision or "the device's default precision")
 
 

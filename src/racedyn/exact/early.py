@@ -57,7 +57,14 @@ def early_pathways(
 
     `first` (n, n_in), `second` (1, n): weights; `X` (n_in, P), `Y` (1, P): one example per column.
     Raises `ValueError` for shapes that don't fit, and `RuntimeError` for a neuron that does not
-    settle, or whose gates do not where several are at their kink at once."""
+    settle, or whose gates do not where several are at their kink at once.
+
+        >>> task = rd.tasks.xor(margin=0.5)
+        >>> first = 1e-3 * np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+        >>> found = rd.exact.early_pathways(first, np.full((1, 2), 1e-3), task.X, task.Y)
+        >>> found.active.astype(int).tolist()  # one joins XoR gating, the other linear gating
+        [[1, 0, 0, 0], [1, 1, 0, 0]]
+    """
     first, second, X, Y = (
         as_matrix(name, a) for name, a in (("first", first), ("second", second), ("X", X), ("Y", Y))
     )

@@ -10,37 +10,32 @@ and Sigma_x = d I make the gradient flow a matrix Riccati equation ([Fukumizu98]
 Phi has eigenvalues (e^(2 lambda t) - 1) / (2 lambda), or t where lambda = 0, so that neither F nor
 the weights need full rank."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
-from racedyn._checks import as_real, check_finite, check_positive, fail
-from racedyn._text import brief
-from racedyn._types import Array, ArrayLike, Times
+from racedyn._checks import as_real, check_finite, check_is, check_positive, check_shape, fail
+from racedyn._types import MODE, PATH, Array, ArrayLike, Times
+from racedyn.exact.solution import flow_times, solution
 from racedyn.exact.two_layer import phi
+from racedyn.networks import Network
+from racedyn.paths import observe_paths
+from racedyn.tasks import Modes
+from racedyn.trajectory import Trajectory
 
 MAX_STEPS = 2**20  # from one time to the next, of the length 1/S: some seconds
 
 
-class RiccatiSolution(NamedTuple):
-    """`map` = W2 W1 (time, n_out, n_in); `inner` = W1^T W1 (time, n_in, n_in), the Gram matrix of
-    what one-hot inputs are represented by in the hidden layer; `outer` = W2 W2^T (time, n_out,
-    n_out)."""
-
-    map: Array
-    inner: Array
-    outer: Array
-
-    def __repr__(self) -> str:
-        return brief(self)
-
-
 def riccati(
-    first: ArrayLike, second: ArrayLike, sigma_yx: ArrayLike, ts: Times, *, variance: float = 1.0
-) -> RiccatiSolution:
+    first: ArrayLike,
+    second: ArrayLike,
+    sigma_yx: ArrayLike,
+    ts: Times,
+    *,
+    variance: float = 1.0,
+    modes: Modes | None = None,
+) -> Trajectory:
     """The map and both Gram matrices of a two-layer linear network from balanced weights, at `ts`.
 
     **Arguments:**
@@ -50,25 +45,70 @@ def riccati(
     - `sigma_yx`: Sigma_yx (n_out, n_in), of any rank.
     - `ts`: (time,) flow times in units of tau, rising from 0 or later; at most a million 1/S apart.
     - `variance`: d, where Sigma_x = d I. One-hot inputs of P items have 1/P.
+    - `modes`: those in which strengths are read; they give the floor of the loss, too.
+
+    Observables: `map` = W2 W1 (time, output, input); `inner` = W1^T W1 (time, input, input), the
+    Gram matrix of what one-hot inputs are represented by in the hidden layer; `outer` = W2 W2^T
+    (time, output, output); `loss` (time,). With `modes` also `strength` (time, path, mode),
+    `off_diagonal` (time, path) and `group_strength` (time, path, group) of the one path, as `train`
+    has them.
 
     Raises `ValueError` for shapes that do not fit, weights that are not balanced, and times that
     fall, are negative or too far apart (unless they are traced: then what lies too far is NaN).
     What the weights hold of a mode below the rounding of their entries (1e-16 of the largest that
     add up to it) can't be told from none: it never grows. Works under `jit`, `vmap` and `jvp`;
-    derivatives in `sigma_yx` need singular values that differ, as in an eigenbasis."""
-    first, second, sigma_yx, ts = (
+    derivatives in `sigma_yx` need singular values that differ, as in an eigenbasis.
+
+        >>> W = 0.1 * np.eye(2)  # both layers
+        >>> run = rd.exact.riccati(W, W, np.diag([3.0, 1.0]), ts=[0.0, 1.0, 9.0])
+        >>> run["map"][:, 1, 1].round(3).tolist()
+        [0.01, 0.069, 1.0]
+    """
+    first, second, sigma_yx = (
         jnp.asarray(as_real(name, x))
-        for name, x in (("first", first), ("second", second), ("sigma_yx", sigma_yx), ("ts", ts))
+        for name, x in (("first", first), ("second", second), ("sigma_yx", sigma_yx))
     )
-    _check(first, second, sigma_yx, ts)
-    variance = check_positive("variance", variance)
-    return _solution(*(jnp.asarray(x, float) for x in (first, second, sigma_yx, ts, variance)))
+    t = flow_times(ts)
+    _check(first, second, sigma_yx, t)
+    d = check_positive("variance", variance)
+    W, inner, outer = _grams(*(jnp.asarray(x, float) for x in (first, second, sigma_yx, t, d)))
+    sigma = jnp.asarray(sigma_yx, float)
+    floor = 0.0 if modes is None else modes.floor
+    loss = d / 2 * jnp.sum((W - sigma / d) ** 2, axis=(1, 2)) + floor
+    return solution(
+        f"two_layer of {sigma.shape[1]} inputs and {sigma.shape[0]} outputs",
+        t,
+        {"loss": loss, "map": W, "inner": inner, "outer": outer}
+        | ({} if modes is None else _read(W, modes)),
+        {
+            "map": ("output", "input"),
+            "inner": ("input", "input"),
+            "outer": ("output", "output"),
+            "strength": (PATH, MODE),
+            "off_diagonal": (PATH,),
+            "group_strength": (PATH, "group"),
+        },
+        solver="matrix Riccati equation",
+        modes=modes,
+    )
+
+
+def _read(W: Array, modes: Modes) -> dict[str, Array]:
+    """Observables of maps (time, n_out, n_in) as those of one path."""
+    check_is("modes", modes, Modes, "be Modes", "task.modes has those of a task.")
+    n_out, n_in = W.shape[1:]
+    for name, basis, rows in (("U", modes.U, n_out), ("V", modes.V, n_in)):
+        check_shape(f"modes.{name}", basis, (rows, None), f"have {rows} rows")
+    one = Network({"input": n_in, "output": n_out}, {"w": ("input", "output")})
+    pair = {("input", "output"): modes}
+    return jax.vmap(lambda map: observe_paths(one, {"w": map}, pair, one.paths()))(W)
 
 
 @jax.jit
-def _solution(
+def _grams(
     first: Array, second: Array, sigma_yx: Array, ts: Array, variance: Array
-) -> RiccatiSolution:
+) -> tuple[Array, Array, Array]:
+    """W2 W1, W1^T W1 and W2 W2^T at all times."""
     n_in = first.shape[1]
     rates, basis = jnp.linalg.eigh(
         jnp.block(
@@ -84,7 +124,7 @@ def _solution(
     _, rows = jax.lax.scan(to_next_time, start, jnp.diff(ts, prepend=0.0))
     Q = basis @ rows
     gram = Q @ Q.mT
-    return RiccatiSolution(gram[:, n_in:, :n_in], gram[:, :n_in, :n_in], gram[:, n_in:, n_in:])
+    return gram[:, n_in:, :n_in], gram[:, :n_in, :n_in], gram[:, n_in:, n_in:]
 
 
 def _advanced(Q: Array, rates: Array, variance: Array, duration: Array) -> Array:
@@ -136,8 +176,7 @@ def _narrowed(Q: Array) -> Array:
 
 def _check(first: Array, second: Array, sigma_yx: Array, ts: Array) -> None:
     for name, matrix in (("first", first), ("second", second), ("sigma_yx", sigma_yx)):
-        if matrix.ndim != 2 or 0 in matrix.shape:
-            fail(name, "be a matrix", f"its shape is {matrix.shape}")
+        check_shape(name, matrix, (None, None), "be a matrix")
         if not isinstance(matrix, jax.core.Tracer):
             check_finite(name, np.asarray(matrix))
     if second.shape[1] != len(first) or sigma_yx.shape != (len(second), first.shape[1]):
@@ -146,8 +185,6 @@ def _check(first: Array, second: Array, sigma_yx: Array, ts: Array) -> None:
             "have shapes (n_hidden, n_in), (n_out, n_hidden) and (n_out, n_in)",
             f"they have {first.shape}, {second.shape} and {sigma_yx.shape}",
         )
-    if ts.ndim != 1:
-        fail("ts", "be the times, (time,)", f"its shape is {ts.shape}")
     if not isinstance(ts, jax.core.Tracer):
         rising = np.diff(np.asarray(ts, float), prepend=0.0) >= 0
         if not rising.all():

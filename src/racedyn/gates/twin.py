@@ -89,11 +89,11 @@ def twin(
     `ValueError` for another network, a step that was not saved, and where no neuron is on.
 
         >>> task = rd.tasks.hierarchy(items=4)
-        >>> network = rd.networks.chain(task, depth=2, width=5, activation="relu")
+        >>> network = rd.networks.chain(task, depth=2, width=8, activation="relu")
         >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
         >>> twin = rd.gates.twin(network, task, weights)
         >>> print(twin.network)
-        linear network (input 4, output 7, 1 hidden layers of 5 units), 2 edges, 4 contexts
+        linear network (input 4, output 7, 1 hidden layers of 8 units), 2 edges, 4 contexts
         >>> a = rd.representations.activity(network, task, weights, node="output")
         >>> np.allclose(a, rd.representations.activity(twin.problem, node="output"))
         True

@@ -18,6 +18,7 @@ from racedyn.networks.layers import from_layers
 from racedyn.networks.network import Network, Node
 from racedyn.networks.problem import Problem
 from racedyn.networks.problem import the_three as the_three
+from racedyn.networks.routing import group_size as group_size
 from racedyn.networks.routing import routing
 from racedyn.networks.units import split_units
 from racedyn.networks.xor import xor

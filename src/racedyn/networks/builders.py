@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_list, check_is, check_name, check_positive_int, fail
+from racedyn._checks import DEPTH, check_depths, check_is, check_name, check_positive_int, fail
 from racedyn.networks.activations import ACTIVATIONS
 from racedyn.networks.network import Network, Node
 from racedyn.tasks import Task
@@ -25,7 +25,7 @@ def chain(
         >>> {edge: network.shape(edge) for edge in network.edges}
         {'w1': (6, 4), 'w2': (5, 6), 'w3': (7, 5)}
     """
-    check_positive_int("depth", depth, _DEPTH)
+    check_positive_int("depth", depth, DEPTH)
     return _pathways(
         task,
         [depth],
@@ -56,12 +56,7 @@ def parallel(
         >>> network.paths()
         (('w1_1', 'w1_2'), ('w2_1', 'w2_2', 'w2_3'))
     """
-    depths = as_list(
-        "depths", depths, "be a list with the depth of each pathway", "For two: depths=(4, 4)."
-    )
-    depths = [check_positive_int("depths", depth, _DEPTH) for depth in depths]
-    if not depths:
-        fail("depths", "name at least one pathway", "it is empty")
+    depths = check_depths(depths)
     per_pathway = list(width) if _several(width) else [width] * len(depths)  # type: ignore[arg-type]
     if len(per_pathway) != len(depths):
         fail(
@@ -73,9 +68,6 @@ def parallel(
         _layer_widths("width", w, depth) for w, depth in zip(per_pathway, depths, strict=True)
     ]
     return _pathways(task, depths, widths, activation, activate_last, lambda a, l: f"{a}_{l}")
-
-
-_DEPTH = "Depth counts weight matrices: 1 is a shallow pathway, 2 has one hidden layer."
 
 
 def _layer_widths(argument: str, width: Any, depth: int) -> list[int]:

@@ -7,14 +7,12 @@ from itertools import combinations
 
 import numpy as np
 
-from racedyn._checks import check_positive_int, fail, shown
+from racedyn._checks import check_positive_int, fail
 from racedyn.networks.network import Network
-from racedyn.tasks import ContextualTask
+from racedyn.tasks import Task, contexts_of
 
 
-def contextual(
-    task: ContextualTask, active: int | Sequence[int] | None = None, width: int = 100
-) -> Network:
+def contextual(task: Task, active: int | Sequence[int] | None = None, width: int = 100) -> Network:
     """A common pathway, and one for each set of `active` contexts, two layers each ([Jarvis25]
     figs. 3, 5).
 
@@ -34,8 +32,7 @@ def contextual(
         >>> {node: table.astype(int).tolist() for node, table in network.node_gates.items()}
         {'h_1': [1, 0, 0], 'h_2': [0, 1, 0], 'h_3': [0, 0, 1]}
     """
-    if not isinstance(task, ContextualTask):
-        fail("task", "be one of tasks.contextual", f"it is {shown(task)}", error=TypeError)
+    contexts_of(task)
     width, contexts = check_positive_int("width", width), task.num_contexts
     sizes: list[int] = [contexts - 1]
     if active is not None:

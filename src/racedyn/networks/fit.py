@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, check_is, check_name, fail
+from racedyn._checks import as_real, check_finite, check_is, check_name, check_shape, fail
 from racedyn._types import Weights
 from racedyn.networks.network import Network
 from racedyn.tasks import Task
@@ -161,14 +161,14 @@ def _arrays(network: Network, weights: Mapping[str, Any]) -> Weights:
                 f"{edge!r} is missing",
             )
         array = jnp.asarray(as_real(f"weights[{edge!r}]", weights[edge]))
-        if array.shape != network.shape(edge):
-            source, target = network.edges[edge]
-            fail(
-                f"weights[{edge!r}]",
-                f"have shape {network.shape(edge)} (units of {target!r}, units of {source!r})",
-                f"its shape is {array.shape}",
-                "Weights multiply columns from the left.",
-            )
+        source, target = network.edges[edge]
+        check_shape(
+            f"weights[{edge!r}]",
+            array,
+            network.shape(edge),
+            f"have shape {network.shape(edge)} (units of {target!r}, units of {source!r})",
+            "Weights multiply columns from the left.",
+        )
         if not jnp.issubdtype(array.dtype, jnp.floating):
             fail(f"weights[{edge!r}]", "hold real numbers", f"its dtype is {array.dtype}")
         checked[edge] = array

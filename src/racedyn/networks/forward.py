@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
-from racedyn._checks import as_real, check_mapping, check_name, fail
+from racedyn._checks import as_real, check_mapping, check_name, check_shape, fail
 from racedyn._types import Array, Weights
 from racedyn.networks.activations import ACTIVATIONS
 from racedyn.networks.fit import traceable_weights
@@ -38,13 +37,13 @@ def forward(
                 f"have an array for every input ({', '.join(network.inputs)})",
                 f"{node!r} is missing",
             )
-        shape = np.shape(as_real(f"inputs[{node!r}]", inputs[node]))
-        if len(shape) != 2 or shape[0] != network.nodes[node].width:
-            fail(
-                f"inputs[{node!r}]",
-                f"be ({network.nodes[node].width}, P), one example per column",
-                f"its shape is {shape}",
-            )
+        width = network.nodes[node].width
+        check_shape(
+            f"inputs[{node!r}]",
+            as_real(f"inputs[{node!r}]", inputs[node]),
+            (width, None),
+            f"be ({width}, P), one example per column",
+        )
     dtype = next(iter(weights.values())).dtype
     inputs = {
         node: jnp.asarray(as_real(f"inputs[{node!r}]", rows)).astype(dtype)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_list, check_name, check_positive_int, fail, shown
+from racedyn._checks import as_list, check_name, check_positive_int, fail
 from racedyn.networks.network import Network
-from racedyn.tasks import RoutingTask
+from racedyn.tasks import Task, routes_of
 
 
 def routing(
-    task: RoutingTask,
+    task: Task,
     width: int = 64,
     hidden_layers: int = 1,
     sharing: str | int | Sequence[str | int] = "shared",
@@ -42,8 +42,7 @@ def routing(
         >>> print(rd.networks.routing(task, width=8, sharing="dedicated"))
         linear network (x1 4, x2 4, y1 7, y2 7, 8 hidden layers of 8 units), 12 edges, 4 contexts
     """
-    if not isinstance(task, RoutingTask):
-        fail("task", "be one of tasks.routing", f"it is {shown(task)}", error=TypeError)
+    routes = routes_of(task)
     rank = task.pair_modes("x1", "y1").num
     if check_positive_int("width", width) < rank:
         warnings.warn(
@@ -52,20 +51,20 @@ def routing(
             stacklevel=2,
         )
     hidden_layers = check_positive_int("hidden_layers", hidden_layers)
-    domains = task.domains
+    domains = routes.domains
     one = isinstance(sharing, str | int | np.integer)
     schemes = (
         [sharing]
         if one
         else as_list("sharing", sharing, "be a scheme, or a list of them", "For example 'shared'.")
     )
-    sizes = [_group_size(scheme, domains) for scheme in schemes]
+    sizes = [group_size(scheme, domains) for scheme in schemes]
     if not sizes or len(set(sizes)) < len(sizes):
         fail("sharing", "name at least one scheme, each once", f"it is {sharing!r}")
     contexts = np.arange(domains**2)
     at_input, at_output = contexts // domains, contexts % domains
     x, y = ([f"{letter}{i + 1}" for i in range(domains)] for letter in "xy")
-    nodes = dict.fromkeys(x, len(task.items))
+    nodes = dict.fromkeys(x, len(routes.items))
     edges: dict[str, tuple[str, str]] = {}
     gates = {node: at_input == i for i, node in enumerate(x)} | {
         node: at_output == j for j, node in enumerate(y)
@@ -87,15 +86,15 @@ def routing(
             if groups > 1:
                 gates |= dict.fromkeys(chain, (at_input // size == a) & (at_output // size == b))
     return Network(
-        nodes | dict.fromkeys(y, len(task.features)),
+        nodes | dict.fromkeys(y, len(routes.features)),
         edges,
         node_gates=gates,
         num_contexts=domains**2,
     )
 
 
-def _group_size(scheme: Any, domains: int) -> int:
-    """Domains on each side of a pathway."""
+def group_size(scheme: Any, domains: int) -> int:
+    """Domains on each side of a pathway in this scheme of sharing."""
     if isinstance(scheme, str):
         return {"shared": domains, "dedicated": 1}[
             check_name("sharing", scheme, ("shared", "dedicated"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from racedyn._checks import as_matrix, fail, shown
+from racedyn._checks import as_matrix, check_shape, fail, shown
 from racedyn._text import brief
 from racedyn._types import Path
 from racedyn.networks import Gating, Network, check_task, gate_groups
@@ -304,13 +304,7 @@ def _residual(
     ):
         shape = targets[known.target].shape[0], task.inputs[known.source].shape[0]
         W = as_matrix(f"given[{path}]", W)
-        if W.shape != shape:
-            fail(
-                f"given[{path}]",
-                f"have shape {shape}",
-                f"its shape is {W.shape}",
-                "Rows are outputs.",
-            )
+        check_shape(f"given[{path}]", W, shape, f"have shape {shape}", "Rows are outputs.")
         gate = np.zeros(gating.num_groups)
         gate[known.groups] = known.values
         targets[known.target] -= gate[group] * (W @ task.inputs[known.source])

@@ -51,7 +51,7 @@ def loss(
     with style.context():
         ax = style.new_axes(1, 1, (3.4, 2.4))[0] if ax is None else ax
         for name, runs in curves:
-            dashed = style.kind(runs[0]) == "simulate" and len(curves) > 1
+            dashed = style.kind(runs[0]) in style.THEORY and len(curves) > 1
             seeds.draw(
                 ax,
                 runs[0].ts,

@@ -71,7 +71,7 @@ def phase_plane(
         width = 1.1 if len(lanes) <= _FEW else 0.6
         for kind, K in lanes:
             look = {"color": colours[_winner(K)], "linewidth": width}
-            dashed = kind == "simulate" and "train" in kinds
+            dashed = kind in style.THEORY and "train" in kinds
             ax.plot(*K.T, linestyle="--" if dashed else "-", zorder=2.5 if dashed else 2, **look)
             ax.plot(
                 *K[0],
@@ -205,7 +205,7 @@ def _handles(colours: Sequence[Any], winners: set[int], kinds: set[str]) -> list
         Line2D([], [], color=colours[a], label=f"pathway {a + 1} ends stronger")
         for a in sorted(winners)
     ]
-    if kinds >= {"train", "simulate"}:
+    if "train" in kinds and kinds & style.THEORY:
         handles += [Line2D([], [], color="0.3", linestyle="-", label="trained")]
         handles += [Line2D([], [], color="0.3", linestyle="--", label="theory")]
     return handles

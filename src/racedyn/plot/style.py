@@ -129,9 +129,12 @@ def row_markers(ts: Any) -> dict[str, Any]:
     return {"marker": "o", "markersize": 2.5} if len(ts) <= FEW_ROWS else {}
 
 
+THEORY = {"simulate", "exact"}  # kinds of runs
+
+
 def kind(trajectory: Trajectory) -> str:
-    """Where it comes from: "simulate" (theory), "train" (trained), ...; "run" where that is not
-    known.
+    """Where it comes from: "simulate" (theory), "exact" (closed form), "train" (trained), ...;
+    "run" where that is not known.
     """
     return "run" if trajectory.provenance is None else trajectory.provenance.kind
 
@@ -142,7 +145,8 @@ def name_of(trajectory: Trajectory, index: int, all_of_them: Sequence[Trajectory
     """
     same = [other for other in all_of_them if kind(other) == kind(trajectory)]
     number = sum(kind(other) == kind(trajectory) for other in all_of_them[: index + 1])
-    word = {"simulate": "theory", "train": "trained"}.get(kind(trajectory), kind(trajectory))
+    words = {"simulate": "theory", "exact": "closed form", "train": "trained"}
+    word = words.get(kind(trajectory), kind(trajectory))
     return word if len(same) == 1 else f"{word} {number}"
 
 

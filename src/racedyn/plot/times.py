@@ -59,7 +59,7 @@ def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajector
             missing = int(np.sum(~times.known & ~vague))
             colour, theory = (
                 colours[i % len(colours)],
-                style.kind(run) == "simulate" and len(curves) > 1,
+                style.kind(run) in style.THEORY and len(curves) > 1,
             )
             ax.loglog(
                 places,

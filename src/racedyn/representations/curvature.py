@@ -9,13 +9,15 @@ import jax.numpy as jnp
 
 from racedyn._checks import check_positive, check_positive_int
 from racedyn._text import brief
-from racedyn._types import Array, Weights
+from racedyn._types import Array, ArrayLike, Weights
 from racedyn.networks import Network, check_task, check_weights, forward
 from racedyn.representations.hidden import on_device
 from racedyn.tasks import Task
 
 ITERATIONS = 128  # products at most: spectra of trained networks need 10 to 40
-TOLERANCE = 1e-4  # of the residual; the eigenvalue's own error goes with its square
+# Of the residual, which bounds the eigenvalue's error; where eigenvalues lie apart that goes with
+# its square.
+TOLERANCE = 1e-4
 STRIDE = 8  # iterations between two looks at the residual
 
 
@@ -74,7 +76,9 @@ def sharpness(
     dtype = jnp.result_type(*weights.values())
     weights = {edge: w.astype(dtype) for edge, w in weights.items()}
     targets = {node: jnp.asarray(Y, dtype) for node, Y in task.targets.items()}
-    return _sharpness(network, weights, inputs, targets, context, iterations, tolerance)
+    return _sharpness(
+        network, weights, inputs, targets, context, iterations, jnp.asarray(tolerance, dtype)
+    )
 
 
 @eqx.filter_jit
@@ -85,7 +89,7 @@ def _sharpness(
     targets: Mapping[str, Array],
     context: Array,
     iterations: int,
-    tolerance: float,
+    tolerance: Array,
 ) -> Sharpness:
     def loss(weights: Weights) -> Array:
         h = forward(network, weights, inputs, context)
@@ -116,7 +120,7 @@ def largest_curvature(
     loss: Callable[[Weights], Array],
     weights: Weights,
     iterations: int = ITERATIONS,
-    tolerance: float = TOLERANCE,
+    tolerance: ArrayLike = TOLERANCE,
 ) -> Sharpness:
     """The largest eigenvalue of the Hessian of a function of weights; pure, see `sharpness`.
 

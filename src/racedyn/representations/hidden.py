@@ -17,6 +17,7 @@ from racedyn._checks import (
     check_mapping,
     check_name,
     check_positive_int,
+    check_shape,
     fail,
 )
 from racedyn._text import brief
@@ -109,8 +110,7 @@ def similarity(H: ArrayLike) -> Array:
     """
     H = jnp.asarray(as_real("H", H))
     H = H if jnp.issubdtype(H.dtype, jnp.floating) else H.astype(float)
-    if H.ndim != 2 or H.size == 0:
-        fail("H", "be (units, columns)", f"its shape is {H.shape}")
+    check_shape("H", H, (None, None), "be (units, columns)")
     if not isinstance(H, jax.core.Tracer):
         check_finite("H", np.asarray(H))
     norms = jnp.linalg.norm(H, axis=0)
@@ -162,8 +162,7 @@ def sharing(similarities: ArrayLike, size: int) -> Sharing:
     if not isinstance(similarities, jax.core.Tracer) and np.isinf(np.asarray(similarities)).any():
         fail("similarities", "be cosines, or NaN where a column is silent", "some are infinite")
     size, columns = check_positive_int("size", size), len(similarities)
-    if similarities.shape != (columns, columns):
-        fail("similarities", "be square", f"its shape is {similarities.shape}")
+    check_shape("similarities", similarities, (columns, columns), "be square")
     if size < 2 or columns < 2 * size or columns % size:
         fail(
             "size",

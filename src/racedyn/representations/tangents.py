@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, check_mapping, fail
+from racedyn._checks import as_real, check_finite, check_mapping, check_shape, fail
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Weights
 from racedyn.networks import (
@@ -199,8 +199,7 @@ def kernel_movement(first: ArrayLike, last: ArrayLike) -> Movement:
     for name, kernel in (("first", first), ("last", last)):
         if not isinstance(kernel, jax.core.Tracer):
             check_finite(name, np.asarray(kernel))
-    if first.shape != last.shape:
-        fail("last", f"have the shape of `first`, {first.shape}", f"its shape is {last.shape}")
+    check_shape("last", last, first.shape, f"have the shape of `first`, {first.shape}")
     return Movement(
         jnp.linalg.norm(last - first) / jnp.linalg.norm(first), 1 - _cosine(first, last)
     )
@@ -217,7 +216,7 @@ def alignment(network: Network, weights: Mapping[str, Any]) -> dict[str, Array]:
     side are 0.
 
         >>> task = rd.tasks.hierarchy(items=4)
-        >>> network = rd.networks.chain(task, depth=2, width=5)
+        >>> network = rd.networks.chain(task, depth=2, width=8)
         >>> weights = network.init(rd.init.Balanced(scale=0.1), key=0)
         >>> f"{rd.representations.alignment(network, weights)['h1']:.3f}"
         '1.000'

@@ -14,13 +14,14 @@ from jax.sharding import Mesh
 
 from racedyn._checks import check_positive_int, fail
 from racedyn._types import Array, PyTree
+from racedyn.exact import has_end
 from racedyn.simulation import stacks
 from racedyn.simulation.building import CHUNK, FIELD
 from racedyn.simulation.checks import check_observe
 from racedyn.simulation.lane import Settings
 from racedyn.simulation.lanes import LanesOfMany, Outcome, solve_lanes, worst
 from racedyn.simulation.members import Builder
-from racedyn.simulation.method import EXACT_ACCURACY, OF_ENDING
+from racedyn.simulation.method import EXACT_ACCURACY
 from racedyn.trajectory import Status
 
 AMPLIFIED = 1e3  # from this amplification on steps are so accurate that one of order 8 pays
@@ -115,8 +116,10 @@ class Work:
     def _exactly(self, stack: Any) -> "_Block":
         """What the systems' own solution finds; what begins and has none is left."""
         block = self._nothing_yet(stack, states=False)
-        states, endings = stacks.exact_states(stack, self.times, self.mesh)
-        status = np.where(block.left, OF_ENDING[np.asarray(endings)], int(Status.NOT_FINITE))
+        states, ends = stacks.exact_states(stack, self.times, self.mesh)
+        # What is learned by equal pathways is learned, too.
+        ended = np.where(np.asarray(has_end(ends)), int(Status.DONE), np.asarray(ends))
+        status = np.where(block.left, ended, int(Status.NOT_FINITE))
         block.told["accuracy"] = np.where(status == Status.DONE, EXACT_ACCURACY, np.nan)
         return dataclasses.replace(
             block, states=states, status=status, left=block.left & (status != Status.DONE)

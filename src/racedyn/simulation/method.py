@@ -5,17 +5,11 @@ and for many.
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from racedyn._checks import check_name, fail
-from racedyn.trajectory import Status
 
 METHODS = ("auto", "exact", "ode")
 EXACT_ACCURACY = 1e-8  # of trajectories without a solver, in the larger of S and the start
 MAX_STEPS = 2**16
-
-# By `racedyn.exact.Ending`: what one step more or less decides is learned, too.
-OF_ENDING = np.array([Status.DONE, Status.DONE, Status.UNLEARNED, Status.FAILED], int)
 
 
 def takes_exact(has_exact: bool, method: str, told: Mapping[str, Any], rtol: Any = None) -> bool:

@@ -16,7 +16,7 @@ from racedyn._compilation import Stopwatch
 from racedyn._jit import full_precision
 from racedyn._progress import compiling
 from racedyn._types import Array, Times
-from racedyn.exact import Ending
+from racedyn.exact import has_end
 from racedyn.simulation.checks import as_times, check_field, check_solver
 from racedyn.simulation.crossings import Asked
 from racedyn.simulation.lane import Settings, Solved
@@ -193,7 +193,7 @@ def _solved(
 
 def _exact(system: Any, times: Array, t0: float) -> tuple[Solved, np.ndarray]:
     """What the system's own solution finds, lanes first, and the lanes of which it knows none."""
-    states, endings = system.exact(times - t0)
+    states, ends = system.exact(times - t0)
     saved = jax.tree.map(lambda leaf: np.moveaxis(np.array(leaf), -1, 0).copy(), states)
     steps = ("num_steps", "num_accepted_steps", "num_rejected_steps")
     stats = {
@@ -203,7 +203,7 @@ def _exact(system: Any, times: Array, t0: float) -> tuple[Solved, np.ndarray]:
     }
     status = np.full(system.lanes, int(Status.DONE))
     end = jax.tree.map(lambda leaf: leaf[:, -1].copy(), saved)
-    left = np.flatnonzero(np.asarray(endings) >= Ending.NEVER)
+    left = np.flatnonzero(~np.asarray(has_end(ends)))
     return Solved(saved, end, status, stats), left
 
 

@@ -59,13 +59,12 @@ class File(Mapping[str, Trajectory]):
         return len(self._trajectories)
 
     def __getattr__(self, name: str) -> Trajectory:
-        known = self.__dict__.get(
-            "_trajectories", {}
-        )  # not there yet while it is copied or unpickled
+        # Not there yet while it is copied or unpickled.
+        known: Mapping[str, Trajectory] = self.__dict__.get("_trajectories", {})
         if name not in known:
             has = printable(", ".join(known)) or "nothing"
             raise AttributeError(f"This file has no {name!r}; it has {has}.")
-        return known[name]  # type: ignore[no-any-return]
+        return known[name]
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self]

@@ -39,7 +39,8 @@ def image(trajectories: Mapping[str, Trajectory], config: Any, *, complete: bool
     with h5py.File.in_memory(track_order=True) as file:
         fill(file, trajectories, config, complete=complete)
         file.flush()
-        return file.id.get_file_image()  # type: ignore[no-any-return]
+        made: bytes = file.id.get_file_image()
+        return made
 
 
 def fill(

@@ -71,8 +71,8 @@ def twin_loss(
     margin: float, gating: str, joined: exact.EarlyPathways, ts: np.ndarray
 ) -> np.ndarray:
     """Loss of the gated network in closed form, each pathway from its own a0, (time,)."""
-    losses = exact.xor(margin, gating, strengths(gating, joined), ts)
-    return np.asarray(losses.mean(axis=1))
+    run = exact.xor(margin, gating, strengths(gating, joined), ts)
+    return np.asarray(run.observables["loss"])
 
 
 def twin_time(margin: float, gating: str, joined: exact.EarlyPathways) -> float:

@@ -146,9 +146,9 @@ class AbstractSystem(eqx.Module):
         """States without a solver at `ts` (time,), counted from the start and of at least 0; None:
         the end, as one row.
 
-        Leaves are (time, ...), with the `racedyn.exact.Ending` of each lane, (lanes,), NaN where it
-        is not a state. Parameters of a stack have an axis of members in front; so then have states
-        and endings."""
+        Leaves are (time, ...), with the `Status` of each lane, (lanes,): DONE
+        or SYMMETRIC, or leaves are NaN. Parameters of a stack have an axis of members in front; so
+        then have states and statuses."""
         raise NotImplementedError(f"{type(self).__name__} has no solution of its own")
 
     def drift(self, y: PyTree, y0: PyTree) -> Array:

@@ -8,12 +8,13 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import LARGEST, as_float, as_list, as_real, check_names, fail, shown
+from racedyn._checks import as_real, check_depths, check_names, fail, shown
 from racedyn._text import clipped
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
-from racedyn.exact import Ending, converged, trajectory
+from racedyn.exact import converged, race_states
 from racedyn.systems.base import AbstractSystem
 from racedyn.tasks import Modes
+from racedyn.trajectory import Status
 
 State = tuple[Array, Array]
 
@@ -70,7 +71,7 @@ class Pathways(AbstractSystem):
         validity: Mapping[str, Any] | None = None,
     ):
         S = jnp.atleast_1d(_as_real("singular_values", singular_values))
-        self.depths = _as_depths(depths)
+        self.depths = check_depths(depths, broken=True)
         shape = (len(self.depths), S.shape[0])
         if S.ndim != 1 or 0 in shape:
             fail(
@@ -234,18 +235,17 @@ class Pathways(AbstractSystem):
         )
 
     def exact(self, ts: Array | None) -> tuple[State, Array]:
-        """`racedyn.exact.trajectory`, or `converged` where `ts` is None; FAILED with weight
+        """As `racedyn.exact.trajectory`, or `converged` where `ts` is None; FAILED with weight
         decay.
         """
-        given = self.singular_values, tuple(map(int, self.depths)), self.q, self.p, self.variances
-        decays = jnp.asarray(self.weight_decay)[..., None] != 0
+        given = self.singular_values, tuple(map(int, self.depths)), self.q, self.p
         if ts is None:
-            end = converged(*given)
-            return (end.q[..., None, :, :], end.p[..., None, :, :]), jnp.where(
-                decays, Ending.FAILED, end.status
-            )
-        found = trajectory(*given, ts=ts)
-        return (found.q, found.p), jnp.where(decays, Ending.FAILED, found.status)
+            end = converged(*given, self.variances)
+            q, p, status = end.q[..., None, :, :], end.p[..., None, :, :], end.status
+        else:
+            _, q, p, status = race_states(*given, ts, variances=self.variances)
+        decays = jnp.asarray(self.weight_decay)[..., None] != 0
+        return (q, p), jnp.where(decays, Status.FAILED, status)
 
     def drift(self, y: State, y0: State) -> Array:
         """Largest |c - c0| over q0^2 + p0^2, c = q^2 - p^2; shallow pathways conserve nothing,
@@ -262,27 +262,6 @@ def _powers(q: Array, exponents: Sequence[float]) -> Array:
     if len(set(exponents)) == 1:
         return q ** exponents[0]
     return jnp.stack([q[a] ** n for a, n in enumerate(exponents)])
-
-
-def _as_depths(depths: Sequence[float]) -> tuple[float, ...]:
-    depths = as_list(
-        "depths", depths, "be one number per pathway, for at least one", "For example (3, 3)."
-    )
-    if not depths:
-        fail(
-            "depths",
-            "be one number per pathway, for at least one",
-            "it is empty",
-            "For example (3, 3).",
-        )
-    found = []
-    for depth in depths:
-        must = "be whole numbers of at least 1, or numbers above 2"
-        depth = as_float("depths", must, depth, "Depth counts weight matrices.")
-        if not depth <= LARGEST or (depth < 2 and depth != 1):
-            fail("depths", must, f"one is {shown(depth)}", "Depth counts weight matrices.")
-        found.append(int(depth) if depth % 1 == 0 else float(depth))
-    return tuple(found)
 
 
 def _per_path(flags: Sequence[bool], q: Array) -> Array:

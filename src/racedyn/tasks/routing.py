@@ -8,7 +8,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from racedyn._checks import as_key, as_matrix, check_name, check_positive_int, fail
+from racedyn._checks import (
+    as_key,
+    as_matrix,
+    check_name,
+    check_positive_int,
+    fail,
+    read_only,
+    shown,
+)
 from racedyn.tasks.task import Task
 
 # [Saxe22] fig. 4c: 4 items, a small hierarchy of 7 features.
@@ -16,18 +24,22 @@ ITEMS = np.eye(4)
 FEATURES = np.vstack([[6.0, 6, 6, 6], [4, 4, 0, 0], [0, 0, 4, 4], 3 * np.eye(4)])
 
 
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class RoutingTask(Task):
-    """A `Task` with nodes "x1".."xM", "y1".."yM" whose context i M + j is the route from input i to
-    output j (from 0).
+@dataclasses.dataclass(frozen=True, eq=False)
+class Routes:
+    """The structure of a routing task: which routes are trained, and what each of them maps.
 
-    **Fields** besides those of `Task`: `routes` (M, M), True where input domain (row) is trained
-    with output domain (column); `items` (n_in, P) and `features` (n_out, P), what one route maps.
-    Made by `tasks.routing`."""
+    **Fields:** `routes` (M, M), True where input domain (row) is trained with output domain
+    (column); `items` (n_in, P) and `features` (n_out, P), what one route maps; `name`, that of the
+    task. It is `task.structure` of what `tasks.routing` makes."""
 
-    routes: np.ndarray = None  # type: ignore[assignment]
-    items: np.ndarray = None  # type: ignore[assignment]
-    features: np.ndarray = None  # type: ignore[assignment]
+    routes: np.ndarray
+    items: np.ndarray
+    features: np.ndarray
+    name: str = "routing"
+
+    def __post_init__(self) -> None:
+        for name in ("routes", "items", "features"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     @property
     def domains(self) -> int:
@@ -40,8 +52,8 @@ class RoutingTask(Task):
         """
         return len({*self.routes.sum(axis=0), *self.routes.sum(axis=1)}) == 1
 
-    def untrained(self) -> "RoutingTask":
-        """The same task on the routes that are not trained: a probe of generalisation.
+    def untrained(self) -> Task:
+        """The task on the routes that are not trained: a probe of generalisation.
 
         Raises `ValueError` where all are.
         """
@@ -54,6 +66,20 @@ class RoutingTask(Task):
             )
         return _on(~self.routes, self.items, self.features, f"untrained routes of {self.name}")
 
+    def __repr__(self) -> str:
+        return f"Routes({self})"
+
+    def __str__(self) -> str:
+        return f"{self.routes.sum()} of {self.domains**2} routes are trained"
+
+
+def routes_of(task: Any) -> Routes:
+    """The structure of a task of `tasks.routing`. Raises `TypeError` for another."""
+    structure = getattr(task, "structure", None)
+    if not isinstance(structure, Routes):
+        fail("task", "be one of tasks.routing", f"it is {shown(task)}", error=TypeError)
+    return structure
+
 
 def routing(
     domains: int,
@@ -63,8 +89,12 @@ def routing(
     *,
     pattern: Any = "circulant",
     key: Any = None,
-) -> RoutingTask:
+) -> Task:
     """M input domains and M output domains; each input is trained with K outputs ([Saxe22] fig. 4).
+
+    Nodes are "x1".."xM" and "y1".."yM"; context i M + j is the route from input i to output j (from
+    0). `task.structure` has the `Routes`; `task.structure.untrained()` is the task on those that
+    are not trained.
 
     **Arguments:**
 
@@ -80,7 +110,7 @@ def routing(
     not correlated.
 
         >>> task = rd.tasks.routing(domains=3, trained=2)
-        >>> task.routes.astype(int).tolist()  # input i with outputs i and i + 1
+        >>> task.structure.routes.astype(int).tolist()  # input i with outputs i and i + 1
         [[1, 1, 0], [0, 1, 1], [1, 0, 1]]
         >>> task.num_contexts, task.num_examples
         (9, 24)
@@ -119,7 +149,7 @@ def routing(
     return _on(routes, items, features, f"routing, {domains} domains, {trained} trained")
 
 
-def _on(routes: np.ndarray, items: np.ndarray, features: np.ndarray, name: str) -> RoutingTask:
+def _on(routes: np.ndarray, items: np.ndarray, features: np.ndarray, name: str) -> Task:
     """The task whose examples are all items on each of these routes."""
     if items.shape[1] != features.shape[1]:
         fail(
@@ -138,7 +168,7 @@ def _on(routes: np.ndarray, items: np.ndarray, features: np.ndarray, name: str) 
         inputs[f"x{i + 1}"][:, at], targets[f"y{j + 1}"][:, at] = items, features
     modes = Task({"x": items}, {"y": features}).modes
     bases = {(x, y): (modes.U, modes.V) for x in inputs for y in targets}
-    return RoutingTask(
+    return Task(
         inputs,
         targets,
         np.repeat(pairs @ (domains, 1), size),
@@ -146,7 +176,5 @@ def _on(routes: np.ndarray, items: np.ndarray, features: np.ndarray, name: str) 
         name,
         bases,
         {pair: modes.names for pair in bases},
-        routes=routes,
-        items=items,
-        features=features,
+        structure=Routes(routes, items, features, name),
     )

@@ -37,6 +37,7 @@ class Task:
       left out.
     - `mode_names`: (input node, output node) -> one name per mode, for the pairs in `bases`.
     - `item_names`, `feature_names`: names of the examples, and of the rows of the single target.
+    - `structure`: what its builder knows of it: `tasks.Routes`, `tasks.Contexts`, or None.
 
     Raises `ValueError` where shapes don't meet, a value is not finite, a context is out of range,
     or a name is not text that a file can hold (of nodes: without "/"); `task.modes` raises it where
@@ -53,6 +54,7 @@ class Task:
     mode_names: Mapping[tuple[str, str], tuple[str, ...]] = dataclasses.field(default_factory=dict)
     item_names: tuple[str, ...] | None = None
     feature_names: tuple[str, ...] | None = None
+    structure: Any = None
     # Worked out when first asked for.
     _modes: dict[tuple[str, str], Modes] = dataclasses.field(
         default_factory=dict, init=False, repr=False
@@ -272,7 +274,7 @@ class Task:
         )
 
     def __repr__(self) -> str:
-        return clipped(f"{type(self).__name__}({self})")
+        return clipped(f"Task({self})")
 
     def __str__(self) -> str:
         sizes = [f"{node} {X.shape[0]}" for node, X in self.inputs.items()]

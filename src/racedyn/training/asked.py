@@ -29,11 +29,11 @@ class Probe:
     """Another task with the same nodes, whose loss a training observes beside its own: an entry of
     `observe=`, read as `run["probe_loss"]`, (time, probe).
 
-        >>> routes = rd.tasks.routing(domains=3, trained=2)
-        >>> network = rd.networks.routing(routes, width=8)
+        >>> task = rd.tasks.routing(domains=3, trained=2)
+        >>> network = rd.networks.routing(task, width=8)
         >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
-        >>> probe = rd.Probe("untrained", routes.untrained())  # routes that are never trained
-        >>> run = rd.train(network, routes, weights, lr=0.02, steps=10, observe=[probe])
+        >>> probe = rd.Probe("untrained", task.structure.untrained())
+        >>> run = rd.train(network, task, weights, lr=0.02, steps=10, observe=["strength", probe])
         >>> run["probe_loss"].shape, run.labels["probe"]
         ((11, 1), ('untrained',))
     """

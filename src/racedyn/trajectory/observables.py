@@ -71,7 +71,7 @@ class Row(NamedTuple):
 
 
 ALL = "all that `reduce` returns, and Pathways"
-MATRICES = "what `reduce` returns at the levels full, matrix and compressed"
+MATRICES = "what `reduce` returns at the levels full and matrix"
 EDGES = "what `reduce` returns at the levels modes and matrix"
 PATHWAYS = "Pathways"
 

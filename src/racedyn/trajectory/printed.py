@@ -19,7 +19,8 @@ def describe(trajectory: Any) -> list[str]:
     lines = ["Trajectory"]
     if source is not None:
         lines.append(f"  system       {source.system}")
-        lines.append(f"  solver       {source.solver}  ({_seconds(source)})")
+        took = f"  ({_seconds(source)})" if np.isfinite(source.wall_time) else ""
+        lines.append(f"  solver       {source.solver}{took}")
     unit = "tau" if source is None else source.settings.get("time_unit", "tau")
     span = (
         f"{ts.shape[-1]} times from {ts.min():.4g} to {ts.max():.4g} {unit}"

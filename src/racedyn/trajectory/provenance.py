@@ -20,11 +20,11 @@ LIBRARIES = ("racedyn", "jax", "jaxlib", "equinox", "diffrax", "optax", "numpy",
 class Provenance:
     """Where a trajectory comes from; attached on the host, never traced.
 
-    **Fields:** `kind` ("simulate", "train", ...), `system` and `solver` (short descriptions),
-    `settings` (whatever makes the run repeatable, JSON-like), `modes` (the bases in which strengths
-    were read, or None), `validity` (what a reduction measured about itself), `versions`,
-    `wall_time` in seconds, `compile_time`, the part of it in which JAX compiled (NaN where it was
-    not counted), `created` (ISO time, UTC)."""
+    **Fields:** `kind` ("simulate", "exact", "train", ...), `system` and `solver` (short
+    descriptions), `settings` (whatever makes the run repeatable, JSON-like), `modes` (the bases in
+    which strengths were read, or None), `validity` (what a reduction measured about itself),
+    `versions`, `wall_time` in seconds, `compile_time`, the part of it in which JAX compiled (NaN
+    where it was not counted), `created` (ISO time, UTC)."""
 
     kind: str
     system: str

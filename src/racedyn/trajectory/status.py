@@ -4,7 +4,8 @@ from enum import IntEnum
 
 
 class Status(IntEnum):
-    """How one lane, member or run ended. Its `message` is what the user reads."""
+    """How one lane, member or run ended, with a solver or without. Its `message` is what the user
+    reads; files keep its number."""
 
     DONE = 0
     SETTLED = 1
@@ -14,6 +15,7 @@ class Status(IntEnum):
     FAILED = 5
     INTERRUPTED = 6
     UNLEARNED = 7
+    SYMMETRIC = 8
 
     @property
     def message(self) -> str:
@@ -21,7 +23,7 @@ class Status(IntEnum):
 
     @property
     def ok(self) -> bool:
-        return self in (Status.DONE, Status.SETTLED, Status.EVENT)
+        return self in (Status.DONE, Status.SETTLED, Status.EVENT, Status.SYMMETRIC)
 
 
 _MESSAGES = {
@@ -43,6 +45,10 @@ _MESSAGES = {
     ),
     Status.INTERRUPTED: "was interrupted: the rows up to then are kept",
     Status.UNLEARNED: (
-        "has modes that no pathway can learn, so that there is no end; pass ts= to follow them"
+        "has modes that no pathway can learn, so that there is no end; simulate, or ensemble with "
+        "ts=, follows them"
+    ),
+    Status.SYMMETRIC: (
+        "learned, by pathways that are exactly equal: any difference decides which of them wins"
     ),
 }

@@ -3,7 +3,6 @@ time a quadrature.
 """
 
 from racedyn.exact.races.converged import Converged, converged
-from racedyn.exact.races.race import Ending
-from racedyn.exact.races.unfolded import Unfolded, trajectory
+from racedyn.exact.races.unfolded import race_states, trajectory
 
-__all__ = ["Converged", "Ending", "Unfolded", "converged", "trajectory"]
+__all__ = ["Converged", "converged", "race_states", "trajectory"]

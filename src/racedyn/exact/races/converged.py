@@ -15,7 +15,9 @@ from racedyn._jit import wide_jit
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike
 from racedyn.exact.races.drive import near_gap, power, rough_power
-from racedyn.exact.races.race import Ending, Place, Race, as_race, by_lanes, given_arrays, set_out
+from racedyn.exact.races.given import as_race, by_lanes, given_arrays, has_end
+from racedyn.exact.races.race import Place, Race, set_out
+from racedyn.trajectory import Status
 
 ROOTS = 1024  # modes at a time
 _ITERATIONS = 100
@@ -26,9 +28,10 @@ _STRIDE = 3.0  # and s moves at most so far, where no pathway has a pole
 
 
 class Converged(NamedTuple):
-    """`strength`, `q`, `p` (path, mode) at the end, NaN where a mode has none; `status` (mode,), of
-    `Ending`.
-    """
+    """`strength`, `q`, `p` (path, mode) at the end, NaN where a mode has none; `status` (mode,):
+    `Status` DONE, SYMMETRIC (learned, by pathways that are exactly equal and in front, so that any
+    difference would decide), UNLEARNED (no pathway can bring it there) or FAILED (not found, or a
+    number that is not finite)."""
 
     strength: Array
     q: Array
@@ -54,7 +57,12 @@ def converged(
     starts at its end stays there; q = 0 at D > 2 never moves, and a mode without another pathway is
     never learned. Use float64: in float32 six digits are right. Raises `ValueError` where shapes
     don't meet and for a depth that is no whole number: the drive has no finite form there;
-    `simulate` follows `systems.Pathways` of such."""
+    `simulate` follows `systems.Pathways` of such.
+
+        >>> end = rd.exact.converged([1.0], depths=(2, 2), q=0.1, p=[[0.1], [0.05]])
+        >>> end.strength[:, 0].round(3).tolist()
+        [0.64, 0.36]
+    """
     return Converged(*_ends(*as_race(singular_values, depths, q, p, variances)))
 
 
@@ -70,7 +78,7 @@ def _ends(
         *_, end = turned.race.arrived(*solve(turned.race))
         status = judged(turned.race, end)
         found = turned.strength * end.K, turned.q * end.q, turned.p * end.p
-        return *(jnp.where(status >= Ending.NEVER, jnp.nan, x) for x in found), status
+        return *(jnp.where(has_end(status), x, jnp.nan) for x in found), status
 
     K, q, p, status = by_lanes(ends, ROOTS, target, q, p)
     return *(jnp.moveaxis(x, 0, -2) for x in (K, q, p)), status  # type: ignore[return-value]
@@ -80,8 +88,8 @@ def judged(race: Race, end: Place) -> Array:
     """The status (...) of a race that came to `end`."""
     scale = jnp.abs(race.goal) + jnp.sum(jnp.abs(end.K), axis=0) + jnp.abs(race.begun)
     found = jnp.abs(race.goal - jnp.sum(end.K, axis=0)) <= _SETTLED * scale
-    status = jnp.where(found, race.ending(end.K), Ending.FAILED)
-    return jnp.where(race.reachable | ~jnp.isfinite(race.goal), status, Ending.NEVER).astype(
+    status = jnp.where(found, race.ending(end.K), Status.FAILED)
+    return jnp.where(race.reachable | ~jnp.isfinite(race.goal), status, Status.UNLEARNED).astype(
         jnp.int32
     )
 

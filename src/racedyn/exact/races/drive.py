@@ -18,9 +18,8 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from racedyn._types import Array
+from racedyn.exact.races.tables import LOWEST, table
 
-_LOWEST = -0.2  # of w, for polynomials
-_ROUGH = 1e-5  # of the logarithm of the gap: a step of third order from there is at rounding
 _BEYOND = 1e-4  # the range of a polynomial: a rough w may lie as far from 1, where p = 0
 _FAR_STEPS = 8
 _ASLEEP = 1e-100  # q
@@ -101,11 +100,11 @@ def gap(c: Array, q: Array, p: Array, depths: Depths) -> Array:
     c)).
     """
     w = c / (q + jnp.abs(p)) ** 2
-    return _unless_far(w, _LOWEST, lambda: _far_gap(c, q, depths), _near_gap(w, q, depths))
+    return _unless_far(w, LOWEST, lambda: _far_gap(c, q, depths), _near_gap(w, q, depths))
 
 
 def near_gap(c: Array, q: Array, p: Array, depths: Depths) -> Array:
-    """The same, right only for w of at least _LOWEST."""
+    """The same, right only for w of at least LOWEST."""
     return _near_gap(c / (q + jnp.abs(p)) ** 2, q, depths)
 
 
@@ -116,7 +115,7 @@ def _near_gap(w: Array, q: Array, depths: Depths) -> Array:
 def half_way(c: Array, depths: Depths) -> Array:
     """The gap where p = 0 (c > 0; 1 elsewhere)."""
     root = jnp.sqrt(jnp.where(c > 0, c, 1.0))
-    phi = constants([_table(depth).phi.sum() for depth in depths], c)
+    phi = constants([table(depth).phi.sum() for depth in depths], c)
     return jnp.where(c > 0, phi * power(1 / root, _less_two(depths, c)), 1.0)
 
 
@@ -133,7 +132,7 @@ def reach(c: Array, y: Array, depths: Depths, rough: bool = False) -> tuple[Arra
 
 def _rough(c: Array, y: Array, depths: Depths, refine: bool = False) -> Array:
     """E to about five digits."""
-    tables = [_table(depth) for depth in depths]
+    tables = [table(depth) for depth in depths]
     n = _less_two(depths, c)
     z = (
         y
@@ -176,7 +175,7 @@ def _place(c: Array, y: Array, depths: Depths) -> Array:
         E = place(c, y)
         n, real = _less_two(depths, c), constants([depth - 2.0 for depth in depths], c)
         w = c * E**2
-        far = w < _LOWEST
+        far = w < LOWEST
         q = (1 + w) / (2 * E)
         phi = jnp.where(far, y * power(q, n), _phi(w, depths))
         # d log(gap) / dc at fixed E; far from c = 0 by homogeneity of the gap.
@@ -188,74 +187,12 @@ def _place(c: Array, y: Array, depths: Depths) -> Array:
 
 
 def _phi(w: Array, depths: Depths, derivative: bool = False) -> Array:
-    """Phi(w), or its derivative, for w of at least _LOWEST."""
-    x = jnp.clip((2 * w - (1 + _LOWEST)) / (1 - _LOWEST), -1.0, 1.0 + _BEYOND)
-    rows = [_table(depth).phi for depth in depths]
+    """Phi(w), or its derivative, for w of at least LOWEST."""
+    x = jnp.clip((2 * w - (1 + LOWEST)) / (1 - LOWEST), -1.0, 1.0 + _BEYOND)
+    rows = [table(depth).phi for depth in depths]
     if derivative:
-        rows = [np.arange(1, len(row)) * row[1:] * 2 / (1 - _LOWEST) for row in rows]
+        rows = [np.arange(1, len(row)) * row[1:] * 2 / (1 - LOWEST) for row in rows]
     return _horner(rows, x)
-
-
-class _Table(NamedTuple):
-    """Polynomials of one depth, coefficients from the constant on, in variables that run from -1 to
-    1: Phi over w from _LOWEST to 1; E / y^(1/(D-2)) = above / below over c y^(2/(D-2)) between
-    `ends`."""
-
-    phi: np.ndarray
-    ends: tuple[float, float]
-    above: np.ndarray
-    below: np.ndarray
-
-
-@lru_cache
-def _table(depth: int) -> _Table:
-    """Fitted to Phi(w) = int_0^1 x^(D-3) ((1 + w) / (1 + w x^2))^(D-2) dx, by Gauss quadrature."""
-    n = depth - 2
-    x, weights = np.polynomial.legendre.leggauss(100)
-    x, weights = (x[:, None] + 1) / 2, weights / 2
-
-    def phi(w: np.ndarray) -> np.ndarray:
-        return weights @ (x ** (n - 1) * ((1 + w) / (1 + w * x**2)) ** n)
-
-    def ratio(w: np.ndarray) -> np.ndarray:  # E / y^(1/(D-2))
-        return (1 + w) / 2 * phi(w) ** (-1 / n)
-
-    def in_range(x: np.ndarray) -> np.ndarray:
-        return (1 + _LOWEST) / 2 + (1 - _LOWEST) / 2 * x
-
-    points = chebyshev.chebpts1(41)
-    series = chebyshev.chebfit(points, phi(in_range(points)), 40)
-    kept = np.flatnonzero(np.abs(series) > 3e-15 * np.abs(series).max())[-1] + 1
-    w = in_range(chebyshev.chebpts2(400))
-    scaled = w / ratio(w) ** 2
-    ends = float(scaled[0]), float(scaled[-1])
-    at = (2 * scaled - sum(ends)) / (ends[1] - ends[0])
-    for degree in range(2, 16):
-        above, below, error = _quotient(at, ratio(w), degree)
-        if n * error < _ROUGH:
-            break
-    return _Table(_monomials(series[:kept]), ends, above, below)
-
-
-def _quotient(
-    x: np.ndarray, values: np.ndarray, degree: int
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Polynomials whose quotient is nearest to the values, by least squares of the linear problem,
-    weighted anew.
-    """
-    basis = chebyshev.chebvander(x, degree)
-    below = np.ones_like(x)
-    for _ in range(8):
-        rows = np.hstack([basis / values[:, None], -basis[:, 1:]]) / below[:, None]
-        found = np.linalg.lstsq(rows, 1 / below, rcond=None)[0]
-        top, bottom = found[: degree + 1], np.concatenate([[1.0], found[degree + 1 :]])
-        below = basis @ bottom
-    error = np.max(np.abs(basis @ top / below / values - 1)) if np.all(below > 0) else np.inf
-    return _monomials(top), _monomials(bottom), float(error)
-
-
-def _monomials(series: np.ndarray) -> np.ndarray:
-    return np.asarray(chebyshev.cheb2poly(series))
 
 
 def _horner(rows: list[np.ndarray], x: Array) -> Array:

@@ -2,17 +2,13 @@
 all are at a given s.
 """
 
-import enum
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from racedyn._checks import as_list, as_real, check_positive_int, fail
-from racedyn._types import Array, ArrayLike
+from racedyn._types import Array
 from racedyn.exact.races.drive import (
     Course,
     Whole,
@@ -24,20 +20,10 @@ from racedyn.exact.races.drive import (
     power,
     reach,
 )
+from racedyn.trajectory import Status
 
 # Drive: e^s is still a number. A pathway of depth 2 goes on for so long only if it dies out
 _LATEST = 700.0
-
-
-class Ending(enum.IntEnum):
-    """How a mode ends. LEARNED; SYMMETRIC: learned, by pathways that are exactly equal and in
-    front, so that any difference would decide; NEVER: no pathway can bring it there; FAILED: not
-    found, or a number that is not finite."""
-
-    LEARNED = 0
-    SYMMETRIC = 1
-    NEVER = 2
-    FAILED = 3
 
 
 class Turned(NamedTuple):
@@ -47,100 +33,6 @@ class Turned(NamedTuple):
     strength: Array
     q: Array
     p: Array
-
-
-def as_race(
-    singular_values: ArrayLike,
-    depths: Sequence[int],
-    q: ArrayLike,
-    p: ArrayLike,
-    variances: ArrayLike,
-) -> tuple[Array, Array, Array, Array, tuple[int, ...]]:
-    """The arguments of `converged` and `trajectory`, checked: S, q, p, d as arrays and the
-    depths.
-    """
-    S, at_q, at_p, d = as_arrays(singular_values=singular_values, q=q, p=p, variances=variances)
-    whole = check_depths(depths)
-    try:
-        modes = np.broadcast_shapes((1,), S.shape, d.shape)
-        shape = np.broadcast_shapes(
-            (*modes[:-1], 1, modes[-1]), at_q.shape, at_p.shape, (len(whole), 1)
-        )
-    except ValueError:
-        shape = ()
-    if len(shape) < 2 or shape[-2] != len(whole):
-        fail(
-            "q, p",
-            f"be (..., path, mode) of {len(whole)} pathways and as many modes as S and d, or "
-            "broadcast to it",
-            f"their shapes are {at_q.shape} and {at_p.shape}, that of S {S.shape}, of d {d.shape}",
-            "One number per pathway is a column: [[0.1], [0.2]].",
-        )
-    return S, at_q, at_p, d, whole
-
-
-MAX_DEPTH = 1000
-
-
-def as_arrays(**values: ArrayLike | Sequence[float]) -> tuple[Array, ...]:
-    """Arrays of real numbers, by their arguments, without touching those that are on a device or
-    traced.
-    """
-    return tuple(as_real(name, value).astype(float) for name, value in values.items())  # type: ignore[misc]
-
-
-def check_depths(depths: Sequence[int]) -> tuple[int, ...]:
-    """Depths, whole and at least 1. Raises `ValueError` naming the first that isn't."""
-    depths = as_list(
-        "depths", depths, "be one whole number per pathway, for at least one", "For example (3, 3)."
-    )
-    if not depths:
-        fail(
-            "depths",
-            "be one whole number per pathway, for at least one",
-            "it is empty",
-            "For example (3, 3).",
-        )
-    remedy = "Depth counts weight matrices; systems.Pathways takes others, for a solver."
-    found = tuple(check_positive_int("depths", depth, remedy) for depth in depths)
-    if max(found) > MAX_DEPTH:  # every layer is a term of the program
-        fail("depths", f"be at most {MAX_DEPTH}", f"one is {max(found)}", remedy)
-    return found
-
-
-def given_arrays(
-    singular_values: Array, q: Array, p: Array, variances: Array, depths: tuple[int, ...]
-) -> tuple[Array, Array, Array, Array]:
-    """S/d and d (..., mode), q and p (path, ..., mode)."""
-    S, d = jnp.broadcast_arrays(jnp.atleast_1d(singular_values), jnp.atleast_1d(variances))
-    shape = jnp.broadcast_shapes(S[..., None, :].shape, q.shape, p.shape, (len(depths), 1))
-    q, p = (jnp.moveaxis(jnp.broadcast_to(x, shape), -2, 0) for x in (q, p))
-    S, d = (jnp.broadcast_to(x, shape[:-2] + shape[-1:]) for x in (S, d))
-    # Without variance of its inputs a mode never comes to rest, with a negative one it is driven
-    # from there.
-    return jnp.where(d > 0, S / jnp.where(d > 0, d, 1.0), jnp.nan), d, q, p
-
-
-def by_lanes(
-    solve: Callable[..., tuple[Array, ...]], size: int, *given: Array
-) -> tuple[Array, ...]:
-    """`solve` on `size` modes at a time, which stay in the cache; the last ones padded, so that no
-    result depends on how many there are. `given` and what it returns have the modes' axes (...)
-    last; the first of those given has no others."""
-    shape = given[0].shape
-    count = given[0].size
-    blocks = -(-count // size)
-    flat = (x.reshape(*x.shape[: x.ndim - len(shape)], count) for x in given)
-    padded = (
-        jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, blocks * size - count)], mode="edge")
-        for x in flat
-    )
-    split = tuple(jnp.moveaxis(x.reshape(*x.shape[:-1], blocks, size), -2, 0) for x in padded)
-    found = jax.lax.map(lambda block: solve(*block), split)
-    joined = (jnp.moveaxis(x, 0, -2) for x in found)
-    return tuple(
-        x.reshape(*x.shape[:-2], -1)[..., :count].reshape(*x.shape[:-2], *shape) for x in joined
-    )
 
 
 def set_out(target: Array, q: Array, p: Array, depths: tuple[int, ...]) -> Turned:
@@ -336,13 +228,13 @@ class Race(eqx.Module):
         return Place(new_p * power(new_q, self.D - 1), k + bend * step, bend, new_q, new_p)
 
     def ending(self, K: Array) -> Array:
-        """LEARNED, or SYMMETRIC where several pathways deeper than two are in front, equal to the
+        """DONE, or SYMMETRIC where several pathways deeper than two are in front, equal to the
         last digit.
         """
         size = jnp.abs(K)
         front = (size == jnp.max(size, axis=0)) & self.moving
         equal = jnp.maximum(jnp.sum(front & (K > 0), axis=0), jnp.sum(front & (K < 0), axis=0))
-        return jnp.where(equal > 1, Ending.SYMMETRIC, Ending.LEARNED)
+        return jnp.where(equal > 1, Status.SYMMETRIC, Status.DONE)
 
 
 def _deep(depths: tuple[int, ...]) -> tuple[int, ...]:

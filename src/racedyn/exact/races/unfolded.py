@@ -17,20 +17,14 @@ import numpy as np
 
 from racedyn._checks import fail
 from racedyn._jit import wide_jit
-from racedyn._text import brief
-from racedyn._types import Array, ArrayLike, Times
+from racedyn._types import MODE, PATH, Array, ArrayLike, Times
 from racedyn.exact.races.converged import ROOTS, judged, solve
 from racedyn.exact.races.drive import power
-from racedyn.exact.races.race import (
-    Ending,
-    Place,
-    Race,
-    as_arrays,
-    as_race,
-    by_lanes,
-    given_arrays,
-    set_out,
-)
+from racedyn.exact.races.given import as_race, by_lanes, given_arrays, has_end
+from racedyn.exact.races.race import Place, Race, set_out
+from racedyn.exact.solution import flow_times, loss_of, solution
+from racedyn.tasks import Modes
+from racedyn.trajectory import Status, Trajectory
 
 _LANES = 32  # modes at a time: all of their nodes have to stay in the cache
 _ORDER, _PANELS = 10, 12
@@ -44,49 +38,64 @@ _INVERSIONS = 5  # of a panel, by Newton's method
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(_ORDER)
 
 
-class Unfolded(NamedTuple):
-    """`strength`, `q`, `p` (..., time, path, mode), NaN where a mode has no end; `status` (...,
-    mode), of `Ending`.
-    """
-
-    strength: Array
-    q: Array
-    p: Array
-    status: Array
-
-    def __repr__(self) -> str:
-        return brief(self)
-
-
 def trajectory(
     singular_values: ArrayLike,
     depths: Sequence[int],
     q: ArrayLike,
     p: ArrayLike,
-    variances: ArrayLike = 1.0,
-    *,
     ts: Times,
-) -> Unfolded:
-    """Strengths of `systems.Pathways` with these arguments at the flow times `ts` (time,), of at
+    *,
+    variances: ArrayLike = 1.0,
+    modes: Modes | None = None,
+) -> Trajectory:
+    """The race of `systems.Pathways` with these arguments at the flow times `ts` (time,), of at
     least 0, in any order.
 
-    Other arguments as in `converged`. Works under `jit`, and derivatives are those of the solution.
-    A mode that is never learned has no end to count from and is NaN; an ODE follows it, as it does
-    one whose time scales lie so far apart that fifty panels don't resolve them (FAILED). Raises
-    `ValueError` for negative times and shapes that don't meet."""
-    (t,) = as_arrays(ts=ts)
-    if t.ndim > 1 or not t.size:
+    Observables as there: `strength`, `q`, `p` (time, path, mode) and `loss` (time,). `modes`: those
+    that S and d are of; they give names and the floor of the loss, and `compare` then checks bases.
+    Other arguments as in `converged`, of one race: `ensemble` takes many. Works under `jit`, `grad`
+    and `vmap`; derivatives are those of the solution. `status` (mode,): UNLEARNED for a mode that
+    is never learned, which has no end to count from and is NaN; FAILED, and NaN, where time scales
+    lie so far apart that fifty panels don't resolve them: `simulate` follows both. Raises
+    `ValueError` for negative times and shapes that don't meet.
+
+        >>> run = rd.exact.trajectory([1.0], (2, 2), q=0.1, p=[[0.1], [0.05]], ts=[0.0, 10.0])
+        >>> run["strength"][-1, :, 0].round(3).tolist()
+        [0.64, 0.36]
+    """
+    t = flow_times(ts)
+    S, at_q, at_p, d, whole = as_race(singular_values, depths, q, p, variances)
+    if max(S.ndim, d.ndim) > 1 or max(at_q.ndim, at_p.ndim) > 2:
         fail(
-            "ts",
-            "be one time or a vector of times",
-            f"its shape is {t.shape}",
-            "For example jnp.linspace(0, 10, 200).",
+            "singular_values, q, p",
+            "be those of one race, (mode,) and (path, mode)",
+            f"their shapes are {S.shape}, {at_q.shape} and {at_p.shape}",
+            "racedyn.ensemble takes many.",
         )
-    # As NumPy, because what JAX computes inside jit has no value yet, even of an array that has
-    # one.
-    if not isinstance(t, jax.core.Tracer) and not (earliest := np.asarray(t).min()) >= 0:
-        fail("ts", "be of at least 0, where the start is", f"its smallest is {earliest:g}")
-    return Unfolded(*_unfold(*as_race(singular_values, depths, q, p, variances), t))
+    K, q_t, p_t, status = _unfold(S, at_q, at_p, d, whole, t)
+    return solution(
+        f"race of pathways of depths {whole}",
+        t,
+        {"strength": K, "loss": loss_of(S, d, jnp.sum(K, axis=1), modes), "q": q_t, "p": p_t},
+        {name: (PATH, MODE) for name in ("strength", "q", "p")},
+        solver="quadrature over the drive",
+        status=status,
+        modes=modes,
+    )
+
+
+def race_states(
+    singular_values: ArrayLike,
+    depths: Sequence[int],
+    q: ArrayLike,
+    p: ArrayLike,
+    ts: Times,
+    *,
+    variances: ArrayLike = 1.0,
+) -> tuple[Array, Array, Array, Array]:
+    """K, q, p (..., time, path, mode) of `trajectory` and the `Status` of modes (..., mode), as
+    plain arrays; axes in front are a batch, as in `converged`."""
+    return _unfold(*as_race(singular_values, depths, q, p, variances), flow_times(ts))
 
 
 @wide_jit(static_argnums=4)
@@ -112,10 +121,10 @@ def _unfold(
             return jnp.where(error > _ASKED, better, v), jnp.where(error > _ASKED, less, error)
 
         v, error = jax.lax.cond(jnp.any(error > _ASKED), again, lambda *same: same, v, error)
-        status = jnp.where((status < Ending.NEVER) & (error > _ASKED), Ending.FAILED, status)
+        status = jnp.where(has_end(status) & (error > _ASKED), Status.FAILED, status)
         place = _places(race, end, v)
         begun = race.p * power(race.q, race.D - 1)
-        still, none = race.goal == race.begun, status >= Ending.NEVER
+        still, none = race.goal == race.begun, ~has_end(status)
         values = []
         for sign, at_t, at_start in (
             (turned.strength[None], place.K, begun),

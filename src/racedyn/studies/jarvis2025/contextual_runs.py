@@ -13,7 +13,7 @@ from racedyn.networks import Network, chain, contextual, forward, init
 from racedyn.reduction import reduce
 from racedyn.simulation import simulate
 from racedyn.studies.study import Job, weights_of
-from racedyn.tasks import ContextualTask, Task
+from racedyn.tasks import Task
 from racedyn.training import train
 from racedyn.trajectory import Trajectory
 
@@ -40,9 +40,7 @@ def relu_network(job: Job, task: Task) -> Network:
     return chain(task, 2, job.settings["width"], activation="relu")
 
 
-def relu(
-    job: Job, task: ContextualTask, seed: int, rows: int, *, whole: bool = False
-) -> Trajectory:
+def relu(job: Job, task: Task, seed: int, rows: int, *, whole: bool = False) -> Trajectory:
     """A ReLU network as trained, `rows` of it; with weights and hidden activity where `whole`."""
     network = relu_network(job, task)
     weights = network.init(init.Gaussian(job.settings["std"]), key=seed)
@@ -56,7 +54,7 @@ def relu(
 
 
 def gated_problem(
-    job: Job, task: ContextualTask, active: int | Sequence[int], seed: int
+    job: Job, task: Task, active: int | Sequence[int], seed: int
 ) -> tuple[Network, Weights, dict[str, list[list[str]] | None]]:
     """The network, random weights with the scales of both kinds of pathway, and the `stages` of
     each rule.
@@ -78,7 +76,7 @@ def is_common(edge: str) -> bool:
 
 def gated(
     job: Job,
-    task: ContextualTask,
+    task: Task,
     active: int | Sequence[int],
     seed: int,
     rule: str,
@@ -108,9 +106,7 @@ def gated(
     )
 
 
-def theory(
-    job: Job, task: ContextualTask, active: int, seed: int, rule: str, ts: np.ndarray
-) -> Trajectory:
+def theory(job: Job, task: Task, active: int, seed: int, rule: str, ts: np.ndarray) -> Trajectory:
     """The level "matrix" of the same network from the same weights."""
     network, weights, stages = gated_problem(job, task, active, seed)
 
@@ -198,7 +194,7 @@ def shares(parts: Mapping[int, np.ndarray]) -> dict[int, float]:
     return {kind: float(np.sum(part * total) / np.sum(total**2)) for kind, part in parts.items()}
 
 
-def linear_part(task: ContextualTask) -> np.ndarray:
+def linear_part(task: Task) -> np.ndarray:
     """The projection (P, P) on what depends linearly on inputs: all that a common pathway can
     answer.
     """

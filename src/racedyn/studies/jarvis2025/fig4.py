@@ -27,7 +27,7 @@ from racedyn.studies.jarvis2025.contextual_runs import (
 )
 from racedyn.studies.jarvis2025.hand_overs import hand_overs
 from racedyn.studies.study import Finding, Job, Study, weights_of
-from racedyn.tasks import ContextualTask, contextual
+from racedyn.tasks import Task, contextual
 
 
 def figure(job: Job) -> Finding:
@@ -68,7 +68,7 @@ def figure(job: Job) -> Finding:
     return Finding(panels, tuple(lines))
 
 
-def _singular_values(job: Job, task: ContextualTask, ax: Any, colours: list[Any]) -> None:
+def _singular_values(job: Job, task: Task, ax: Any, colours: list[Any]) -> None:
     """Of every pathway's map, trained jointly and at the level "matrix", where both layers have the
     same singular vectors.
     """
@@ -106,7 +106,7 @@ def _singular_values(job: Job, task: ContextualTask, ax: Any, colours: list[Any]
     ax.legend(fontsize="small", title="open in contexts", ncols=4, handlelength=1, columnspacing=1)
 
 
-def _patterns(job: Job, task: ContextualTask, ax: Any, colours: list[Any]) -> list[str]:
+def _patterns(job: Job, task: Task, ax: Any, colours: list[Any]) -> list[str]:
     """In how many contexts live neurons are on, over training."""
     run = relu(job, task, job.settings["seeds"][0], job.settings["weight_rows"], whole=True)
     found = patterns(run, task)
@@ -137,9 +137,7 @@ def _patterns(job: Job, task: ContextualTask, ax: Any, colours: list[Any]) -> li
     return lines
 
 
-def _representations(
-    job: Job, task: ContextualTask, panels: list[Any], colours: list[Any]
-) -> list[str]:
+def _representations(job: Job, task: Task, panels: list[Any], colours: list[Any]) -> list[str]:
     """Hidden activity of the ReLU and of the gated network (trained jointly) on common axes,
     half-way and at the end.
     """
@@ -187,7 +185,7 @@ def _representations(
     return lines
 
 
-def _hidden(network: Network, task: ContextualTask, weights: Mapping[str, Any]) -> np.ndarray:
+def _hidden(network: Network, task: Task, weights: Mapping[str, Any]) -> np.ndarray:
     """Activity of all hidden nodes, one below the other, (units, P)."""
     inputs = {node: jnp.asarray(X) for node, X in task.inputs.items()}
     h = forward(network, dict(weights), inputs, jnp.asarray(task.context))

@@ -29,7 +29,7 @@ from racedyn.studies.jarvis2025.contextual_runs import (
     theory,
 )
 from racedyn.studies.study import Finding, Job, Study, weights_of
-from racedyn.tasks import ContextualTask, contextual
+from racedyn.tasks import Task, contextual
 
 LEVELS = (50, 30, 20, 10, 5)
 
@@ -50,7 +50,7 @@ def figure(job: Job) -> Finding:
     return Finding(panels, tuple(lines))
 
 
-def _one(job: Job, task: ContextualTask, loss_panel: Any, strength_panel: Any) -> list[str]:
+def _one(job: Job, task: Task, loss_panel: Any, strength_panel: Any) -> list[str]:
     """Everything of one number of contexts."""
     contexts, settings = task.num_contexts, job.settings
     seed, active = settings["seeds"][0], contexts - 1
@@ -92,7 +92,7 @@ def _one(job: Job, task: ContextualTask, loss_panel: Any, strength_panel: Any) -
             for k in settings["finer"]
         ]
         ratios = " ".join(f"{a / b:.2f}" for a, b in pairwise(apart))
-        closed = np.asarray(exact.contextual(network, task, weights, ts).loss) * task.num_examples
+        closed = half_sum(exact.contextual(network, task, weights, ts), task)
         steps = ", ".join(f"lr/{k}" if k > 1 else "lr" for k in settings["finer"])
         lines.append(
             f"  gated, {rule}: from the matrix level, relative L2 of the loss at {steps}: "
@@ -125,7 +125,7 @@ def _first_below(steps: np.ndarray, loss: np.ndarray, level: float) -> str:
 
 
 def _strengths(
-    job: Job, task: ContextualTask, modes: exact.ContextualModes, ax: Any, colours: list[Any]
+    job: Job, task: Task, modes: exact.ContextualModes, ax: Any, colours: list[Any]
 ) -> list[str]:
     """Strengths of the network trained in stages beside the closed form, and what limits that."""
     active, seed = task.num_contexts - 1, job.settings["seeds"][0]
@@ -156,8 +156,8 @@ def _strengths(
     )
     epochs = np.linspace(0, float(epochs_of(run)[-1]), 400)
     for values, curve, colour, name in (
-        (common, closed.common, colours[3], "common"),
-        (context, closed.context, colours[4], "each context"),
+        (common, closed.observables["common_strength"], colours[3], "common"),
+        (context, closed.observables["context_strength"], colours[4], "each context"),
     ):
         ax.plot(epochs, curve, color=colour, ls="--", lw=1)
         ax.plot(epochs_of(run), values, ".", ms=2.5, color=colour)
@@ -169,16 +169,17 @@ def _strengths(
         title_fontsize="small",
         loc="upper left",
     )
+    starts = closed.observables["context_strength"][0]
     return [
         "  what the context pathways answer of the common pathway's part, over that part: "
         f"{max(astray):.3f} at most "
         f"(epoch {int(steps[int(np.argmax(astray))])}), which the closed form leaves out; it "
         "starts context modes at "
-        f"{closed.start[1].min():.1e} to {closed.start[1].max():.1e}"
+        f"{starts.min():.1e} to {starts.max():.1e}"
     ]
 
 
-def _race(job: Job, task: ContextualTask) -> list[str]:
+def _race(job: Job, task: Task) -> list[str]:
     """Pathways open in C - 1 contexts against those open in one: how long each takes alone, and
     what each carries together.
     """

@@ -19,7 +19,7 @@ from racedyn.studies.jarvis2025.contextual_runs import (
     relu_network,
 )
 from racedyn.studies.study import Job
-from racedyn.tasks import ContextualTask
+from racedyn.tasks import Task
 from racedyn.trajectory import Trajectory
 
 
@@ -40,7 +40,7 @@ class Compared(NamedTuple):
     changed_weighted: float
 
 
-def hand_overs(job: Job, task: ContextualTask, ax: Any, colours: list[Any]) -> list[str]:
+def hand_overs(job: Job, task: Task, ax: Any, colours: list[Any]) -> list[str]:
     """Twins of the ReLU network from several hand-overs on."""
     settings = job.settings
     network = relu_network(job, task)
@@ -73,7 +73,7 @@ def hand_overs(job: Job, task: ContextualTask, ax: Any, colours: list[Any]) -> l
 def _compare(
     job: Job,
     network: Network,
-    task: ContextualTask,
+    task: Task,
     seed: int,
     at: int,
     by: str,

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from racedyn import plot
-from racedyn._types import MODE, PATH, TIME
 from racedyn.comparison import learning_times
 from racedyn.exact import shallow, two_layer, two_layer_time
 from racedyn.networks import chain, init
@@ -80,20 +79,18 @@ def _learned(job: Job, name: str) -> Learned:
     # Of a mode's two vectors in the hidden layer, W1 v and W2^T u, the sum grows and the difference
     # decays: soon the mode is balanced, as if it had started from half the sum in both.
     grown = (two["w1"] @ modes.V + two["w2"].T @ modes.U) / 2
-    a = np.asarray(two_layer(modes.S, modes.variances, np.sum(grown**2, axis=0), ts))
-    b = np.asarray(
-        shallow(modes.S, modes.variances, np.sum(modes.U * (one["w1"] @ modes.V), axis=0), ts)
+    starts = np.sum(grown**2, axis=0), np.sum(modes.U * (one["w1"] @ modes.V), axis=0)
+    theories = (
+        job.keep(
+            f"{name}_{kind}_theory",
+            partial(curve, modes.S, modes.variances, start, ts, modes=modes),
+        )
+        for kind, curve, start in zip(
+            ("deep", "shallow"), (two_layer, shallow), starts, strict=True
+        )
     )
-    job.keep(f"{name}_deep_theory", partial(_trajectory, ts, a))
-    job.keep(f"{name}_shallow_theory", partial(_trajectory, ts, b))
+    a, b = (np.asarray(theory.observables["strength"])[:, 0] for theory in theories)
     return Learned(task, deep, flat, a, b, ts)
-
-
-def _trajectory(ts: np.ndarray, strength: np.ndarray) -> Trajectory:
-    """A closed form (time, mode) as what is kept."""
-    return Trajectory(
-        ts=ts, observables={"strength": strength[:, None]}, dims={"strength": (TIME, PATH, MODE)}
-    )
 
 
 # --- representations in a plane

@@ -17,7 +17,9 @@ from racedyn.studies.saxe2022.routing_runs import (
     trained_routing,
 )
 from racedyn.studies.study import Finding, Job, Study
+from racedyn.tasks import routes_of
 from racedyn.tasks import routing as routing_task
+from racedyn.trajectory import Trajectory
 
 
 def figure(job: Job) -> Finding:
@@ -26,7 +28,7 @@ def figure(job: Job) -> Finding:
     """
     setting = job.settings
     task = routing_task(setting["domains"], setting["trained"])
-    network = routing(task, setting["width"])
+    network, routes = routing(task, setting["width"]), routes_of(task)
     random = [
         trained_routing(job, task, init.Orthogonal(setting["scale"]), seed, setting["lr"])
         for seed in setting["seeds"]
@@ -69,12 +71,11 @@ def figure(job: Job) -> Finding:
         alpha=0.6,
         label="trained, aligned weights",
     )
-    losses.plot(ts, np.asarray(theory.loss), "--", color="black", label="closed form")
+    losses.plot(ts, np.asarray(theory["loss"]), "--", color="black", label="closed form")
     losses.set(xlabel=r"flow time ($\tau$)", ylabel="loss")
     losses.legend(fontsize="x-small")
-    for colour, (edge, closed) in zip(
-        colours, {"hidden": theory.hidden, "in1": theory.first}.items(), strict=False
-    ):
+    for colour, edge in zip(colours, ("hidden", "in1"), strict=False):
+        closed = _layer(theory, edge)
         trained_values = np.linalg.svd(np.asarray(aligned.ys[edge]), compute_uv=False)[
             :, : closed.shape[1]
         ]
@@ -91,32 +92,32 @@ def figure(job: Job) -> Finding:
         (found, wanted),
         (
             (answers, "output of every route"),
-            (np.tile(task.features, (task.domains, task.domains)), "target of every route"),
+            (np.tile(routes.features, (routes.domains, routes.domains)), "target of every route"),
         ),
         strict=True,
     ):
         plot.matrix(matrix, ax=ax, signed=True)
         ax.set(xlabel="item of input domain", ylabel="feature of output domain", title=title)
-    plot.matrix(task.routes.astype(float), ax=untrained)
+    plot.matrix(routes.routes.astype(float), ax=untrained)
     untrained.set(xlabel="output domain", ylabel="input domain", title="trained routes (dark)")
     return Finding(panels, _lines(job, task, random, aligned, theory))
 
 
 def _lines(
-    job: Job, task: Any, random: Sequence[Any], aligned: Any, theory: exact.RoutingSolution
+    job: Job, task: Any, random: Sequence[Any], aligned: Any, theory: Trajectory
 ) -> tuple[str, ...]:
     modes = job.runs["modes"]
-    hidden, first = (modes.labels["edge"].index(edge) for edge in ("hidden", "in1"))
-    strength = np.asarray(modes["edge_strength"])
+    hidden, first = (_layer(theory, edge) for edge in ("hidden", "in1"))
+    loss = np.asarray(theory["loss"])
     off = [
-        np.abs(np.asarray(modes["loss"]) - theory.loss).max(),
-        np.abs(strength[:, hidden] - theory.hidden).max(),
-        np.abs(strength[:, first] - theory.first).max(),
+        np.abs(np.asarray(modes["loss"]) - loss).max(),
+        np.abs(_layer(modes, "hidden") - hidden).max(),
+        np.abs(_layer(modes, "in1") - first).max(),
     ]
-    by_descent = np.abs(np.asarray(aligned["loss"]) - theory.loss).max()
+    by_descent = np.abs(np.asarray(aligned["loss"]) - loss).max()
     ends = [
         [
-            np.linalg.svd(np.asarray(run.ys[edge])[-1], compute_uv=False)[: len(theory.hidden[-1])]
+            np.linalg.svd(np.asarray(run.ys[edge])[-1], compute_uv=False)[: len(hidden[-1])]
             for edge in ("hidden", "in1")
         ]
         for run in (aligned, *random)
@@ -139,14 +140,19 @@ def _lines(
         f"{off[2]:.1e}",
         "descent from aligned weights against the closed form, largest difference in loss: "
         f"{by_descent:.2g} of {blank:.3g}",
-        f"hidden over input singular values, modes 1-{len(theory.hidden[-1])} (sqrt(M) = "
-        f"{task.domains**0.5:.4f}): closed form "
-        f"{_row(theory.hidden[-1] / theory.first[-1])}; aligned {_row(ends[0][0] / ends[0][1])}; "
+        f"hidden over input singular values, modes 1-{len(hidden[-1])} (sqrt(M) = "
+        f"{routes_of(task).domains ** 0.5:.4f}): closed form "
+        f"{_row(hidden[-1] / first[-1])}; aligned {_row(ends[0][0] / ends[0][1])}; "
         f"orthogonal {_row(np.mean([h / i for h, i in ends[1:]], axis=0))}",
         f"error over that of answering 0, mean and largest of {len(random)} seeds: trained "
         f"{errors[:, 0].mean():.1e}, "
         f"{errors[:, 0].max():.1e}; untrained {errors[:, 1].mean():.1e}, {errors[:, 1].max():.1e}",
     )
+
+
+def _layer(run: Trajectory, edge: str) -> np.ndarray:
+    """Strengths of one edge, (time, mode)."""
+    return np.asarray(run["edge_strength"])[:, run.labels["edge"].index(edge)]
 
 
 def _row(values: Any) -> str:

@@ -13,6 +13,7 @@ from racedyn.reduction import reduce
 from racedyn.simulation import simulate
 from racedyn.studies.saxe2022.routing_runs import blank_loss, trained_routing
 from racedyn.studies.study import Finding, Job, Study
+from racedyn.tasks import routes_of
 from racedyn.tasks import routing as routing_task
 
 
@@ -29,8 +30,8 @@ def figure(job: Job) -> Finding:
     ts = np.geomspace(setting["time"] / 1000, setting["time"], 400)
     lines = ["time to half of the first mode, each scheme alone (closed form, all routes trained):"]
     for group, colour in zip(groups, colours, strict=False):
-        closed = exact.routing(full, setting["scale"], ts, group=group)
-        strength = np.asarray(closed.first**2 * closed.hidden)[:, 0]
+        closed = exact.routing(full, setting["scale"], ts, sharing=group)
+        strength = np.asarray(closed["strength"])[:, 0, 0]
         alone.plot(ts, strength / strength[-1], color=colour, label=f"{group**2}")
         half = first_reached(ts, strength[:, None], strength[-1:] / 2, start=0.0)
         lines.append(f"  {group**2:>4} routes share a pathway: {half.text(0):>8} tau")
@@ -74,7 +75,7 @@ def _shares(job: Job, trained: int) -> tuple[np.ndarray, np.ndarray]:
     """
     setting = job.settings
     task = routing_task(setting["domains"], trained)
-    network = routing(task, len(task.features), sharing=setting["groups"])
+    network = routing(task, len(routes_of(task).features), sharing=setting["groups"])
 
     def make() -> Any:
         weights = network.init(init.Aligned(setting["scale"]), task=task, key=0)
@@ -86,7 +87,7 @@ def _shares(job: Job, trained: int) -> tuple[np.ndarray, np.ndarray]:
 
     strength = np.asarray(job.keep(f"race_K{trained}", make)["strength"])[-1]
     # Paths to one route, one per scheme: which scheme a path is of, its prefix says.
-    schemes = [group if group < task.domains else "" for group in setting["groups"]]
+    schemes = [group if group < routes_of(task).domains else "" for group in setting["groups"]]
     by_route: dict[tuple[str, str], dict[Any, np.ndarray]] = {}
     for path, carried in zip(network.paths(), strength, strict=True):
         scheme = int(path[0].split("_")[0]) if "_" in path[0] else ""
@@ -96,8 +97,9 @@ def _shares(job: Job, trained: int) -> tuple[np.ndarray, np.ndarray]:
         / sum(carried.values())
         for (x, y), carried in by_route.items()
     }
+    trained_routes = routes_of(task).routes
     known, unknown = (
-        [p.mean(axis=1) for route, p in part.items() if task.routes[route] == side]
+        [p.mean(axis=1) for route, p in part.items() if trained_routes[route] == side]
         for side in (True, False)
     )
     return np.mean(known, axis=0), np.mean(unknown, axis=0) if unknown else np.full(

@@ -20,7 +20,7 @@ from racedyn.representations import (
 )
 from racedyn.studies.saxe2022.routing_runs import blank_loss, similarity_of_domains, trained_routing
 from racedyn.studies.study import Finding, Job, Study, weights_of
-from racedyn.tasks import RoutingTask
+from racedyn.tasks import Task, routes_of
 from racedyn.tasks import routing as routing_task
 from racedyn.trajectory import Trajectory
 
@@ -38,7 +38,7 @@ class Measured(NamedTuple):
     largest: np.ndarray
 
 
-def _measured(network: Network, task: RoutingTask, run: Trajectory) -> Measured:
+def _measured(network: Network, task: Task, run: Trajectory) -> Measured:
     rows = range(0, len(np.asarray(run.ts)), max(1, len(np.asarray(run.ts)) // 25))
     kernels = [tangent_kernel(network, task, weights_of(run, row)) for row in (0, -1)]
     blank = blank_loss(task)
@@ -46,7 +46,11 @@ def _measured(network: Network, task: RoutingTask, run: Trajectory) -> Measured:
         float(np.asarray(run["loss"])[-1]) / blank,
         float(np.asarray(run["probe_loss"])[-1, 0]) / blank,
         float(kernel_movement(*kernels).change),
-        float(sharing(similarity_of_domains(network, task, run), task.items.shape[1]).shared),
+        float(
+            sharing(
+                similarity_of_domains(network, task, run), routes_of(task).items.shape[1]
+            ).shared
+        ),
         np.array(
             [np.mean(list(alignment(network, weights_of(run, row)).values())) for row in rows]
         ),
