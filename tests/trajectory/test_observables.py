@@ -1,6 +1,7 @@
 """The table of observables against what runs give, what is refused by name, and what is observed of weights."""
 
 import dataclasses
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -117,6 +118,10 @@ def test_the_table_in_markdown_has_a_row_for_each():
     head, rule, *rows = table().splitlines()
     columns = [row.replace(r"\|", "").count("|") for row in (head, rule, *rows)]
     assert len(rows) == len(OBSERVABLES) and set(columns) == {6}
+    page = (Path(__file__).parents[2] / "docs" / "observables.md").read_text()
+    assert page.endswith(f"\n\n{table()}\n"), (
+        "python -c 'from racedyn.trajectory.observables import table; print(table())'"
+    )
 
 
 # What is asked for

@@ -28,16 +28,16 @@ from racedyn.exact.contextual_modes import (
 )
 from racedyn.exact.solution import flow_times, solution
 from racedyn.exact.two_layer import two_layer_strength
-from racedyn.networks import Network, check_weights
+from racedyn.networks import Network, Problem, the_three
 from racedyn.tasks import Task
 from racedyn.trajectory import Trajectory
 
 
 def contextual(
-    network: Network,
-    task: Task,
-    start: Mapping[str, Any] | tuple[ArrayLike, ArrayLike],
-    ts: Times,
+    network: Network | Problem,
+    task: Task | None = None,
+    start: Mapping[str, Any] | tuple[ArrayLike, ArrayLike] | None = None,
+    ts: Times | None = None,
 ) -> Trajectory:
     """Loss and strengths of a contextual network in closed form.
 
@@ -49,7 +49,8 @@ def contextual(
 
     **Arguments:**
 
-    - `network`, `task`: as in `contextual_modes`.
+    - `network`, `task`: as in `contextual_modes`; or a Problem in place of them and of `start`,
+      beside `ts=`.
     - `start`: weights of the network, small and random, from which the a0 are derived; or (common,
       context): strengths u^T W2 W1 v of both kinds of pathway at the start, numbers or one per
       mode, positive, that of the context pathways as if the common one had converged already.
@@ -63,9 +64,19 @@ def contextual(
     pathways have of it by then (the more, the more contexts there are); the head start is there
     from time 0 on. Raises `ValueError` as `contextual_modes` and `contextual_start` do, and for a
     start or times that do not fit."""
+    if isinstance(network, Problem) or isinstance(start, Mapping):
+        network, task, start = the_three(network, task, start)
+    if task is None or start is None or ts is None:
+        fail(
+            "network, task, start, ts",
+            "all be given, in this order",
+            "not all are",
+            "Or pass a Problem and ts=.",
+            TypeError,
+        )
     modes = contextual_modes(network, task)
     if isinstance(start, Mapping):
-        common_start, context_start = contextual_start(modes, check_weights(network, start))
+        common_start, context_start = contextual_start(modes, start)
     else:
         common_start, context_start = _given_start(start, modes)
     t = flow_times(ts)
