@@ -182,6 +182,11 @@ def test_strengths_of_no_path_or_of_several_pairs_are_refused():
     with pytest.raises(ValueError, match="ask for 'strength' of some path, but `paths` is empty"):
         train(["strength"], paths=())
     assert list(train(paths=()).observables) == ["loss"]
+    xor = rd.tasks.from_arrays([[1, 1, -1, -1], [1, -1, 1, -1]], [[1, -1, -1, 1]])
+    relu = rd.networks.chain(xor, depth=2, width=3, activation="relu")
+    start = relu.init(rd.init.Gaussian(0.1), key=0)
+    with pytest.raises(ValueError, match="of some path, but the inputs and targets that they join are not correlated"):
+        rd.train(relu, xor, start, lr=0.1, steps=1, observe=["strength"], progress=False)
     routes = rd.tasks.routing(2, 1)
     net = rd.networks.routing(routes, 4)
     w = net.init(rd.init.Aligned(0.1), task=routes, key=0)
