@@ -53,7 +53,7 @@ def two_layer(
 
         >>> print(rd.exact.two_layer([3.0, 1.0], 1.0, 1e-3, [0, 2, 8])["strength"][:, 0])
     """
-    t, S, d, a0 = _of_modes(ts, modes, a0, singular_values=singular_values, variances=variances)
+    t, S, d, a0 = _of_modes(ts, modes, singular_values=singular_values, variances=variances, a0=a0)
     stays = (S != 0) & (jnp.sign(S) * jnp.sign(a0) <= 0)
     return _curve("two_layer", S, d, two_layer_strength(S, d, a0, t), t, modes, stays)
 
@@ -70,7 +70,7 @@ def shallow(
     8).
 
     Arguments and observables as in `two_layer`; `shallow_strength` has the formula."""
-    t, S, d, b0 = _of_modes(ts, modes, b0, singular_values=singular_values, variances=variances)
+    t, S, d, b0 = _of_modes(ts, modes, singular_values=singular_values, variances=variances, b0=b0)
     never = jnp.zeros_like(S, bool)
     return _curve("shallow", S, d, shallow_strength(S, d, b0, t), t, modes, never)
 
@@ -152,10 +152,10 @@ def check_fraction(fraction: Array) -> None:
 
 
 def _of_modes(
-    ts: Times, modes: Modes | None, start: ArrayLike, **per_mode: ArrayLike
+    ts: Times, modes: Modes | None, **per_mode: ArrayLike
 ) -> tuple[Array, Array, Array, Array]:
     """Times, S, d and the strength at the start, (mode,) each."""
-    S, d, start = jnp.broadcast_arrays(*_numbers(**per_mode, start=start))
+    S, d, start = jnp.broadcast_arrays(*_numbers(**per_mode))
     if S.ndim > 1:
         fail(
             "singular_values",
