@@ -308,7 +308,11 @@ def test_info_is_a_page_about_the_file(saved):
 
 
 def test_info_shows_every_setting_whole_or_up_to_an_entry(tmp_path):
-    config = {"train": {"lr": 0.1, "loss": "mean"}, "ends": {f"w{i}": ["a", "b"] for i in range(50)}, "ts": [0.125] * 99}
+    config = {
+        "train": {"lr": 0.1, "loss": "mean"},
+        "ends": {f"w{i}": ["a", "b"] for i in range(50)},
+        "ts": [0.125] * 99,
+    }
     page = store.info(store.save(tmp_path / "run.h5", config=config, run=example())).splitlines()
     first = next(i for i, line in enumerate(page) if line.startswith("  config"))
     assert page[first] == "  config       train.lr    0.1"

@@ -324,7 +324,6 @@ def _bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
 
 def _differences(group: h5py.Group, empty: Trajectory) -> list[object]:
     """In what a file is not the one of this ensemble; each item prints what it is."""
-
     if empty.provenance is None:
         return ["there are no settings to know it by"]
 
