@@ -18,7 +18,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_positive, fail
+from racedyn._arrays import as_real
+from racedyn._checks import check_positive, fail
 from racedyn._types import MODE, PATH, Array, ArrayLike, Times
 from racedyn.exact.contextual_modes import (
     ContextualModes,

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, fail
+from racedyn._arrays import as_real, check_finite
+from racedyn._checks import fail
 from racedyn._types import MODE, PATH, Array, ArrayLike, Times
 from racedyn.exact.solution import check_modes, flow_times, loss_of, solution
 from racedyn.tasks import Modes

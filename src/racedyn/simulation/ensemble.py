@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_flags, check_positive_int, check_times, fail
+from racedyn._arrays import check_times
+from racedyn._checks import check_flags, check_positive_int, fail
 from racedyn._compilation import Stopwatch
 from racedyn._interruptions import never_lost
 from racedyn._jit import full_precision
