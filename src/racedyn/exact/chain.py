@@ -68,7 +68,10 @@ def chain(
     that are not positive and negative times (traced ones are not looked at).
 
         >>> run = rd.exact.chain([3.0, 1.0], [[0.1, 0.2], [0.3, 0.2], [0.2, 0.4]], [0, 5, 50])
-        >>> print(run["strength"][:, 0])
+        >>> print(run.observables["strength"][:, 0])
+        [[0.006      0.016     ]
+         [3.         0.99748556]
+         [3.         1.        ]]
     """
     S, w, d = _checked(singular_values, layers, variances)
     t = flow_times(ts)

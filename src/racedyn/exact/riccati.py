@@ -62,6 +62,7 @@ def riccati(
 
         >>> run = rd.exact.riccati(0.1 * np.eye(2), 0.1 * np.eye(2), np.diag([3.0, 1.0]), [0, 1, 9])
         >>> print(run.observables["map"][:, 1, 1])
+        [0.01       0.06945316 0.99999849]
     """
     first, second, sigma_yx = (
         jnp.asarray(as_real(name, x))

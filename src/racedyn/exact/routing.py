@@ -51,6 +51,9 @@ def routing(
 
         >>> run = rd.exact.routing(rd.tasks.routing(7, 4), 0.08, [0, 20, 60])
         >>> print(run.observables["edge_strength"][:, run.labels["edge"].index("hidden")])
+        [[0.08       0.08       0.08       0.08      ]
+         [4.56346383 0.66175182 0.20475434 0.20475434]
+         [4.56346383 3.54859043 2.75052804 2.75052804]]
     """
     known = routes_of(task)
     routes, domains = known.routes, known.domains

@@ -52,7 +52,11 @@ def two_layer(
     there. Works under `jit`, `grad` and `vmap`. Raises `ValueError` for d below 0, negative times
     and what is not finite (traced values are not looked at).
 
-        >>> print(rd.exact.two_layer([3.0, 1.0], 1.0, 1e-3, [0, 2, 8])["strength"][:, 0])
+        >>> run = rd.exact.two_layer([3.0, 1.0], 1.0, 1e-3, [0, 2, 8])
+        >>> print(run.observables["strength"][:, 0])
+        [[1.00000000e-03 1.00000000e-03]
+         [2.94572070e+00 5.18206586e-02]
+         [3.00000000e+00 9.99887590e-01]]
     """
     t, S, d, a0 = _of_modes(ts, modes, singular_values=singular_values, variances=variances, a0=a0)
     stays = (S != 0) & (jnp.sign(S) * jnp.sign(a0) <= 0)

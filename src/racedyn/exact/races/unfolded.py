@@ -59,7 +59,9 @@ def trajectory(
     lie so far apart that fifty panels don't resolve them: `simulate` follows both. Raises
     `ValueError` for negative times and shapes that don't meet.
 
-        >>> print(rd.exact.trajectory([3.0, 1.0], (3, 3), 1.0, [[0.2], [0.1]], [0, 1, 10])["loss"])
+        >>> run = rd.exact.trajectory([3.0, 1.0], (3, 3), 1.0, [[0.2], [0.1]], [0, 1, 10])
+        >>> print(run.observables["loss"])
+        [3.89000000e+00 6.59673242e-04 3.01985815e-31]
     """
     t = flow_times(ts)
     S, at_q, at_p, d, whole = as_race(singular_values, depths, q, p, variances)
