@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from racedyn._checks import check_times
+from racedyn._arrays import check_times
 from racedyn._outside import checksum
 
 

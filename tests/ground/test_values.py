@@ -9,7 +9,7 @@ import pytest
 
 import racedyn as rd
 from racedyn import exact
-from racedyn._checks import as_real
+from racedyn._arrays import as_real
 
 MASKED = np.ma.masked_array([[1.0, 999.0], [0.0, 1.0]], [[0, 1], [0, 0]])
 DATES = np.array([["2020-01-01", "2020-01-02"]] * 2, "M8[D]")

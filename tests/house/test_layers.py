@@ -20,6 +20,7 @@ FLOORS = (
     (
         "_types",
         "_checks",
+        "_arrays",
         "_names",
         "_text",
         "_jit",
@@ -42,7 +43,7 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 MATHEMATICS = {
     "tasks", "networks", "trajectory", "paths", "rules", "gates", "exact", "representations", "systems", "reduction",
 }  # fmt: skip
-NEUTRAL = {"_types", "_checks", "_names", "_text", "_jit"}  # of the ground: what mathematics may use besides
+NEUTRAL = {"_types", "_checks", "_arrays", "_names", "_text", "_jit"}  # of the ground: what mathematics may use besides
 # May import our own modules inside functions: so that help is quick, and `import racedyn` runs nothing.
 LAZY = {"cli", ""}
 # Third-party library -> its home. Those used by everyone have none.

@@ -1,6 +1,7 @@
 """The table of observables against what runs give, what is refused by name, and what is observed of weights."""
 
 import dataclasses
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -88,7 +89,7 @@ def test_a_simulation_and_an_ensemble_keep_what_is_asked_for():
         rd.solve(system, TS, observe=("loss", "q")),
     ):
         assert list(kept.observables) == list(kept.dims) == ["loss", "q"]
-        np.testing.assert_allclose(kept["q"], whole["q"], rtol=1e-12)
+        np.testing.assert_allclose(kept["q"], whole["q"], rtol=1e-8)
     flow = systems()["matrix"]
     assert list(rd.simulate(flow, TS, observe="edge_strength", progress=False).observables) == ["edge_strength"]
     many = rd.ensemble(lambda i: system, 2, TS, observe=["loss"])
@@ -117,6 +118,10 @@ def test_the_table_in_markdown_has_a_row_for_each():
     head, rule, *rows = table().splitlines()
     columns = [row.replace(r"\|", "").count("|") for row in (head, rule, *rows)]
     assert len(rows) == len(OBSERVABLES) and set(columns) == {6}
+    page = (Path(__file__).parents[2] / "docs" / "observables.md").read_text()
+    assert page.endswith(f"\n\n{table()}\n"), (
+        "python -c 'from racedyn.trajectory.observables import table; print(table())'"
+    )
 
 
 # What is asked for
@@ -177,6 +182,11 @@ def test_strengths_of_no_path_or_of_several_pairs_are_refused():
     with pytest.raises(ValueError, match="ask for 'strength' of some path, but `paths` is empty"):
         train(["strength"], paths=())
     assert list(train(paths=()).observables) == ["loss"]
+    xor = rd.tasks.from_arrays([[1, 1, -1, -1], [1, -1, 1, -1]], [[1, -1, -1, 1]])
+    relu = rd.networks.chain(xor, depth=2, width=3, activation="relu")
+    start = relu.init(rd.init.Gaussian(0.1), key=0)
+    with pytest.raises(ValueError, match="of some path, but the inputs and targets that they join are not correlated"):
+        rd.train(relu, xor, start, lr=0.1, steps=1, observe=["strength"], progress=False)
     routes = rd.tasks.routing(2, 1)
     net = rd.networks.routing(routes, 4)
     w = net.init(rd.init.Aligned(0.1), task=routes, key=0)

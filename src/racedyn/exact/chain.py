@@ -25,7 +25,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, check_shape, fail
+from racedyn._arrays import as_real, check_finite, check_shape
+from racedyn._checks import fail
 from racedyn._types import EDGE, MODE, PATH, Array, ArrayLike, Times
 from racedyn.exact.clock import arrived
 from racedyn.exact.solution import flow_times, loss_of, solution

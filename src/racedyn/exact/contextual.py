@@ -18,7 +18,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_positive, fail
+from racedyn._arrays import as_real
+from racedyn._checks import check_positive, fail
 from racedyn._types import MODE, PATH, Array, ArrayLike, Times
 from racedyn.exact.contextual_modes import (
     ContextualModes,
@@ -28,16 +29,16 @@ from racedyn.exact.contextual_modes import (
 )
 from racedyn.exact.solution import flow_times, solution
 from racedyn.exact.two_layer import two_layer_strength
-from racedyn.networks import Network, check_weights
+from racedyn.networks import Network, Problem, the_three
 from racedyn.tasks import Task
 from racedyn.trajectory import Trajectory
 
 
 def contextual(
-    network: Network,
-    task: Task,
-    start: Mapping[str, Any] | tuple[ArrayLike, ArrayLike],
-    ts: Times,
+    network: Network | Problem,
+    task: Task | None = None,
+    start: Mapping[str, Any] | tuple[ArrayLike, ArrayLike] | None = None,
+    ts: Times | None = None,
 ) -> Trajectory:
     """Loss and strengths of a contextual network in closed form.
 
@@ -49,7 +50,8 @@ def contextual(
 
     **Arguments:**
 
-    - `network`, `task`: as in `contextual_modes`.
+    - `network`, `task`: as in `contextual_modes`; or a Problem in place of them and of `start`,
+      beside `ts=`.
     - `start`: weights of the network, small and random, from which the a0 are derived; or (common,
       context): strengths u^T W2 W1 v of both kinds of pathway at the start, numbers or one per
       mode, positive, that of the context pathways as if the common one had converged already.
@@ -72,9 +74,19 @@ def contextual(
         >>> abs(run["loss"]).round(3).tolist()
         [2.996, 0.0]
     """
+    if isinstance(network, Problem) or isinstance(start, Mapping):
+        network, task, start = the_three(network, task, start)
+    if task is None or start is None or ts is None:
+        fail(
+            "network, task, start, ts",
+            "all be given, in this order",
+            "not all are",
+            "Or pass a Problem and ts=.",
+            TypeError,
+        )
     modes = contextual_modes(network, task)
     if isinstance(start, Mapping):
-        common_start, context_start = contextual_start(modes, check_weights(network, start))
+        common_start, context_start = contextual_start(modes, start)
     else:
         common_start, context_start = _given_start(start, modes)
     t = flow_times(ts)

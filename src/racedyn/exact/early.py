@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from racedyn._checks import as_matrix, fail
+from racedyn._arrays import as_matrix
+from racedyn._checks import fail
 from racedyn._text import brief
 
 _ROUNDING = 1e4 * np.finfo(float).eps

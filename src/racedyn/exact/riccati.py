@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
-from racedyn._checks import as_real, check_finite, check_is, check_positive, check_shape, fail
+from racedyn._arrays import as_real, check_finite, check_shape
+from racedyn._checks import check_is, check_positive, fail
 from racedyn._types import MODE, PATH, Array, ArrayLike, Times
 from racedyn.exact.solution import flow_times, solution
 from racedyn.exact.two_layer import phi

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn import networks
-from racedyn._checks import as_real, check_positive, check_positive_int, fail
+from racedyn._arrays import as_real
+from racedyn._checks import check_positive, check_positive_int, fail
 from racedyn._types import EDGE, MODE, PATH, ArrayLike, Times
 from racedyn.exact.chain import chain_layers
 from racedyn.exact.solution import flow_times, solution

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_is, fail
+from racedyn._arrays import as_real
+from racedyn._checks import check_is, fail
 from racedyn._types import MODE, TIME, Array, ArrayLike, Times
 from racedyn.tasks import Modes
 from racedyn.trajectory import Provenance, Status, Trajectory, now, versions

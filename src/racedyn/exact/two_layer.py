@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, fail
+from racedyn._arrays import as_real, check_finite
+from racedyn._checks import fail
 from racedyn._types import MODE, PATH, Array, ArrayLike, Times
 from racedyn.exact.solution import check_modes, flow_times, loss_of, solution
 from racedyn.tasks import Modes
@@ -55,7 +56,7 @@ def two_layer(
         >>> run["strength"][:, 0].round(3).tolist()
         [[0.01, 0.01], [1.875, 0.355], [2.0, 1.0]]
     """
-    t, S, d, a0 = _of_modes(ts, modes, a0, singular_values=singular_values, variances=variances)
+    t, S, d, a0 = _of_modes(ts, modes, singular_values=singular_values, variances=variances, a0=a0)
     stays = (S != 0) & (jnp.sign(S) * jnp.sign(a0) <= 0)
     return _curve("two_layer", S, d, two_layer_strength(S, d, a0, t), t, modes, stays)
 
@@ -77,7 +78,7 @@ def shallow(
         >>> run["strength"][:, 0].round(3).tolist()  # S (1 - e^-t)
         [[0.0, 0.0], [1.264, 0.632], [2.0, 1.0]]
     """
-    t, S, d, b0 = _of_modes(ts, modes, b0, singular_values=singular_values, variances=variances)
+    t, S, d, b0 = _of_modes(ts, modes, singular_values=singular_values, variances=variances, b0=b0)
     never = jnp.zeros_like(S, bool)
     return _curve("shallow", S, d, shallow_strength(S, d, b0, t), t, modes, never)
 
@@ -172,10 +173,10 @@ def check_fraction(fraction: Array) -> None:
 
 
 def _of_modes(
-    ts: Times, modes: Modes | None, start: ArrayLike, **per_mode: ArrayLike
+    ts: Times, modes: Modes | None, **per_mode: ArrayLike
 ) -> tuple[Array, Array, Array, Array]:
     """Times, S, d and the strength at the start, (mode,) each."""
-    S, d, start = jnp.broadcast_arrays(*_numbers(**per_mode, start=start))
+    S, d, start = jnp.broadcast_arrays(*_numbers(**per_mode))
     if S.ndim > 1:
         fail(
             "singular_values",

@@ -11,7 +11,8 @@ import numpy as np
 import optimistix as optx
 
 from racedyn import networks, tasks
-from racedyn._checks import as_real, check_finite, check_name, check_positive, fail
+from racedyn._arrays import as_real, check_finite
+from racedyn._checks import check_name, check_positive, fail
 from racedyn._types import MODE, PATH, Array, ArrayLike, Times
 from racedyn.exact.solution import flow_times, solution
 from racedyn.exact.two_layer import check_fraction, two_layer_strength, two_layer_time

@@ -10,15 +10,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import (
-    as_real,
-    check_finite,
-    check_flags,
-    check_is,
-    check_name,
-    check_names,
-    fail,
-)
+from racedyn._arrays import as_real, check_finite
+from racedyn._checks import check_flags, check_is, check_name, check_names, fail
 from racedyn._types import Weights
 from racedyn.networks.fit import check_task, check_weights
 from racedyn.networks.layers import from_layers

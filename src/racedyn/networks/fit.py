@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, check_is, check_name, check_shape, fail
+from racedyn._arrays import as_real, check_finite, check_shape
+from racedyn._checks import check_is, check_name, fail
 from racedyn._types import Weights
 from racedyn.networks.network import Network
 from racedyn.tasks import Task

@@ -5,7 +5,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from racedyn._checks import as_real, check_mapping, check_name, check_shape, fail
+from racedyn._arrays import as_real, check_shape
+from racedyn._checks import check_mapping, check_name, fail
 from racedyn._types import Array, Weights
 from racedyn.networks.activations import ACTIVATIONS
 from racedyn.networks.fit import traceable_weights

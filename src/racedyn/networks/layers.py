@@ -11,7 +11,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_is, fail
+from racedyn._arrays import as_real
+from racedyn._checks import check_is, fail
 from racedyn._types import Path, Weights
 from racedyn.networks.fit import check_weights
 from racedyn.networks.network import Network

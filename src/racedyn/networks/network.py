@@ -8,17 +8,8 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from racedyn._checks import (
-    as_real,
-    check_finite,
-    check_is,
-    check_mapping,
-    check_name,
-    check_positive_int,
-    fail,
-    read_only,
-    shown,
-)
+from racedyn._arrays import as_real, check_finite, read_only
+from racedyn._checks import check_is, check_mapping, check_name, check_positive_int, fail, shown
 from racedyn._names import AXES, check_file_name
 from racedyn._text import clipped
 from racedyn._types import FrozenDict, Path, Weights

@@ -5,7 +5,7 @@ every K_a is 0; paths whose strength is NaN (padding) are left out."""
 
 import numpy as np
 
-from racedyn._checks import as_real
+from racedyn._arrays import as_real
 from racedyn._types import ArrayLike
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from racedyn._checks import as_matrix, check_shape, fail, shown
+from racedyn._arrays import as_matrix, check_shape
+from racedyn._checks import fail, shown
 from racedyn._text import brief
 from racedyn._types import Path
 from racedyn.networks import Gating, Network, check_task, gate_groups

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_matrix
+from racedyn._arrays import as_matrix
 from racedyn.plot import style
 
 _MOST_TICKS = 8

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_matrix, check_mapping, check_name, fail
+from racedyn._arrays import as_matrix
+from racedyn._checks import check_mapping, check_name, fail
 from racedyn.networks import Network, Node, Problem, refuse_unit_gates, the_three
 from racedyn.paths import Pair
 from racedyn.reduction.bases import gated_alike

@@ -9,17 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import (
-    as_matrix,
-    as_real,
-    check_finite,
-    check_int,
-    check_mapping,
-    check_name,
-    check_positive_int,
-    check_shape,
-    fail,
-)
+from racedyn._arrays import as_matrix, as_real, check_finite, check_shape
+from racedyn._checks import check_int, check_mapping, check_name, check_positive_int, fail
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Weights
 from racedyn.networks import Network, Problem, check_weights, forward, the_three

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from racedyn._checks import as_list, as_matrix, check_positive_int, fail
+from racedyn._arrays import as_matrix
+from racedyn._checks import as_list, check_positive_int, fail
 from racedyn._text import brief
 from racedyn._types import ArrayLike
 

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, check_mapping, check_shape, fail
+from racedyn._arrays import as_real, check_finite, check_shape
+from racedyn._checks import check_mapping, fail
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Weights
 from racedyn.networks import (

@@ -8,9 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from racedyn._arrays import as_real, check_finite
 from racedyn._checks import (
-    as_real,
-    check_finite,
     check_is,
     check_names,
     check_not_negative,

@@ -11,7 +11,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from racedyn._checks import as_float, as_real, check_callable, check_positive, fail
+from racedyn._arrays import as_real
+from racedyn._checks import as_float, check_callable, check_positive, fail
 from racedyn._jit import computed_by_jax
 from racedyn._types import Array, PyTree
 

@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_flags, check_positive_int, check_times, fail
+from racedyn._arrays import check_times
+from racedyn._checks import check_flags, check_positive_int, fail
 from racedyn._compilation import Stopwatch
 from racedyn._interruptions import never_lost
 from racedyn._jit import full_precision
@@ -116,7 +117,8 @@ def ensemble(
     - `ts`: (time,), flow time in units of tau, rising from 0 or later.
     - `path`: members go straight to this file, which `load` and xarray open; memory is that of a
       block. What an interrupted run left in `PATH.partial` is gone on with, if it is of the same
-      ensemble: members, settings, code and what it reads.
+      ensemble: members, settings, code and what it reads. Another's is refused, with what differs.
+    - `overwrite`: replace `path`, and what another ensemble left beside it.
     - `observe`: names of the observables to keep: "strength" where there is one, or else all.
     - `method`, `args`, `rtol`, `atol`, `max_steps`, `solver`, `retry`, `jumps`, `crossings`: as in
       `simulate`; times of crossings are (member,), or (member, lane) where there are lanes. The

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_mapping, check_positive_int, fail, shown
+from racedyn._arrays import as_real
+from racedyn._checks import check_mapping, check_positive_int, fail, shown
 from racedyn._outside import checksum, read
 from racedyn._types import PyTree
 from racedyn.simulation.building import CHUNK, FIELD, building

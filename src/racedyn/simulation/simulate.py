@@ -11,7 +11,8 @@ import diffrax as dfx
 import jax
 import numpy as np
 
-from racedyn._checks import check_flags, check_is, check_number, check_times, fail
+from racedyn._arrays import check_times
+from racedyn._checks import check_flags, check_is, check_number, fail
 from racedyn._compilation import Stopwatch
 from racedyn._jit import full_precision
 from racedyn._progress import compiling

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_is, check_times
+from racedyn._arrays import as_real, check_times
+from racedyn._checks import check_is
 from racedyn._jit import computed_by_jax, differentiated_by, full_precision
 from racedyn._outside import read_again
 from racedyn._types import TIME, Array, ArrayLike, PyTree, Times

@@ -46,6 +46,7 @@ def relu(job: Job, margin: float, seed: int) -> Relu:
     )
     soonest = min(twin_time(margin, gating, joined) for gating in PATHWAYS)
     steps = int(np.ceil(2 * soonest / job.settings["lr"]))
+    by_modes = BY_DEFAULT if task.all_modes() else ()  # without a margin there are none
     trained = job.keep(
         f"relu_margin{margin:g}_seed{seed}",
         lambda: train(
@@ -55,7 +56,7 @@ def relu(job: Job, margin: float, seed: int) -> Relu:
             lr=job.settings["lr"],
             steps=steps,
             save_every=max(1, steps // 400),
-            observe=[*BY_DEFAULT, "activity:h1", "weights"],
+            observe=[*by_modes, "activity:h1", "weights"],
             progress=job.progress,
         ),
     )

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_callable, check_finite, fail, shown
+from racedyn._arrays import as_real, check_finite
+from racedyn._checks import check_callable, fail, shown
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, PyTree
 from racedyn.tasks import Modes

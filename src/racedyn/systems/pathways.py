@@ -8,7 +8,8 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_depths, check_names, fail, shown
+from racedyn._arrays import as_real
+from racedyn._checks import check_depths, check_names, fail, shown
 from racedyn._text import clipped
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
 from racedyn.exact import converged, race_states

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_list, as_real, check_names, fail, shown
+from racedyn._arrays import as_real
+from racedyn._checks import as_list, check_names, fail, shown
 from racedyn._types import Array, ArrayLike, HostOnly, PyTree
 from racedyn.systems.base import AbstractSystem
 from racedyn.tasks import Modes

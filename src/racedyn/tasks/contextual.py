@@ -22,7 +22,7 @@ STRUCTURES: Mapping[str, Callable[[int], Task]] = {
 MOST_CONTEXTS = 8
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Contexts:
     """The structure of a contextual task: `items`, how many there are, and `blocks`, the rows of
     the target that are active in every context (the first) and in each context alone. It is
@@ -30,6 +30,9 @@ class Contexts:
 
     items: int
     blocks: tuple[slice, ...]
+
+    def __repr__(self) -> str:
+        return f"Contexts({self})"
 
     def __str__(self) -> str:
         return f"{self.items} items in {len(self.blocks) - 1} contexts"

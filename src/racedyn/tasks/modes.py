@@ -8,7 +8,8 @@ import dataclasses
 
 import numpy as np
 
-from racedyn._checks import as_matrix, fail, read_only
+from racedyn._arrays import as_matrix, read_only
+from racedyn._checks import fail
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

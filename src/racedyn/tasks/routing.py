@@ -8,15 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from racedyn._checks import (
-    as_key,
-    as_matrix,
-    check_name,
-    check_positive_int,
-    fail,
-    read_only,
-    shown,
-)
+from racedyn._arrays import as_matrix, read_only
+from racedyn._checks import as_key, check_name, check_positive_int, fail, shown
 from racedyn.tasks.task import Task
 
 # [Saxe22] fig. 4c: 4 items, a small hierarchy of 7 features.

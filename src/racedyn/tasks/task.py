@@ -7,16 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import (
-    as_matrix,
-    as_real,
-    check_mapping,
-    check_name,
-    check_positive_int,
-    fail,
-    read_only,
-    shown,
-)
+from racedyn._arrays import as_matrix, as_real, read_only
+from racedyn._checks import check_mapping, check_name, check_positive_int, fail, shown
 from racedyn._names import check_file_name, check_label
 from racedyn._text import clipped
 from racedyn.tasks.modes import Modes, modes_from_correlations, read_in

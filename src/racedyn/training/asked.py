@@ -143,9 +143,12 @@ def with_paths(
         names = tuple(name for name in asked.names if name not in OF_PATHS)
         return dataclasses.replace(asked, names=names)
     if not found:
-        many = f"of {network.num_paths} paths, more than {MAX_UNNAMED_PATHS}, none is named"
-        but = "`paths` is empty" if paths is not None else many
-        remedy = "Name some in `paths`; network.paths() lists them."
+        but, remedy = f"there are {network.num_paths}", "Name some in `paths`."
+        if paths is not None:
+            but = "`paths` is empty"
+        elif network.num_paths <= MAX_UNNAMED_PATHS:
+            but = "the inputs and targets that they join are not correlated"
+            remedy = "Pass `modes`, in which they can be read."
         fail("observe", f"ask for {wanted[0]!r} of some path", but, remedy)
     read = {network.ends(path): modes[network.ends(path)] for path in found}
     names = asked.names

@@ -40,7 +40,8 @@ class Row(NamedTuple):
     **Fields:** `name`; `axes`, that of time left out; `meaning`, a sentence; `unit`, "1" for a pure
     number, with x, y, h for units of inputs, targets and a node; `training`: what stands in
     `observe=` of `train` and `observe` for it; `theory`: the systems that have it, and so their
-    ensembles; both "" where it can't be had; `symbol`, in figures."""
+    ensembles; both "" where it can't be had; `symbol`, in figures; `in_ensembles`: whether these
+    keep it."""
 
     name: str
     axes: tuple[str, ...]
@@ -49,6 +50,7 @@ class Row(NamedTuple):
     training: str = ""
     theory: str = ""
     symbol: str = ""
+    in_ensembles: bool = True
 
     @property
     def label(self) -> str:
@@ -66,7 +68,8 @@ class Row(NamedTuple):
         is_name = self.training.partition(":")[0] == self.name
         asked = repr(self.training) if is_name else self.training
         training = f"train and observe (observe=[{asked}])" if self.training else ""
-        theory = f"simulate, solve and ensemble, of {self.theory}" if self.theory else ""
+        doors = "simulate, solve and ensemble" if self.in_ensembles else "simulate and solve"
+        theory = f"{doors}, of {self.theory}" if self.theory else ""
         return "; ".join(place for place in (training, theory) if place)
 
 
@@ -187,7 +190,8 @@ _ROWS = (
         (),
         "the state of the system as it is, in `ys`; axes are its own",
         "1",
-        theory="any system, but not in an ensemble",
+        theory="any system",
+        in_ensembles=False,
     ),
 )
 OBSERVABLES = {row.name: row for row in _ROWS}

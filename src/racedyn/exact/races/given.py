@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_depths, fail
+from racedyn._arrays import as_real
+from racedyn._checks import check_depths, fail
 from racedyn._types import Array, ArrayLike
 from racedyn.trajectory import Status
 
