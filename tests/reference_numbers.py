@@ -93,7 +93,7 @@ def write(path: Path, groups: list[str]) -> int:
             found |= arrays
             failed |= bool(error)
             print(f"{jobs[job]:<20}{len(arrays):>7} arrays{seconds:>8.1f} s of CPU  {error}", flush=True)
-    np.savez_compressed(path, **dict(sorted(found.items())))
+            np.savez_compressed(path, **dict(sorted(found.items())))  # what there is, if stopped
     print(f"{path}: {len(found)} arrays, {sum(array.size for array in found.values())} numbers")
     return int(failed)
 
