@@ -12,21 +12,29 @@ import optax
 
 import racedyn as rd
 from gated_examples import correlated_task, random_problem, routing
+from paths.test_path_bases import contextual as contexts_of_their_own
 from reference_spellings import (
+    BY_DEFAULT,
     EVERYTHING,
     STUDIES,
+    chain_as_before,
     closed_bases,
     concentration,
+    contexts_as_before,
+    ended_as_before,
     file_of,
     job,
     observed,
+    plain,
+    race_as_before,
     reduced,
+    riccati_as_before,
+    routing_as_before,
     solved,
     study,
     trained,
     value,
 )
-from test_path_bases import contextual as contexts_of_their_own
 
 DATA = Path(__file__).parents[1] / "data"
 Cases = Iterator[tuple[str, Any]]
@@ -191,7 +199,7 @@ def simulations(folder: Path) -> Cases:
     yield "race/real_depths", solved(race((2.5, 3.0)))
     yield "race/crossings", solved(race(), crossings={"half": 0.5}, rtol=1e-6, jumps=[0.5])
     yield "race/plateau", solved(race(p=((2e-3, 1e-3), (1e-3, 3e-3)), depths=(2, 2)), np.linspace(0, 40, 9))
-    yield "race/states", rd.solve(race(), jnp.linspace(0, 3, 5), save_ys=True)
+    yield "race/states", rd.solve(race(), jnp.linspace(0, 3, 5), observe=["strength", "loss", "q", "p", "states"])
     yield "decay", solved(Decay(jnp.asarray(0.3)))
     yield "decay/t0", solved(Decay(jnp.asarray(0.3)), t0=-1.0)
     yield "function", solved(rd.from_function(brusselator, [1.0, 1.0]))
@@ -237,11 +245,15 @@ def ensembles(folder: Path) -> Cases:
 # --- training --------------------------------------------------------------------------------------------------------
 
 
+# What there is of paths that join several pairs: no groups.
+ROUTED = GRAPH = [name for name in EVERYTHING if name != "group_strength"]
+
+
 def training(folder: Path) -> Cases:
     problem = pathways((3, 2), SMALL, 8)
     network, task, _ = problem
     other = rd.Task({"input": task.X}, {"output": task.Y[::-1]})
-    first = trained(problem, probes={"other": other}, record=["h1_1", "h2_1"], **EVERYTHING)
+    first = trained(problem, observe=[*EVERYTHING, "activity:h1_1", "activity:h2_1", rd.Probe("other", other)])
     yield "everything", first
     yield "decay", trained(problem, weight_decay=0.1)
     yield "float32", trained(problem, dtype="float32")
@@ -252,17 +264,20 @@ def training(folder: Path) -> Cases:
         yield f"loss/{loss}", trained(problem, lr=0.01, loss=loss)
     routes = rd.tasks.routing(3, 2)
     routed = started(rd.networks.routing(routes, 8), routes, rd.init.Orthogonal(0.3))
-    yield "loss/routes", trained(routed, loss="routes", probes={"untrained": routes.untrained()}, **EVERYTHING)
+    yield (
+        "loss/routes",
+        trained(routed, loss="routes", observe=[*ROUTED, rd.Probe("untrained", routes.structure.untrained())]),
+    )
     for kind, last in itertools.product(("relu", "tanh"), (False, True)):
         nonlinear = pathways((2, 3), rd.init.Gaussian(0.5), 8, activation=kind, activate_last=last)
-        yield f"{kind}/{last}", trained(nonlinear, data_strength=True, record=["h1_1"], save_weights=True)
+        yield f"{kind}/{last}", trained(nonlinear, observe=[*BY_DEFAULT, "data_strength", "activity:h1_1", "weights"])
     told = contexts()
     yield "stages", trained(told, stages=groups_of_contexts(told[0]), weight_decay=0.05)
     for seed in range(3):
-        yield f"graph{seed}", trained(random_problem(seed), lr=0.01, **EVERYTHING)
+        yield f"graph{seed}", trained(random_problem(seed), lr=0.01, observe=GRAPH)
 
-    yield "longer", trained((network, task, first), steps=20, **EVERYTHING)
-    both = trained((network, other, first), steps=200, lr=0.1, modes=task, save_weights=True)
+    yield "longer", trained((network, task, first), steps=20, observe=EVERYTHING)
+    both = trained((network, other, first), steps=200, lr=0.1, modes=task, observe=[*BY_DEFAULT, "weights"])
     yield "switched", both
     for i in range(2):
         yield f"segment/{i}", {"run": both.segment(i), "times": rd.learning_times(both.segment(i), within=10.0)}
@@ -271,17 +286,17 @@ def training(folder: Path) -> Cases:
     steps = np.asarray(first.step)
     saved = {int(step): {edge: rows[i] for edge, rows in first.ys.items()} for i, step in enumerate(steps)}
     yield "observed/tau", observed(network, task, saved)
-    yield "observed/steps", observed(network, task, saved, lr=0.05, loss="sum", probes={"other": other},
-                                     record=["h1_1"], **EVERYTHING)  # fmt: skip
+    yield "observed/steps", observed(network, task, saved, lr=0.05, loss="sum",
+                                     observe=[*EVERYTHING, "activity:h1_1", rd.Probe("other", other)])  # fmt: skip
     chain = rd.networks.chain(task, 2, 6, activation="relu")
     rng = np.random.default_rng(0)
     states = {
         step: {f"{i}.{part}": rng.standard_normal(shape) for i, n, m in ((0, 6, 4), (2, 7, 6))
                for part, shape in (("weight", (n, m)), ("bias", (n,)))} for step in (0, 10)
     }  # fmt: skip
-    yield "observed/biases", observed(chain, task, states, lr=0.1, biases=True, **EVERYTHING)
+    yield "observed/biases", observed(chain, task, states, lr=0.1, biases=True, observe=EVERYTHING)
     biased, constant = rd.networks.with_biases(network, task)
-    yield "biased", trained(started(biased, constant, SMALL), data_strength=True)
+    yield "biased", trained(started(biased, constant, SMALL), observe=[*BY_DEFAULT, "data_strength"])
 
     wide = trained(pathways((2, 2), SMALL, 12), lr=0.1, steps=400)
     theory = solved(reduced(pathways((2, 2), SMALL, 12), "pathway"), wide.ts)
@@ -305,7 +320,7 @@ def measures(folder: Path) -> Cases:
         "hierarchy": t.hierarchy(8), "order": t.order(5), "ring": t.ring(7), "grid": t.grid(3, 2),
         "clusters": t.clusters([3, 2, 1], 2), "cross_cutting": t.cross_cutting(2, 3, 2), "xor": t.xor(0.7),
         "contextual": t.contextual(4, 3, ["tree", "ring", "tree", "tree"]), "routing": t.routing(4, 2),
-        "untrained": t.routing(3, 2).untrained(), "random": t.random([2.0, 1.0, 0.5], 5, 6, key=0),
+        "untrained": t.routing(3, 2).structure.untrained(), "random": t.random([2.0, 1.0, 0.5], 5, 6, key=0),
         "csv": t.from_csv(DATA / "animals.csv"), "correlated": correlated_task(0),
     }  # fmt: skip
     yield "tasks", tasks
@@ -324,11 +339,11 @@ def measures(folder: Path) -> Cases:
         yield f"forward/{name}", rd.networks.forward(network, weights, inputs, jnp.asarray(task.context))
         modes = task.all_modes()
         readable = [path for path in network.paths() if network.ends(path) in modes]
-        maps = rd.networks.observe_paths(network, weights, modes, readable, matrices=True)
+        maps = rd.paths.observe_paths(network, weights, modes, readable, matrices=True)
         yield f"paths/{name}", maps
         r = rd.representations
-        kernel = r.tangent_kernel(network, weights, task)
-        moved = r.tangent_kernel(network, {edge: 1.1 * w + 0.01 for edge, w in weights.items()}, task)
+        kernel = r.tangent_kernel(network, task, weights)
+        moved = r.tangent_kernel(network, task, {edge: 1.1 * w + 0.01 for edge, w in weights.items()})
         yield f"representations/{name}", {
             "kernel": kernel, "movement": r.kernel_movement(kernel, moved), "open": r.open_outputs(network, task),
             "alignment": r.alignment(network, weights), "values": r.singular_values(weights),
@@ -337,14 +352,14 @@ def measures(folder: Path) -> Cases:
     given = {network.paths()[0]: 0.1 * np.ones((7, 4))}
     yield "statistics/residual", rd.statistics(network, task, given=given)
     matrices = {edge: np.asarray(w) for edge, w in weights.items()}
-    small, narrow, few = rd.project(*problems["random"], closed_bases(network, matrices, 1e-12).bases)
+    small, narrow, few = rd.project(*problems["random"], bases=closed_bases(network, matrices, 1e-12).bases)
     yield "projected", {"task": narrow, "weights": few, "run": trained((small, narrow, few))}
     own = rd.statistics(*problems["context_paths"][:2])
     yield "path_bases", own.path_bases(own.paths)
     network, task, weights = problems["routing"]
     answers = rd.representations.responses(network, weights, {f"x{i}": np.eye(4) for i in range(3)}, "h2")
     alike = rd.representations.similarity(answers)
-    held = rd.representations.activity(network, weights, task, "h1")
+    held = rd.representations.activity(network, task, weights, node="h1")
     yield "hidden", {"responses": answers, "similarity": alike, "sharing": rd.representations.sharing(alike, 4),
                      "activity": held, "mds": rd.representations.mds([held, held[::-1] ** 2])}  # fmt: skip
     strength = np.random.default_rng(0).standard_normal((5, 3, 4))
@@ -357,11 +372,11 @@ def measures(folder: Path) -> Cases:
     nodes, edges = dict(item=4, context=2, h1=(12, "relu"), output=len(task.Y)), {
         "item_h": ("item", "h1"), "context_h": ("context", "h1"), "h_output": ("h1", "output")}  # fmt: skip
     relu = started(rd.Network(nodes, edges), task, rd.init.Gaussian(0.3))
-    run = trained(relu, steps=60, record=["h1"], save_weights=True)
+    run = trained(relu, steps=60, observe=[*BY_DEFAULT, "activity:h1", "weights"])
     yield "patterns", rd.gates.patterns(run, task)
     for name, options in {"end": {}, "start": {"at": 0, "gates_at": 60}, "context": {"by": "context"}}.items():
         twin = rd.gates.twin(relu[0], task, run, **options)
-        yield f"twin/{name}", twin
+        yield f"twin/{name}", {**plain(twin.problem), "dead": twin.dead, "disagreement": twin.disagreement}
         if name != "context":
             yield f"twin/{name}/pathways", rd.networks.split_units(twin.network, twin.weights)[1]
 
@@ -373,24 +388,26 @@ def exact(folder: Path) -> Cases:
     e, ts = rd.exact, np.linspace(0, 8, 9)
     S, d, ends = np.array([2.0, 1.0]), np.array([0.5, 1.5]), np.array([0.0, 0.3, 5.0, 1e4, np.inf])
     for layers in ([[0.1, 0.2]] * 2, [[0.1, 0.2], [0.3, 0.1], [0.2, 0.5]], [[0.3, 0.2]] * 6):
-        yield f"chain/{len(layers)}", e.chain(S, np.array(layers), d, ts=ends)
+        yield f"chain/{len(layers)}", chain_as_before(e.chain(S, np.array(layers), ends, variances=d))
     q, p = np.array([[1.0, 0.5], [0.3, 1.0]]), np.array([[0.1, -0.2], [0.2, 0.05]])
     for depths in ((1, 2), (3, 3), (4, 7)):
         name = f"{depths[0]}_{depths[1]}"
-        yield f"converged/{name}", e.converged(S, depths, q, p, d)
-        yield f"trajectory/{name}", e.trajectory(S, depths, q, p, d, ts=ts)
+        yield f"converged/{name}", ended_as_before(e.converged(S, depths, q, p, d))
+        yield f"trajectory/{name}", race_as_before(e.trajectory(S, depths, q, p, ts, variances=d))
     rng = np.random.default_rng(0)
     balanced = 0.3 * rng.standard_normal((3, 3))
     left, values, right = np.linalg.svd(balanced)
     yield (
         "riccati",
-        e.riccati((left * values) @ right, np.eye(3) @ (left * values) @ left.T, balanced, ts, variance=0.5),
+        riccati_as_before(
+            e.riccati((left * values) @ right, np.eye(3) @ (left * values) @ left.T, balanced, ts, variance=0.5)
+        ),
     )
-    yield "two_layer", e.two_layer(S, d, S / 100, ts)
-    yield "shallow", e.shallow(S, d, S / 100, ts)
+    yield "two_layer", e.two_layer(S, d, S / 100, ts)["strength"][:, 0]
+    yield "shallow", e.shallow(S, d, S / 100, ts)["strength"][:, 0]
     yield "two_layer_time", e.two_layer_time(S, d, S / 100, 0.9)
     for gating in ("linear", "xor"):
-        yield f"xor/{gating}", {"loss": e.xor(0.8, gating, 0.01, ts), "time": e.xor_time(0.8, gating, 0.01, 0.5),
+        yield f"xor/{gating}", {"loss": e.xor(0.8, gating, 0.01, ts)["loss"], "time": e.xor_time(0.8, gating, 0.01, 0.5),
                                 "statistics": e.xor_statistics(0.8, gating)}  # fmt: skip
     yield "xor/crossing", e.xor_crossing(1e-4, 0.5)
     first, second = 1e-3 * rng.standard_normal((20, 3)), 1e-3 * rng.standard_normal((1, 20))
@@ -398,15 +415,15 @@ def exact(folder: Path) -> Cases:
     early = e.early_pathways(first, second, task.X, task.Y)
     yield "early", {"found": early, "first": early.strength([0])}
     routes, all_routes = rd.tasks.routing(7, 4), rd.tasks.routing(4, 4)
-    yield "routing", e.routing(routes, 0.08, ends)
-    yield "routing/two_scales", e.routing(routes, (0.08, 0.2), ts, hidden_layers=2)
-    yield "routing/groups", e.routing(all_routes, 0.1, ts, group=2)
+    yield "routing", routing_as_before(e.routing(routes, 0.08, ends))
+    yield "routing/two_scales", routing_as_before(e.routing(routes, (0.08, 0.2), ts, hidden_layers=2))
+    yield "routing/groups", routing_as_before(e.routing(all_routes, 0.1, ts, sharing=2))
     network, task, weights = contexts(law=rd.init.Gaussian(1e-3))
     modes = e.contextual_modes(network, task)
     yield "contextual/modes", modes
     yield "contextual/start", e.contextual_start(modes, weights)
-    yield "contextual/weights", e.contextual(network, task, weights, ends)
-    yield "contextual/strengths", e.contextual(network, task, (1e-3, 1e-4), ts)
+    yield "contextual/weights", contexts_as_before(e.contextual(network, task, weights, ends))
+    yield "contextual/strengths", contexts_as_before(e.contextual(network, task, (1e-3, 1e-4), ts))
 
 
 PAPERS = ("shi2022", "saxe2019", "saxe2022", "jarvis2025")
