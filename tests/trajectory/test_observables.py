@@ -25,6 +25,8 @@ NAMES = [
     "tangent_kernel",
     "sharpness",
 ]
+LENGTHS = {"path": 2, "mode": 4, "mode_out": 4, "mode_in": 4, "group": len(TASK.modes.groups), "probe": 1}
+LENGTHS |= {"unit_h1_1": 5, "example": 4, "row": 4 * len(TASK.Y), "edge": 4}
 
 
 def norms(network, task, weights):
@@ -58,7 +60,8 @@ def test_a_training_gives_every_row_that_the_table_says_it_has(run):
     assert asked == {row.name for row in OBSERVABLES.values() if row.training} | {"norms"}
     for name in run.observables:
         axes = NORMS.axes if name == "norms" else row_of(name).axes
-        assert run.dims[name] == ("time", *axes) and np.ndim(run[name]) == 1 + len(axes), name
+        assert run.dims[name] == ("time", *axes), name
+        assert np.shape(run[name]) == (3, *(LENGTHS[axis] for axis in axes)), name
         assert np.isfinite(run[name]).all(), name
     assert all(matrices.shape == (3, *NET.shape(edge)) for edge, matrices in run["weights"].items())
 
