@@ -163,9 +163,9 @@ def test_endings():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ((1.0, (2.5,), 1.0, 0.1), r"whole number of at least 1, but it is 2\.5"),
-        ((1.0, 3, 1.0, 0.1), "one whole number per pathway, for at least one, but it is 3"),
-        ((1.0, (), 1.0, 0.1), r"for at least one, but it is empty"),
+        ((1.0, (2.5,), 1.0, 0.1), r"one whole number of at least 1 per pathway, but one is 2\.5"),
+        ((1.0, 3, 1.0, 0.1), "one whole number of at least 1 per pathway, but it is 3"),
+        ((1.0, (), 1.0, 0.1), r"one whole number of at least 1 per pathway, but it is empty"),
         ((1.0, (3, 3), 1.0, [[0.1], [0.1], [0.2]]), "of 2 pathways and as many modes as S and d"),
         ((1.0, (3,), 1.0, [[0.1], [0.1], [0.2]]), "of 1 pathways and as many modes as S and d"),
         (([1.0, 2.0], (3,), 1.0, [[0.1, 0.2, 0.3]]), "of 1 pathways and as many modes as S and d"),

@@ -262,7 +262,7 @@ def test_riccati_is_what_descent_tends_to():
         ("inner", lambda W1, W2: W1.mT @ W1),
         ("outer", lambda W1, W2: W2 @ W2.mT),
     ):
-        wanted = np.asarray(getattr(exact, name))
+        wanted = np.asarray(exact[name])
         found = [product(*(np.asarray(run.ys[edge]) for edge in ("w1", "w2"))) for run in runs]
         off = [np.abs(each - wanted).max() for each in found]
         print(

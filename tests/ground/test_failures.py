@@ -104,7 +104,7 @@ class Dropping:
     """What Python runs where no exception can be raised."""
 
     def __del__(self):
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # of this thread, whatever others there are
         for _ in range(1000):  # until the signal is handled, here
             pass
 

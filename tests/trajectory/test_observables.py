@@ -234,9 +234,9 @@ def test_rows_are_what_the_functions_say_of_the_weights(run):
     reps = rd.representations
     for row in range(3):
         w = weights_at(run, row)
-        np.testing.assert_allclose(run["tangent_kernel"][row], reps.tangent_kernel(NET, w, TASK), atol=1e-13)
+        np.testing.assert_allclose(run["tangent_kernel"][row], reps.tangent_kernel(NET, TASK, w), atol=1e-13)
         np.testing.assert_allclose(run["sharpness"][row], reps.sharpness(NET, TASK, w).value, rtol=1e-9)
-        held = reps.activity(NET, w, TASK, "h1_1")
+        held = reps.activity(NET, TASK, w, node="h1_1")
         np.testing.assert_allclose(run["activity:h1_1"][row], held, atol=1e-14)
         np.testing.assert_allclose(run["similarity:h1_1"][row], reps.similarity(held), atol=1e-13)
         np.testing.assert_allclose(run["norms"][row], norms(NET, TASK, w), rtol=1e-14)

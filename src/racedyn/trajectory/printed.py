@@ -51,8 +51,8 @@ def describe(trajectory: Any) -> list[str]:
         axes = ", ".join(
             f"{axis} {size}" for axis, size in zip(trajectory.dims[name], value.shape, strict=True)
         )
-        unit = trajectory.row(name).unit
-        lines.append(f"  {name:<12} ({axes})" + (f"  {unit}" if unit not in ("", "1") else ""))
+        own = trajectory.row(name).unit
+        lines.append(f"  {name:<12} ({axes})" + (f"  {own}" if own not in ("", "1") else ""))
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(eqx.filter(trajectory, eqx.is_array)))
     lines.append(f"  memory       {size / 2**20:.3g} MiB")
     for switch in trajectory.switches:
