@@ -1,4 +1,6 @@
-"""The public callables on the smallest problems: arguments that are well, each with its kind. See `test_fuzz`."""
+"""The public callables on the smallest problems: arguments that are well, each with its kind. See
+`test_fuzz`.
+"""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -77,11 +79,23 @@ def doors(folder: Path) -> tuple[Door, ...]:
     race = rd.systems.Pathways([2.0, 1.0], (2, 2), 0.1, 0.1)
     theory = rd.simulate(race, ts)
     trained = rd.train(
-        pair, task, start, lr=0.1, steps=3, progress=False, observe=[*BY_DEFAULT, "activity:h1_1", "weights"]
+        pair,
+        task,
+        start,
+        lr=0.1,
+        steps=3,
+        progress=False,
+        observe=[*BY_DEFAULT, "activity:h1_1", "weights"],
     )
     relu = networks.chain(task, 2, 3, activation="relu")
     seen = rd.train(
-        relu, task, layers, lr=0.1, steps=3, progress=False, observe=[*BY_DEFAULT, "activity:h1", "weights"]
+        relu,
+        task,
+        layers,
+        lr=0.1,
+        steps=3,
+        progress=False,
+        observe=[*BY_DEFAULT, "activity:h1", "weights"],
     )
     linear = rd.from_function(_decay, np.ones(2))
     many = rd.ensemble(linear, {"initial": np.ones((2, 2))}, ts)
@@ -101,8 +115,20 @@ def doors(folder: Path) -> tuple[Door, ...]:
         Door("tasks.ring", tasks.ring, items=count(3)),
         Door("tasks.grid", tasks.grid, rows=count(2), columns=count(2)),
         Door("tasks.clusters", tasks.clusters, sizes=depths([2, 1]), properties=count(1)),
-        Door("tasks.cross_cutting", tasks.cross_cutting, branches=count(2), classes=count(2), properties=count(1)),
-        Door("tasks.contextual", tasks.contextual, items=count(2), contexts=count(2), structures=choice("tree")),
+        Door(
+            "tasks.cross_cutting",
+            tasks.cross_cutting,
+            branches=count(2),
+            classes=count(2),
+            properties=count(1),
+        ),
+        Door(
+            "tasks.contextual",
+            tasks.contextual,
+            items=count(2),
+            contexts=count(2),
+            structures=choice("tree"),
+        ),
         Door("tasks.xor", tasks.xor, margin=not_negative(1.0)),
         Door(
             "tasks.random",
@@ -146,7 +172,12 @@ def doors(folder: Path) -> tuple[Door, ...]:
             targets=Argument({"y": X}),
             bases=instance({("x", "y"): (X, X)}),
         ),
-        Door("Task.sigma_yx", task.sigma_yx, source=or_none(choice("input")), target=or_none(choice("output"))),
+        Door(
+            "Task.sigma_yx",
+            task.sigma_yx,
+            source=or_none(choice("input")),
+            target=or_none(choice("output")),
+        ),
         Door("Task.pair_modes", task.pair_modes, source=choice("input"), target=choice("output")),
         Door("tasks.from_csv", tasks.from_csv, path=path(table)),
         # networks
@@ -160,9 +191,21 @@ def doors(folder: Path) -> tuple[Door, ...]:
             edge_gates=or_none(arrays({"a": [1.0]})),
             edge_kinds=or_none(instance({"a": "relu"})),
         ),
-        Door("Network(width)", lambda width: rd.Network({**graph, "h": width}, edges), width=widths(3)),
-        Door("Network(kind)", lambda kind: rd.Network({**graph, "h": (3, kind)}, edges), kind=choice("relu")),
-        Door("Network(ends)", lambda ends: rd.Network(graph, {**edges, "a": ends}), ends=instance(("x", "h"))),
+        Door(
+            "Network(width)",
+            lambda width: rd.Network({**graph, "h": width}, edges),
+            width=widths(3),
+        ),
+        Door(
+            "Network(kind)",
+            lambda kind: rd.Network({**graph, "h": (3, kind)}, edges),
+            kind=choice("relu"),
+        ),
+        Door(
+            "Network(ends)",
+            lambda ends: rd.Network(graph, {**edges, "a": ends}),
+            ends=instance(("x", "h")),
+        ),
         Door(
             "networks.chain",
             networks.chain,
@@ -194,7 +237,13 @@ def doors(folder: Path) -> tuple[Door, ...]:
             active=or_none(count(1)),
             width=count(3),
         ),
-        Door("networks.xor", networks.xor, task=instance(margin), gating=choice("xor"), width=count(3)),
+        Door(
+            "networks.xor",
+            networks.xor,
+            task=instance(margin),
+            gating=choice("xor"),
+            width=count(3),
+        ),
         Door(
             "networks.from_layers",
             networks.from_layers,
@@ -226,9 +275,21 @@ def doors(folder: Path) -> tuple[Door, ...]:
             layers=state_dict({**layers, "w1_bias": np.zeros(3)}),
             biases=flag(True),
         ),
-        Door("networks.check_weights", networks.check_weights, network=instance(pair), weights=arrays(start)),
-        Door("networks.check_task", networks.check_task, network=instance(pair), task=instance(task)),
-        Door("networks.split_units", networks.split_units, network=instance(pair), weights=arrays(start)),
+        Door(
+            "networks.check_weights",
+            networks.check_weights,
+            network=instance(pair),
+            weights=arrays(start),
+        ),
+        Door(
+            "networks.check_task", networks.check_task, network=instance(pair), task=instance(task)
+        ),
+        Door(
+            "networks.split_units",
+            networks.split_units,
+            network=instance(pair),
+            weights=arrays(start),
+        ),
         Door(
             "networks.forward",
             networks.forward,
@@ -252,7 +313,13 @@ def doors(folder: Path) -> tuple[Door, ...]:
             modes=instance(task.all_modes()),
             paths=names(route),
         ),
-        Door("network.init", pair.init, law=instance(init.Aligned(0.1)), key=key(0), task=instance(task)),
+        Door(
+            "network.init",
+            pair.init,
+            law=instance(init.Aligned(0.1)),
+            key=key(0),
+            task=instance(task),
+        ),
         Door("network.init(Gaussian)", pair.init, law=Argument(init.Gaussian(0.1)), key=key(0)),
         Door("init.Gaussian", init.Gaussian, std=positive(0.1)),
         Door("init.Orthogonal", init.Orthogonal, scale=positive(0.1)),
@@ -420,8 +487,16 @@ def doors(folder: Path) -> tuple[Door, ...]:
             crossings=unset(crossings({"half": _first})),
             progress=flag(False),
         ),
-        Door("ensemble(members)", lambda members: rd.ensemble(lambda i: linear, members, ts), members=count(2)),
-        Door("ensemble(build)", lambda build: rd.ensemble(lambda i: build, 2, ts), build=instance(linear)),
+        Door(
+            "ensemble(members)",
+            lambda members: rd.ensemble(lambda i: linear, members, ts),
+            members=count(2),
+        ),
+        Door(
+            "ensemble(build)",
+            lambda build: rd.ensemble(lambda i: build, 2, ts),
+            build=instance(linear),
+        ),
         # comparison, files
         Door("compare", rd.compare, theory=instance(theory), trained=instance(trained)),
         Door(
@@ -433,7 +508,11 @@ def doors(folder: Path) -> tuple[Door, ...]:
         ),
         Door("Trajectory.member", many.member, index=whole(0)),
         Door("Trajectory.segment", trained.segment, index=whole(0)),
-        Door("save", lambda run: rd.save(folder / "new.h5", run=run, overwrite=True), run=instance(theory)),
+        Door(
+            "save",
+            lambda run: rd.save(folder / "new.h5", run=run, overwrite=True),
+            run=instance(theory),
+        ),
         Door(
             "save(path)",
             lambda path, overwrite: rd.save(path, run=theory, overwrite=overwrite),
@@ -444,7 +523,12 @@ def doors(folder: Path) -> tuple[Door, ...]:
         Door("to_xarray", rd.to_xarray, trajectory=instance(theory)),
         # closed forms
         Door(
-            "exact.chain", exact.chain, singular_values=array(S), layers=array(q), variances=array(S), ts=statused(ts)
+            "exact.chain",
+            exact.chain,
+            singular_values=array(S),
+            layers=array(q),
+            variances=array(S),
+            ts=statused(ts),
         ),
         Door(
             "exact.converged",
@@ -475,7 +559,14 @@ def doors(folder: Path) -> tuple[Door, ...]:
             variance=positive(1.0),
         ),
         *(
-            Door(name, curve, singular_values=array(S), variances=array(S), ts=statused(ts), **{start: array(S / 100)})
+            Door(
+                name,
+                curve,
+                singular_values=array(S),
+                variances=array(S),
+                ts=statused(ts),
+                **{start: array(S / 100)},
+            )
             for name, curve, start in (
                 ("exact.two_layer", exact.two_layer, "a0"),
                 ("exact.two_layer_strength", exact.two_layer_strength, "a0"),
@@ -491,10 +582,29 @@ def doors(folder: Path) -> tuple[Door, ...]:
             a0=array(S / 100),
             fraction=number(0.5),
         ),
-        Door("exact.xor", exact.xor, margin=real(1.0), gating=choice("xor"), a0=real(0.01), ts=statused(ts)),
-        Door("exact.xor_loss", exact.xor_loss, margin=real(1.0), gating=choice("xor"), a0=real(0.01), ts=statused(ts)),
         Door(
-            "exact.xor_time", exact.xor_time, margin=real(1.0), gating=choice("xor"), a0=real(0.01), fraction=real(0.5)
+            "exact.xor",
+            exact.xor,
+            margin=real(1.0),
+            gating=choice("xor"),
+            a0=real(0.01),
+            ts=statused(ts),
+        ),
+        Door(
+            "exact.xor_loss",
+            exact.xor_loss,
+            margin=real(1.0),
+            gating=choice("xor"),
+            a0=real(0.01),
+            ts=statused(ts),
+        ),
+        Door(
+            "exact.xor_time",
+            exact.xor_time,
+            margin=real(1.0),
+            gating=choice("xor"),
+            a0=real(0.01),
+            fraction=real(0.5),
         ),
         Door("exact.xor_statistics", exact.xor_statistics, margin=real(1.0), gating=choice("xor")),
         Door("exact.xor_crossing", exact.xor_crossing, a0=real(1e-4), fraction=real(0.5)),
@@ -523,9 +633,20 @@ def doors(folder: Path) -> tuple[Door, ...]:
             start=array((0.1, 0.1)),
             ts=statused(ts),
         ),
-        Door("exact.contextual_modes", exact.contextual_modes, network=instance(told), task=instance(contexts)),
+        Door(
+            "exact.contextual_modes",
+            exact.contextual_modes,
+            network=instance(told),
+            task=instance(contexts),
+        ),
         # gates, representations
-        Door("gates.patterns", rd.gates.patterns, run=instance(seen), task=instance(task), node=choice("h1")),
+        Door(
+            "gates.patterns",
+            rd.gates.patterns,
+            run=instance(seen),
+            task=instance(task),
+            node=choice("h1"),
+        ),
         Door(
             "gates.twin",
             rd.gates.twin,
@@ -553,7 +674,12 @@ def doors(folder: Path) -> tuple[Door, ...]:
             node=choice("h_1"),
             context=or_none(whole(0)),
         ),
-        Door("representations.alignment", represent.alignment, network=instance(pair), weights=arrays(start)),
+        Door(
+            "representations.alignment",
+            represent.alignment,
+            network=instance(pair),
+            weights=arrays(start),
+        ),
         Door("representations.singular_values", represent.singular_values, weights=instance(start)),
         Door(
             "representations.singular_values(array)",
@@ -576,11 +702,26 @@ def doors(folder: Path) -> tuple[Door, ...]:
             iterations=count(8),
             tolerance=positive(0.5),
         ),
-        Door("representations.open_outputs", represent.open_outputs, network=instance(pair), task=instance(task)),
-        Door("representations.kernel_movement", represent.kernel_movement, first=array(X), last=array(X)),
+        Door(
+            "representations.open_outputs",
+            represent.open_outputs,
+            network=instance(pair),
+            task=instance(task),
+        ),
+        Door(
+            "representations.kernel_movement",
+            represent.kernel_movement,
+            first=array(X),
+            last=array(X),
+        ),
         Door("representations.mds", represent.mds, activities=array([Y, Y]), dimensions=count(2)),
         Door("representations.similarity", represent.similarity, H=array(Y)),
-        Door("representations.sharing", represent.sharing, similarities=statused(np.eye(4)), size=count(2)),
+        Door(
+            "representations.sharing",
+            represent.sharing,
+            similarities=statused(np.eye(4)),
+            size=count(2),
+        ),
         # figures
         Door("plot.matrix", plot.matrix, values=array(Y)),
         Door(
@@ -609,7 +750,9 @@ def _uncompiled(function: Callable[..., Any], jitted: str) -> Callable[..., Any]
     """A function up to what it compiles: the races take a quarter of a minute."""
 
     def call(**given: Any) -> Any:
-        with mock.patch.object(sys.modules[function.__module__], jitted, lambda *arrays: arrays[:4]):
+        with mock.patch.object(
+            sys.modules[function.__module__], jitted, lambda *arrays: arrays[:4]
+        ):
             return function(**given)
 
     return call

@@ -1,11 +1,12 @@
-"""A reference of numbers, to change the code's shape and nothing else: all that `reference_cases` computes, bit for bit.
+"""A reference of numbers, to change the code's shape and nothing else: all that `reference_cases`
+computes, bit for bit.
 
-    python tests/reference_numbers.py write FILE.npz [GROUP ...]      all groups, on two cores, or some
-    python tests/reference_numbers.py compare BEFORE.npz AFTER.npz    exit 1 where a number differs, is missing or is new
+    python tests/reference_numbers.py write FILE.npz [GROUP ...]      all groups, or some
+    python tests/reference_numbers.py compare BEFORE.npz AFTER.npz    exit 1 where they differ
 
-Not of the test suite. Bits depend on the processor and on the versions of JAX, NumPy and BLAS: write both files on the
-same machine. Every process computes in one thread, so that sums have one order however many cores there are.
-"""
+Not of the test suite. Bits depend on the processor and on the versions of JAX, NumPy and BLAS:
+write both files on the same machine. Every process computes in one thread, so that sums have one
+order however many cores there are."""
 
 import argparse
 import dataclasses
@@ -34,7 +35,9 @@ NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?|\b(?:nan|inf)\b
 
 
 def leaves(key: str, tree: Any) -> Iterator[tuple[str, np.ndarray]]:
-    """Key -> array of all that is a number in a tree: in a text too, so that what findings say is compared."""
+    """Key -> array of all that is a number in a tree: in a text too, so that what findings say is
+    compared.
+    """
     if tree is None or callable(tree):
         return
     if isinstance(tree, str):
@@ -57,7 +60,9 @@ def leaves(key: str, tree: Any) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def group_numbers(group: str) -> tuple[dict[str, np.ndarray], float, str]:
-    """All numbers of one group, the seconds that they took, and the error at which it was broken off, if any."""
+    """All numbers of one group, the seconds that they took, and the error at which it was broken
+    off, if any.
+    """
     from reference_cases import GROUPS
     from reference_spellings import FORMERLY, plain
 
@@ -86,13 +91,18 @@ def write(path: Path, groups: list[str]) -> int:
     failed = False
     if unknown := set(groups) - set(GROUPS):
         raise SystemExit(f"No group is called {', '.join(unknown)}: there are {', '.join(GROUPS)}.")
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(
+        2, multiprocessing.get_context("spawn"), max_tasks_per_child=1
+    ) as pool:
         jobs = {pool.submit(group_numbers, group): group for group in groups or GROUPS}
         for job in as_completed(jobs):
             arrays, seconds, error = job.result()
             found |= arrays
             failed |= bool(error)
-            print(f"{jobs[job]:<20}{len(arrays):>7} arrays{seconds:>8.1f} s of CPU  {error}", flush=True)
+            print(
+                f"{jobs[job]:<20}{len(arrays):>7} arrays{seconds:>8.1f} s of CPU  {error}",
+                flush=True,
+            )
             np.savez_compressed(path, **dict(sorted(found.items())))  # what there is, if stopped
     print(f"{path}: {len(found)} arrays, {sum(array.size for array in found.values())} numbers")
     return int(failed)
@@ -118,7 +128,9 @@ def compare(before: Path, after: Path) -> int:
     same = [key for key in common if _bits(old[key]) == _bits(new[key])]
     print(f"{len(common)} arrays compared, {len(same)} equal bit for bit")
     rows = [(key, distance(old[key], new[key])) for key in common if key not in set(same)]
-    rows += [(key, "missing") for key in old if key not in new] + [(key, "new") for key in new if key not in old]
+    rows += [(key, "missing") for key in old if key not in new] + [
+        (key, "new") for key in new if key not in old
+    ]
     for key, what in rows:
         print(f"  {key:<80} {what}")
     return int(bool(rows))

@@ -1,4 +1,6 @@
-"""The package's own places and spellings, as `reference_cases` needs them: what a move of modules or a rename touches."""
+"""The package's own places and spellings, as `reference_cases` needs them: what a move of modules
+or a rename touches.
+"""
 
 import contextlib
 import dataclasses
@@ -54,19 +56,28 @@ FORMERLY: dict[str, str] = {
 
 
 def plain(tree: Any) -> Any:
-    """A tree of what it is made of, numbers and texts: without clocks, versions and names of systems."""
+    """A tree of what it is made of, numbers and texts: without clocks, versions and names of
+    systems.
+    """
     match tree:
         case rd.Trajectory():
             kept = ("ts", "step", "ys", "observables", "status", "stats", "end")
             known = tree.provenance
             return {name: plain(getattr(tree, name)) for name in kept} | (
-                {} if known is None else {"validity": dict(known.validity), "modes": plain(known.modes)}
+                {}
+                if known is None
+                else {"validity": dict(known.validity), "modes": plain(known.modes)}
             )
         case rd.Problem():
             return {"network": None, "task": plain(tree.task), "weights": plain(dict(tree.weights))}
         case rd.Task():
             modes = {pair: plain(known) for pair, known in tree.all_modes().items()}
-            return {"inputs": tree.inputs, "targets": tree.targets, "context": tree.context, "modes": modes}
+            return {
+                "inputs": tree.inputs,
+                "targets": tree.targets,
+                "context": tree.context,
+                "modes": modes,
+            }
         case Statistics():
             pairs = itertools.product(tree.paths, repeat=2)
             return {
@@ -100,7 +111,9 @@ def reduced(problem: Any, level: str, inexact: bool = False, **options: Any) -> 
     return rd.reduce(*problem, level=level, inexact=inexact, **options)
 
 
-def solved(system: Any, ts: Any = tuple(np.linspace(0, 12, 7)), method: str = "ode", **options: Any) -> Any:
+def solved(
+    system: Any, ts: Any = tuple(np.linspace(0, 12, 7)), method: str = "ode", **options: Any
+) -> Any:
     return rd.simulate(system, np.asarray(ts), method=method, progress=False, **options)
 
 
@@ -113,7 +126,9 @@ EVERYTHING = [*BY_DEFAULT, "strength_matrix", "data_strength", "weights"]
 def of_endings(status: Any) -> np.ndarray:
     """LEARNED, SYMMETRIC, NEVER, FAILED were 0 to 3."""
     known = {rd.Status.DONE: 0, rd.Status.SYMMETRIC: 1, rd.Status.UNLEARNED: 2, rd.Status.FAILED: 3}
-    return np.vectorize(lambda code: known[rd.Status(int(code))])(np.asarray(status)).astype(np.int32)
+    return np.vectorize(lambda code: known[rd.Status(int(code))])(np.asarray(status)).astype(
+        np.int32
+    )
 
 
 def ended_as_before(found: Any) -> dict[str, Any]:
@@ -121,7 +136,10 @@ def ended_as_before(found: Any) -> dict[str, Any]:
 
 
 def race_as_before(run: Any) -> dict[str, Any]:
-    return {**{name: run[name] for name in ("strength", "q", "p")}, "status": of_endings(run.status)}
+    return {
+        **{name: run[name] for name in ("strength", "q", "p")},
+        "status": of_endings(run.status),
+    }
 
 
 def chain_as_before(run: Any) -> dict[str, Any]:
@@ -132,12 +150,22 @@ def chain_as_before(run: Any) -> dict[str, Any]:
 def routing_as_before(run: Any) -> dict[str, Any]:
     edges, names = np.asarray(run["edge_strength"]), list(run.labels["edge"])
     hidden = next(i for i, name in enumerate(names) if "hidden" in name)
-    return {"loss": run["loss"], "first": edges[:, 0], "hidden": edges[:, hidden], "last": edges[:, -1]}
+    return {
+        "loss": run["loss"],
+        "first": edges[:, 0],
+        "hidden": edges[:, hidden],
+        "last": edges[:, -1],
+    }
 
 
 def contexts_as_before(run: Any) -> dict[str, Any]:
     common, context = (np.asarray(run[f"{kind}_strength"]) for kind in ("common", "context"))
-    return {"loss": run["loss"], "common": common, "context": context, "start": (common[0], context[0])}
+    return {
+        "loss": run["loss"],
+        "common": common,
+        "context": context,
+        "start": (common[0], context[0]),
+    }
 
 
 def riccati_as_before(run: Any) -> dict[str, Any]:
@@ -164,7 +192,9 @@ def study(name: str, settings: dict[str, Any], out: Path) -> tuple[Path, tuple[s
 
 
 def file_of(path: Path) -> dict[str, np.ndarray]:
-    """Every numeric array of an HDF5 file, raw, by its path in the file; clocks stand in attributes."""
+    """Every numeric array of an HDF5 file, raw, by its path in the file; clocks stand in
+    attributes.
+    """
     found = {}
 
     def look(name: str, item: Any) -> None:

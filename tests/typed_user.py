@@ -1,4 +1,5 @@
-"""A user's code as a type checker sees it; `make check` reads it. Each `type: ignore` is an error that has to be found.
+"""A user's code as a type checker sees it; `make check` reads it. Each `type: ignore` is an error
+that has to be found.
 
 Not run: mypy refuses an ignore that is not needed here (`warn_unused_ignores` in pyproject.toml).
 """
@@ -46,7 +47,9 @@ rows = run.ts.shape, len(run.ts)
 ends = rd.ensemble(race, {"p": jnp.ones((100, 2, 2))})
 assert_type(ends, rd.Trajectory)
 assert_type(rd.ensemble(lambda member: race, 10, [0.0, 1.0], progress=True), rd.Trajectory)
-assert_type(rd.ensemble(lambda member: race, 10, jnp.ones(3), path="races.h5", overwrite=True), Path)
+assert_type(
+    rd.ensemble(lambda member: race, 10, jnp.ones(3), path="races.h5", overwrite=True), Path
+)
 no_trajectory = rd.ensemble(race, 10, path="races.h5").observables  # type: ignore[attr-defined]
 rd.ensemble(race, 10, pth="races.h5")  # type: ignore[call-overload]
 
@@ -58,4 +61,7 @@ if found.theory is not None:
 times = rd.learning_times(trained)
 earliest = times.bounds[:, 0].min()
 np.log(times)
-print(f"{times.text(0)}: {first} {total} {size} {larger} {steps} {rows} {strength[0]} {earliest} {pure}")
+print(
+    f"{times.text(0)}: {first} {total} {size} {larger} {steps} {rows} {strength[0]} {earliest} "
+    f"{pure}"
+)

@@ -62,12 +62,15 @@ def failure(capsys, *arguments):
     return line
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"], ["info", "-h"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["--version"], ["info", "-h"]]
+)
 def test_help_imports_nothing_heavy(arguments):
     code = (
         "import sys\nfrom racedyn.cli import main\n"
         "try: main(sys.argv[1:])\nexcept SystemExit as e: assert not e.code, e\n"
-        "print([m for m in ('jax', 'numpy', 'pydantic', 'tyro', 'rich', 'h5py', 'matplotlib') if m in sys.modules])"
+        "print([m for m in ('jax', 'numpy', 'pydantic', 'tyro', 'rich', 'h5py', 'matplotlib') if m "
+        "in sys.modules])"
     )
     command = [sys.executable, "-c", code, *arguments]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -83,7 +86,10 @@ def test_version(capsys):
 
 def test_a_run_from_the_file_to_the_figure(small, tmp_path, capsys):
     out = tmp_path / "runs"
-    assert main(["run", small, "--out", str(out), "--network.width", "5", "--train.save_every=20"]) == 0
+    assert (
+        main(["run", small, "--out", str(out), "--network.width", "5", "--train.save_every=20"])
+        == 0
+    )
     printed, err = capsys.readouterr()
     # Where the machine is slow, that it trains, or compiles; nothing else.
     assert all(line.startswith(("train: ", "simulate: compiling")) for line in err.splitlines())
@@ -121,7 +127,9 @@ def test_plot_and_info_of_what_is_unfinished(small, tmp_path, capsys, monkeypatc
 
     monkeypatch.setattr(job, "simulate", stop)
     assert main(["run", small, "--out", str(tmp_path)]) == 130
-    assert "small.h5.partial has what was trained: --resume goes on from it" in capsys.readouterr().err
+    assert (
+        "small.h5.partial has what was trained: --resume goes on from it" in capsys.readouterr().err
+    )
     partial = str(tmp_path / "small.h5.partial")
     assert main(["info", partial]) == 0
     assert "INCOMPLETE" in capsys.readouterr().out
@@ -129,8 +137,28 @@ def test_plot_and_info_of_what_is_unfinished(small, tmp_path, capsys, monkeypatc
 
 
 def test_fields_on_the_line(small, configured, capsys):
-    line = ["--out", "x", "--overwrite", "--network.depths", "2", "3", "4", "--resume", "--init.std", "0.5", "--quiet"]
-    line += ["--train.dtype", "float32", "--network.activate-last", "True", "--name", "other", "--train.lr=1e-2"]
+    line = [
+        "--out",
+        "x",
+        "--overwrite",
+        "--network.depths",
+        "2",
+        "3",
+        "4",
+        "--resume",
+        "--init.std",
+        "0.5",
+        "--quiet",
+    ]
+    line += [
+        "--train.dtype",
+        "float32",
+        "--network.activate-last",
+        "True",
+        "--name",
+        "other",
+        "--train.lr=1e-2",
+    ]
     main(["run", small, *line])
     ((settings, options),) = configured
     assert options == {"out": Path("x"), "overwrite": True, "resume": True, "progress": False}
@@ -143,7 +171,10 @@ def test_fields_on_the_line(small, configured, capsys):
 def test_without_overrides_the_run_is_the_file(small, configured):
     main(["run", small])
     assert configured == [
-        (config.read(small), {"out": Path("runs"), "overwrite": False, "resume": False, "progress": True})
+        (
+            config.read(small),
+            {"out": Path("runs"), "overwrite": False, "resume": False, "progress": True},
+        )
     ]
 
 
@@ -152,16 +183,31 @@ def test_without_overrides_the_run_is_the_file(small, configured):
     [
         (["--train.stps", "3"], "`--train.stps` is not known. Did you mean `--train.steps`?"),
         (["--steps", "3"], "`--steps` is not known. Did you mean `--train.steps`?"),
-        (["--network.depth", "3"], "`--network.depth` is not known. Did you mean `--network.depths`?"),
+        (
+            ["--network.depth", "3"],
+            "`--network.depth` is not known. Did you mean `--network.depths`?",
+        ),
         (["--network.kind", "chain"], "`--network.kind` must be changed in "),
         (["--network", "chain"], "`--network` is not known."),
         (["--train.steps", "0"], "`train.steps` must be at least 1, but it is 0 (a whole number)"),
-        (["--train.steps", "1.5"], "`train.steps` must be a whole number, but it is 1.5 (a number)"),
+        (
+            ["--train.steps", "1.5"],
+            "`train.steps` must be a whole number, but it is 1.5 (a number)",
+        ),
         (["--train.lr", "fast"], "`train.lr` must be a number, but it is 'fast' (text)"),
         (["--train.lr", "1e400"], "`train.lr` must be finite, but it is inf"),
-        (["--seed", "1", "stray"], "`seed` must be a whole number, but it is [1, 'stray'] (a list)"),
-        (["--network.depths", "2", "x"], "`network.depths[1]` must be a whole number, but it is 'x'"),
-        (["--theory.inexact", "maybe"], "`theory.inexact` must be true or false, but it is 'maybe'"),
+        (
+            ["--seed", "1", "stray"],
+            "`seed` must be a whole number, but it is [1, 'stray'] (a list)",
+        ),
+        (
+            ["--network.depths", "2", "x"],
+            "`network.depths[1]` must be a whole number, but it is 'x'",
+        ),
+        (
+            ["--theory.inexact", "maybe"],
+            "`theory.inexact` must be true or false, but it is 'maybe'",
+        ),
         (["--seed"], "`--seed` needs a value"),
     ],
 )
@@ -182,7 +228,11 @@ def test_several_problems_are_all_said(small, capsys):
     Path(small).write_text(SMALL.replace("width = 6", 'widht = "6"'))
     assert main(["run", small]) == 2
     err = capsys.readouterr().err
-    assert "2 problems in" in err and "`network.width` is missing" in err and "`network.widht` is not known" in err
+    assert (
+        "2 problems in" in err
+        and "`network.width` is missing" in err
+        and "`network.widht` is not known" in err
+    )
 
 
 def test_debug_shows_where_an_error_arose(capsys):
@@ -205,7 +255,11 @@ def test_help_with_a_file_lists_its_fields(small, capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["run", small, "--help"])
     out = capsys.readouterr().out.replace("│", " ")
-    assert "--resume" in out and "--network.depths" in out and "pathway. (default: 2 2)" in " ".join(out.split())
+    assert (
+        "--resume" in out
+        and "--network.depths" in out
+        and "pathway. (default: 2 2)" in " ".join(out.split())
+    )
 
 
 def test_a_failed_save_is_said_after_the_results(small, tmp_path, capsys, monkeypatch):
@@ -216,13 +270,18 @@ def test_a_failed_save_is_said_after_the_results(small, tmp_path, capsys, monkey
     assert main(["run", small, "--out", str(tmp_path)]) == 1
     out, err = capsys.readouterr()
     assert "relative L2" in out and "small.h5" in out
-    assert "racedyn: error: The figure could not be written: [Errno 28] No space left on device" in err
+    assert (
+        "racedyn: error: The figure could not be written: [Errno 28] No space left on device" in err
+    )
 
 
 def test_a_diverged_training_is_a_failure_and_warnings_are_one_line(small, tmp_path, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("default")
-        assert main(["run", small, "--out", str(tmp_path), "--train.lr", "50", "--train.steps", "400"]) == 1
+        assert (
+            main(["run", small, "--out", str(tmp_path), "--train.lr", "50", "--train.steps", "400"])
+            == 1
+        )
     out, err = capsys.readouterr()
     assert "small.h5" in out
     assert err.startswith("racedyn: warning: Training stopped at step") and err.count("\n") == 1
@@ -244,18 +303,24 @@ def test_doctor_finds_that_float64_is_on():
     assert "device 0" in out and "float64" in out and "jaxlib" in out and "OFF" not in out
 
 
-@pytest.mark.parametrize("arguments", [["doctor"], ["info", str(min(ARCHIVE.glob("*.h5")))]], ids=["doctor", "info"])
+@pytest.mark.parametrize(
+    "arguments", [["doctor"], ["info", str(min(ARCHIVE.glob("*.h5")))]], ids=["doctor", "info"]
+)
 def test_a_reader_that_goes_away_is_no_error(arguments):
     command = [sys.executable, "-m", "racedyn.cli", *arguments]
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered
+    ) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
 
 
 def test_a_command_is_a_function_with_its_help_and_arguments(monkeypatch, capsys):
-    """Once it is in the table it is in the frame: in its help, with its exit code and its errors in one line."""
+    """Once it is in the table it is in the frame: in its help, with its exit code and its errors in
+    one line.
+    """
     monkeypatch.setitem(COMMANDS, "letters", None)  # what is put there goes when the test ends
 
     @register("count letters", argument("word"))

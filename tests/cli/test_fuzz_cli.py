@@ -1,4 +1,6 @@
-"""Two hundred bad configurations, lines and files, drawn from a seed: each is one line that names what is wrong."""
+"""Two hundred bad configurations, lines and files, drawn from a seed: each is one line that names
+what is wrong.
+"""
 
 import collections
 import dataclasses
@@ -18,8 +20,10 @@ job = importlib.import_module("racedyn.jobs.run")  # the name is the function's
 
 # What other libraries say, which a person should not have to read bare.
 FOREIGN = re.compile(
-    r"Traceback|Input should|validation error|pydantic|Invalid JSON|tyro|Parsing error|╭|\[Errno|h5py|jaxlib|"
-    r"XlaRuntime|RESOURCE_EXHAUSTED|did not expect|allow_pickle|codec can't|[\x00-\x09\x0b-\x1f\x7f]"
+    r"Traceback|Input should|validation error|pydantic|Invalid JSON|tyro|Parsing "
+    r"error|╭|\[Errno|h5py|jaxlib|"
+    r"XlaRuntime|RESOURCE_EXHAUSTED|did not expect|allow_pickle|codec "
+    r"can't|[\x00-\x09\x0b-\x1f\x7f]"
 )
 HUGE = "9" * 5000
 
@@ -58,7 +62,17 @@ def bad_value(draw, annotation):
     if float in found:
         anything += ["nan", "inf", "-inf", "1e400", "-1", "-1e300", "true"]
     elif int in found:
-        anything += ["1.5", "-1.0", "nan", "inf", "false", "1e3", str(10**30), str(-(10**30)), str(2**63)]
+        anything += [
+            "1.5",
+            "-1.0",
+            "nan",
+            "inf",
+            "false",
+            "1e3",
+            str(10**30),
+            str(-(10**30)),
+            str(2**63),
+        ]
     elif bool in found or Literal in found:
         anything += ["1", "0", "1.0", "nan"]
     anything = [value for value in anything if not (value.startswith("2020") and str in found)]
@@ -66,7 +80,9 @@ def bad_value(draw, annotation):
 
 
 def a_configuration(draw, section, cls, value_of, folder):
-    """TOML of a run whose `section` is of class `cls`, with the values of `value_of` in place of good ones."""
+    """TOML of a run whose `section` is of class `cls`, with the values of `value_of` in place of
+    good ones.
+    """
     good = {
         "task": 'kind = "hierarchy"\nitems = 4',
         "network": 'kind = "parallel"\ndepths = [2]\nwidth = 4',
@@ -76,10 +92,23 @@ def a_configuration(draw, section, cls, value_of, folder):
     if cls is not None:
         lines = [f'kind = "{cls.kind}"'] if hasattr(cls, "kind") else []
         required = {
-            "lr": "0.1", "steps": "10", "std": "0.1", "scale": "0.1", "width": "4", "depth": "2", "depths": "[2]",
-            "rows": "2", "columns": "2", "sizes": "[2]", "singular_values": "[1.0]", "items": "4", "features": "4",
-            "key": "1", "domains": "2", "path": f'"{folder}/data.npz"',
-        }  # fmt: skip
+            "lr": "0.1",
+            "steps": "10",
+            "std": "0.1",
+            "scale": "0.1",
+            "width": "4",
+            "depth": "2",
+            "depths": "[2]",
+            "rows": "2",
+            "columns": "2",
+            "sizes": "[2]",
+            "singular_values": "[1.0]",
+            "items": "4",
+            "features": "4",
+            "key": "1",
+            "domains": "2",
+            "path": f'"{folder}/data.npz"',
+        }
         for field in dataclasses.fields(cls):
             if field.name in value_of:
                 lines.append(f"{field.name} = {value_of[field.name]}")
@@ -92,7 +121,10 @@ def a_configuration(draw, section, cls, value_of, folder):
 def cases(draw, folder):
     """(class, arguments, the words that the line must have) for ever."""
     fields = [
-        (section, cls, field) for section, cls in kinds() for field in dataclasses.fields(cls) if field.name != "kind"
+        (section, cls, field)
+        for section, cls in kinds()
+        for field in dataclasses.fields(cls)
+        if field.name != "kind"
     ]
     number = 0
     while True:
@@ -114,17 +146,30 @@ def cases(draw, folder):
             words = []
         yield "a value on the line", [*run, f"--{key}", *words], key
 
-        yield "an unknown field on the line", [*run, f"--{key}{draw.choice('xyz')}", "1"], f"--{key}"
-        flags = {"--theory.rtol": ["0.1", "1", "1e-30", "inf", "0", "nan"], "--seed": ["-1", str(2**63), "1e3", "0x10"],
-                 "--train.steps": ["0", str(10**18), HUGE], "--train.lr": ["1e-320", "1e308", "0", "-0.0"],
-                 "--train.weight_decay": ["-1", "1e309"], "--name": ["../x", "a/b", "", "x" * 300, "a\tb"],
-                 "--train.dtype": ["float16", "int8"], "--theory.level": ["all", ""]}  # fmt: skip
+        yield (
+            "an unknown field on the line",
+            [*run, f"--{key}{draw.choice('xyz')}", "1"],
+            f"--{key}",
+        )
+        flags = {
+            "--theory.rtol": ["0.1", "1", "1e-30", "inf", "0", "nan"],
+            "--seed": ["-1", str(2**63), "1e3", "0x10"],
+            "--train.steps": ["0", str(10**18), HUGE],
+            "--train.lr": ["1e-320", "1e308", "0", "-0.0"],
+            "--train.weight_decay": ["-1", "1e309"],
+            "--name": ["../x", "a/b", "", "x" * 300, "a\tb"],
+            "--train.dtype": ["float16", "int8"],
+            "--theory.level": ["all", ""],
+        }
         flag = draw.choice(list(flags))
         file.write_text(a_configuration(draw, "", None, {}, folder))
         yield "a number that means nothing", [*run, flag, draw.choice(flags[flag])], flag[2:]
 
-        sizes = {"task.items": 2 ** draw.randint(22, 50), "network.width": 10 ** draw.randint(11, 15),
-                 "network.depths": 10 ** draw.randint(4, 40)}  # fmt: skip
+        sizes = {
+            "task.items": 2 ** draw.randint(22, 50),
+            "network.width": 10 ** draw.randint(11, 15),
+            "network.depths": 10 ** draw.randint(4, 40),
+        }
         key = draw.choice(list(sizes))
         yield "a size that fits nowhere", [*run, f"--{key}", str(sizes[key])], key
 
@@ -150,11 +195,25 @@ def cases(draw, folder):
         yield f"a broken file: {file.stem}", ["run", str(file), *run[2:]], ""
 
         other = draw.choice(
-            ["nothing.h5", "bytes.h5", "", ".", "cut.h5", "\x1b[31mx", "x" * 5000, "folder", "run.toml"]
+            [
+                "nothing.h5",
+                "bytes.h5",
+                "",
+                ".",
+                "cut.h5",
+                "\x1b[31mx",
+                "x" * 5000,
+                "folder",
+                "run.toml",
+            ]
         )
         at = str(folder / other) if other not in ("", ".", "\x1b[31mx") else other
         command = draw.choice(["info", "plot", "cite", "run"])
-        yield f"{command} of what is no such file", [command, at, *(run[2:] if command == "run" else [])], ""
+        yield (
+            f"{command} of what is no such file",
+            [command, at, *(run[2:] if command == "run" else [])],
+            "",
+        )
 
         options = [["--bogus"], ["--out"], ["nothing.fig1"], ["--quick=maybe"], ["\x1b[31mfig"], []]
         yield "reproduce", ["reproduce", *draw.choice(options)], ""
@@ -194,7 +253,13 @@ def test_two_hundred_bad_command_lines(tmp_path, capsys, monkeypatch):
             continue
         lines = err.splitlines()
         several = " problems in " in lines[0] if lines else False
-        if code != 2 or not lines or (len(lines) > 1 and not several) or FOREIGN.search(err) or words not in err:
+        if (
+            code != 2
+            or not lines
+            or (len(lines) > 1 and not several)
+            or FOREIGN.search(err)
+            or words not in err
+        ):
             wrong.append((name, [argument[:80] for argument in arguments], words, code, err[:400]))
     with capsys.disabled():
         print()

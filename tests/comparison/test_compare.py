@@ -21,12 +21,28 @@ TS = np.linspace(0, 10, 401)
 
 
 def sigmoids(ts, half=HALF, shares=SHARES):
-    """K_a(t) = w_a S/d / (1 + exp(-4 (t - half))): half learned at `half`, shared as `shares` says at all times."""
+    """K_a(t) = w_a S/d / (1 + exp(-4 (t - half))): half learned at `half`, shared as `shares` says
+    at all times.
+    """
     return (TARGETS / (1 + np.exp(-4 * (ts[:, None] - half))))[:, None, :] * shares
 
 
-def run(strength, ts=TS, *, modes=MODES, kind="train", unit="tau", paths=("deep", "shallow"), status=0, **more):
-    dims = {"strength": ("time", "path", "mode"), "group_strength": ("time", "path", "group"), "loss": ("time",)}
+def run(
+    strength,
+    ts=TS,
+    *,
+    modes=MODES,
+    kind="train",
+    unit="tau",
+    paths=("deep", "shallow"),
+    status=0,
+    **more,
+):
+    dims = {
+        "strength": ("time", "path", "mode"),
+        "group_strength": ("time", "path", "group"),
+        "loss": ("time",),
+    }
     dims["off_diagonal"] = ("time", "path")
     observables = {"strength": strength, **more}
     return Trajectory(
@@ -35,20 +51,26 @@ def run(strength, ts=TS, *, modes=MODES, kind="train", unit="tau", paths=("deep"
         dims={name: dims[name] for name in observables},
         labels={} if paths is None else {"path": paths},
         status=status,
-        provenance=Provenance(kind=kind, system="by hand", solver="none", modes=modes, settings={"time_unit": unit}),
+        provenance=Provenance(
+            kind=kind, system="by hand", solver="none", modes=modes, settings={"time_unit": unit}
+        ),
     )
 
 
 def test_equal_runs_have_no_error():
     found = compare(run(sigmoids(TS), kind="simulate"), run(sigmoids(TS)))
     assert set(found.errors) == {"strength", SUM}
-    assert all(error.relative_l2 == 0 and error.largest == 0 and not error.failed for error in found.errors.values())
+    assert all(
+        error.relative_l2 == 0 and error.largest == 0 and not error.failed
+        for error in found.errors.values()
+    )
     assert found.agree.all()
     assert found.notes == ()
 
 
 def test_relative_l2_is_an_integral_over_flow_time():
-    # b = 1 and a = 1 + t on uneven times: sqrt(int t^2) / sqrt(int 1) = L / sqrt(3), not a mean over samples.
+    # b = 1 and a = 1 + t on uneven times: sqrt(int t^2) / sqrt(int 1) = L / sqrt(3), not a mean
+    # over samples.
     ts = 2.0 * np.linspace(0, 1, 2001) ** 2
     ones = np.ones((len(ts), 1, 4))
     found = compare(run(ones + ts[:, None, None], ts, paths=None), run(ones, ts, paths=None))
@@ -68,7 +90,8 @@ def test_constant_offset_and_scale():
     step = np.diff(TS)
     weights = (np.append(step, 0) + np.insert(step, 0, 0)) / 2
     np.testing.assert_allclose(
-        moved.errors["strength"].relative_l2, np.sqrt(8 * 0.01 * 10 / np.sum(weights[:, None, None] * b**2))
+        moved.errors["strength"].relative_l2,
+        np.sqrt(8 * 0.01 * 10 / np.sum(weights[:, None, None] * b**2)),
     )
 
 
@@ -84,7 +107,9 @@ def test_theory_is_interpolated_within_the_overlap():
 
 def test_last_row_survives_rounded_times():
     short = TS.astype(np.float32)
-    assert len(compare(run(sigmoids(TS), TS), run(sigmoids(TS), short * np.float32(1 + 1e-7))).ts) == len(TS)
+    assert len(
+        compare(run(sigmoids(TS), TS), run(sigmoids(TS), short * np.float32(1 + 1e-7))).ts
+    ) == len(TS)
 
 
 def test_one_common_time_is_enough():
@@ -133,7 +158,9 @@ def test_permuting_pathways_in_both_changes_no_error():
     a, b = sigmoids(TS, HALF + 0.1, SHARES[:, ::-1]), sigmoids(TS)
     there, back = compare(run(a), run(b)), compare(run(a[:, ::-1]), run(b[:, ::-1]))
     for name, error in there.errors.items():
-        np.testing.assert_allclose(dataclasses.astuple(back.errors[name])[:2], dataclasses.astuple(error)[:2])
+        np.testing.assert_allclose(
+            dataclasses.astuple(back.errors[name])[:2], dataclasses.astuple(error)[:2]
+        )
     np.testing.assert_array_equal(back.agree, there.agree)
     np.testing.assert_allclose(back.trained.participation, there.trained.participation)
 
@@ -150,15 +177,21 @@ def test_learning_times_of_sigmoids():
 
 def test_learning_times_are_linear_between_saves_and_skip_padding():
     ramp = np.array([0.0, 1.0, 2.0])[:, None, None] * np.array([[1.0, -1.0], [np.nan, -1.0]])
-    found = learning_times(run(ramp, np.array([0.0, 4.0, 5.0]), modes=None), fraction=0.25, within=2)
-    np.testing.assert_allclose(found, [2.0, 2.0])  # without modes: of the last value, whichever its sign
+    found = learning_times(
+        run(ramp, np.array([0.0, 4.0, 5.0]), modes=None), fraction=0.25, within=2
+    )
+    np.testing.assert_allclose(
+        found, [2.0, 2.0]
+    )  # without modes: of the last value, whichever its sign
 
 
 def test_learning_times_need_strengths():
     bare = Trajectory(ts=TS, observables={"loss": TS}, dims={"loss": ("time",)})
     with pytest.raises(ValueError, match="must have an observable 'strength'"):
         learning_times(bare)
-    with pytest.raises(ValueError, match="one strength per mode of its provenance, but it has 3 and 4"):
+    with pytest.raises(
+        ValueError, match="one strength per mode of its provenance, but it has 3 and 4"
+    ):
         learning_times(run(sigmoids(TS)[..., :3]))
     with pytest.raises(ValueError, match="`fraction` must be a positive number"):
         learning_times(run(sigmoids(TS)), fraction=0.0)
@@ -167,7 +200,9 @@ def test_learning_times_need_strengths():
 def test_outcomes_of_both_sides():
     theory = run(sigmoids(TS, HALF * 1.1, SHARES[:, [0, 0, 2, 3]]), kind="simulate")
     found = compare(theory, run(sigmoids(TS)))
-    np.testing.assert_allclose(found.theory.learning_times.times / found.trained.learning_times.times, 1.1, rtol=1e-3)
+    np.testing.assert_allclose(
+        found.theory.learning_times.times / found.trained.learning_times.times, 1.1, rtol=1e-3
+    )
     np.testing.assert_allclose(found.trained.share, [0.75, 0.75, 0.6, 0.9])
     np.testing.assert_array_equal(found.trained.winner, [0, 1, 0, 0])
     np.testing.assert_array_equal(found.agree, [True, False, True, True])
@@ -193,9 +228,14 @@ def test_without_modes_both_sides_share_one_target():
 def test_group_norms_do_not_see_a_rotation_inside_the_group():
     angle = 0.3
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    theory, other = sigmoids(TS, np.array([2.0, 3.0, 5.0, 5.0])), sigmoids(TS, np.array([2.0, 3.0, 5.0, 5.0]))
+    theory, other = (
+        sigmoids(TS, np.array([2.0, 3.0, 5.0, 5.0])),
+        sigmoids(TS, np.array([2.0, 3.0, 5.0, 5.0])),
+    )
     other[..., 2:] = other[..., 2:] @ rotation
-    norms = np.stack([np.linalg.norm(other[..., list(group)], axis=-1) for group in MODES.groups], axis=-1)
+    norms = np.stack(
+        [np.linalg.norm(other[..., list(group)], axis=-1) for group in MODES.groups], axis=-1
+    )
     found = compare(run(theory, kind="simulate"), run(other, group_strength=norms))
     assert found.errors["strength"].relative_l2 > 0.05
     assert found.errors[GROUPS].relative_l2 < 1e-15
@@ -218,8 +258,14 @@ def test_off_diagonal_is_located():
         (run(sigmoids(TS), unit="steps"), "unit of time.*'steps' and 'tau'"),
         (run(sigmoids(TS), TS + 20), "cover some of the flow times.*ts=trained.ts"),
         (run(sigmoids(TS), TS[::-1]), "one run at rising, finite flow times"),
-        (run(sigmoids(TS)[:, :1], paths=None), "have the paths of `trained`, but they have 1 and 2"),
-        (run(sigmoids(TS)[..., :3], modes=None), "have the modes of `trained`, but they have 3 and 4"),
+        (
+            run(sigmoids(TS)[:, :1], paths=None),
+            "have the paths of `trained`, but they have 1 and 2",
+        ),
+        (
+            run(sigmoids(TS)[..., :3], modes=None),
+            "have the modes of `trained`, but they have 3 and 4",
+        ),
         (run(sigmoids(TS), paths=("shallow", "deep")), "paths of `trained`, in the same order"),
         (
             Trajectory(ts=TS, observables={"q": TS}, dims={"q": ("time",)}),
@@ -240,14 +286,25 @@ def test_refusals(theory, message):
 def test_another_basis_is_refused(flip):
     U, V = MODES.U.copy(), MODES.V.copy()
     for basis in (U, V):
-        basis[:, 2:] = (basis[:, 2:] @ np.array([[0.6, -0.8], [0.8, 0.6]])) if flip == "rotation" else -basis[:, 2:]
+        basis[:, 2:] = (
+            (basis[:, 2:] @ np.array([[0.6, -0.8], [0.8, 0.6]]))
+            if flip == "rotation"
+            else -basis[:, 2:]
+        )
     rotated = dataclasses.replace(MODES, U=U, V=V)
-    with pytest.raises(ValueError, match="strengths depend on the basis: inside a degenerate group"):
+    with pytest.raises(
+        ValueError, match="strengths depend on the basis: inside a degenerate group"
+    ):
         compare(run(sigmoids(TS), modes=rotated), run(sigmoids(TS)))
 
 
 def test_print_says_what_could_not_be_checked_and_what_failed():
-    theory = run(sigmoids(TS), modes=None, kind="simulate", status=np.array([0, 0, int(Status.STEPS_EXHAUSTED), 0]))
+    theory = run(
+        sigmoids(TS),
+        modes=None,
+        kind="simulate",
+        status=np.array([0, 0, int(Status.STEPS_EXHAUSTED), 0]),
+    )
     text = str(compare(theory, run(sigmoids(TS))))
     assert "bases NOT checked (theory without modes)" in text
     assert "theory: 1 of 4 steps_exhausted" in text
@@ -256,7 +313,11 @@ def test_print_says_what_could_not_be_checked_and_what_failed():
 def test_print_is_one_screen():
     modes = hierarchy(32).modes
     strength = np.ones((3, 2, 32)) * np.array([0.0, 1.0, 2.0])[:, None, None]
-    text = str(compare(run(strength, np.arange(3.0), modes=modes), run(strength, np.arange(3.0), modes=modes)))
+    text = str(
+        compare(
+            run(strength, np.arange(3.0), modes=modes), run(strength, np.arange(3.0), modes=modes)
+        )
+    )
     lines = text.splitlines()
     assert len(lines) < 40
     assert max(map(len, lines)) < 120
@@ -280,12 +341,16 @@ def test_equal_shares_are_a_tie_and_no_winner():
     level = np.array([[0.501, 0.7, 0.7, 0.7], [0.499, 0.3, 0.3, 0.3]])
     found = compare(run(sigmoids(TS, shares=level), kind="simulate"), run(sigmoids(TS)))
     assert found.theory.tied.tolist() == [True, False, False, False] and not found.agree[0]
-    assert "tie 0.50" in str(found) and "the same pathway wins in 2 of 4 modes; 1 tied" in str(found)
+    assert "tie 0.50" in str(found) and "the same pathway wins in 2 of 4 modes; 1 tied" in str(
+        found
+    )
 
 
 def test_correlated_inputs_are_named():
     correlated = dataclasses.replace(MODES, misalignment=0.37)
-    found = compare(run(sigmoids(TS), kind="simulate", modes=correlated), run(sigmoids(TS), modes=correlated))
+    found = compare(
+        run(sigmoids(TS), kind="simulate", modes=correlated), run(sigmoids(TS), modes=correlated)
+    )
     assert "not diagonal in these modes (off-diagonal 0.37 of its norm)" in str(found)
 
 
@@ -294,7 +359,8 @@ def test_swapped_or_foreign_arguments_are_refused():
     with pytest.raises(ValueError, match=r"`theory` must be the theory, but it is the trained run"):
         compare(trained, theory)
     with pytest.raises(
-        TypeError, match=r"`trained` must be a Trajectory, but it is NoneType. racedyn.train returns one"
+        TypeError,
+        match=r"`trained` must be a Trajectory, but it is NoneType. racedyn.train returns one",
     ):
         compare(theory, None)
 
@@ -303,14 +369,22 @@ def test_swapped_or_foreign_arguments_are_refused():
 def test_pairs_of_input_and_output_are_not_pooled_and_other_rules_are_named():
     """Mode 1 of one output has nothing to do with mode 1 of another."""
     rng = np.random.default_rng(0)
-    task = rd.Task({"x": np.eye(3)}, {"y": rng.standard_normal((4, 3)), "z": rng.standard_normal((3, 3))})
+    task = rd.Task(
+        {"x": np.eye(3)}, {"y": rng.standard_normal((4, 3)), "z": rng.standard_normal((3, 3))}
+    )
     edges = {"in": ("x", "h"), "to y": ("h", "y"), "to z": ("h", "z")}
     network = rd.Network({"x": 3, "h": 5, "y": 4, "z": 3}, edges)
     weights = network.init(rd.init.Gaussian(0.3), key=0)
     trained = rd.train(network, task, weights, lr=0.01, steps=100, save_every=50, progress=False)
-    theory = rd.simulate(rd.reduce(network, task, weights, level="matrix", weight_decay=0.1), trained.ts)
+    theory = rd.simulate(
+        rd.reduce(network, task, weights, level="matrix", weight_decay=0.1), trained.ts
+    )
     found = rd.compare(theory, trained)
-    assert found.theory is None and "strength" in found.errors and "strength, sum over paths" not in found.errors
+    assert (
+        found.theory is None
+        and "strength" in found.errors
+        and "strength, sum over paths" not in found.errors
+    )
     text = str(found)
     assert "the paths join 2 pairs of input and output" in text and "winner, with" not in text
     assert "follow different rules: {'weight_decay': 0.1} and none" in text
@@ -319,5 +393,7 @@ def test_pairs_of_input_and_output_are_not_pooled_and_other_rules_are_named():
 def test_task_and_network_in_the_wrong_order():
     task = rd.tasks.hierarchy(4)
     network = rd.networks.chain(task, 2, 5)
-    with pytest.raises(TypeError, match=r"be a Network and a Task, in this order, but they are Task and Network"):
+    with pytest.raises(
+        TypeError, match=r"be a Network and a Task, in this order, but they are Task and Network"
+    ):
         rd.train(task, network, {}, lr=0.1, steps=1)

@@ -1,4 +1,6 @@
-"""XoR with margin: gated networks against their closed forms, and the ReLU network that takes the faster pathway."""
+"""XoR with margin: gated networks against their closed forms, and the ReLU network that takes the
+faster pathway.
+"""
 
 from itertools import pairwise
 
@@ -46,11 +48,15 @@ def run(margin, gating, a0, times=40):
 
 @pytest.mark.long
 def test_loss_is_the_closed_form_at_eight_margins():
-    """From aligned weights, both gatings; at margin 0 linear gating learns nothing and is not run."""
+    """From aligned weights, both gatings; at margin 0 linear gating learns nothing and is not
+    run.
+    """
     for margin in MARGINS:
         for gating in ("linear", "xor") if margin else ("xor",):
             ts, found = run(margin, gating, 1e-3)
-            off = np.abs(found.observables["loss"] - exact.xor(margin, gating, 1e-3, ts).observables["loss"]).max()
+            off = np.abs(
+                found.observables["loss"] - exact.xor(margin, gating, 1e-3, ts).observables["loss"]
+            ).max()
             print(f"margin {margin}, {gating} gating: |loss - closed form| <= {off:.1e}")
             assert off < 1e-8 and found.observables["loss"][-1] < 0.05
 
@@ -102,8 +108,11 @@ def test_the_crossing_of_the_closed_forms():
         lag = exact.xor_time(margin, "linear", a0) - exact.xor_time(margin, "xor", a0)
         assert abs(float(lag)) < 1e-9
     # Half of the strength, a quarter of the loss.
-    np.testing.assert_allclose([exact.xor_crossing(a0, 0.25) for a0 in (1e-2, 1e-3, 1e-6, 1e-12)],
-                               [0.98, 0.92, 0.87, 0.84], atol=0.005)  # fmt: skip
+    np.testing.assert_allclose(
+        [exact.xor_crossing(a0, 0.25) for a0 in (1e-2, 1e-3, 1e-6, 1e-12)],
+        [0.98, 0.92, 0.87, 0.84],
+        atol=0.005,
+    )
 
 
 def small_relu(margin, width=128, key=0, std=2e-4):
@@ -114,13 +123,17 @@ def small_relu(margin, width=128, key=0, std=2e-4):
 
 
 def early(task, weights):
-    return exact.early_pathways(np.asarray(weights["w1"]), np.asarray(weights["w2"]), task.X, task.Y)
+    return exact.early_pathways(
+        np.asarray(weights["w1"]), np.asarray(weights["w2"]), task.X, task.Y
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("margin", [0.0, 0.5])
 def test_neurons_while_weights_are_small(margin):
-    """Against the flow of the neurons themselves, each alone, run until its growth is exponential."""
+    """Against the flow of the neurons themselves, each alone, run until its growth is
+    exponential.
+    """
     task, _, weights = small_relu(margin, width=40)
     found = early(task, weights)
     w, a = np.asarray(weights["w1"]), np.asarray(weights["w2"])[0]
@@ -129,20 +142,33 @@ def test_neurons_while_weights_are_small(margin):
     def flow(t, state):
         w, a = state[:-40].reshape(40, 3), state[-40:]
         # g(w), smoothed at the kinks: a solver would step across the ones that neurons slide along.
-        on = 1 / (1 + np.exp(np.clip(-(w @ task.X) / (1e-9 + 1e-4 * np.abs(w).max(axis=1, keepdims=True)), -50, 50)))
+        on = 1 / (
+            1
+            + np.exp(
+                np.clip(
+                    -(w @ task.X) / (1e-9 + 1e-4 * np.abs(w).max(axis=1, keepdims=True)), -50, 50
+                )
+            )
+        )
         g = (on * task.Y) @ task.X.T / 4
         return np.concatenate([(a[:, None] * g).ravel(), (w * g).sum(axis=1)])
 
-    last = solve_ivp(flow, (0, end), np.concatenate([w.ravel(), a]), method="LSODA", rtol=1e-8, atol=1e-14).y[:, -1]
+    last = solve_ivp(
+        flow, (0, end), np.concatenate([w.ravel(), a]), method="LSODA", rtol=1e-8, atol=1e-14
+    ).y[:, -1]
     alive = (found.start > 0) & found.unique
     assert alive.sum() > 36
     ends = last[:-40].reshape(40, 3)
     np.testing.assert_array_equal(
         (ends @ task.X > 1e-2 * np.abs(ends).max(axis=1, keepdims=True))[alive], found.active[alive]
     )
-    np.testing.assert_allclose(last[-40:][alive] ** 2, (found.start * np.exp(2 * found.rate * end))[alive], rtol=0.02)
+    np.testing.assert_allclose(
+        last[-40:][alive] ** 2, (found.start * np.exp(2 * found.rate * end))[alive], rtol=0.02
+    )
     assert set(np.unique(found.active.sum(axis=1))) <= {1, 2}, "no neuron serves both labels"
-    assert margin > 0 or (found.active.sum(axis=1) == 1).all(), "without a margin: four types, one example each"
+    assert margin > 0 or (found.active.sum(axis=1) == 1).all(), (
+        "without a margin: four types, one example each"
+    )
 
 
 def test_a_neuron_that_serves_no_example_dies():
@@ -163,11 +189,20 @@ def test_strengths_by_number_and_by_mask():
 
 
 def relu_and_twins(margin, key=0):
-    """Half-loss time of the ReLU network, and of both gatings from the strengths that its neurons bring them."""
+    """Half-loss time of the ReLU network, and of both gatings from the strengths that its neurons
+    bring them.
+    """
     task, network, weights = small_relu(margin, key=key)
     joined = early(task, weights)
     trained = rd.train(
-        network, task, weights, lr=0.02, steps=3000, save_every=5, observe=["activity:h1"], progress=False
+        network,
+        task,
+        weights,
+        lr=0.02,
+        steps=3000,
+        save_every=5,
+        observe=["activity:h1"],
+        progress=False,
     )
     ts, loss = np.asarray(trained.ts), np.asarray(trained.observables["loss"])
     times = {"relu": np.interp(-0.25, -loss, ts)}
@@ -175,7 +210,9 @@ def relu_and_twins(margin, key=0):
         s, d = exact.xor_statistics(margin, gating)
         if s > 0:
             a = [exact.two_layer_strength(s, d, joined.strength(g), ts) for g in groups]
-            times[gating] = np.interp(-0.25, -np.mean([0.5 * (1 - each * d / s) ** 2 for each in a], axis=0), ts)
+            times[gating] = np.interp(
+                -0.25, -np.mean([0.5 * (1 - each * d / s) ** 2 for each in a], axis=0), ts
+            )
     return times, joined, trained
 
 

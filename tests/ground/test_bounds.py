@@ -13,10 +13,15 @@ from racedyn.reduction.bases import closed_bases
 
 
 def test_gates_of_which_no_state_is_in_keeping_with_the_others():
-    """Two examples come to the kink at once; of the nine states of their gates none is pushed back to itself."""
+    """Two examples come to the kink at once; of the nine states of their gates none is pushed back
+    to itself.
+    """
     X = np.array([[-1.0, 1, 1, -1, 1, 0], [0, 1, 0, -1, -1, 0], [-1, 0, -1, -1, 0, 1]])
     Y = np.array([[1.0, -1, 1, -1, -1, -1]])
-    with pytest.raises(RuntimeError, match=r"2 gates of a neuron .* not in keeping with each other after 100 sweeps"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"2 gates of a neuron .* not in keeping with each other after 100 sweeps",
+    ):
         exact.early_pathways(np.array([[0.9, -0.8, 0.2]]), np.array([[1.3]]), X, Y)
 
 
@@ -37,7 +42,8 @@ def test_roots_that_matching_does_not_find(monkeypatch):
 
 def test_bases_that_one_sweep_does_not_close_say_what_lies_outside():
     weights = {
-        f"w{k}": np.random.default_rng(k).normal(size=shape) for k, shape in ((1, (9, 2)), (2, (9, 9)), (3, (2, 9)))
+        f"w{k}": np.random.default_rng(k).normal(size=shape)
+        for k, shape in ((1, (9, 2)), (2, (9, 9)), (3, (2, 9)))
     }
     network = rd.networks.chain(rd.tasks.from_arrays(np.eye(2), np.eye(2)), 3, 9)
     assert closed_bases(network, weights, 1e-10).residual < 1e-9

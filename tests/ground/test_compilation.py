@@ -17,7 +17,8 @@ from racedyn._progress import Progress, compiling
 from racedyn.trajectory import Provenance, Trajectory
 
 TRACE, LOWER, XLA = (
-    f"/jax/core/compile/{name}_duration" for name in ("jaxpr_trace", "jaxpr_to_mlir_module", "backend_compile")
+    f"/jax/core/compile/{name}_duration"
+    for name in ("jaxpr_trace", "jaxpr_to_mlir_module", "backend_compile")
 )
 
 
@@ -167,7 +168,10 @@ def test_a_trajectory_keeps_both_and_so_does_its_file(tmp_path):
     first, second = (rd.simulate(Growth(), [0.0, 1.0, 2.0]) for _ in range(2))
     assert 0 < first.provenance.compile_time < first.provenance.wall_time
     assert second.provenance.compile_time < 0.5 * first.provenance.compile_time
-    assert f"{first.provenance.run_time:.3g} s, after {first.provenance.compile_time:.3g} s of compiling" in str(first)
+    assert (
+        f"{first.provenance.run_time:.3g} s, after {first.provenance.compile_time:.3g} s of "
+        "compiling" in str(first)
+    )
     path = rd.save(tmp_path / "run.h5", run=first)
     assert rd.load(path).run.provenance.compile_time == first.provenance.compile_time
     assert "of compiling)" in store.info(path)

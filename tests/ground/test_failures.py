@@ -35,15 +35,39 @@ def raising(monkeypatch):
     ("error", "code", "said"),
     [
         (MemoryError(), 1, "There is not enough memory for this: make it smaller."),
-        (MemoryError("Unable to allocate 16 GiB\nmore"), 1, "memory for this (Unable to allocate 16 GiB): make it smaller."),
-        (RecursionError("maximum recursion depth exceeded"), 1, "RecursionError, which racedyn did not expect, in test_fai"),
+        (
+            MemoryError("Unable to allocate 16 GiB\nmore"),
+            1,
+            "memory for this (Unable to allocate 16 GiB): make it smaller.",
+        ),
+        (
+            RecursionError("maximum recursion depth exceeded"),
+            1,
+            "RecursionError, which racedyn did not expect, in test_fai",
+        ),
         (OverflowError("Python int too large"), 1, "OverflowError, which racedyn did not expect"),
-        (KeyError("x"), 1, "KeyError, which racedyn did not expect, in test_failures: 'x'. --debug shows where"),
-        (ZeroDivisionError(), 1, "ZeroDivisionError, which racedyn did not expect, in test_failures: no message."),
-        (ValueError("wrong"), 2, "ValueError, which racedyn did not expect, in test_failures: wrong."),
-        (OSError(28, "No space left on device", "a\x1b[31mb"), 2, "'a\\x1b[31mb': No space left on device."),
+        (
+            KeyError("x"),
+            1,
+            "KeyError, which racedyn did not expect, in test_failures: 'x'. --debug shows where",
+        ),
+        (
+            ZeroDivisionError(),
+            1,
+            "ZeroDivisionError, which racedyn did not expect, in test_failures: no message.",
+        ),
+        (
+            ValueError("wrong"),
+            2,
+            "ValueError, which racedyn did not expect, in test_failures: wrong.",
+        ),
+        (
+            OSError(28, "No space left on device", "a\x1b[31mb"),
+            2,
+            "'a\\x1b[31mb': No space left on device.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_error_is_one_line_and_with_debug_itself(error, code, said, raising, capsys):
     raising(error)
     assert main(["doctor"]) == code
@@ -61,7 +85,9 @@ def test_whose_words_they_are():
         caught.value.add_note("This is kept.")
         return told(caught.value)
 
-    assert of(lambda: config.parse({})).startswith("5 problems in the configuration:\n  `name` is missing.")
+    assert of(lambda: config.parse({})).startswith(
+        "5 problems in the configuration:\n  `name` is missing."
+    )
     foreign = of(lambda: json.loads("{"))
     assert foreign.startswith("JSONDecodeError, which racedyn did not expect, in json.decoder: ")
     assert foreign.endswith("--debug shows where it arose. This is kept.")
@@ -147,9 +173,13 @@ def test_a_dropped_interruption_ends_training_and_ensembles(monkeypatch, tmp_pat
         patch.setattr(work.Work, "__call__", dropping(work.Work.__call__))
         with pytest.warns(RuntimeWarning, match="66 was interrupted"):
             run = rd.ensemble(race, {"p": np.full((130, 1, 1), 0.1)}, [1.0], block=64)
-        assert [np.sum(run.status == status) for status in (rd.Status.DONE, rd.Status.INTERRUPTED)] == [64, 66]
+        assert [
+            np.sum(run.status == status) for status in (rd.Status.DONE, rd.Status.INTERRUPTED)
+        ] == [64, 66]
         with pytest.raises(KeyboardInterrupt, match="64 of 130 members are in the file"):
-            rd.ensemble(race, {"p": np.full((130, 1, 1), 0.1)}, [1.0], block=64, path=tmp_path / "many.h5")
+            rd.ensemble(
+                race, {"p": np.full((130, 1, 1), 0.1)}, [1.0], block=64, path=tmp_path / "many.h5"
+            )
     task = rd.tasks.hierarchy(items=2)
     network = rd.networks.chain(task, depth=2, width=2)
     monkeypatch.setattr(descent, "_block", dropping(descent._block))

@@ -1,4 +1,6 @@
-"""Names that a file can't hold are refused where they are given, not when hours of work are to be saved."""
+"""Names that a file can't hold are refused where they are given, not when hours of work are to be
+saved.
+"""
 
 import jax.numpy as jnp
 import numpy as np
@@ -37,14 +39,17 @@ def test_they_refuse_what_is_no_text(name):
         lambda: rd.Task({name: np.eye(2)}, {"y": np.eye(2)}),
         lambda: rd.Task({"x": np.eye(2)}, {name: np.eye(2)}),
     ):
-        with pytest.raises((ValueError, TypeError), match=r"Argument `(nodes|edges|inputs|targets)` must .*but"):
+        with pytest.raises(
+            (ValueError, TypeError), match=r"Argument `(nodes|edges|inputs|targets)` must .*but"
+        ):
             make()
 
 
 @pytest.mark.parametrize("name", AXES)
 def test_edges_are_not_called_as_axes(name):
     with pytest.raises(
-        ValueError, match=f"`edges` must not have the name of an axis of what is observed, but '{name}'"
+        ValueError,
+        match=f"`edges` must not have the name of an axis of what is observed, but '{name}'",
     ):
         network(edges=("a", name))
 
@@ -91,7 +96,10 @@ class Own(rd.AbstractSystem):
         ({"observed": "status"}, "`observables` must not have the name of a part of the file"),
         ({"axes": ("a/b",)}, "`dims` must have names that are text"),
         ({"axes": ("z",)}, "`dims` must not have an axis with the name of an observable"),
-        ({"axes": ("end",)}, "`dims` must not have an axis with the name of an observable or of a part"),
+        (
+            {"axes": ("end",)},
+            "`dims` must not have an axis with the name of an observable or of a part",
+        ),
         ({"axes": ("time",)}, "name the system's own axes, but 'time' is that of the run"),
         ({"axes": ("member",)}, "name the system's own axes, but 'member' is that of the run"),
         ({"axes": ()}, r"`dims\['z'\]` must name the 1 axes"),
@@ -100,7 +108,7 @@ class Own(rd.AbstractSystem):
         ({"names": ("unit", ("a", 3))}, "must be text to be saved"),
         ({"names": ("time", ("a", "b"))}, "name any axis but time"),
     ],
-)  # fmt: skip
+)
 def test_systems_refuse_them_before_they_are_solved(fields, words):
     with pytest.raises(ValueError, match=words):
         rd.simulate(Own(**fields), jnp.linspace(0, 1, 3))
@@ -110,10 +118,18 @@ def test_what_is_allowed_can_be_saved(tmp_path):
     check_field(Own(names=("unit", ("a", "é -> ü"))), None)
     names = {"item_names": ("time", ""), "mode_names": {("enc x", "y.1"): ("", "mode")}}
     task = rd.Task({"enc x": np.eye(2)}, {"y.1": np.eye(2)}, **names)
-    net = rd.Network({"enc x": 2, "time": 3, "y.1": 2}, {"0.weight": ("enc x", "time"), "step": ("time", "y.1")})
+    net = rd.Network(
+        {"enc x": 2, "time": 3, "y.1": 2}, {"0.weight": ("enc x", "time"), "step": ("time", "y.1")}
+    )
     weights = {"0.weight": np.full((3, 2), 0.1), "step": np.full((2, 3), 0.1)}
     run = rd.train(
-        net, task, weights, lr=0.1, steps=2, observe=["strength", "activity:time", rd.Probe("ys", task)], progress=False
+        net,
+        task,
+        weights,
+        lr=0.1,
+        steps=2,
+        observe=["strength", "activity:time", rd.Probe("ys", task)],
+        progress=False,
     )
     found = rd.load(rd.save(tmp_path / "run.h5", run=run)).run
     assert list(found.end["weights"]) == ["0.weight", "step"] and "activity:time" in found

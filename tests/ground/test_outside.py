@@ -1,4 +1,6 @@
-"""What functions read beside their arguments: a run after a change of it is never the run before."""
+"""What functions read beside their arguments: a run after a change of it is never the run
+before.
+"""
 
 import functools
 import types
@@ -98,16 +100,22 @@ READ = {
     "an array": from_function(lambda t, y, args: array * y, [1.0]),
     "a closure": from_function(closing(rates), [1.0]),
     "a default": from_function(default, [1.0]),
-    "a partial function": from_function(functools.partial(lambda by, t, y, args: by[0] * y, rates), [1.0]),
+    "a partial function": from_function(
+        functools.partial(lambda by, t, y, args: by[0] * y, rates), [1.0]
+    ),
     "a compiled function": from_function(jax.jit(lambda t, y, args: rate * y), [1.0]),
-    "equinox's compiled function": from_function(eqx.filter_jit(lambda t, y, args: rate * y), [1.0]),
+    "equinox's compiled function": from_function(
+        eqx.filter_jit(lambda t, y, args: rate * y), [1.0]
+    ),
     "a bound method": from_function(METHOD.field, [1.0]),
     "a callable object": from_function(CALLED, [1.0]),
     "a method": Own(),
     "a method's helper": Calls(),
     "an inherited method": Inherits(),
     "a property": Property(),
-    "a piece": rd.systems.Piecewise([from_function(lambda t, y, args: rate * y, [1.0]), Own()], [0.5]),
+    "a piece": rd.systems.Piecewise(
+        [from_function(lambda t, y, args: rate * y, [1.0]), Own()], [0.5]
+    ),
 }
 
 
@@ -137,7 +145,11 @@ OFTEN = ("a global", "a closure", "an attribute", "a method", "a piece")
 
 
 @pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=pytest.mark.slow if kind in OFTEN else pytest.mark.long) for kind in READ]
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.slow if kind in OFTEN else pytest.mark.long)
+        for kind in READ
+    ],
 )
 def test_every_run_computes_with_the_values_of_its_time(kind):
     for value in (0.0, 1.0, 2.0):
@@ -154,7 +166,8 @@ DOORS = {
 
 
 @pytest.mark.parametrize(
-    "door", ["simulate", *(pytest.param(name, marks=pytest.mark.slow) for name in ("solve", "ensemble"))]
+    "door",
+    ["simulate", *(pytest.param(name, marks=pytest.mark.slow) for name in ("solve", "ensemble"))],
 )
 def test_loops_over_a_global(door):
     """As a script does it that was written for a loop of Euler's steps."""

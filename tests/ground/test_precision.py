@@ -1,4 +1,6 @@
-"""Products are as precise as their numbers on every device: asked of JAX at every door, as a CPU does it anyway."""
+"""Products are as precise as their numbers on every device: asked of JAX at every door, as a CPU
+does it anyway.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -22,18 +24,29 @@ WEIGHTS = NET.init(rd.init.Gaussian(0.1), key=0)
 DOORS = {
     "simulate": lambda: rd.simulate(rd.from_function(seen, [1.0]), [1.0]),
     "solve": lambda: rd.solve(rd.from_function(seen, [1.0]), [1.0]),
-    "ensemble": lambda: rd.ensemble(rd.from_function(seen, [1.0]), {"initial": jnp.ones((2, 1))}, [1.0]),
+    "ensemble": lambda: rd.ensemble(
+        rd.from_function(seen, [1.0]), {"initial": jnp.ones((2, 1))}, [1.0]
+    ),
     "train": lambda: rd.train(
-        NET, TASK, WEIGHTS, lr=0.1, steps=2, checkpoint=lambda run: SEEN.append(chosen_precision()), progress=False
+        NET,
+        TASK,
+        WEIGHTS,
+        lr=0.1,
+        steps=2,
+        checkpoint=lambda run: SEEN.append(chosen_precision()),
+        progress=False,
     ),
 }
 
 
 @pytest.mark.parametrize(
-    "door", [pytest.param(door, marks=pytest.mark.slow) if door == "ensemble" else door for door in DOORS]
+    "door",
+    [pytest.param(door, marks=pytest.mark.slow) if door == "ensemble" else door for door in DOORS],
 )
 def test_every_door_asks_for_it(door, monkeypatch):
-    """GPUs round float32 to ten bits in products unless they are told: a loss was off by 5e-4 there."""
+    """GPUs round float32 to ten bits in products unless they are told: a loss was off by 5e-4
+    there.
+    """
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     jax.clear_caches()
     SEEN.clear()

@@ -49,7 +49,10 @@ def test_no_line_is_said_twice(clock):
 
 def test_unknown_total_and_long_times(clock):
     assert lines_of(clock, [(3800, 7)], total=None)[0] == "train: 7 steps, 1 h 3 min"
-    assert lines_of(clock, [(3800 + 200, 50)])[0] == "train: 50 of 100 steps, 3 min 20 s, about 3 min 20 s left"
+    assert (
+        lines_of(clock, [(3800 + 200, 50)])[0]
+        == "train: 50 of 100 steps, 3 min 20 s, about 3 min 20 s left"
+    )
 
 
 def test_silent_if_asked(clock):

@@ -1,4 +1,6 @@
-"""What a file can't hold is refused before the work, and what a run may be made of comes back from its file."""
+"""What a file can't hold is refused before the work, and what a run may be made of comes back from
+its file.
+"""
 
 from typing import NamedTuple
 
@@ -23,8 +25,14 @@ class State(eqx.Module):
 
 
 def decay(y0):
-    return rd.from_function(lambda t, y, args: type(y)(*(-part for part in y)) if isinstance(y, tuple) else
-                            {name: -part for name, part in y.items()}, y0)  # fmt: skip
+    return rd.from_function(
+        lambda t, y, args: (
+            type(y)(*(-part for part in y))
+            if isinstance(y, tuple)
+            else {name: -part for name, part in y.items()}
+        ),
+        y0,
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -66,7 +74,9 @@ def test_states_and_observables_of_dtypes_that_no_file_holds():
         def observe(self, t, y):
             return {"z": y if self.dtype == "float16" else jax.lax.complex(y, y)}
 
-    with pytest.raises(TypeError, match=r"`observe\(\)\['z'\]` must hold float32, .*its dtype is complex128"):
+    with pytest.raises(
+        TypeError, match=r"`observe\(\)\['z'\]` must hold float32, .*its dtype is complex128"
+    ):
         rd.simulate(Short(), [0.0, 1.0])
     with pytest.raises(TypeError, match=r"must hold float32, .*its dtype is float16"):
         rd.simulate(Short("float16"), [0.0, 1.0])
@@ -76,7 +86,12 @@ def test_states_and_observables_of_dtypes_that_no_file_holds():
 def test_states_of_named_parts_come_back_as_dicts(kind, tmp_path):
     parts = {"first": np.ones((3, 2)), "second": np.zeros(3)}
     run = rd.Trajectory(
-        ts=np.zeros(3), observables={}, dims={}, status=np.array(0), ys=(kind(**parts),), end=[kind(**parts)]
+        ts=np.zeros(3),
+        observables={},
+        dims={},
+        status=np.array(0),
+        ys=(kind(**parts),),
+        end=[kind(**parts)],
     )
     found = store.load(store.save(tmp_path / "run.h5", run=run)).run
     for tree in (found.ys[0], found.end[0]):

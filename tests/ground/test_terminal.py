@@ -1,4 +1,6 @@
-"""Names from a file of anyone's are printed with their control characters escaped, wherever text goes out."""
+"""Names from a file of anyone's are printed with their control characters escaped, wherever text
+goes out.
+"""
 
 import io
 
@@ -21,7 +23,16 @@ def path(tmp_path_factory):
     """A race of two paths and two modes, all named in red."""
     ts = np.linspace(0, 10, 41)
     half = 1 / (1 + np.exp(5 - ts))
-    modes = Modes(np.eye(2), np.array([2.0, 1.0]), np.eye(2), np.ones(2), 0.0, 0.0, (RED, RED + "2"), ((0,), (1,)))
+    modes = Modes(
+        np.eye(2),
+        np.array([2.0, 1.0]),
+        np.eye(2),
+        np.ones(2),
+        0.0,
+        0.0,
+        (RED, RED + "2"),
+        ((0,), (1,)),
+    )
     run = Trajectory(
         ts=ts,
         observables={"strength": half[:, None, None] * np.array([[1.5, 0.7], [0.5, 0.3]])},

@@ -1,4 +1,6 @@
-"""What is no number is refused by name, wherever arrays come in; what leaves the range of numbers is said before any work."""
+"""What is no number is refused by name, wherever arrays come in; what leaves the range of numbers
+is said before any work.
+"""
 
 import datetime
 
@@ -15,11 +17,19 @@ MASKED = np.ma.masked_array([[1.0, 999.0], [0.0, 1.0]], [[0, 1], [0, 0]])
 DATES = np.array([["2020-01-01", "2020-01-02"]] * 2, "M8[D]")
 BAD = {
     "masked": (MASKED, ValueError, "without masked values, but 1 of its values are masked"),
-    "list of masked": (list(MASKED), ValueError, "without masked values, but 1 of its values are masked"),
+    "list of masked": (
+        list(MASKED),
+        ValueError,
+        "without masked values, but 1 of its values are masked",
+    ),
     "dates": (DATES, TypeError, "array of numbers, but it holds dates"),
     "durations": (DATES - DATES[0, 0], TypeError, "array of numbers, but it holds durations"),
     "text": ([["1", "2"], ["3", "4"]], TypeError, "array of numbers, but it holds text"),
-    "objects of text": (np.array([[1, "2"], [3, 4]], object), TypeError, r"it holds '2' \(str\) at \(0, 1\)"),
+    "objects of text": (
+        np.array([[1, "2"], [3, 4]], object),
+        TypeError,
+        r"it holds '2' \(str\) at \(0, 1\)",
+    ),
     "a date": ([[datetime.date(2020, 1, 1)]], TypeError, r"it holds datetime\.date"),
     "complex": (np.eye(2) * 1j, ValueError, "real numbers, but it is complex"),
     "None": (None, TypeError, "array of numbers, but it is NoneType"),
@@ -32,7 +42,9 @@ DOORS = {
     "X": lambda bad: rd.tasks.from_arrays(bad, np.eye(2)),
     r"weights\['w1'\]": lambda bad: rd.networks.check_weights(NETWORK, {"w1": bad}),
     r"layers\['w'\]": lambda bad: rd.networks.from_layers(NETWORK, {"w": bad}),
-    r"node_gates\['y'\]": lambda bad: rd.Network({"x": 2, "y": 2}, {"w": ("x", "y")}, node_gates={"y": bad}),
+    r"node_gates\['y'\]": lambda bad: rd.Network(
+        {"x": 2, "y": 2}, {"w": ("x", "y")}, node_gates={"y": bad}
+    ),
     "singular_values": lambda bad: rd.systems.Pathways(bad, (1,), 1.0, 0.1),
     "p": lambda bad: rd.systems.Pathways([2.0, 1.0], (1, 1), 1.0, bad),
     "y0": lambda bad: rd.from_function(lambda t, y, args: -y, bad),
@@ -68,12 +80,20 @@ def test_times_and_members_too(kind):
 
 
 def test_numbers_of_any_make_pass():
-    for value in ([True, False], np.ma.masked_array([1.0, 0.0]), np.array([1, 0], object), jnp.array([1, 0]), (1, 0.0)):
+    for value in (
+        [True, False],
+        np.ma.masked_array([1.0, 0.0]),
+        np.array([1, 0], object),
+        jnp.array([1, 0]),
+        (1, 0.0),
+    ):
         np.testing.assert_array_equal(np.asarray(as_real("x", value), float), [1, 0])
 
 
 def test_whole_numbers_are_not_cut_off():
-    with pytest.raises(ValueError, match=r"`num_contexts` must be a whole number of at least 1, but it is 1\.5"):
+    with pytest.raises(
+        ValueError, match=r"`num_contexts` must be a whole number of at least 1, but it is 1\.5"
+    ):
         rd.Task({"x": np.eye(2)}, {"y": np.eye(2)}, num_contexts=1.5)
 
 
@@ -81,7 +101,9 @@ def test_whole_numbers_are_not_cut_off():
 def test_products_out_of_range_are_refused_before_any_work(std, size):
     network = rd.networks.parallel(TASK, depths=(4, 4), width=3)
     weights = network.init(rd.init.Gaussian(std), key=0)
-    with pytest.raises(ValueError, match=rf"products along a pathway that float64 can hold, .* too {size}"):
+    with pytest.raises(
+        ValueError, match=rf"products along a pathway that float64 can hold, .* too {size}"
+    ):
         rd.reduce(network, TASK, weights)
 
 
@@ -118,21 +140,33 @@ def test_bases_of_one_side_or_of_no_pair_are_refused(bases, message):
 
 TIMES = jnp.array([0.0, 0.5, 2.0])
 INSIDE = {
-    "chain": lambda x: exact.chain(x * jnp.ones(2), 0.3 * jnp.ones((2, 2)), TIMES).observables["loss"],
-    "chain, layers": lambda x: exact.chain(jnp.ones(2), x * jnp.ones((2, 2)), TIMES).observables["loss"],
-    "two_layer": lambda x: exact.two_layer(x, jnp.ones(()), jnp.asarray(0.1), TIMES).observables["loss"],
-    "shallow": lambda x: exact.shallow(x, jnp.ones(()), jnp.asarray(0.1), TIMES).observables["loss"],
-    "two_layer_time": lambda x: exact.two_layer_time(x, jnp.ones(()), jnp.asarray(0.1), jnp.asarray(0.4)),
+    "chain": lambda x: exact.chain(x * jnp.ones(2), 0.3 * jnp.ones((2, 2)), TIMES).observables[
+        "loss"
+    ],
+    "chain, layers": lambda x: exact.chain(jnp.ones(2), x * jnp.ones((2, 2)), TIMES).observables[
+        "loss"
+    ],
+    "two_layer": lambda x: exact.two_layer(x, jnp.ones(()), jnp.asarray(0.1), TIMES).observables[
+        "loss"
+    ],
+    "shallow": lambda x: exact.shallow(x, jnp.ones(()), jnp.asarray(0.1), TIMES).observables[
+        "loss"
+    ],
+    "two_layer_time": lambda x: exact.two_layer_time(
+        x, jnp.ones(()), jnp.asarray(0.1), jnp.asarray(0.4)
+    ),
     "xor": lambda x: exact.xor(jnp.asarray(0.7), "xor", x, TIMES).observables["loss"],
     "xor_time": lambda x: exact.xor_time(jnp.asarray(0.7), "xor", x, jnp.asarray(0.3)),
-    "riccati": lambda x: exact.riccati(0.1 * jnp.eye(2), 0.1 * jnp.eye(2), x * jnp.diag(TIMES[1:]), TIMES).observables[
-        "loss"
-    ],
-    "riccati, times": lambda x: exact.riccati(0.1 * jnp.eye(2), 0.1 * jnp.eye(2), jnp.eye(2), x * TIMES).observables[
-        "loss"
-    ],
+    "riccati": lambda x: exact.riccati(
+        0.1 * jnp.eye(2), 0.1 * jnp.eye(2), x * jnp.diag(TIMES[1:]), TIMES
+    ).observables["loss"],
+    "riccati, times": lambda x: exact.riccati(
+        0.1 * jnp.eye(2), 0.1 * jnp.eye(2), jnp.eye(2), x * TIMES
+    ).observables["loss"],
     "converged": lambda x: exact.converged(x, (3, 3), jnp.ones(2), TIMES[1:]).strength,
-    "trajectory": lambda x: exact.trajectory(x, (3, 3), jnp.ones(2), 0.1 * TIMES[1:], TIMES).observables["loss"],
+    "trajectory": lambda x: exact.trajectory(
+        x, (3, 3), jnp.ones(2), 0.1 * TIMES[1:], TIMES
+    ).observables["loss"],
 }
 
 
@@ -156,13 +190,20 @@ def a_task(targets):
 CHAIN = rd.networks.chain(rd.tasks.from_arrays(np.eye(SIZE), np.eye(SIZE)), depth=2, width=SIZE)
 MADE_OF = {
     "a task": lambda array: a_task(array).Y,
-    "a system": lambda array: rd.systems.Pathways(np.arange(SIZE, 0, -1.0), (2,) * SIZE, array, array).q,
+    "a system": lambda array: (
+        rd.systems.Pathways(np.arange(SIZE, 0, -1.0), (2,) * SIZE, array, array).q
+    ),
     "a function's start": lambda array: rd.from_function(lambda t, y, args: y, array).y0(),
     "a flow": lambda array: jax.tree.leaves(
-        rd.reduce(CHAIN, a_task(np.eye(SIZE)), {edge: array for edge in CHAIN.edges}, level="full").y0()
+        rd.reduce(
+            CHAIN, a_task(np.eye(SIZE)), {edge: array for edge in CHAIN.edges}, level="full"
+        ).y0()
     )[0],
     "gates": lambda array: rd.Network(
-        {"x": 2, "h": SIZE, "y": 2}, {"a": ("x", "h"), "b": ("h", "y")}, node_gates={"h": array}, num_contexts=SIZE
+        {"x": 2, "h": SIZE, "y": 2},
+        {"a": ("x", "h"), "b": ("h", "y")},
+        node_gates={"h": array},
+        num_contexts=SIZE,
     ).node_gates["h"],
     "a training": lambda array: rd.train(
         CHAIN,

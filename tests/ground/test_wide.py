@@ -1,4 +1,6 @@
-"""Functions that choose how they are compiled still work inside others, which JAX refuses by itself."""
+"""Functions that choose how they are compiled still work inside others, which JAX refuses by
+itself.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +35,9 @@ def test_a_wide_function_is_the_same_alone_and_inside_others(use):
 
 
 def test_a_wide_function_has_derivatives():
-    np.testing.assert_allclose(jax.grad(lambda x: scaled(x, 2).sum())(HERE), 2 * np.cos(HERE), rtol=1e-15)
+    np.testing.assert_allclose(
+        jax.grad(lambda x: scaled(x, 2).sum())(HERE), 2 * np.cos(HERE), rtol=1e-15
+    )
 
 
 @pytest.mark.slow

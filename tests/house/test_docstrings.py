@@ -39,7 +39,9 @@ LAWS = [
     if inspect.isclass(law) and issubclass(law, rd.init.AbstractLaw) and not inspect.isabstract(law)
 ]
 PUBLIC = public()
-EXAMPLES = {name: thing.__doc__ for name, thing in PUBLIC.items() if ">>> " in (thing.__doc__ or "")}
+EXAMPLES = {
+    name: thing.__doc__ for name, thing in PUBLIC.items() if ">>> " in (thing.__doc__ or "")
+}
 
 
 def failures(name, text):
@@ -73,7 +75,11 @@ def test_prints_what_it_says(name, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    [">>> rd.tasks.order(items=3).Y.shape\n(3, 4)\n", ">>> np.eye(2)\n", ">>> jnp.eye(0, 0)[1]\n[]\n"],
+    [
+        ">>> rd.tasks.order(items=3).Y.shape\n(3, 4)\n",
+        ">>> np.eye(2)\n",
+        ">>> jnp.eye(0, 0)[1]\n[]\n",
+    ],
 )
 def test_another_output_is_told(text):
     assert "Failed example" in failures("example", text)

@@ -15,9 +15,12 @@ import racedyn as rd
 from racedyn import config
 
 ROOT = Path(__file__).parents[2]
-PAGES = {page.name: page.read_text() for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
+PAGES = {
+    page.name: page.read_text() for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+}
 BLOCKS = {
-    name: re.findall(r"^```(\w*)\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE) for name, page in PAGES.items()
+    name: re.findall(r"^```(\w*)\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    for name, page in PAGES.items()
 }
 WITH_CODE = sorted(name for name in PAGES if "python" in dict(BLOCKS[name]))
 NUMBER = re.compile(r"\d+\.?\d*(?:e[+-]\d+)?")
@@ -51,7 +54,9 @@ def ran(tmp_path_factory):
 
 
 def said(name):
-    """What each block of code prints as the page says: the text block that follows it, or nothing."""
+    """What each block of code prints as the page says: the text block that follows it, or
+    nothing.
+    """
     following = [*BLOCKS[name], ("", "")][1:]
     return [
         text if after == "text" else ""
@@ -66,7 +71,9 @@ def test_what_pages_show_as_printed_follows_the_code_that_prints_it():
 
 
 def test_the_configuration_is_one_and_names_every_section():
-    (text,) = [text for blocks in BLOCKS.values() for language, text in blocks if language == "toml"]
+    (text,) = [
+        text for blocks in BLOCKS.values() for language, text in blocks if language == "toml"
+    ]
     given = tomllib.loads(text)
     parsed = config.parse(given)
     assert set(given) == {field.name for field in dataclasses.fields(parsed)}
@@ -78,7 +85,9 @@ def test_the_configuration_is_one_and_names_every_section():
 def test_pages_print_what_they_say(name, ran):
     for printed, shown in zip(ran(name).printed, said(name), strict=True):
         assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", shown).split()
-        found, wanted = ([float(number) for number in NUMBER.findall(text)] for text in (printed, shown))
+        found, wanted = (
+            [float(number) for number in NUMBER.findall(text)] for text in (printed, shown)
+        )
         # Below 1e-12 is rounding, which differs between machines.
         np.testing.assert_allclose(found, wanted, rtol=0.03, atol=1e-12)
 
@@ -98,7 +107,11 @@ def test_the_main_example_learns_and_keeps_what_it_computed(ran):
 def test_races_and_systems_of_ones_own(ran):
     names = ran("tutorial.md").names
     strength = names["run"].observables["strength"]
-    assert strength.shape == (200, 2, 2) and names["run"].dims["strength"] == ("time", "path", "mode")
+    assert strength.shape == (200, 2, 2) and names["run"].dims["strength"] == (
+        "time",
+        "path",
+        "mode",
+    )
     np.testing.assert_allclose(strength[-1].sum(axis=0), [3.0, 1.0], rtol=1e-7)
     np.testing.assert_allclose(names["decay"].observables["y"][-1], np.exp(-1.5), rtol=1e-6)
 
@@ -119,10 +132,14 @@ def test_routing_is_its_closed_form(ran):
     shared, closed = names["shared"], names["closed"]
     assert shared.observables["edge_strength"].shape == (200, 15, 4)
     np.testing.assert_allclose(shared.observables["loss"], closed.loss, atol=1e-6)
-    hidden = np.asarray(shared.observables["edge_strength"])[:, shared.labels["edge"].index("hidden")]
+    hidden = np.asarray(shared.observables["edge_strength"])[
+        :, shared.labels["edge"].index("hidden")
+    ]
     np.testing.assert_allclose(hidden, closed.hidden, atol=1e-6)
     blank = 0.5 * np.sum(names["routes"].structure.features ** 2) / 4
-    assert names["by_descent"].observables["probe_loss"][-1, 0] < 1e-3 * blank, "untrained routes are learned too"
+    assert names["by_descent"].observables["probe_loss"][-1, 0] < 1e-3 * blank, (
+        "untrained routes are learned too"
+    )
 
 
 @pytest.mark.slow
@@ -149,8 +166,12 @@ def test_a_loop_of_ones_own_is_read_as_train_reads_its_own(ran):
     names = ran("tutorial.md").names
     chain, task, seen = names["chain"], names["task"], names["seen"]
     start = chain.init(rd.init.Gaussian(std=0.1), key=0)
-    trained = rd.train(chain, task, start, lr=0.2, steps=400, save_every=10, loss="mse", progress=False)
-    np.testing.assert_allclose(seen.observables["strength"], trained.observables["strength"], atol=1e-10)
+    trained = rd.train(
+        chain, task, start, lr=0.2, steps=400, save_every=10, loss="mse", progress=False
+    )
+    np.testing.assert_allclose(
+        seen.observables["strength"], trained.observables["strength"], atol=1e-10
+    )
 
 
 @pytest.mark.slow

@@ -1,4 +1,6 @@
-"""Bad inputs over the public surface: each is refused in the package's own words, or it is no bad input."""
+"""Bad inputs over the public surface: each is refused in the package's own words, or it is no bad
+input.
+"""
 
 import collections
 import random
@@ -10,7 +12,9 @@ import pytest
 from public_surface import doors
 
 # "Argument `x` must ..., but ...": one argument, or those that have to meet.
-OWN = re.compile(r"(Probe '[^']*': |Checkpoint at [^:]*: )?Argument `[^`]+` must .+, but .+", re.DOTALL)
+OWN = re.compile(
+    r"(Probe '[^']*': |Checkpoint at [^:]*: )?Argument `[^`]+` must .+, but .+", re.DOTALL
+)
 CASES = 600
 SEED = 17
 # Accepted in tests of their own, each of which compiles them once more.
@@ -33,7 +37,9 @@ def outcome(door, argument, value):
 
 @pytest.mark.slow
 def test_bad_inputs_are_refused_in_the_packages_own_words(surface, capsys):
-    """600 of them, drawn with one seed; none is accepted, none ends in the words of another library."""
+    """600 of them, drawn with one seed; none is accepted, none ends in the words of another
+    library.
+    """
     every = [(door, argument, bad) for door in surface for argument, bad in door.bad() if bad.never]
     drawn = random.Random(SEED).sample(every, CASES)
     counts, wrong = collections.Counter(), []
@@ -46,7 +52,10 @@ def test_bad_inputs_are_refused_in_the_packages_own_words(surface, capsys):
             if found != "refused":
                 wrong.append(f"{door.name}({argument}={bad.label}): {found[:200]}")
     with capsys.disabled():
-        print(f"\n{CASES} of {len(every)} bad inputs, {len({door.name for door, _, _ in drawn})} callables")
+        print(
+            f"\n{CASES} of {len(every)} bad inputs, {len({door.name for door, _, _ in drawn})} "
+            "callables"
+        )
         for (kind, result), count in sorted(counts.items()):
             print(f"  {kind:<20} {result:<8} {count:4}")
     assert not wrong, f"{len(wrong)} of {CASES}:\n" + "\n".join(wrong)

@@ -15,7 +15,8 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src"
 ROOT = "racedyn"
 
-# The floors of the house: a room imports rooms of lower floors only. docs/architecture.md tells the same.
+# The floors of the house: a room imports rooms of lower floors only. docs/architecture.md tells the
+# same.
 FLOORS = (
     (
         "_types",
@@ -41,10 +42,27 @@ FLOORS = (
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 MATHEMATICS = {
-    "tasks", "networks", "trajectory", "paths", "rules", "gates", "exact", "representations", "systems", "reduction",
-}  # fmt: skip
-NEUTRAL = {"_types", "_checks", "_arrays", "_names", "_text", "_jit"}  # of the ground: what mathematics may use besides
-# May import our own modules inside functions: so that help is quick, and `import racedyn` runs nothing.
+    "tasks",
+    "networks",
+    "trajectory",
+    "paths",
+    "rules",
+    "gates",
+    "exact",
+    "representations",
+    "systems",
+    "reduction",
+}
+NEUTRAL = {
+    "_types",
+    "_checks",
+    "_arrays",
+    "_names",
+    "_text",
+    "_jit",
+}  # of the ground: what mathematics may use besides
+# May import our own modules inside functions: so that help is quick, and `import racedyn` runs
+# nothing.
 LAZY = {"cli", ""}
 # Third-party library -> its home. Those used by everyone have none.
 EVERYWHERE = {"jax", "jaxtyping", "numpy", "equinox"}
@@ -66,8 +84,8 @@ UNKNOWN = f"{ROOT}.?"  # import_module(name): perhaps one of ours
 
 
 class Import(NamedTuple):
-    """`target` is the full name of a module (or of something in one); `through`: the module named in the statement;
-    `inside`: in a function."""
+    """`target` is the full name of a module (or of something in one); `through`: the module named
+    in the statement; `inside`: in a function."""
 
     target: str
     through: str
@@ -80,20 +98,31 @@ def sources() -> dict[str, str]:
     found = {}
     for path in sorted((SOURCE / ROOT).rglob("*.py")):
         parts = path.relative_to(SOURCE).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path.read_text(encoding="utf-8")
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path.read_text(
+            encoding="utf-8"
+        )
     return found
 
 
 def imports(module: str, text: str, is_package: bool) -> Iterator[Import]:
-    """Everything that `module` imports, wherever it does, by the statement or by import_module("...")."""
+    """Everything that `module` imports, wherever it does, by the statement or by
+    import_module("...").
+    """
 
     def visit(node: ast.AST, inside: bool) -> Iterator[Import]:
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, alias.name, inside, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = module.split(".")[: len(module.split(".")) - node.level + is_package] if node.level else []
+            base = (
+                module.split(".")[: len(module.split(".")) - node.level + is_package]
+                if node.level
+                else []
+            )
             origin = ".".join([*base, *([node.module] if node.module else [])])
-            yield from (Import(f"{origin}.{alias.name}", origin, inside, node.lineno) for alias in node.names)
+            yield from (
+                Import(f"{origin}.{alias.name}", origin, inside, node.lineno)
+                for alias in node.names
+            )
         elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in (
             "import_module",
             "__import__",
@@ -132,7 +161,9 @@ def ours(target: str) -> bool:
 
 
 def imports_upwards(code: dict[str, str]) -> list[str]:
-    """Within the ground each file is a room of its own, and they must only not import each other in a circle."""
+    """Within the ground each file is a room of its own, and they must only not import each other in
+    a circle.
+    """
     found = []
     for module, items in graph(code).items():
         for item in items:
@@ -140,9 +171,13 @@ def imports_upwards(code: dict[str, str]) -> list[str]:
             if not ours(item.target) or item.target == UNKNOWN or mine == other:
                 continue
             if mine not in FLOOR_OF or other not in FLOOR_OF:
-                found.append(f"{module}:{item.line} imports {item.target}: give both rooms a floor in FLOORS")
+                found.append(
+                    f"{module}:{item.line} imports {item.target}: give both rooms a floor in FLOORS"
+                )
             elif FLOOR_OF[other] >= FLOOR_OF[mine] and (FLOOR_OF[mine] > 0 or FLOOR_OF[other] > 0):
-                found.append(f"{module}:{item.line} imports {item.target}, which is not on a lower floor")
+                found.append(
+                    f"{module}:{item.line} imports {item.target}, which is not on a lower floor"
+                )
     return found
 
 
@@ -157,7 +192,9 @@ def mathematics_imports_machinery(code: dict[str, str]) -> list[str]:
 
 
 def rooms_entered_by_windows(code: dict[str, str]) -> list[str]:
-    """From outside a room is entered by its face; the root, the face of the house, names the modules behind."""
+    """From outside a room is entered by its face; the root, the face of the house, names the
+    modules behind.
+    """
     return [
         f"{module}:{item.line} enters {room(item.target)} through {item.through}"
         for module, items in graph(code).items()
@@ -168,14 +205,18 @@ def rooms_entered_by_windows(code: dict[str, str]) -> list[str]:
 
 
 def private_names_that_cross(code: dict[str, str]) -> list[str]:
-    """`from racedyn.x import _y`, and `x._y` of an imported module. Files of the ground begin with _ and are no names."""
+    """`from racedyn.x import _y`, and `x._y` of an imported module. Files of the ground begin with
+    _ and are no names.
+    """
     found = []
     for module, text in code.items():
         packages = {name.rpartition(".")[0] for name in code}
         modules: set[str] = set()  # local names of our modules
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Import):
-                modules |= {alias.asname for alias in node.names if alias.asname and ours(alias.name)}
+                modules |= {
+                    alias.asname for alias in node.names if alias.asname and ours(alias.name)
+                }
             elif isinstance(node, ast.ImportFrom) and (node.level or ours(node.module or "")):
                 base = (
                     module.split(".")[: len(module.split(".")) - node.level + (module in packages)]
@@ -190,7 +231,9 @@ def private_names_that_cross(code: dict[str, str]) -> list[str]:
                         found.append(f"{module}:{node.lineno} imports {origin}.{alias.name}")
         for node in ast.walk(ast.parse(text)):
             of_module = (
-                isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id in modules
             )
             if of_module and node.attr.startswith("_") and not node.attr.startswith("__"):  # type: ignore[attr-defined]
                 found.append(f"{module}:{node.lineno} uses {node.value.id}.{node.attr}")  # type: ignore[attr-defined]
@@ -198,7 +241,10 @@ def private_names_that_cross(code: dict[str, str]) -> list[str]:
 
 
 def import_cycles(code: dict[str, str]) -> list[str]:
-    edges = {module: {item.target for item in items if ours(item.target)} for module, items in graph(code).items()}
+    edges = {
+        module: {item.target for item in items if ours(item.target)}
+        for module, items in graph(code).items()
+    }
     try:
         graphlib.TopologicalSorter(edges).prepare()
     except graphlib.CycleError as error:
@@ -221,7 +267,12 @@ def libraries_away_from_home(code: dict[str, str]) -> list[str]:
     for module, items in graph(code).items():
         for item in items:
             library = item.target.split(".")[0]
-            if ours(library) or library in sys.stdlib_module_names or library in EVERYWHERE or library == "sklearn":
+            if (
+                ours(library)
+                or library in sys.stdlib_module_names
+                or library in EVERYWHERE
+                or library == "sklearn"
+            ):
                 continue
             home = HOMES.get(library, "no room: give it a home in HOMES")
             if room(module) != home:
@@ -236,7 +287,11 @@ def scikit_learn_in_two_places(code: dict[str, str]) -> list[str]:
         for item in items:
             if item.target.split(".")[0] == "sklearn":
                 users.setdefault(".".join(item.target.split(".")[:2]), set()).add(module)
-    return [f"{part} is imported by {sorted(modules)}" for part, modules in users.items() if len(modules) > 1]
+    return [
+        f"{part} is imported by {sorted(modules)}"
+        for part, modules in users.items()
+        if len(modules) > 1
+    ]
 
 
 def future_annotations(code: dict[str, str]) -> list[str]:
@@ -287,29 +342,94 @@ HOUSE = {
 @pytest.mark.parametrize(
     ("rule", "module", "text", "found"),
     [
-        (imports_upwards, "racedyn.store", "from racedyn.simulation import solve", "not on a lower floor"),
+        (
+            imports_upwards,
+            "racedyn.store",
+            "from racedyn.simulation import solve",
+            "not on a lower floor",
+        ),
         (imports_upwards, "racedyn.store", "import racedyn.rules", "not on a lower floor"),
-        (imports_upwards, "racedyn.config", "from racedyn.tasks import Task", "not on a lower floor"),
-        (imports_upwards, "racedyn.attic.box", "from racedyn._checks import fail", "give both rooms a floor"),
-        (mathematics_imports_machinery, "racedyn.gates", "from racedyn import _progress", "racedyn._progress"),
-        (mathematics_imports_machinery, "racedyn.reduction.levels", "from racedyn import store", "racedyn.store"),
+        (
+            imports_upwards,
+            "racedyn.config",
+            "from racedyn.tasks import Task",
+            "not on a lower floor",
+        ),
+        (
+            imports_upwards,
+            "racedyn.attic.box",
+            "from racedyn._checks import fail",
+            "give both rooms a floor",
+        ),
+        (
+            mathematics_imports_machinery,
+            "racedyn.gates",
+            "from racedyn import _progress",
+            "racedyn._progress",
+        ),
+        (
+            mathematics_imports_machinery,
+            "racedyn.reduction.levels",
+            "from racedyn import store",
+            "racedyn.store",
+        ),
         (
             mathematics_imports_machinery,
             "racedyn.systems.base",
             "from racedyn.simulation import solve",
             "racedyn.simulation",
         ),
-        (rooms_entered_by_windows, "racedyn.cli", "from racedyn.systems.base import x", "systems through"),
-        (rooms_entered_by_windows, "racedyn.cli", "def f():\n import racedyn.store.write", "store through"),
+        (
+            rooms_entered_by_windows,
+            "racedyn.cli",
+            "from racedyn.systems.base import x",
+            "systems through",
+        ),
+        (
+            rooms_entered_by_windows,
+            "racedyn.cli",
+            "def f():\n import racedyn.store.write",
+            "store through",
+        ),
         (rooms_entered_by_windows, "racedyn.cli", "from .store.write import x", "store through"),
         (private_names_that_cross, "racedyn.cli", "from racedyn.store import _fill", "store._fill"),
         (private_names_that_cross, "racedyn.store", "from .write import _fill", "write._fill"),
-        (private_names_that_cross, "racedyn.store", "from racedyn.store import write\nwrite._fill()", "write._fill"),
-        (private_names_that_cross, "racedyn.cli", "import racedyn.store as s\ndef f(): s._x = 1", "s._x"),
-        (mathematics_imports_machinery, "racedyn.systems.base", "def f():\n import racedyn.store.write", "store.write"),
-        (mathematics_imports_machinery, "racedyn.systems.base", "from .. import simulation", "racedyn.simulation"),
-        (mathematics_imports_machinery, "racedyn.systems", "from ..store import write", "racedyn.store.write"),
-        (mathematics_imports_machinery, "racedyn.systems", "from racedyn import Network", "imports racedyn"),
+        (
+            private_names_that_cross,
+            "racedyn.store",
+            "from racedyn.store import write\nwrite._fill()",
+            "write._fill",
+        ),
+        (
+            private_names_that_cross,
+            "racedyn.cli",
+            "import racedyn.store as s\ndef f(): s._x = 1",
+            "s._x",
+        ),
+        (
+            mathematics_imports_machinery,
+            "racedyn.systems.base",
+            "def f():\n import racedyn.store.write",
+            "store.write",
+        ),
+        (
+            mathematics_imports_machinery,
+            "racedyn.systems.base",
+            "from .. import simulation",
+            "racedyn.simulation",
+        ),
+        (
+            mathematics_imports_machinery,
+            "racedyn.systems",
+            "from ..store import write",
+            "racedyn.store.write",
+        ),
+        (
+            mathematics_imports_machinery,
+            "racedyn.systems",
+            "from racedyn import Network",
+            "imports racedyn",
+        ),
         (
             import_cycles,
             "racedyn.systems.base",
@@ -322,9 +442,24 @@ HOUSE = {
             "class A:\n def f(self):\n  from racedyn import _checks",
             "store:3",
         ),
-        (own_imports_inside_functions, "racedyn.store", "async def f():\n import racedyn._checks", "store:2"),
-        (own_imports_inside_functions, "racedyn.store", "f = lambda: import_module('racedyn.cli')", "racedyn.cli"),
-        (own_imports_inside_functions, "racedyn.store", "def f(n):\n importlib.import_module(n)", "store:2"),
+        (
+            own_imports_inside_functions,
+            "racedyn.store",
+            "async def f():\n import racedyn._checks",
+            "store:2",
+        ),
+        (
+            own_imports_inside_functions,
+            "racedyn.store",
+            "f = lambda: import_module('racedyn.cli')",
+            "racedyn.cli",
+        ),
+        (
+            own_imports_inside_functions,
+            "racedyn.store",
+            "def f(n):\n importlib.import_module(n)",
+            "store:2",
+        ),
         (
             libraries_away_from_home,
             "racedyn.systems",
@@ -338,7 +473,12 @@ HOUSE = {
             "whose home is plot",
         ),
         (libraries_away_from_home, "racedyn.simulation", "import unheard_of", "give it a home"),
-        (future_annotations, "racedyn.store.write", "from __future__ import annotations", "racedyn.store.write:1"),
+        (
+            future_annotations,
+            "racedyn.store.write",
+            "from __future__ import annotations",
+            "racedyn.store.write:1",
+        ),
     ],
 )
 def test_rule_can_fail(rule, module, text, found):
@@ -353,7 +493,10 @@ def test_rules_on_two_modules_can_fail():
         "racedyn.simulation": "def f():\n from racedyn.store import write, x",
     }
     assert "racedyn.store" in import_cycles({**HOUSE, **loop})[0]
-    root = {"racedyn": "if TYPE_CHECKING:\n from racedyn.store import x", "racedyn.store": "from racedyn import x"}
+    root = {
+        "racedyn": "if TYPE_CHECKING:\n from racedyn.store import x",
+        "racedyn.store": "from racedyn import x",
+    }
     assert import_cycles({**HOUSE, **root}) == ["racedyn -> racedyn.store -> racedyn"]
     twice = {
         "racedyn.cli": "from sklearn import cluster",
@@ -369,21 +512,34 @@ def test_what_is_allowed_passes():
     allowed = {
         "racedyn": "def __getattr__(n):\n return import_module(n)",
         "racedyn.cli": "def main():\n from racedyn import simulation\n import tyro",
-        "racedyn.simulation": "import diffrax\nfrom racedyn.systems import y, base\nfrom racedyn import _checks",
+        "racedyn.simulation": "import diffrax\nfrom racedyn.systems import y, base\n"
+        "from racedyn import _checks",
         "racedyn.systems": "from racedyn.systems.base import x\nimport numpy, zlib",
     }
     assert [violation for rule in RULES for violation in rule({**HOUSE, **allowed})] == []
 
 
 def test_public_names():
-    """Each is there, and a function stays one after its module was imported, even where both have one name."""
+    """Each is there, and a function stays one after its module was imported, even where both have
+    one name.
+    """
     racedyn = importlib.import_module(ROOT)
     for module in sources():
         if not module.endswith(".__main__"):  # which runs
             importlib.import_module(module)
     assert dir(racedyn) == sorted(racedyn.__all__)
     modules = {name for name in racedyn.__all__ if isinstance(getattr(racedyn, name), ModuleType)}
-    assert modules == {"exact", "gates", "init", "networks", "paths", "plot", "representations", "systems", "tasks"}
+    assert modules == {
+        "exact",
+        "gates",
+        "init",
+        "networks",
+        "paths",
+        "plot",
+        "representations",
+        "systems",
+        "tasks",
+    }
     assert racedyn.init is importlib.import_module("racedyn.networks.init")
     assert racedyn.__version__[0].isdigit()
     with pytest.raises(AttributeError, match="module 'racedyn' has no attribute 'nothing'"):
@@ -394,10 +550,16 @@ def test_tools_see_the_same_names():
     """What `__getattr__` finds and what the TYPE_CHECKING imports promise."""
     tree = ast.parse(sources()[ROOT])
     (promised,) = (node for node in tree.body if isinstance(node, ast.If))
-    names = {alias.asname for node in promised.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    names = {
+        alias.asname
+        for node in promised.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
     assert names | {"__version__"} == set(importlib.import_module(ROOT).__all__)
 
 
 def test_importing_the_package_loads_nothing_and_sets_no_flag():
-    code = "import sys, racedyn; sys.exit(any(name in sys.modules for name in ('jax', 'numpy', 'racedyn.tasks')))"
+    heavy = "('jax', 'numpy', 'racedyn.tasks')"
+    code = f"import sys, racedyn; sys.exit(any(name in sys.modules for name in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -16,7 +16,9 @@ FENCED = re.compile(r"^```.*?^```", flags=re.DOTALL | re.MULTILINE)
 def named(pattern, part=Path.read_text):
     """Page, and what it names by the pattern's one group in this part of its text."""
     return [
-        (page.name, found) for page in PAGES for found in dict.fromkeys(re.findall(pattern, part(page), re.MULTILINE))
+        (page.name, found)
+        for page in PAGES
+        for found in dict.fromkeys(re.findall(pattern, part(page), re.MULTILINE))
     ]
 
 
@@ -24,7 +26,9 @@ def commands(page):
     """What a page says for a shell, a line each: blocks, and code within a sentence."""
     text = page.read_text()
     within = re.findall(r"`([^`]+)`", FENCED.sub("", text))
-    return "\n".join([*re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE), *within])
+    return "\n".join(
+        [*re.findall(r"^```sh\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE), *within]
+    )
 
 
 def links():
@@ -43,7 +47,8 @@ def anchors(page):
 
 
 @pytest.mark.parametrize(
-    ("page", "target"), [pytest.param(page, target, id=f"{page.name}:{target}") for page, target in links()]
+    ("page", "target"),
+    [pytest.param(page, target, id=f"{page.name}:{target}") for page, target in links()],
 )
 def test_links_lead_somewhere(page, target):
     path, _, anchor = target.partition("#")
@@ -61,7 +66,11 @@ def test_every_page_can_be_reached_from_the_readme():
     reached, new = set(), {ROOT / "README.md"}
     while new:
         reached |= new
-        ends = {(page.parent / target.partition("#")[0]).resolve() for page, target in links() if page in new}
+        ends = {
+            (page.parent / target.partition("#")[0]).resolve()
+            for page, target in links()
+            if page in new
+        }
         new = (ends & set(PAGES)) - reached
     assert reached == set(PAGES)
 

@@ -1,4 +1,6 @@
-"""Kills, two processes on one path, a disk that is full, several devices. `tests/kills.py` has the machinery."""
+"""Kills, two processes on one path, a disk that is full, several devices. `tests/kills.py` has the
+machinery.
+"""
 
 import subprocess
 
@@ -40,11 +42,17 @@ def test_two_processes_on_one_path_leave_one_sound_file(prepared, tmp_path):
     assert 0 in [process.returncode for process in both]
     kills.check_same(store.load(out / "small.h5"), whole)
     for process, err in zip(both, errors, strict=True):
-        # The second is refused, or finds the first's results in its way and puts its own elsewhere, or agrees with it.
+        # The second is refused, or finds the first's results in its way and puts its own elsewhere,
+        # or agrees with it.
         assert process.returncode == 0 or "exists" in err or "unfinished run" in err, err
         assert "Traceback" not in err
     # The partial of one that ended last may be there; nothing else is.
-    assert {path.name for path in out.iterdir()} <= {"small.h5", "small.png", "small.pdf", "small.h5.partial"}
+    assert {path.name for path in out.iterdir()} <= {
+        "small.h5",
+        "small.png",
+        "small.pdf",
+        "small.h5.partial",
+    }
 
 
 @pytest.mark.slow
@@ -53,7 +61,9 @@ def test_a_file_system_that_is_full_is_said_and_the_results_are_elsewhere(prepar
     out, elsewhere = tmp_path / "small disk", tmp_path / "elsewhere"
     out.mkdir()
     elsewhere.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(out)], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "none", str(out)], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("no file system can be mounted here")
     try:
@@ -75,4 +85,6 @@ def test_four_devices_change_nothing(prepared, tmp_path):
     assert process.returncode == 0, err
     found = store.load(tmp_path / "four" / "small.h5")
     for name, value in whole.trained.observables.items():
-        np.testing.assert_allclose(found.trained.observables[name], value, rtol=1e-12, atol=1e-14, err_msg=name)
+        np.testing.assert_allclose(
+            found.trained.observables[name], value, rtol=1e-12, atol=1e-14, err_msg=name
+        )

@@ -58,7 +58,11 @@ def run_until(steps, patch, settings, out):
         pytest.raises(job.Interrupted, match=r"small\.h5\.partial has what was trained: --resume"),
     ):
         run(settings, out)
-    assert steps <= store.load(out / "small.h5.partial", partial=True).trained.step[-1] < settings.train.steps
+    assert (
+        steps
+        <= store.load(out / "small.h5.partial", partial=True).trained.step[-1]
+        < settings.train.steps
+    )
 
 
 @pytest.mark.slow
@@ -69,17 +73,29 @@ def test_a_level_of_the_flow_is_the_theory_of_its_decaying_training(tmp_path):
         theory={"level": "matrix"},
     )
     result = run(settings, tmp_path)
-    assert result.theory.provenance.validity["exact"] and result.theory.provenance.validity["level"] == "matrix"
+    assert (
+        result.theory.provenance.validity["exact"]
+        and result.theory.provenance.validity["level"] == "matrix"
+    )
     assert result.comparison.errors["strength"].relative_l2 < 1e-3
     kept = store.load(result.path).theory.observables["edge_strength"]
     np.testing.assert_array_equal(kept, result.theory.observables["edge_strength"])
-    with pytest.raises(ValueError, match=r"Level 'modes' is not exact here .* but level='matrix' is"):
-        run(small(theory={"level": "modes"}, network={"kind": "chain", "depth": 2, "width": 6}), tmp_path / "refused")
+    with pytest.raises(
+        ValueError, match=r"Level 'modes' is not exact here .* but level='matrix' is"
+    ):
+        run(
+            small(theory={"level": "modes"}, network={"kind": "chain", "depth": 2, "width": 6}),
+            tmp_path / "refused",
+        )
     assert not (tmp_path / "refused" / "small.h5").exists()
 
 
 def test_a_run_leaves_its_results_and_figures_and_nothing_else(finished, tmp_path):
-    assert sorted(path.name for path in (tmp_path / "whole").iterdir()) == ["small.h5", "small.pdf", "small.png"]
+    assert sorted(path.name for path in (tmp_path / "whole").iterdir()) == [
+        "small.h5",
+        "small.pdf",
+        "small.png",
+    ]
     file = store.load(finished.path)
     assert config.parse(file.config) == small() == finished.config
     assert set(file) == {"theory", "trained"}
@@ -92,7 +108,10 @@ def test_a_run_leaves_its_results_and_figures_and_nothing_else(finished, tmp_pat
 @pytest.mark.parametrize(
     "changes",
     [
-        {"network": {"kind": "chain", "depth": 3, "width": 6}, "init": {"kind": "orthogonal", "scale": 0.5}},
+        {
+            "network": {"kind": "chain", "depth": 3, "width": 6},
+            "init": {"kind": "orthogonal", "scale": 0.5},
+        },
         {"init": {"kind": "aligned", "scale": 0.5}},
         {"init": {"kind": "balanced", "scale": 0.5}},
     ],
@@ -115,7 +134,10 @@ def test_a_task_without_modes_is_compared_and_drawn_by_its_loss(tmp_path):
     )
     result = run(settings, tmp_path)
     assert result.theory.provenance.validity["exact"]
-    assert "strength" not in result.comparison.errors and result.comparison.errors["loss"].relative_l2 < 1e-3
+    assert (
+        "strength" not in result.comparison.errors
+        and result.comparison.errors["loss"].relative_l2 < 1e-3
+    )
     axes = np.ravel(jobs.draw(*store.load(result.path).values()))
     assert axes[0].get_ylabel() == "loss $L$"
     assert all(figure.exists() for figure in result.figures)
@@ -130,12 +152,20 @@ def test_every_setting_arrives(finished, tmp_path):
     }
     assert list(result.trained.step) == [0, 15, 30]
     assert result.theory.provenance.settings["rtol"] == 1e-6
-    assert not np.isclose(result.trained.observables["loss"][0], finished.trained.observables["loss"][0])
+    assert not np.isclose(
+        result.trained.observables["loss"][0], finished.trained.observables["loss"][0]
+    )
     assert "hierarchy of 4" in result.trained.provenance.system
 
 
 def test_a_nonlinear_network_is_trained_without_a_theory(tmp_path):
-    network = {"kind": "parallel", "depths": [2, 3], "width": 6, "activation": "relu", "activate_last": True}
+    network = {
+        "kind": "parallel",
+        "depths": [2, 3],
+        "width": 6,
+        "activation": "relu",
+        "activate_last": True,
+    }
     result = run(small(network=network), tmp_path)
     assert (result.theory, result.comparison) == (None, None)
     assert result.notes[0] == "a nonlinear network has no reduction: it was only trained"
@@ -149,7 +179,9 @@ def test_a_theory_that_cannot_be_solved_does_not_lose_the_training(tmp_path, mon
 
     monkeypatch.setattr(job, "simulate", failing)
     result = run(small(), tmp_path)
-    assert result.theory is None and result.notes == ("no theory: The solve failed: it used up its steps.",)
+    assert result.theory is None and result.notes == (
+        "no theory: The solve failed: it used up its steps.",
+    )
     assert set(store.load(result.path)) == {"trained"}
 
 
@@ -159,7 +191,9 @@ def test_what_is_there_is_not_replaced(ending, tmp_path, monkeypatch):
     there.write_text("precious")
     with monkeypatch.context() as patch:
         patch.setattr(job, "train", never)
-        with pytest.raises(FileExistsError, match=rf"small\{ending} exists. Pass overwrite=True \(--overwrite"):
+        with pytest.raises(
+            FileExistsError, match=rf"small\{ending} exists. Pass overwrite=True \(--overwrite"
+        ):
             run(small(), tmp_path)
         assert there.read_text() == "precious"
     run(small(), tmp_path, overwrite=True)
@@ -170,7 +204,10 @@ def test_what_is_there_is_not_replaced(ending, tmp_path, monkeypatch):
     ("changes", "message"),
     [
         (
-            {"init": {"kind": "aligned", "scale": 0.1}, "network": {"kind": "chain", "depth": 2, "width": 1}},
+            {
+                "init": {"kind": "aligned", "scale": 0.1},
+                "network": {"kind": "chain", "depth": 2, "width": 1},
+            },
             "as wide as",
         ),
         ({"task": {"kind": "hierarchy", "items": 6}}, "power of two"),
@@ -193,7 +230,9 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path, mo
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir))
 
     monkeypatch.setattr("tempfile.NamedTemporaryFile", read_only)
-    with pytest.raises(OSError, match=r"Results can't be kept there \(Read-only file system\)\..*'.*runs'"):
+    with pytest.raises(
+        OSError, match=r"Results can't be kept there \(Read-only file system\)\..*'.*runs'"
+    ):
         run(small(), tmp_path / "runs")
 
 
@@ -204,14 +243,20 @@ def test_float64_is_needed(tmp_path, monkeypatch):
 
 
 def test_resuming_an_interrupted_run_gives_the_same_result(tmp_path, monkeypatch):
-    settings = small(train={"lr": 0.01, "steps": 1200})  # so many that rows are chosen: every second step
+    settings = small(
+        train={"lr": 0.01, "steps": 1200}
+    )  # so many that rows are chosen: every second step
     with monkeypatch.context() as patch:
         run_until(200, patch, settings, tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(job, "train", never)
-        with pytest.raises(FileExistsError, match=r"what an unfinished run left\. Pass resume=True"):
+        with pytest.raises(
+            FileExistsError, match=r"what an unfinished run left\. Pass resume=True"
+        ):
             run(settings, tmp_path)
-        with pytest.raises(ValueError, match=r"of other settings left: `seed` is 1 and was 0\. Restore"):
+        with pytest.raises(
+            ValueError, match=r"of other settings left: `seed` is 1 and was 0\. Restore"
+        ):
             run(dataclasses.replace(settings, seed=1), tmp_path, resume=True)
     resumed = run(settings, tmp_path, resume=True)
     assert not (tmp_path / "small.h5.partial").exists()
@@ -231,7 +276,9 @@ def test_a_training_that_was_done_is_not_done_again(finished, tmp_path, monkeypa
             run(small(), tmp_path)
     monkeypatch.setattr(job, "train", never)
     resumed = run(small(), tmp_path, resume=True)
-    np.testing.assert_array_equal(resumed.trained.observables["loss"], finished.trained.observables["loss"])
+    np.testing.assert_array_equal(
+        resumed.trained.observables["loss"], finished.trained.observables["loss"]
+    )
 
 
 def test_overwrite_starts_anew_and_resume_without_a_checkpoint_too(finished, tmp_path, monkeypatch):
@@ -240,7 +287,9 @@ def test_overwrite_starts_anew_and_resume_without_a_checkpoint_too(finished, tmp
     run(small(), tmp_path, overwrite=True)
     assert not (tmp_path / "small.h5.partial").exists()
     again = run(small(), tmp_path / "new", resume=True)
-    np.testing.assert_array_equal(again.trained.observables["loss"], finished.trained.observables["loss"])
+    np.testing.assert_array_equal(
+        again.trained.observables["loss"], finished.trained.observables["loss"]
+    )
 
 
 def test_an_interrupt_before_anything_was_trained_says_so(tmp_path, monkeypatch):
@@ -266,11 +315,15 @@ def test_results_that_cannot_be_saved_are_put_elsewhere(tmp_path, monkeypatch):
         return save(path, **options)
 
     monkeypatch.setattr(store, "save", full)
-    with pytest.raises(job.NotSavedError, match=r"No space left.*The results are in .*temporary.*small\.h5") as caught:
+    with pytest.raises(
+        job.NotSavedError, match=r"No space left.*The results are in .*temporary.*small\.h5"
+    ) as caught:
         run(small(), out)
     assert caught.value.result.path.is_relative_to(elsewhere)
     assert set(store.load(caught.value.result.path)) == {"theory", "trained"}
-    assert (out / "small.h5.partial").exists()  # so that --resume can still put them where they belong
+    assert (
+        out / "small.h5.partial"
+    ).exists()  # so that --resume can still put them where they belong
 
 
 def test_a_figure_that_cannot_be_saved_costs_no_results(tmp_path, monkeypatch):
@@ -278,7 +331,9 @@ def test_a_figure_that_cannot_be_saved_costs_no_results(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(plot, "save_figure", full)
-    with pytest.raises(job.NotSavedError, match=r"No space left.*`racedyn plot .*small\.h5` draws it"):
+    with pytest.raises(
+        job.NotSavedError, match=r"No space left.*`racedyn plot .*small\.h5` draws it"
+    ):
         run(small(), tmp_path)
     assert set(store.load(tmp_path / "small.h5")) == {"theory", "trained"}
 
@@ -334,22 +389,32 @@ def test_gated_kinds_are_their_builders():
     task = job.build_task(config.Routing(domains=4, trained=2, pattern="regular", key=3))
     same = tasks.routing(4, 2, pattern="regular", key=3)
     np.testing.assert_array_equal(task.structure.routes, same.structure.routes)
-    network = job.build_network(config.RoutingPathways(width=5, hidden_layers=2, sharing=("shared", 2)), task)
+    network = job.build_network(
+        config.RoutingPathways(width=5, hidden_layers=2, sharing=("shared", 2)), task
+    )
     assert network.edges == networks.routing(same, 5, 2, ("shared", 2)).edges
     xor = job.build_task(config.Xor(margin=0.5))
     assert xor.name == tasks.xor(0.5).name
     both = job.build_network(config.XorPathways(gating="both", width=3), xor)
     assert both.nodes == networks.xor(xor, "both", 3).nodes
-    with pytest.raises(TypeError, match=r"`task` must be one of tasks\.routing, but it is Task\(XoR"):
+    with pytest.raises(
+        TypeError, match=r"`task` must be one of tasks\.routing, but it is Task\(XoR"
+    ):
         job.build_network(config.RoutingPathways(), xor)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "off"), [("routing", 0.1), ("xor", 0.01)])
 def test_the_shipped_gated_runs(name, off, tmp_path):
-    result = run(config.read(Path(__file__).parents[2] / "data" / "runs" / f"{name}.toml"), tmp_path)
+    result = run(
+        config.read(Path(__file__).parents[2] / "data" / "runs" / f"{name}.toml"), tmp_path
+    )
     loss = result.trained.observables["loss"]
-    print(name, {key: error.relative_l2 for key, error in result.comparison.errors.items()}, loss[[0, -1]])
+    print(
+        name,
+        {key: error.relative_l2 for key, error in result.comparison.errors.items()},
+        loss[[0, -1]],
+    )
     assert loss[-1] < 1e-3 * loss[0]
     assert result.theory.provenance.validity["exact"]
     assert result.comparison.errors["strength"].relative_l2 < off
@@ -358,20 +423,33 @@ def test_the_shipped_gated_runs(name, off, tmp_path):
 @pytest.mark.slow
 def test_a_table_from_the_file_to_the_results(tmp_path):
     (tmp_path / "mine.csv").write_text("item;a;b;c\nx;1;0;2\ny;1;1;0\nz;0;1;0\n")
-    section = {"kind": "csv", "path": str(tmp_path / "mine.csv"), "inputs": ["c", "a"], "delimiter": ";"}
+    section = {
+        "kind": "csv",
+        "path": str(tmp_path / "mine.csv"),
+        "inputs": ["c", "a"],
+        "delimiter": ";",
+    }
     task = job.build_task(small(task=section).task)
     assert (task.name, task.item_names, task.feature_names) == ("mine", ("x", "y", "z"), ("b",))
     np.testing.assert_array_equal(task.X, [[2, 0, 0], [1, 1, 0]])
     result = run(small(task={"kind": "csv", "path": str(tmp_path / "mine.csv")}), tmp_path)
     assert not result.trained.failed
     assert config.parse(store.load(result.path).config) == result.config
-    with pytest.raises(ValueError, match=r"`path` must be a table of items and properties, but in .*small\.h5"):
-        run(small(task={"kind": "csv", "path": str(tmp_path / "small.h5")}), tmp_path, overwrite=True)
+    with pytest.raises(
+        ValueError, match=r"`path` must be a table of items and properties, but in .*small\.h5"
+    ):
+        run(
+            small(task={"kind": "csv", "path": str(tmp_path / "small.h5")}),
+            tmp_path,
+            overwrite=True,
+        )
 
 
 @pytest.mark.slow
 def test_the_animals_are_learned(tmp_path):
-    result = run(config.read(Path(__file__).parents[2] / "data" / "runs" / "animals.toml"), tmp_path)
+    result = run(
+        config.read(Path(__file__).parents[2] / "data" / "runs" / "animals.toml"), tmp_path
+    )
     learned = result.trained.observables["strength"][-1].sum(axis=0)
     modes = result.trained.provenance.modes
     assert modes.num == 16
@@ -389,8 +467,15 @@ def test_data_that_cannot_be_used(content, tmp_path):
             if content == "one array":
                 np.save(file, np.eye(3))
             else:
-                np.savez(file, X=np.array([{}]) if content == "pickle" else np.eye(3), y=np.eye(3), Z=np.eye(100))
+                np.savez(
+                    file,
+                    X=np.array([{}]) if content == "pickle" else np.eye(3),
+                    y=np.eye(3),
+                    Z=np.eye(100),
+                )
     if content == "cut":
         path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(ValueError, match=r"`task.path` must be a \.npz file with X and Y, but .*mine\.npz"):
+    with pytest.raises(
+        ValueError, match=r"`task.path` must be a \.npz file with X and Y, but .*mine\.npz"
+    ):
         job.build_task(config.Arrays(path=str(path)))

@@ -12,11 +12,16 @@ OBLONG = rd.tasks.from_arrays(np.eye(4), np.eye(7)[:, :4])
 
 
 def drawn(network):
-    return {edge: np.asarray(array) for edge, array in network.init(rd.init.Gaussian(0.1), key=0).items()}
+    return {
+        edge: np.asarray(array)
+        for edge, array in network.init(rd.init.Gaussian(0.1), key=0).items()
+    }
 
 
 def read(network, names, transposed=False):
-    """Give every edge's matrix its name in `names` (edge -> name), in text order; whether each comes back where it was."""
+    """Give every edge's matrix its name in `names` (edge -> name), in text order; whether each
+    comes back where it was.
+    """
     weights = drawn(network)
     state = {name: weights[edge].T if transposed else weights[edge] for edge, name in names.items()}
     found = from_layers(network, dict(sorted(state.items())))
@@ -34,7 +39,9 @@ PAIR = rd.networks.chain(OBLONG, depth=2, width=WIDTH)
 
 def edges(network, name):
     """Edge -> name, from its pathway and layer, counted from 0."""
-    return {edge: name(a, l) for a, path in enumerate(network.paths()) for l, edge in enumerate(path)}
+    return {
+        edge: name(a, l) for a, path in enumerate(network.paths()) for l, edge in enumerate(path)
+    }
 
 
 @pytest.mark.parametrize(
@@ -65,14 +72,21 @@ def test_names_tell(network, name):
 
 def test_names_of_edges_tell_whatever_the_network():
     read(TWO, {edge: f"net.{edge}.weight" for edge in TWO.edges})
-    shared = rd.Network({"x": 3, "z": 3, "h": 3, "y": 3}, {"b": ("x", "h"), "a": ("z", "h"), "c": ("h", "y")})
+    shared = rd.Network(
+        {"x": 3, "z": 3, "h": 3, "y": 3}, {"b": ("x", "h"), "a": ("z", "h"), "c": ("h", "y")}
+    )
     read(shared, {edge: f"{edge}.weight" for edge in shared.edges})
 
 
 def test_matrices_of_flax_are_transposed():
     read(DEEP, edges(DEEP, lambda a, l: f"Dense_{l}.kernel"), transposed=True)
     weights = drawn(PAIR)
-    params = {"params": {f"Dense_{l}": {"kernel": w.T, "bias": np.zeros(3)} for l, w in enumerate(weights.values())}}
+    params = {
+        "params": {
+            f"Dense_{l}": {"kernel": w.T, "bias": np.zeros(3)}
+            for l, w in enumerate(weights.values())
+        }
+    }
     for edge, array in from_layers(PAIR, params).items():
         np.testing.assert_array_equal(array, weights[edge])
 
@@ -88,24 +102,54 @@ def test_matrices_of_flax_are_transposed():
     ],
 )
 def test_names_that_leave_it_open_are_refused(network, name):
-    with pytest.raises(ValueError, match=r"more than one way to read them fits: '.*Pass a list of pathways"):
+    with pytest.raises(
+        ValueError, match=r"more than one way to read them fits: '.*Pass a list of pathways"
+    ):
         read(network, edges(network, name))
 
 
 @pytest.mark.parametrize(
     ("network", "state", "error", "message"),
     [
-        (PAIR, {"a": np.ones((5, 4)), "b": np.ones((5, 7))}, ValueError, r"hold matrices of the shapes \[\(5, 4\), \(7, 5\)\]"),
-        (TWO, {"a.9": 1, "b": 1, "c.2": 1, "d": 1}, ValueError, r"no way to read them fits: 'a.9', 'b'"),
-        (PAIR, {"a": "text", "b": np.ones((7, 5))}, TypeError, r"`layers\['a'\]` must be an array of numbers"),
+        (
+            PAIR,
+            {"a": np.ones((5, 4)), "b": np.ones((5, 7))},
+            ValueError,
+            r"hold matrices of the shapes \[\(5, 4\), \(7, 5\)\]",
+        ),
+        (
+            TWO,
+            {"a.9": 1, "b": 1, "c.2": 1, "d": 1},
+            ValueError,
+            r"no way to read them fits: 'a.9', 'b'",
+        ),
+        (
+            PAIR,
+            {"a": "text", "b": np.ones((7, 5))},
+            TypeError,
+            r"`layers\['a'\]` must be an array of numbers",
+        ),
         (PAIR, [], TypeError, r"`layers` must be a list of matrices or a dict, but it is list"),
-        (PAIR, None, TypeError, r"`layers` must be a list of matrices or a dict, but it is NoneType"),
-        (PAIR, [None, None], TypeError, r"`layers\[0\]` must be an array of numbers, but it is NoneType"),
+        (
+            PAIR,
+            None,
+            TypeError,
+            r"`layers` must be a list of matrices or a dict, but it is NoneType",
+        ),
+        (
+            PAIR,
+            [None, None],
+            TypeError,
+            r"`layers\[0\]` must be an array of numbers, but it is NoneType",
+        ),
         (TWO, [None, None], TypeError, r"`layers` must hold matrices, but it holds"),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused(network, state, error, message):
     if isinstance(state, dict):
-        state = {name: np.ones((5, 5)) if isinstance(value, int) else value for name, value in state.items()}
+        state = {
+            name: np.ones((5, 5)) if isinstance(value, int) else value
+            for name, value in state.items()
+        }
     with pytest.raises(error, match=message):
         from_layers(network, state)

@@ -20,7 +20,9 @@ PAIR = ("input", "output")
 def test_parallel_builds_unequal_pathways():
     net = rd.networks.parallel(TASK, depths=(3, 1, 2), width=[[5, 6], [], 7])
     assert net.paths() == (("w1_1", "w1_2", "w1_3"), ("w2_1",), ("w3_1", "w3_2"))
-    assert net.shape("w1_2") == (6, 5) and net.shape("w2_1") == (7, 4) and net.shape("w3_2") == (7, 7)
+    assert (
+        net.shape("w1_2") == (6, 5) and net.shape("w2_1") == (7, 4) and net.shape("w3_2") == (7, 7)
+    )
     assert net.path_names() == ("pathway 1", "pathway 2", "pathway 3")
     assert net.inputs == ("input",) and net.outputs == ("output",)
 
@@ -110,14 +112,21 @@ def test_balanced_solves_the_condition_at_every_hidden_node(shape, aligned):
             assert node_imbalance(net, w, node) < 1e-14
     if shape == "routing":
         ratio = jnp.linalg.norm(w["hidden"]) / jnp.linalg.norm(w["in0"])
-        assert float(ratio) == pytest.approx(np.sqrt(3)), "M paths meet in each input edge, M^2 in the hidden one"
+        assert float(ratio) == pytest.approx(np.sqrt(3)), (
+            "M paths meet in each input edge, M^2 in the hidden one"
+        )
     # A Gaussian draw is not balanced: the test can fail.
-    assert node_imbalance(net, net.init(rd.init.Gaussian(0.3), key=0), net.edges[net.paths()[0][0]][1]) > 1e-3
+    assert (
+        node_imbalance(net, net.init(rd.init.Gaussian(0.3), key=0), net.edges[net.paths()[0][0]][1])
+        > 1e-3
+    )
 
 
 def test_aligned_has_equal_strength_in_every_mode():
     net = rd.networks.parallel(TASK, depths=(3, 1), width=6)
-    maps = path_maps(net, net.init(rd.init.Aligned(0.1), key=0, task=TASK), {PAIR: TASK.modes}, net.paths())
+    maps = path_maps(
+        net, net.init(rd.init.Aligned(0.1), key=0, task=TASK), {PAIR: TASK.modes}, net.paths()
+    )
     np.testing.assert_allclose(maps[0], 1e-3 * np.eye(4), atol=1e-16)
     np.testing.assert_allclose(maps[1], 1e-1 * np.eye(4), atol=1e-15)
 
@@ -132,9 +141,15 @@ def test_gaussian_and_orthogonal_have_their_law():
 
 
 def test_a_draw_depends_on_the_key_and_the_edge_alone():
-    small, large = (rd.networks.parallel(TASK, depths=depths, width=5) for depths in ((2, 2), (2, 2, 3)))
+    small, large = (
+        rd.networks.parallel(TASK, depths=depths, width=5) for depths in ((2, 2), (2, 2, 3))
+    )
     law = rd.init.Gaussian(1.0)
-    first, again, other = law.draw(small, key=0), law.draw(large, key=jax.random.key(0)), law.draw(small, key=1)
+    first, again, other = (
+        law.draw(small, key=0),
+        law.draw(large, key=jax.random.key(0)),
+        law.draw(small, key=1),
+    )
     for edge in small.edges:
         np.testing.assert_array_equal(first[edge], again[edge])
         assert not np.array_equal(first[edge], other[edge])
@@ -156,7 +171,10 @@ class FakeTensor:
 def test_layers_and_state_dicts_become_weights():
     net = rd.networks.parallel(TASK, depths=(2, 1), width=5)
     rng = np.random.default_rng(0)
-    layers = [[rng.standard_normal((5, 4)), rng.standard_normal((7, 5))], [rng.standard_normal((7, 4))]]
+    layers = [
+        [rng.standard_normal((5, 4)), rng.standard_normal((7, 5))],
+        [rng.standard_normal((7, 4))],
+    ]
     w = from_layers(net, layers)
     np.testing.assert_array_equal(w["w1_2"], layers[0][1])
     state = {"a.0.weight": FakeTensor(layers[0][0]), "a.0.bias": FakeTensor(np.zeros(5))}
@@ -168,7 +186,9 @@ def test_layers_and_state_dicts_become_weights():
     state["a.0.bias"] = FakeTensor(np.ones(5))
     with pytest.raises(ValueError, match=r"'a.0.bias' has shape \(5,\) and is not zero"):
         from_layers(net, state)
-    with pytest.raises(ValueError, match=r"must have \[2, 1\] matrices per pathway, but it has \[2\]"):
+    with pytest.raises(
+        ValueError, match=r"must have \[2, 1\] matrices per pathway, but it has \[2\]"
+    ):
         from_layers(net, layers[:1])
     with pytest.raises(ValueError, match=r"must hold 3 matrices, but it holds 2"):
         from_layers(net, {"a": layers[0][0], "b": layers[0][1]})
@@ -181,31 +201,82 @@ GOOD = NET.init(rd.init.Gaussian(0.1), key=0)
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: rd.networks.parallel(TASK, depths=(0,), width=5), r"`depths` must be one whole number of .* one is 0"),
-        (lambda: rd.networks.parallel(TASK, depths=(), width=5), r"`depths` must be one whole number of .* it is empty"),
-        (lambda: rd.networks.parallel(TASK, depths=2, width=5), r"`depths` must be one whole number of .*, but it is 2"),
-        (lambda: rd.networks.parallel(TASK, depths=(2, 2), width=2.5), r"`width` must be a whole number .*it is 2.5"),
-        (lambda: rd.networks.parallel(TASK, depths=(2, 2), width=0), r"`width` must be a whole number of at least 1"),
+        (
+            lambda: rd.networks.parallel(TASK, depths=(0,), width=5),
+            r"`depths` must be one whole number of .* one is 0",
+        ),
+        (
+            lambda: rd.networks.parallel(TASK, depths=(), width=5),
+            r"`depths` must be one whole number of .* it is empty",
+        ),
+        (
+            lambda: rd.networks.parallel(TASK, depths=2, width=5),
+            r"`depths` must be one whole number of .*, but it is 2",
+        ),
+        (
+            lambda: rd.networks.parallel(TASK, depths=(2, 2), width=2.5),
+            r"`width` must be a whole number .*it is 2.5",
+        ),
+        (
+            lambda: rd.networks.parallel(TASK, depths=(2, 2), width=0),
+            r"`width` must be a whole number of at least 1",
+        ),
         (lambda: rd.networks.parallel(TASK, depths=(2, 2), width=-3), r"at least 1, but it is -3"),
-        (lambda: rd.networks.parallel(TASK, depths=(2, 2), width=[4]), r"one entry per pathway, 2, but it has 1"),
-        (lambda: rd.networks.parallel(TASK, depths=(2,), width=4, activation="gelu"), r"`activation` must be one of"),
-        (lambda: rd.Network({"a": 1, "b": 1}, {"e": ("a", "b"), "f": ("b", "a")}), r"no cycle, but (a -> b -> a|b -> a -> b)"),
-        (lambda: rd.Network({"a": 1}, {"e": ("a", "b")}), r"`edges\['e'\]` must be one of 'a', but it is 'b'"),
+        (
+            lambda: rd.networks.parallel(TASK, depths=(2, 2), width=[4]),
+            r"one entry per pathway, 2, but it has 1",
+        ),
+        (
+            lambda: rd.networks.parallel(TASK, depths=(2,), width=4, activation="gelu"),
+            r"`activation` must be one of",
+        ),
+        (
+            lambda: rd.Network({"a": 1, "b": 1}, {"e": ("a", "b"), "f": ("b", "a")}),
+            r"no cycle, but (a -> b -> a|b -> a -> b)",
+        ),
+        (
+            lambda: rd.Network({"a": 1}, {"e": ("a", "b")}),
+            r"`edges\['e'\]` must be one of 'a', but it is 'b'",
+        ),
         (lambda: rd.Network({"a": 1, "b": 1, "c": 1}, {"e": ("a", "b")}), r"none touches 'c'"),
-        (lambda: rd.Network({"a": 1, "b": 1}, {"e": ("a", "b")}, node_gates={"b": [1, 0]}), r"one factor per context, 1"),
-        (lambda: rd.Network({"a": 1, "b": (1, "relo")}, {"e": ("a", "b")}), r"but it is 'relo'. Did you mean 'relu'"),
+        (
+            lambda: rd.Network({"a": 1, "b": 1}, {"e": ("a", "b")}, node_gates={"b": [1, 0]}),
+            r"one factor per context, 1",
+        ),
+        (
+            lambda: rd.Network({"a": 1, "b": (1, "relo")}, {"e": ("a", "b")}),
+            r"but it is 'relo'. Did you mean 'relu'",
+        ),
         (lambda: rd.init.Gaussian(0.0), r"`std` must be a positive number"),
         (lambda: NET.init(rd.init.Aligned(0.1), key=0), r"`task` must be given"),
-        (lambda: rd.networks.chain(TASK, 2, 3).init(rd.init.Aligned(1.0), key=0, task=TASK), r"'h1' has 3 units"),
+        (
+            lambda: rd.networks.chain(TASK, 2, 3).init(rd.init.Aligned(1.0), key=0, task=TASK),
+            r"'h1' has 3 units",
+        ),
         (lambda: rd.networks.check_weights(NET, {**GOOD, "w9": GOOD["w1_1"]}), r"but it is 'w9'"),
         (lambda: rd.networks.check_weights(NET, {"w1_1": GOOD["w1_1"]}), r"'w1_2' is missing"),
-        (lambda: rd.networks.check_weights(NET, {**GOOD, "w1_1": GOOD["w1_1"].T}), r"must have shape \(5, 4\).*\(4, 5\)"),
-        (lambda: rd.networks.check_weights(NET, {**GOOD, "w1_1": GOOD["w1_1"] * np.nan}), r"must be finite"),
-        (lambda: rd.networks.check_weights(NET, {**GOOD, "w1_1": np.ones((5, 4), int)}), r"must hold real numbers"),
-        (lambda: rd.networks.check_task(NET, rd.tasks.hierarchy(8)), r"`task` must have 4 rows at 'input', but it has 8"),
-        (lambda: rd.networks.check_task(NET, rd.Task({"x": np.eye(4)}, {"y": np.eye(4)})), r"the network's nodes"),
+        (
+            lambda: rd.networks.check_weights(NET, {**GOOD, "w1_1": GOOD["w1_1"].T}),
+            r"must have shape \(5, 4\).*\(4, 5\)",
+        ),
+        (
+            lambda: rd.networks.check_weights(NET, {**GOOD, "w1_1": GOOD["w1_1"] * np.nan}),
+            r"must be finite",
+        ),
+        (
+            lambda: rd.networks.check_weights(NET, {**GOOD, "w1_1": np.ones((5, 4), int)}),
+            r"must hold real numbers",
+        ),
+        (
+            lambda: rd.networks.check_task(NET, rd.tasks.hierarchy(8)),
+            r"`task` must have 4 rows at 'input', but it has 8",
+        ),
+        (
+            lambda: rd.networks.check_task(NET, rd.Task({"x": np.eye(4)}, {"y": np.eye(4)})),
+            r"the network's nodes",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_input(make, message):
     with pytest.raises(ValueError, match=message):
         make()
@@ -214,12 +285,16 @@ def test_bad_input(make, message):
 def test_numbers_are_no_laws_and_lists_no_weights():
     with pytest.raises(TypeError, match=r"`law` must be one of racedyn.init, but it is 0.1"):
         NET.init(0.1, key=0)
-    with pytest.raises(TypeError, match=r"dict edge -> array, but it is list. networks.from_layers"):
+    with pytest.raises(
+        TypeError, match=r"dict edge -> array, but it is list. networks.from_layers"
+    ):
         rd.networks.check_weights(NET, list(GOOD.values()))
 
 
 def test_a_draw_without_a_key_is_refused():
-    with pytest.raises(TypeError, match=r"`key` must be a whole number or a jax.random.key, but it is None"):
+    with pytest.raises(
+        TypeError, match=r"`key` must be a whole number or a jax.random.key, but it is None"
+    ):
         NET.init(rd.init.Gaussian(0.1))
 
 
@@ -235,7 +310,9 @@ def test_too_many_paths_are_counted_not_listed():
 
 def test_the_end_of_a_run_is_not_its_weights():
     network = rd.networks.chain(TASK, 2, 3)
-    run = rd.train(network, TASK, network.init(rd.init.Gaussian(0.1), key=0), lr=0.1, steps=2, progress=False)
+    run = rd.train(
+        network, TASK, network.init(rd.init.Gaussian(0.1), key=0), lr=0.1, steps=2, progress=False
+    )
     with pytest.raises(ValueError, match=r'run\.end\["weights"\]'):
         rd.networks.check_weights(network, run.end)
     assert set(rd.networks.check_weights(network, run.end["weights"])) == {"w1", "w2"}

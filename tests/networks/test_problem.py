@@ -19,7 +19,9 @@ BASES = {name: np.eye(node.width) for name, node in NET.nodes.items()}
 DOORS = {
     "reduce": lambda *three: rd.reduce(*three, level="full").y0(),
     "reduce pathway": lambda *three: rd.reduce(*three).y0(),
-    "train": lambda *three: rd.train(*three, lr=0.1, steps=2, observe=[], progress=False).end["weights"],
+    "train": lambda *three: rd.train(*three, lr=0.1, steps=2, observe=[], progress=False).end[
+        "weights"
+    ],
     "project": lambda *three: rd.project(*three, bases=BASES).weights,
     "activity": lambda *three: rd.representations.activity(*three, node=NET.order[1]),
     "tangent_kernel": rd.representations.tangent_kernel,
@@ -40,11 +42,16 @@ def test_every_door_takes_it_in_place_of_the_three(door, monkeypatch):
 
 @pytest.mark.parametrize("door", DOORS)
 def test_doors_refuse_what_is_missing_or_twice(door):
-    with pytest.raises(TypeError, match=r"must all be given, in this order, but without `task` and `weights`.*Problem"):
+    with pytest.raises(
+        TypeError,
+        match=r"must all be given, in this order, but without `task` and `weights`.*Problem",
+    ):
         DOORS[door](NET)
     with pytest.raises(TypeError, match="but without `weights`"):
         DOORS[door](NET, TASK)
-    with pytest.raises(ValueError, match=r"must be left out beside a Problem, which has them, but .*Task"):
+    with pytest.raises(
+        ValueError, match=r"must be left out beside a Problem, which has them, but .*Task"
+    ):
         DOORS[door](PROBLEM, TASK)
 
 
@@ -76,7 +83,9 @@ def test_what_projections_and_twins_return_the_next_function_takes():
     twin = rd.gates.twin(relu, TASK, WEIGHTS)
     assert isinstance(twin.problem, rd.Problem) and twin.network is twin.problem.network
     answers = rd.representations.activity(relu, TASK, WEIGHTS, node="output")
-    np.testing.assert_allclose(rd.representations.activity(twin.problem, node="output"), answers, atol=1e-12)
+    np.testing.assert_allclose(
+        rd.representations.activity(twin.problem, node="output"), answers, atol=1e-12
+    )
 
 
 def leaves(found):

@@ -1,4 +1,6 @@
-"""The level "modes" in bases of each path's own: the symmetric contextual task of [Jarvis25] App. F."""
+"""The level "modes" in bases of each path's own: the symmetric contextual task of [Jarvis25] App.
+F.
+"""
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,8 @@ ITEMS, WIDTH = 4, 12
 
 
 def contextual(contexts, start, seed=0):
-    """Context pathways on in every context but their own, on what the converged common pathway leaves; aligned weights.
+    """Context pathways on in every context but their own, on what the converged common pathway
+    leaves; aligned weights.
 
     `start`: strength of both matrices of each pathway, one number or one per pathway.
     """
@@ -18,7 +21,8 @@ def contextual(contexts, start, seed=0):
     X = np.tile(np.eye(ITEMS), contexts)
     blocks = [np.tile(tree, contexts)]
     blocks += [
-        np.concatenate([tree if c == own else 0 * tree for c in range(contexts)], axis=1) for own in range(contexts)
+        np.concatenate([tree if c == own else 0 * tree for c in range(contexts)], axis=1)
+        for own in range(contexts)
     ]
     Y = np.concatenate(blocks)
     both = np.concatenate([X, np.repeat(np.eye(contexts), ITEMS, axis=1)])
@@ -41,7 +45,9 @@ def contextual(contexts, start, seed=0):
     return network, task, weights, s[0]
 
 
-@pytest.mark.parametrize("contexts", [pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "contexts", [pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.long)]
+)
 def test_symmetric_contexts_are_the_full_flow_and_the_sigmoid(contexts):
     """tau a' = 2 a (s - a d / (C - 1)), with overlaps -1/(C-1) that are measured."""
     network, task, weights, s = contextual(contexts, 0.1)
@@ -54,7 +60,9 @@ def test_symmetric_contexts_are_the_full_flow_and_the_sigmoid(contexts):
     end = s * (contexts - 1) / d
     sigmoid = end / (1 - (1 - end / a0) * np.exp(-2 * s * np.asarray(ts)[:, None]))
     strength = np.asarray(run.observables["strength"])
-    np.testing.assert_allclose(strength, np.broadcast_to(sigmoid[:, None], strength.shape), atol=1e-8)
+    np.testing.assert_allclose(
+        strength, np.broadcast_to(sigmoid[:, None], strength.shape), atol=1e-8
+    )
     assert strength[-1].max() > 0.9 * end.max()
     full = rd.simulate(rd.reduce(network, task, weights, level="full"), ts, rtol=1e-11)
     np.testing.assert_allclose(run.observables["loss"], full.observables["loss"], atol=1e-8)
@@ -79,7 +87,8 @@ def test_unequal_starts_are_refused_and_by_force_off():
 def test_node_bases_are_refused_where_path_bases_are_exact():
     network, task, weights, _ = contextual(3, 0.1)
     with pytest.raises(
-        ValueError, match=r"`bases` be 'paths', where a node has no modes of the task, but 'x' has none"
+        ValueError,
+        match=r"`bases` be 'paths', where a node has no modes of the task, but 'x' has none",
     ):
         rd.reduce(network, task, weights, level="modes")
 
@@ -101,11 +110,18 @@ def test_shared_ends_have_no_bases_of_their_own():
     task = rd.tasks.hierarchy(4)
     network = rd.Network(
         {"input": 4, "a": 5, "b": 5, "c": 5, "output": 7},
-        {"w": ("input", "a"), "u": ("a", "b"), "v": ("a", "c"), "p": ("b", "output"), "q": ("c", "output")},
+        {
+            "w": ("input", "a"),
+            "u": ("a", "b"),
+            "v": ("a", "c"),
+            "p": ("b", "output"),
+            "q": ("c", "output"),
+        },
     )
     weights = network.init(rd.init.Aligned(0.1), task=task, key=0)
     with pytest.raises(
-        ValueError, match=r"be 'nodes' where paths share their first or last edge, but 'w' lies on several"
+        ValueError,
+        match=r"be 'nodes' where paths share their first or last edge, but 'w' lies on several",
     ):
         rd.reduce(network, task, weights, level="modes", bases="paths")
 

@@ -1,4 +1,6 @@
-"""Path statistics: what they are by definition, how few of them are formed, and the identities that theory derives."""
+"""Path statistics: what they are by definition, how few of them are formed, and the identities that
+theory derives.
+"""
 
 import hypothesis.strategies as st
 import numpy as np
@@ -13,13 +15,23 @@ PAIR = ("input", "output")
 
 
 def gated_problem(seed, contexts=4, examples=17):
-    """Two inputs, two outputs, two inner layers, skips of every kind, a double edge; real gates on nodes and edges."""
+    """Two inputs, two outputs, two inner layers, skips of every kind, a double edge; real gates on
+    nodes and edges.
+    """
     rng = np.random.default_rng(seed)
     nodes = {"x0": 3, "x1": 2, "h": 4, "k": 3, "y0": 2, "y1": 3}
     edges = {
-        "a": ("x0", "h"), "b": ("x1", "h"), "c": ("h", "k"), "d": ("k", "y0"), "e": ("k", "y1"), "again": ("k", "y1"),
-        "h to y0": ("h", "y0"), "x0 to k": ("x0", "k"), "x0 to y0": ("x0", "y0"), "x1 to y1": ("x1", "y1"),
-    }  # fmt: skip
+        "a": ("x0", "h"),
+        "b": ("x1", "h"),
+        "c": ("h", "k"),
+        "d": ("k", "y0"),
+        "e": ("k", "y1"),
+        "again": ("k", "y1"),
+        "h to y0": ("h", "y0"),
+        "x0 to k": ("x0", "k"),
+        "x0 to y0": ("x0", "y0"),
+        "x1 to y1": ("x1", "y1"),
+    }
     values = np.array([0.0, 1.0, 0.5, -1.3])
     network = rd.Network(
         nodes,
@@ -46,17 +58,24 @@ def gates_of(network, task, path):
 
 
 def by_definition(network, task):
-    """Sigma_yx(p) = < g_p y x_p^T > and Sigma_x(j,p) = < g_j x_j x_p^T g_p >, example by example."""
+    """Sigma_yx(p) = < g_p y x_p^T > and Sigma_x(j,p) = < g_j x_j x_p^T g_p >, example by
+    example.
+    """
     gates = {path: gates_of(network, task, path) for path in network.paths()}
     ends = {path: network.ends(path) for path in gates}
     yx, xx = {}, {}
     for p, g_p in gates.items():
         x, y = task.inputs[ends[p][0]], task.targets[ends[p][1]]
-        yx[p] = sum(g_p[n] * np.outer(y[:, n], x[:, n]) for n in range(task.num_examples)) / task.num_examples
+        yx[p] = (
+            sum(g_p[n] * np.outer(y[:, n], x[:, n]) for n in range(task.num_examples))
+            / task.num_examples
+        )
         for j, g_j in gates.items():
             if ends[j][1] == ends[p][1]:
                 z = task.inputs[ends[j][0]]
-                terms = (g_j[n] * g_p[n] * np.outer(z[:, n], x[:, n]) for n in range(task.num_examples))
+                terms = (
+                    g_j[n] * g_p[n] * np.outer(z[:, n], x[:, n]) for n in range(task.num_examples)
+                )
                 xx[j, p] = sum(terms) / task.num_examples
     return yx, xx
 
@@ -105,7 +124,9 @@ def test_a_context_split_in_two_of_equal_gates_changes_nothing(seed):
     whole, parts = rd.statistics(network, task), rd.statistics(split, other)
     assert whole.class_of == parts.class_of and whole.xx.keys() == parts.xx.keys()
     for one, other in zip(whole.classes, parts.classes, strict=True):
-        np.testing.assert_array_equal(one.groups, other.groups, err_msg="the two halves are one group")
+        np.testing.assert_array_equal(
+            one.groups, other.groups, err_msg="the two halves are one group"
+        )
     for p in network.paths():
         np.testing.assert_allclose(parts.sigma_yx(p), whole.sigma_yx(p), atol=1e-15)
         for j in network.paths():
@@ -115,8 +136,14 @@ def test_a_context_split_in_two_of_equal_gates_changes_nothing(seed):
 def test_classes_are_ends_and_gates_whatever_carries_them():
     task = rd.tasks.hierarchy(4)
     assert len(rd.statistics(rd.networks.parallel(task, (3, 1, 2), 5), task).classes) == 1
-    doubled = rd.Task({"input": np.tile(task.X, 2)}, {"output": np.tile(task.Y, 2)}, np.repeat([0, 1], 4))
-    edges = {f"{name}{i}": ends for name in "abcd" for i, ends in ((1, ("input", name)), (2, (name, "output")))}
+    doubled = rd.Task(
+        {"input": np.tile(task.X, 2)}, {"output": np.tile(task.Y, 2)}, np.repeat([0, 1], 4)
+    )
+    edges = {
+        f"{name}{i}": ends
+        for name in "abcd"
+        for i, ends in ((1, ("input", name)), (2, (name, "output")))
+    }
     network = rd.Network(
         {"input": 4, **dict.fromkeys("abcd", 3), "output": 7},
         edges,
@@ -126,11 +153,17 @@ def test_classes_are_ends_and_gates_whatever_carries_them():
     )
     found = rd.statistics(network, doubled)
     a, b, c, d = network.paths()
-    assert found.class_of[a] == found.class_of[b], "equal products of gates, by a node here and by two edges there"
+    assert found.class_of[a] == found.class_of[b], (
+        "equal products of gates, by a node here and by two edges there"
+    )
     assert len({found.class_of[path] for path in (a, c, d)}) == len(found.classes) == 3
-    assert len({found.class_of[path] for path in (a, c, d)}) == len(found.classes) == 3 and len(found.xx) == 9
+    assert (
+        len({found.class_of[path] for path in (a, c, d)}) == len(found.classes) == 3
+        and len(found.xx) == 9
+    )
     np.testing.assert_array_equal(found.sigma_x(a, d), found.sigma_x(b, d))
-    # Both halves of the examples are alike, so gates come out as plain means: g_p, g_p^2 and g_a g_d.
+    # Both halves of the examples are alike, so gates come out as plain means: g_p, g_p^2 and g_a
+    # g_d.
     np.testing.assert_allclose(found.sigma_yx(a), 0.75 * task.sigma_yx(), atol=1e-15)
     np.testing.assert_allclose(found.sigma_x(c, c), (0.25 + 1) / 2 * task.sigma_x(), atol=1e-15)
     np.testing.assert_allclose(found.sigma_x(a, d), 0.5 * task.sigma_x(), atol=1e-15)
@@ -160,17 +193,23 @@ def test_given_paths_leave_their_residual():
     maps, targets = {}, {node: Y.copy() for node, Y in task.targets.items()}
     for path in paths:
         source, target = network.ends(path)
-        W = maps[path] = rng.standard_normal((task.targets[target].shape[0], task.inputs[source].shape[0]))
+        W = maps[path] = rng.standard_normal(
+            (task.targets[target].shape[0], task.inputs[source].shape[0])
+        )
         targets[target] -= gates_of(network, task, path) * (W @ task.inputs[source])
     found = rd.statistics(network, task, given=maps)
-    by_hand = rd.statistics(network, rd.Task(dict(task.inputs), targets, task.context, task.num_contexts))
+    by_hand = rd.statistics(
+        network, rd.Task(dict(task.inputs), targets, task.context, task.num_contexts)
+    )
     plain = rd.statistics(network, task)
     for p in network.paths():
         np.testing.assert_allclose(found.sigma_yx(p), by_hand.sigma_yx(p), atol=1e-14)
         np.testing.assert_array_equal(found.sigma_x(p, p), plain.sigma_x(p, p))
     assert max(np.abs(found.sigma_yx(p) - plain.sigma_yx(p)).max() for p in network.paths()) > 0.1
     for node, Y in gated_problem(5)[1].targets.items():
-        np.testing.assert_array_equal(task.targets[node], Y, err_msg="the task itself is left as it was")
+        np.testing.assert_array_equal(
+            task.targets[node], Y, err_msg="the task itself is left as it was"
+        )
 
 
 def test_a_path_at_its_least_squares_leaves_nothing_of_its_own():
@@ -181,34 +220,50 @@ def test_a_path_at_its_least_squares_leaves_nothing_of_its_own():
     W, gate = plain.least_squares(path), gates_of(network, task, path)
     fit, *_ = np.linalg.lstsq((gate * task.inputs[source]).T, task.targets[target].T)
     np.testing.assert_allclose(W, fit.T, atol=1e-12)
-    np.testing.assert_allclose(rd.statistics(network, task, given={path: W}).sigma_yx(path), 0, atol=1e-14)
+    np.testing.assert_allclose(
+        rd.statistics(network, task, given={path: W}).sigma_yx(path), 0, atol=1e-14
+    )
     assert np.abs(plain.sigma_yx(path)).max() > 0.05
 
 
 def contextual(contexts, items=8):
-    """[Jarvis25] App. F: properties common to all contexts, and as many of each context's own, equal in structure.
+    """[Jarvis25] App. F: properties common to all contexts, and as many of each context's own,
+    equal in structure.
 
-    Two input nodes, items and contexts, feed the common pathway; pathway p sees items and is off in context p.
-    """
+    Two input nodes, items and contexts, feed the common pathway; pathway p sees items and is off in
+    context p."""
     Y = rd.tasks.hierarchy(items).Y
     own = [np.kron(np.eye(contexts)[c], Y) for c in range(contexts)]
     task = rd.Task(
-        {"item": np.tile(np.eye(items), contexts), "context": np.kron(np.eye(contexts), np.ones((1, items)))},
+        {
+            "item": np.tile(np.eye(items), contexts),
+            "context": np.kron(np.eye(contexts), np.ones((1, items))),
+        },
         {"output": np.concatenate([np.tile(Y, contexts), *own])},
         np.repeat(np.arange(contexts), items),
         name="contextual",
     )
     each = range(contexts)
     network = rd.Network(
-        {"item": items, "context": contexts, "common": 9, **{f"h{p}": 7 for p in each}, "output": len(Y) * (contexts + 1)},
         {
-            **{"item in": ("item", "common"), "context in": ("context", "common"), "common out": ("common", "output")},
+            "item": items,
+            "context": contexts,
+            "common": 9,
+            **{f"h{p}": 7 for p in each},
+            "output": len(Y) * (contexts + 1),
+        },
+        {
+            **{
+                "item in": ("item", "common"),
+                "context in": ("context", "common"),
+                "common out": ("common", "output"),
+            },
             **{f"in{p}": ("item", f"h{p}") for p in each},
             **{f"out{p}": (f"h{p}", "output") for p in each},
         },
         node_gates={f"h{p}": (np.arange(contexts) != p).astype(float) for p in each},
         num_contexts=contexts,
-    )  # fmt: skip
+    )
     return network, task
 
 
@@ -232,7 +287,9 @@ def test_contexts_that_are_alike_overlap_by_minus_one_over_their_number_less_one
     own = [(f"in{p}", f"out{p}") for p in range(contexts)]
     found = rd.statistics(network, task, given=converged_common_pathway(task))
     for path in COMMON:
-        np.testing.assert_allclose(found.sigma_yx(path), 0, atol=1e-14, err_msg="the common pathway has converged")
+        np.testing.assert_allclose(
+            found.sigma_yx(path), 0, atol=1e-14, err_msg="the common pathway has converged"
+        )
     U, s, V = found.path_bases(own)
     assert V.shape == (items, items - 1), "all modes but the one that is constant over items"
     np.testing.assert_allclose(V.T @ V, np.eye(items - 1), atol=1e-12)
@@ -244,7 +301,9 @@ def test_contexts_that_are_alike_overlap_by_minus_one_over_their_number_less_one
         np.testing.assert_allclose(U[p] * s[0] @ V.T, found.sigma_yx(p), atol=1e-12)
         for j in own:
             same, D = np.eye(items - 1), V.T @ found.sigma_x(j, p) @ V
-            np.testing.assert_allclose(between[p, j], same if j == p else -same / (contexts - 1), atol=1e-12)
+            np.testing.assert_allclose(
+                between[p, j], same if j == p else -same / (contexts - 1), atol=1e-12
+            )
             shared = d if j == p else d * (contexts - 2) / (contexts - 1)
             np.testing.assert_allclose(D, shared * same, atol=1e-12)
 
@@ -259,13 +318,17 @@ def test_overlaps_of_raw_correlations_are_others():
 
 def test_path_bases_need_one_input():
     network, task = contextual(3)
-    with pytest.raises(ValueError, match=r"must start at one input node to share V, but .*\['context', 'item'\]"):
+    with pytest.raises(
+        ValueError, match=r"must start at one input node to share V, but .*\['context', 'item'\]"
+    ):
         rd.statistics(network, task).path_bases(COMMON)
 
 
 def test_path_bases_of_no_path_are_refused():
     network, task = contextual(3)
-    with pytest.raises(ValueError, match=r"must be a path of these statistics, but \('in9', 'out0'\) is none"):
+    with pytest.raises(
+        ValueError, match=r"must be a path of these statistics, but \('in9', 'out0'\) is none"
+    ):
         rd.statistics(network, task).path_bases([("in9", "out0")])
 
 
@@ -283,7 +346,9 @@ def test_one_hot_inputs_are_diagonal_in_the_modes():
 
 
 def off_diagonal(matrix, left, right):
-    """As a whole in complete bases that begin with these: norm of all but the leading diagonal, over the norm."""
+    """As a whole in complete bases that begin with these: norm of all but the leading diagonal,
+    over the norm.
+    """
     complete = [np.linalg.qr(np.concatenate([B, np.eye(len(B))], axis=1))[0] for B in (left, right)]
     for Q, B in zip(complete, (left, right), strict=True):
         np.testing.assert_allclose(np.abs(Q[:, : B.shape[1]].T @ B), np.eye(B.shape[1]), atol=1e-12)
@@ -294,7 +359,9 @@ def off_diagonal(matrix, left, right):
 
 
 def test_correlated_inputs_and_gates_are_not():
-    """Signed strengths, variances and misalignments against complete bases, in two contexts of unlike examples."""
+    """Signed strengths, variances and misalignments against complete bases, in two contexts of
+    unlike examples.
+    """
     plain = correlated_task(2)
     task = rd.Task(dict(plain.inputs), dict(plain.targets), np.arange(9) % 2)
     network = rd.Network(
@@ -307,15 +374,21 @@ def test_correlated_inputs_and_gates_are_not():
     modes, (a, b) = task.pair_modes(*PAIR), network.paths()
     np.testing.assert_allclose(found.strengths(a), -modes.S, atol=1e-13)
     assert found.misalignment(a) < 1e-13, "the task's own correlation, whatever its sign"
-    np.testing.assert_allclose(found.strengths(b), np.diagonal(modes.U.T @ found.sigma_yx(b) @ modes.V), atol=1e-14)
-    assert found.misalignment(b) == pytest.approx(off_diagonal(found.sigma_yx(b), modes.U, modes.V), rel=1e-12)
+    np.testing.assert_allclose(
+        found.strengths(b), np.diagonal(modes.U.T @ found.sigma_yx(b) @ modes.V), atol=1e-14
+    )
+    assert found.misalignment(b) == pytest.approx(
+        off_diagonal(found.sigma_yx(b), modes.U, modes.V), rel=1e-12
+    )
     np.testing.assert_allclose(found.variances(a, a), modes.variances, atol=1e-13)
     np.testing.assert_allclose(
         found.variances(a, b), np.diagonal(modes.V.T @ found.sigma_x(a, b) @ modes.V), atol=1e-14
     )
     for path, other in ((a, a), (a, b), (b, b)):
         seen = modes.V @ modes.V.T @ found.sigma_x(other, path)
-        assert found.misalignment(path, other) == pytest.approx(off_diagonal(seen, modes.V, modes.V), rel=1e-12)
+        assert found.misalignment(path, other) == pytest.approx(
+            off_diagonal(seen, modes.V, modes.V), rel=1e-12
+        )
         assert found.misalignment(path, other) > 0.1
     assert found.misalignment(b) > 0.1
     largest = max(found.misalignments_x({"input": task.modes.V}))
@@ -324,7 +397,9 @@ def test_correlated_inputs_and_gates_are_not():
 
 def test_a_path_that_is_always_off_has_statistics_of_zero():
     network, task = gated_problem(0)
-    off = rd.Network(dict(network.nodes), dict(network.edges), edge_gates={"a": np.zeros(4)}, num_contexts=4)
+    off = rd.Network(
+        dict(network.nodes), dict(network.edges), edge_gates={"a": np.zeros(4)}, num_contexts=4
+    )
     found = rd.statistics(off, task)
     path = ("a", "c", "d")
     assert not found.sigma_yx(path).any() and not found.sigma_x(path, path).any()
@@ -340,14 +415,21 @@ def test_statistics_print_their_paths_and_numbers():
     for line, path in zip(lines[2:4], ("w1_1 > w1_2", "w2_1"), strict=True):
         assert line.strip().startswith(path)
         norm, off, *strengths = line.replace(path, "").split()
-        assert float(norm) == pytest.approx(np.linalg.norm(task.sigma_yx()), rel=1e-3) and float(off) < 1e-13
+        assert (
+            float(norm) == pytest.approx(np.linalg.norm(task.sigma_yx()), rel=1e-3)
+            and float(off) < 1e-13
+        )
         np.testing.assert_allclose([float(s) for s in strengths], task.modes.S, rtol=1e-3)
-    assert lines[4].startswith("  pairs that are open together: 1 of classes; Sigma_x misaligned by at most ")
+    assert lines[4].startswith(
+        "  pairs that are open together: 1 of classes; Sigma_x misaligned by at most "
+    )
     assert float(lines[4].split()[-1]) < 1e-13
 
 
 def test_nine_hundred_routes_make_nine_hundred_pairs():
-    """[Saxe22] sec. 5 at 30 domains: no two routes are open together, and each carries 1/M^2 of one route's own values."""
+    """[Saxe22] sec. 5 at 30 domains: no two routes are open together, and each carries 1/M^2 of one
+    route's own values.
+    """
     network, task = routing(30, 30)
     found = rd.statistics(network, task)
     assert len(found.paths) == len(found.classes) == len(found.xx) == 900
@@ -367,8 +449,12 @@ def test_nine_hundred_routes_make_nine_hundred_pairs():
 def test_routes_of_the_circulant_are_the_ones_trained():
     network, task = routing(30, 3)
     found = rd.statistics(network, task)
-    assert len(found.classes) == 900 and len(found.xx) == 90, "only contexts with examples make pairs"
-    np.testing.assert_allclose(found.sigma_yx(("in4", "hidden", "out6")), ROUTE_TARGETS / 360, atol=1e-15)
+    assert len(found.classes) == 900 and len(found.xx) == 90, (
+        "only contexts with examples make pairs"
+    )
+    np.testing.assert_allclose(
+        found.sigma_yx(("in4", "hidden", "out6")), ROUTE_TARGETS / 360, atol=1e-15
+    )
     assert not found.sigma_yx(("in4", "hidden", "out7")).any()
 
 
@@ -376,16 +462,22 @@ def test_a_route_without_examples_does_not_keep_statistics_from_printing():
     network, task = routing(2, 1)
     bare = rd.Task(dict(task.inputs), dict(task.targets), task.context, task.num_contexts)
     lines = str(rd.statistics(network, bare)).splitlines()
-    trained, not_trained = (next(line for line in lines if f"in0 > hidden > out{j}" in line) for j in (0, 1))
+    trained, not_trained = (
+        next(line for line in lines if f"in0 > hidden > out{j}" in line) for j in (0, 1)
+    )
     assert len(trained.split()) == 5 + 2 + 4 and not_trained.split()[5:] == ["0"]
 
 
 def test_rounding_has_no_modes():
-    """What the converged common pathway leaves is uncorrelated with items: it has no modes to read strengths in."""
+    """What the converged common pathway leaves is uncorrelated with items: it has no modes to read
+    strengths in.
+    """
     network, task = contextual(3)
     found = rd.statistics(network, task, given=converged_common_pathway(task))
     for source in ("item", "context"):
-        with pytest.raises(ValueError, match=r"`targets` must be correlated .*Sigma_yx = Y X\^T / P is zero"):
+        with pytest.raises(
+            ValueError, match=r"`targets` must be correlated .*Sigma_yx = Y X\^T / P is zero"
+        ):
             found.task.pair_modes(source, "output")
     line = next(line for line in str(found).splitlines() if "in0 > out0" in line)
     assert len(line.split()) == 4, "a norm, and no strengths"

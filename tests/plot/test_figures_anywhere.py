@@ -12,10 +12,12 @@ import pytest
 from racedyn import plot
 from racedyn.trajectory import Trajectory
 
-RUN = Trajectory(ts=np.arange(3.0), observables={"loss": np.array([3.0, 2.0, 1.0])}, dims={"loss": ("time",)})
+RUN = Trajectory(
+    ts=np.arange(3.0), observables={"loss": np.array([3.0, 2.0, 1.0])}, dims={"loss": ("time",)}
+)
 
-# What matplotlib_inline does: loaded with the first figure, it switches interactive drawing on; only figures that are made
-# while that is on are shown.
+# What matplotlib_inline does: loaded with the first figure, it switches interactive drawing on;
+# only figures that are made while that is on are shown.
 BACKEND = """
 import matplotlib
 from matplotlib.backend_bases import FigureManagerBase, _Backend
@@ -52,7 +54,9 @@ def test_every_figure_of_a_notebook_is_shown(tmp_path):
     (tmp_path / "notebook_backend.py").write_text(BACKEND)
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": path, "MPLBACKEND": "module://notebook_backend"}
-    done = subprocess.run([sys.executable, "-c", NOTEBOOK], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", NOTEBOOK], env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -72,15 +76,25 @@ def test_a_folder_gets_a_file_of_its_own(tmp_path):
     assert plot.save_figure(axes, tmp_path) == tmp_path / "figure.png"
     assert plot.save_figure(axes, str(tmp_path)) == tmp_path / "figure-2.png"
     assert plot.save_figure(axes, f"{tmp_path}/new/") == tmp_path / "new" / "figure.png"
-    assert plot.save_figure(axes, tmp_path / "deep" / "er" / "loss") == tmp_path / "deep" / "er" / "loss.png"
+    assert (
+        plot.save_figure(axes, tmp_path / "deep" / "er" / "loss")
+        == tmp_path / "deep" / "er" / "loss.png"
+    )
     assert plot.save_figure(axes, tmp_path / "loss.PDF").read_bytes().startswith(b"%PDF")
-    files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    files = sorted(
+        str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()
+    )
     assert files == ["deep/er/loss.png", "figure-2.png", "figure.png", "loss.PDF", "new/figure.png"]
 
 
 def test_an_ending_that_is_no_format_is_refused_in_our_words(tmp_path):
-    with pytest.raises(ValueError, match=r"`path` must end with a format of figures: .*png.*'race.h5'.*racedyn.save"):
+    with pytest.raises(
+        ValueError,
+        match=r"`path` must end with a format of figures: .*png.*'race.h5'.*racedyn.save",
+    ):
         plot.save_figure(plot.loss(RUN), "race.h5")
-    with pytest.raises(ValueError, match=r"`path` must end with a format of figures: .*For example race.pdf"):
+    with pytest.raises(
+        ValueError, match=r"`path` must end with a format of figures: .*For example race.pdf"
+    ):
         plot.save_figure(plot.loss(RUN), tmp_path / "race.v1")
     assert not list(tmp_path.iterdir())

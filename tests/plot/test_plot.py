@@ -32,11 +32,18 @@ def run(items=4, paths=2, kind="train", modes=True, unit="tau"):
     loss = 1e-3 + 0.5 * np.sum((basis.S / basis.variances - total) ** 2, axis=1)
     return Trajectory(
         ts=jnp.asarray(TS) if kind == "simulate" else TS,
-        observables={"strength": jnp.asarray(strength) if kind == "simulate" else strength, "loss": loss},
+        observables={
+            "strength": jnp.asarray(strength) if kind == "simulate" else strength,
+            "loss": loss,
+        },
         dims={"strength": ("time", "path", "mode"), "loss": ("time",)},
         labels={"path": tuple(f"route {a + 1}" for a in range(paths))},
         provenance=Provenance(
-            kind=kind, system="by hand", solver="none", modes=basis if modes else None, settings={"time_unit": unit}
+            kind=kind,
+            system="by hand",
+            solver="none",
+            modes=basis if modes else None,
+            settings={"time_unit": unit},
         ),
     )
 
@@ -53,8 +60,15 @@ def test_race_draws_every_strength_of_both():
         target, *lines = ax.lines
         np.testing.assert_allclose(target.get_ydata(), values.S[mode] / values.variances[mode])
         assert [line.get_linestyle() for line in lines] == ["-", "-", "--", "--"]
-        assert lines[0].get_color() == lines[2].get_color() != lines[1].get_color() == lines[3].get_color()
-        np.testing.assert_array_equal(lines[3].get_ydata(), run().observables["strength"][:, 1, mode])
+        assert (
+            lines[0].get_color()
+            == lines[2].get_color()
+            != lines[1].get_color()
+            == lines[3].get_color()
+        )
+        np.testing.assert_array_equal(
+            lines[3].get_ydata(), run().observables["strength"][:, 1, mode]
+        )
         assert ax.get_title() == f"{values.names[mode]}, $S$ = {values.S[mode]:.3g}"
         assert ax.get_xlabel() == r"flow time ($\tau$)"
         assert ax.get_ylim() == panels[0].get_ylim()
@@ -83,8 +97,11 @@ def test_race_shows_the_strongest_modes_and_says_so():
 
 def test_race_of_five_modes_leaves_no_empty_panel():
     whole = run(items=8)
-    five = Trajectory(ts=TS, observables={"strength": whole.observables["strength"][..., :5]}, dims={
-        "strength": ("time", "path", "mode")})  # fmt: skip
+    five = Trajectory(
+        ts=TS,
+        observables={"strength": whole.observables["strength"][..., :5]},
+        dims={"strength": ("time", "path", "mode")},
+    )
     panels = plot.race(five)
     assert len(panels[0].figure.axes) == len(panels) == 5
     assert [bool(ax.get_xlabel()) for ax in panels] == [False, False, True, True, True]
@@ -120,17 +137,25 @@ def test_colours_are_okabe_and_ito_s():
 def test_many_pathways_share_grey():
     ax = plot.strengths(run(paths=12))
     names = texts(ax.figure.legends[0])
-    assert names[:8] == [f"route {a}" for a in range(6, 13)] + ["5 other pathways"]  # the strongest at the end
+    assert names[:8] == [f"route {a}" for a in range(6, 13)] + [
+        "5 other pathways"
+    ]  # the strongest at the end
     assert len({line.get_color() for line in ax.lines}) == 8
 
 
 def test_strengths_draws_all_and_fades_with_S():
     ax = plot.strengths(run())
     assert len(ax.lines) == 8
-    widths = [line.get_linewidth() for line in ax.lines]  # weakest first, so that the strongest lie on top
+    widths = [
+        line.get_linewidth() for line in ax.lines
+    ]  # weakest first, so that the strongest lie on top
     assert widths == sorted(widths)
     assert len(set(widths)) == 3  # three values of S
-    assert texts(ax.figure.legends[0])[2:] == ["mode 1, $S$ = 0.661", "mode 2, $S$ = 0.433", "modes 3-4, $S$ = 0.25"]
+    assert texts(ax.figure.legends[0])[2:] == [
+        "mode 1, $S$ = 0.661",
+        "mode 2, $S$ = 0.433",
+        "modes 3-4, $S$ = 0.25",
+    ]
     assert (ax.get_xlabel(), ax.get_ylabel()) == (r"flow time ($\tau$)", "strength $K_a$")
     _, own = plt.subplots()
     assert plot.strengths(run(unit="steps"), own) is own
@@ -202,7 +227,9 @@ def test_a_closed_figure_is_let_go():
     ],
 )
 def test_any_name_can_be_drawn(name, drawn, tmp_path):
-    """Formulas where they are some; else as they are written, and never what a terminal or a parser would act on."""
+    """Formulas where they are some; else as they are written, and never what a terminal or a parser
+    would act on.
+    """
     rows = np.linspace(0.1, 1, 5)
     made = Trajectory(
         ts=rows,

@@ -1,4 +1,6 @@
-"""The levels full, matrix and modes of one network are one flow where they are said to be exact, over whole runs."""
+"""The levels full, matrix and modes of one network are one flow where they are said to be exact,
+over whole runs.
+"""
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,9 @@ from racedyn.reduction.bases import closed_bases
 def runs(network, task, weights, levels, t1, **options):
     ts = jnp.linspace(0, t1, 25)
     return {
-        level: rd.simulate(rd.reduce(network, task, weights, level=level, **options), ts, rtol=1e-11)
+        level: rd.simulate(
+            rd.reduce(network, task, weights, level=level, **options), ts, rtol=1e-11
+        )
         for level in levels
     }
 
@@ -28,7 +32,9 @@ def assert_equal_runs(found, learned=0.5):
 
 
 @pytest.mark.parametrize(
-    "depths", [pytest.param((2, 2), marks=pytest.mark.long), pytest.param((3, 1, 2), marks=pytest.mark.slow)], ids=str
+    "depths",
+    [pytest.param((2, 2), marks=pytest.mark.long), pytest.param((3, 1, 2), marks=pytest.mark.slow)],
+    ids=str,
 )
 def test_modes_are_full_for_aligned_pathways(depths):
     task = rd.tasks.hierarchy(4)
@@ -45,7 +51,9 @@ def test_all_levels_of_routing_with_untrained_routes():
     assert_equal_runs(found)
     modes = found["modes"]
     assert float(modes.stats["drift"]) < 1e-8
-    assert modes.observables["strength"].shape == (25, 9, 4), "routes without examples have a strength too"
+    assert modes.observables["strength"].shape == (25, 9, 4), (
+        "routes without examples have a strength too"
+    )
     edges = modes.labels["edge"]
     np.testing.assert_allclose(
         np.sort(np.abs(modes.observables["edge_strength"]), axis=-1)[:, :, ::-1],
@@ -53,18 +61,25 @@ def test_all_levels_of_routing_with_untrained_routes():
         atol=1e-8,
         err_msg="one number per edge and mode is the matrix's singular value",
     )
-    hidden, first = (np.asarray(modes.observables["edge_strength"])[-1, edges.index(e)] for e in ("hidden", "in0"))
+    hidden, first = (
+        np.asarray(modes.observables["edge_strength"])[-1, edges.index(e)]
+        for e in ("hidden", "in0")
+    )
     assert np.all(hidden > first), "the shared matrix learns faster"
 
 
 @pytest.mark.slow
 def test_modes_are_full_with_real_gates():
-    """Gates of any size, on nodes and edges: two pathways, open by 0.5 and -1 where the other is open by 1."""
+    """Gates of any size, on nodes and edges: two pathways, open by 0.5 and -1 where the other is
+    open by 1.
+    """
     task = rd.tasks.hierarchy(4)
     doubled = rd.Task(
-        {"input": np.tile(task.X, 2)}, {"output": np.tile(task.Y, 2)}, np.repeat([0, 1], 4),
+        {"input": np.tile(task.X, 2)},
+        {"output": np.tile(task.Y, 2)},
+        np.repeat([0, 1], 4),
         bases={("input", "output"): (task.modes.U, task.modes.V)},
-    )  # fmt: skip
+    )
     network = rd.Network(
         {"input": 4, "a": 5, "b": 5, "output": task.Y.shape[0]},
         {"a1": ("input", "a"), "a2": ("a", "output"), "b1": ("input", "b"), "b2": ("b", "output")},
@@ -80,7 +95,8 @@ def test_modes_are_full_with_real_gates():
 
 def refused_modes(network, task, weights):
     with pytest.raises(
-        ValueError, match=r"Level 'modes' is not exact here \(.*: 0\.\d+ of the norm.*level='matrix' is"
+        ValueError,
+        match=r"Level 'modes' is not exact here \(.*: 0\.\d+ of the norm.*level='matrix' is",
     ) as e:
         rd.reduce(network, task, weights, level="modes")
     return str(e.value)
@@ -92,7 +108,9 @@ def test_matrix_is_full_for_any_two_layer_weights():
     network = rd.networks.parallel(task, (2, 2), width=30)
     weights = network.init(rd.init.Gaussian(0.05), key=0)
     flow = rd.reduce(network, task, weights, level="matrix")
-    assert flow.validity.exact and flow.validity["dimensions"]["h1_1"] == "11 of 30", "4 inputs and 7 outputs"
+    assert flow.validity.exact and flow.validity["dimensions"]["h1_1"] == "11 of 30", (
+        "4 inputs and 7 outputs"
+    )
     assert_equal_runs(runs(network, task, weights, ("matrix", "full"), 40))
     assert "weights" in refused_modes(network, task, weights)
 
@@ -118,13 +136,17 @@ def test_matrix_leaves_a_pathway_of_zero_weights_as_it_is():
     alone = rd.networks.chain(task, 2, 8)
     only = rd.reduce(alone, task, {"w1": weights["w1_1"], "w2": weights["w1_2"]}, level="matrix")
     np.testing.assert_allclose(
-        run.observables["strength"][:, 0], rd.simulate(only, run.ts).observables["strength"][:, 0], atol=1e-6
+        run.observables["strength"][:, 0],
+        rd.simulate(only, run.ts).observables["strength"][:, 0],
+        atol=1e-6,
     )
 
 
 @pytest.mark.slow
 def test_matrix_is_full_for_pathways_with_different_output_bases():
-    """Two pathways, each open in a context of its own, whose targets have different singular vectors."""
+    """Two pathways, each open in a context of its own, whose targets have different singular
+    vectors.
+    """
     rng = np.random.default_rng(0)
     X, Y = np.tile(np.eye(4), 2), rng.standard_normal((5, 8))
     task = rd.Task({"input": X}, {"output": Y}, np.repeat([0, 1], 4))
@@ -148,7 +170,9 @@ def test_matrix_is_full_for_pathways_with_different_output_bases():
     ids=["balanced", "orthogonal"],
 )
 def test_matrix_is_full_for_deep_chains(law, width, dimension):
-    """Balanced weights stay in as many dimensions as they have rank; square orthogonal ones in inputs plus outputs."""
+    """Balanced weights stay in as many dimensions as they have rank; square orthogonal ones in
+    inputs plus outputs.
+    """
     task = rd.tasks.hierarchy(4)
     network = rd.networks.chain(task, depth=4, width=width)
     weights = network.init(law, key=0)
@@ -162,18 +186,27 @@ def test_forced_levels_say_so_and_are_off():
     task = rd.tasks.hierarchy(4)
     network = rd.networks.chain(task, depth=3, width=40)
     weights = network.init(rd.init.Gaussian(0.05), key=0)
-    with pytest.raises(ValueError, match=r"Level 'matrix' is not exact.*leave 0\.\d+ of some image.*level='full' is"):
+    with pytest.raises(
+        ValueError,
+        match=r"Level 'matrix' is not exact.*leave 0\.\d+ of some image.*level='full' is",
+    ):
         rd.reduce(network, task, weights, level="matrix")
     forced = rd.reduce(network, task, weights, level="matrix", inexact=True)
     assert not forced.validity.exact and "leave 0." in forced.validity["reason"]
     assert "not exact" in str(forced.validity)
     ts = jnp.linspace(0, 120, 13)
     full = rd.simulate(rd.reduce(network, task, weights, level="full"), ts, rtol=1e-9)
-    off = np.abs(rd.simulate(forced, ts, rtol=1e-9).observables["loss"] - full.observables["loss"]).max()
-    assert 1e-6 < off < 0.2 * float(full.observables["loss"][0]), "an approximation, and a usable one"
+    off = np.abs(
+        rd.simulate(forced, ts, rtol=1e-9).observables["loss"] - full.observables["loss"]
+    ).max()
+    assert 1e-6 < off < 0.2 * float(full.observables["loss"][0]), (
+        "an approximation, and a usable one"
+    )
 
 
-@pytest.mark.parametrize(("case", "momentum"), [("two layers", 0.9), ("balanced", 0.0), ("gated", 0.0)])
+@pytest.mark.parametrize(
+    ("case", "momentum"), [("two layers", 0.9), ("balanced", 0.0), ("gated", 0.0)]
+)
 def test_descent_in_the_projected_network_is_descent_in_the_wide_one(case, momentum):
     """Step by step, at a step size far from the flow."""
     if case == "gated":

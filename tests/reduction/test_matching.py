@@ -1,4 +1,6 @@
-"""Matching: from weights to (q0, p0). The larger root, the smaller root, the double root, and the numbers over seeds."""
+"""Matching: from weights to (q0, p0). The larger root, the smaller root, the double root, and the
+numbers over seeds.
+"""
 
 import hypothesis.strategies as st
 import numpy as np
@@ -9,7 +11,9 @@ from hypothesis.extra import numpy as hnp
 import racedyn as rd
 from racedyn.reduction.matching import match, strength_and_growth
 
-STRENGTHS = hnp.arrays(float, 5, elements=st.floats(-3, 3).filter(lambda K: K == 0 or abs(K) > 1e-6))
+STRENGTHS = hnp.arrays(
+    float, 5, elements=st.floats(-3, 3).filter(lambda K: K == 0 or abs(K) > 1e-6)
+)
 EXCESS = hnp.arrays(float, 5, elements=st.floats(1.0, 1e4))
 
 
@@ -65,13 +69,17 @@ def test_growth_is_the_rate_at_which_a_step_along_the_mode_changes_the_strength(
             before = np.linalg.multi_dot([*matrices[l - 1 :: -1], v]) if l else v
             after = np.linalg.multi_dot([*[m.T for m in matrices[l + 1 :]], u]) if l < 2 else u
             moved.append(W + eps * np.outer(after, before))
-        assert (u @ moved[2] @ moved[1] @ moved[0] @ v - K[a]) / eps == pytest.approx(growth[a], rel=1e-4)
+        assert (u @ moved[2] @ moved[1] @ moved[0] @ v - K[a]) / eps == pytest.approx(
+            growth[a], rel=1e-4
+        )
     path_map = modes.U.T @ np.linalg.multi_dot(matrices[::-1]) @ modes.V
     assert off == pytest.approx(np.linalg.norm(path_map - np.diag(K)) / np.linalg.norm(K))
 
 
 def test_the_wide_limit_of_matching():
-    """Entries N(0, sigma^2 / N): q0 -> D^(1/(2(D-1))) sigma and p0 ~ N(0, sigma^2 / (D N)) (wide limit)."""
+    """Entries N(0, sigma^2 / N): q0 -> D^(1/(2(D-1))) sigma and p0 ~ N(0, sigma^2 / (D N)) (wide
+    limit).
+    """
     width, sigma, depth = 1000, 0.5, 3
     task = rd.tasks.hierarchy(8)
     net = rd.networks.parallel(task, depths=(depth,) * 4, width=width)
@@ -95,7 +103,9 @@ def test_reduce_says_what_it_measured():
 
 def diamond():
     nodes = {"input": 4, "h": 3, "k": 3, "output": 7}
-    net = rd.Network(nodes, {"a": ("input", "h"), "b": ("h", "k"), "c": ("k", "output"), "d": ("h", "output")})
+    net = rd.Network(
+        nodes, {"a": ("input", "h"), "b": ("h", "k"), "c": ("k", "output"), "d": ("h", "output")}
+    )
     return net, net.init(rd.init.Gaussian(0.1), key=0)
 
 
@@ -115,7 +125,11 @@ def relu():
         (diamond, "pathway", r"pathways that share no edge at level 'pathway'"),
         (gated, "pathway", r"no gates at level 'pathway', but \['a'\] are gated"),
         (relu, "pathway", r"must be linear to be reduced.*Train it in full width"),
-        (relu, "pathwy", r"`level` must be one of 'pathway', .*, but it is 'pathwy'. Did you mean 'pathway'"),
+        (
+            relu,
+            "pathwy",
+            r"`level` must be one of 'pathway', .*, but it is 'pathwy'. Did you mean 'pathway'",
+        ),
     ],
 )
 def test_reduce_refuses(make, level, message):
@@ -125,7 +139,9 @@ def test_reduce_refuses(make, level, message):
 
 
 def relative_errors(depth, seed, steps, *, width=300, lr=0.04):
-    """Relative L2 of all K_a(t) against descent: matched, and with q0 read off the first layer's norm."""
+    """Relative L2 of all K_a(t) against descent: matched, and with q0 read off the first layer's
+    norm.
+    """
     task = rd.tasks.hierarchy(8)
     net = rd.networks.parallel(task, depths=(depth, depth), width=width)
     weights = net.init(rd.init.Gaussian((0.1 / width) ** 0.5), key=seed)
@@ -133,13 +149,19 @@ def relative_errors(depth, seed, steps, *, width=300, lr=0.04):
     K = np.asarray(trained.observables["strength"])
     matched = rd.reduce(net, task, weights)
     unmatched_q = np.stack(
-        [np.linalg.norm(np.asarray(weights[path[0]]) @ task.modes.V, axis=0) for path in net.paths()]
+        [
+            np.linalg.norm(np.asarray(weights[path[0]]) @ task.modes.V, axis=0)
+            for path in net.paths()
+        ]
     )
     p = K[0] / unmatched_q ** (depth - 1)
-    unmatched = rd.systems.Pathways(matched.singular_values, matched.depths, unmatched_q, p, matched.variances)
+    unmatched = rd.systems.Pathways(
+        matched.singular_values, matched.depths, unmatched_q, p, matched.variances
+    )
     return [
         float(
-            np.linalg.norm(np.asarray(rd.simulate(system, trained.ts).observables["strength"]) - K) / np.linalg.norm(K)
+            np.linalg.norm(np.asarray(rd.simulate(system, trained.ts).observables["strength"]) - K)
+            / np.linalg.norm(K)
         )
         for system in (matched, unmatched)
     ]
@@ -152,9 +174,14 @@ def test_matching_follows_training_at_depth_2():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("depth", "steps", "bound"), [(2, 3000, 0.01), (3, 6000, 0.06), (4, 10000, 0.3)])
+@pytest.mark.parametrize(
+    ("depth", "steps", "bound"), [(2, 3000, 0.01), (3, 6000, 0.06), (4, 10000, 0.3)]
+)
 def test_matching_follows_training_over_seeds(depth, steps, bound):
     matched, unmatched = np.array([relative_errors(depth, seed, steps) for seed in range(5)]).T
-    print(f"D = {depth}: matched {matched.mean():.4f} +- {matched.std():.4f}, first layer {unmatched.mean():.3f}")
+    print(
+        f"D = {depth}: matched {matched.mean():.4f} +- {matched.std():.4f}, first layer "
+        f"{unmatched.mean():.3f}"
+    )
     assert matched.mean() <= bound
     assert np.all(matched < unmatched)

@@ -1,4 +1,6 @@
-"""Representations: the tangent kernel against brute force and descent, and what no rotation of hidden units changes."""
+"""Representations: the tangent kernel against brute force and descent, and what no rotation of
+hidden units changes.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,12 @@ from racedyn.networks import forward
 
 def predictions(network, task, weights):
     """Node -> (P, units)."""
-    h = forward(network, weights, {x: jnp.asarray(X) for x, X in task.inputs.items()}, jnp.asarray(task.context))
+    h = forward(
+        network,
+        weights,
+        {x: jnp.asarray(X) for x, X in task.inputs.items()},
+        jnp.asarray(task.context),
+    )
     return {node: h[node].T for node in network.outputs}
 
 
@@ -21,13 +28,18 @@ def in_rows(network, task, by_node):
     """Node -> (P, units, ...) in the order of the kernel's rows."""
     open_in = reps.open_outputs(network, task)
     return np.concatenate(
-        [np.asarray(by_node[node])[at].reshape(-1, *by_node[node].shape[2:]) for node, at in open_in.items()]
+        [
+            np.asarray(by_node[node])[at].reshape(-1, *by_node[node].shape[2:])
+            for node, at in open_in.items()
+        ]
     )
 
 
 def residual(network, task, weights):
     yhat = predictions(network, task, weights)
-    return in_rows(network, task, {node: task.targets[node].T - yhat[node] for node in network.outputs})
+    return in_rows(
+        network, task, {node: task.targets[node].T - yhat[node] for node in network.outputs}
+    )
 
 
 def chain(kind, **options):
@@ -63,7 +75,9 @@ def test_tangent_kernel_is_that_of_all_derivatives(problem):
     network, task, weights = problem()
     J = jax.jit(jax.jacrev(lambda w: predictions(network, task, w)))(weights)
     flat = {
-        node: np.concatenate([np.asarray(j).reshape(*j.shape[:2], -1) for j in by_edge.values()], axis=2)
+        node: np.concatenate(
+            [np.asarray(j).reshape(*j.shape[:2], -1) for j in by_edge.values()], axis=2
+        )
         for node, by_edge in J.items()
     }
     rows = in_rows(network, task, flat)
@@ -88,14 +102,21 @@ def test_rows_of_routing_are_those_of_the_route():
 def test_one_step_of_descent_moves_as_the_kernel_says(problem):
     """yhat by eta Theta r / P and the loss by -eta r^T Theta r / P^2, up to eta^2."""
     network, task, weights = problem()
-    theta, r, P = reps.tangent_kernel(network, task, weights), residual(network, task, weights), task.num_examples
+    theta, r, P = (
+        reps.tangent_kernel(network, task, weights),
+        residual(network, task, weights),
+        task.num_examples,
+    )
     off = []
     for eta in (1e-3, 5e-4):
         run = rd.train(network, task, weights, lr=eta, steps=1, paths=(), progress=False)
         fell = (run.observables["loss"][1] - run.observables["loss"][0]) / eta
         moved = (r - residual(network, task, run.end["weights"])) / eta
         off.append(
-            [abs(fell + r @ theta @ r / P**2) / abs(fell), np.abs(moved - theta @ r / P).max() / np.abs(moved).max()]
+            [
+                abs(fell + r @ theta @ r / P**2) / abs(fell),
+                np.abs(moved - theta @ r / P).max() / np.abs(moved).max(),
+            ]
         )
     print(f"relative to what moved: loss and outputs {off}")
     assert np.max(off) < 0.02
@@ -108,7 +129,9 @@ def rotated(network, weights, key=5):
     for number, node in enumerate(Q):
         if node not in (*network.inputs, *network.outputs):
             Q[node] = np.asarray(jax.random.orthogonal(jax.random.key(key + number), len(Q[node])))
-    return {edge: Q[t] @ np.asarray(weights[edge]) @ Q[s].T for edge, (s, t) in network.edges.items()}
+    return {
+        edge: Q[t] @ np.asarray(weights[edge]) @ Q[s].T for edge, (s, t) in network.edges.items()
+    }
 
 
 @pytest.mark.parametrize("problem", [PROBLEMS["random 3"], routes])
@@ -120,7 +143,9 @@ def test_no_rotation_of_hidden_units_is_seen(problem):
         a, b = (reps.activity(network, task, w, node=node) for w in (weights, other))
         np.testing.assert_allclose(reps.similarity(a), reps.similarity(b), atol=1e-12)
         assert np.abs(a - b).max() > 0.01
-    np.testing.assert_allclose(*(reps.tangent_kernel(network, task, w) for w in (weights, other)), atol=1e-10)
+    np.testing.assert_allclose(
+        *(reps.tangent_kernel(network, task, w) for w in (weights, other)), atol=1e-10
+    )
     a, b = (reps.alignment(network, w) for w in (weights, other))
     assert list(a) == list(b) == hidden
     for node in hidden:
@@ -137,7 +162,9 @@ def test_responses_are_of_one_input_at_a_time_whatever_the_gates():
     items = dict.fromkeys(task.inputs, some_items)
     found = reps.responses(network, weights, items, "2_2_1_h1")
     assert found.shape == (5, 16)
-    expected = [0 * some_items[:1] + np.zeros((5, 1))] * 2 + [weights[f"2_2_1_in{i}"] @ some_items for i in (3, 4)]
+    expected = [0 * some_items[:1] + np.zeros((5, 1))] * 2 + [
+        weights[f"2_2_1_in{i}"] @ some_items for i in (3, 4)
+    ]
     np.testing.assert_allclose(found, np.concatenate(expected, axis=1), atol=1e-14)
     # Route 3 -> 2 opens this pathway and the input x3 alone.
     route = reps.responses(network, weights, items, "2_2_1_h1", context=2 * 4 + 1)
@@ -152,7 +179,13 @@ def test_activity_is_that_of_training():
     network, task, weights = random_problem(3)
     assert network.node_gates and len(set(task.context)) > 1
     run = rd.train(
-        network, task, weights, lr=0.1, steps=1, observe=[f"activity:{node}" for node in network.nodes], progress=False
+        network,
+        task,
+        weights,
+        lr=0.1,
+        steps=1,
+        observe=[f"activity:{node}" for node in network.nodes],
+        progress=False,
     )
     for node in network.nodes:
         found = reps.activity(network, task, weights, node=node)
@@ -162,12 +195,18 @@ def test_activity_is_that_of_training():
 @pytest.mark.slow
 def test_similarity_and_sharing():
     rng = np.random.default_rng(0)
-    H = rng.standard_normal((2000, 4)) + 1.5 * rng.standard_normal((2000, 1))  # what all items have in common
+    H = rng.standard_normal((2000, 4)) + 1.5 * rng.standard_normal(
+        (2000, 1)
+    )  # what all items have in common
     own = rng.standard_normal((2000, 4))
     found = reps.similarity(np.concatenate([H, 3 * H, np.zeros((2000, 4))], axis=1))
     np.testing.assert_allclose(found[:4, :4], np.corrcoef(H.T), atol=0.05)
     np.testing.assert_allclose(found[:4, :4], found[:4, 4:8], atol=1e-14)
-    assert np.isnan(found[8:]).all() and np.isnan(found[:, 8:]).all() and np.isfinite(found[:8, :8]).all()
+    assert (
+        np.isnan(found[8:]).all()
+        and np.isnan(found[:, 8:]).all()
+        and np.isfinite(found[:8, :8]).all()
+    )
 
     def shared(*groups):
         return float(reps.sharing(reps.similarity(np.concatenate(groups, axis=1)), 4).shared)
@@ -201,10 +240,14 @@ def test_balanced_layers_are_aligned_and_random_ones_are_not():
 
 
 def test_alignment_sums_over_all_edges_of_a_node():
-    network = rd.Network({"x": 2, "h": 2, "y": 1, "z": 1}, {"in": ("x", "h"), "one": ("h", "y"), "two": ("h", "z")})
+    network = rd.Network(
+        {"x": 2, "h": 2, "y": 1, "z": 1}, {"in": ("x", "h"), "one": ("h", "y"), "two": ("h", "z")}
+    )
     weights = {"in": np.diag([1.0, 2.0]), "one": np.array([[1.0, 0]]), "two": np.array([[0.0, 2]])}
     assert reps.alignment(network, weights)["h"] == pytest.approx(1)
-    assert reps.alignment(network, weights | {"two": np.zeros((1, 2))})["h"] == pytest.approx(1 / 17**0.5)
+    assert reps.alignment(network, weights | {"two": np.zeros((1, 2))})["h"] == pytest.approx(
+        1 / 17**0.5
+    )
     assert np.isnan(reps.alignment(network, weights | {"in": np.zeros((2, 2))})["h"])
 
 
@@ -217,13 +260,25 @@ def test_small_weights_come_to_share_what_large_ones_do_not():
     found = {}
     for scale in (0.2, 2.5):
         weights = network.init(rd.init.Orthogonal(scale), key=0)
-        run = rd.train(network, task, weights, lr=0.02, steps=500, loss="routes", save_every=500, progress=False)
+        run = rd.train(
+            network,
+            task,
+            weights,
+            lr=0.02,
+            steps=500,
+            loss="routes",
+            save_every=500,
+            progress=False,
+        )
         last = {edge: jnp.asarray(matrix) for edge, matrix in run.end["weights"].items()}
         kernels = [reps.tangent_kernel(network, task, w) for w in (weights, last)]
         H = reps.responses(network, last, items, "h1")
         found[scale] = {
             "shared": float(reps.sharing(reps.similarity(H), 4).shared),
-            **{name: float(value) for name, value in reps.kernel_movement(*kernels)._asdict().items()},
+            **{
+                name: float(value)
+                for name, value in reps.kernel_movement(*kernels)._asdict().items()
+            },
             "aligned": float(reps.alignment(network, last)["h1"]),
             "loss": float(run.observables["loss"][-1]),
         }
@@ -254,19 +309,28 @@ def test_bad_input():
     ):
         with pytest.raises(ValueError, match=words):
             reps.responses(network, weights, inputs, "h1")
-    with pytest.raises(ValueError, match="`context` must be one of the network's, 0 to 8, but it is 9"):
+    with pytest.raises(
+        ValueError, match="`context` must be one of the network's, 0 to 8, but it is 9"
+    ):
         reps.responses(network, weights, {"x1": np.eye(4)}, "h1", context=9)
     for size in (1, 3, 8):
-        with pytest.raises(ValueError, match="`size` must divide 8 columns into two groups of two items at least"):
+        with pytest.raises(
+            ValueError, match="`size` must divide 8 columns into two groups of two items at least"
+        ):
             reps.sharing(np.eye(8), size)
     with pytest.raises(ValueError, match="`similarities` must be square"):
         reps.sharing(np.ones((4, 3)), 2)
-    with pytest.raises(ValueError, match=r"`last` must have the shape of `first`, \(2, 2\), but its shape is \(3, 3\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"`last` must have the shape of `first`, \(2, 2\), but its shape is \(3, 3\)",
+    ):
         reps.kernel_movement(np.eye(2), np.eye(3))
 
 
 def test_scaling_puts_turned_copies_on_one_another():
-    """Distances are all that counts: a turned, shifted copy in more units has the same coordinates."""
+    """Distances are all that counts: a turned, shifted copy in more units has the same
+    coordinates.
+    """
     rng = np.random.default_rng(0)
     H = rng.standard_normal((3, 7))
     turned = np.linalg.qr(rng.standard_normal((9, 3)))[0] @ H + rng.standard_normal((9, 1))
@@ -274,7 +338,9 @@ def test_scaling_puts_turned_copies_on_one_another():
     np.testing.assert_allclose(scaled.coordinates[1], scaled.coordinates[0], atol=1e-12)
     np.testing.assert_allclose(scaled.kept, 1, rtol=1e-12)
     assert scaled.apart[0] == 0 and scaled.apart[1] < 1e-12
-    distances = [np.linalg.norm(A[:, None] - A[None], axis=-1) for A in (scaled.coordinates[0], H.T)]
+    distances = [
+        np.linalg.norm(A[:, None] - A[None], axis=-1) for A in (scaled.coordinates[0], H.T)
+    ]
     np.testing.assert_allclose(*distances, atol=1e-12)
     few = reps.mds([H], dimensions=2)
     values = np.linalg.svd(H - H.mean(axis=1, keepdims=True), compute_uv=False)
@@ -288,7 +354,10 @@ def test_scaling_says_how_far_apart_configurations_are():
     A, B = (each - each.mean(axis=1, keepdims=True) for each in (A, B))
     angles = np.linspace(0, 2 * np.pi, 20001)
     turns = np.array([[np.cos(angles), -np.sin(angles)], [np.sin(angles), np.cos(angles)]])
-    left = [np.linalg.norm(np.einsum("ijk,jn->kin", turns, each) - A, axis=(1, 2)).min() for each in (B, B[::-1])]
+    left = [
+        np.linalg.norm(np.einsum("ijk,jn->kin", turns, each) - A, axis=(1, 2)).min()
+        for each in (B, B[::-1])
+    ]
     assert reps.mds([A, B]).apart[1] == pytest.approx(min(left) / np.linalg.norm(A), abs=1e-6)
 
 

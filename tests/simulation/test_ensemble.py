@@ -1,4 +1,6 @@
-"""Many members: each as it is alone, to the last bit whatever the blocks, the order, the devices and the interruptions."""
+"""Many members: each as it is alone, to the last bit whatever the blocks, the order, the devices
+and the interruptions.
+"""
 
 import os
 import subprocess
@@ -42,19 +44,30 @@ def strengths(*args, **options):
 @pytest.mark.parametrize("method", ["exact", "ode"])
 def test_members_are_what_they_are_alone(method):
     many = rd.ensemble(build, 70, TS, method=method, rtol=1e-9, observe=("strength", "loss", "p"))
-    assert many.dims["strength"] == ("member", "time", "path", "mode") and many.dims["loss"] == ("member", "time")
-    assert many.observables["strength"].shape == (70, 4, 2, 2) and many.status.shape == (70,) and not many.failed
+    assert many.dims["strength"] == ("member", "time", "path", "mode") and many.dims["loss"] == (
+        "member",
+        "time",
+    )
+    assert (
+        many.observables["strength"].shape == (70, 4, 2, 2)
+        and many.status.shape == (70,)
+        and not many.failed
+    )
     for i in (0, 63, 69):
         alone, own = rd.simulate(build(i), TS, method=method, rtol=1e-9), many.member(i)
         for name in ("strength", "loss", "p"):
-            np.testing.assert_allclose(own.observables[name], alone.observables[name], rtol=1e-7, atol=1e-9)
+            np.testing.assert_allclose(
+                own.observables[name], alone.observables[name], rtol=1e-7, atol=1e-9
+            )
         assert own.dims == {name: alone.dims[name] for name in own.dims}
 
 
 def test_the_end_is_where_trajectories_go():
     end = rd.ensemble(build, 10)
     assert np.isposinf(end.ts).all() and end.observables["strength"].shape == (10, 1, 2, 2)
-    np.testing.assert_allclose(end.observables["strength"].sum(axis=2)[:, 0], np.tile(S, (10, 1)), rtol=1e-13)
+    np.testing.assert_allclose(
+        end.observables["strength"].sum(axis=2)[:, 0], np.tile(S, (10, 1)), rtol=1e-13
+    )
     late = strengths(build, 10, [*TS[:3], 1e6])
     np.testing.assert_allclose(end.observables["strength"][:, 0], late[:, 3], rtol=1e-11)
 
@@ -65,7 +78,9 @@ def test_no_bit_depends_on_blocks_or_order(method):
     whole = strengths(build, 200, ts, method=method)
     np.testing.assert_array_equal(strengths(build, 200, ts, method=method, block=64), whole)
     order = np.random.default_rng(0).permutation(200)
-    np.testing.assert_array_equal(strengths(build, order, ts, method=method, block=64), whole[order])
+    np.testing.assert_array_equal(
+        strengths(build, order, ts, method=method, block=64), whole[order]
+    )
     np.testing.assert_array_equal(strengths(build, order[:3], ts, method=method), whole[order[:3]])
 
 
@@ -104,7 +119,9 @@ def test_an_interrupted_file_is_gone_on_with(tmp_path, monkeypatch):
     assert not partial.exists() and (found.status == 0).all() and found.dims == whole.dims
     xarray = pytest.importorskip("xarray")
     with xarray.open_dataset(path, group="ensemble") as data:
-        assert data["strength"].dims == ("member", "time", "path", "mode") and data["strength"].shape == (200, 4, 2, 2)
+        assert data["strength"].dims == ("member", "time", "path", "mode") and data[
+            "strength"
+        ].shape == (200, 4, 2, 2)
     with pytest.raises(FileExistsError):
         rd.ensemble(build, 200, TS, path=path)
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
@@ -116,7 +133,10 @@ def test_an_interrupted_run_in_memory_keeps_its_blocks(monkeypatch):
     interrupt_after(monkeypatch, 1)
     with pytest.warns(RuntimeWarning, match="136 of 200 members failed"):
         many = rd.ensemble(build, 200, TS, block=64)
-    assert np.isfinite(many.observables["strength"][:64]).all() and np.isnan(many.observables["strength"][64:]).all()
+    assert (
+        np.isfinite(many.observables["strength"][:64]).all()
+        and np.isnan(many.observables["strength"][64:]).all()
+    )
     assert many.failed == list(range(64, 200))
 
 
@@ -125,10 +145,14 @@ def test_a_member_fails_alone(method):
     p = np.full((70, 2, 2), 0.1)
     p[5, 0, 1] = np.nan
     race = rd.systems.Pathways(S, DEPTHS, 0.5, 0.1)
-    with pytest.warns(RuntimeWarning, match=r"1 of 70 members failed \(5\): 1 became infinite or NaN"):
+    with pytest.warns(
+        RuntimeWarning, match=r"1 of 70 members failed \(5\): 1 became infinite or NaN"
+    ):
         many = rd.ensemble(race, {"p": p}, TS, method=method)
     assert many.stats["num_steps"].max() < 1000  # what can't begin takes no steps
-    assert many.failed == [5] and np.isfinite(np.delete(many.observables["strength"], 5, axis=0)).all()
+    assert (
+        many.failed == [5] and np.isfinite(np.delete(many.observables["strength"], 5, axis=0)).all()
+    )
     assert np.isnan(many.observables["strength"][5, :, 0, 1]).all()
 
 
@@ -141,10 +165,15 @@ def test_what_is_never_learned_has_no_end_but_a_trajectory():
     race = rd.systems.Pathways([1.0], (3,), 1.0, 1.0)
     with pytest.warns(RuntimeWarning, match="no pathway can learn"):
         end = rd.ensemble(race, {"q": q, "p": p})
-    assert end.status.tolist() == [Status.DONE, Status.UNLEARNED] and np.isnan(end.observables["strength"][1]).all()
+    assert (
+        end.status.tolist() == [Status.DONE, Status.UNLEARNED]
+        and np.isnan(end.observables["strength"][1]).all()
+    )
     many = rd.ensemble(race, {"q": q, "p": p}, TS)
     alone = rd.simulate(rd.systems.Pathways([1.0], (3,), q[1], p[1]), TS)
-    np.testing.assert_allclose(many.observables["strength"][1], alone.observables["strength"], atol=1e-7)
+    np.testing.assert_allclose(
+        many.observables["strength"][1], alone.observables["strength"], atol=1e-7
+    )
 
 
 @pytest.mark.slow
@@ -153,7 +182,9 @@ def test_weight_decay_of_some_members_goes_to_the_solver():
     many = rd.ensemble(race, {"weight_decay": np.array([0.0, 0.1])}, TS)
     for i, decay in enumerate((0.0, 0.1)):
         alone = rd.simulate(rd.systems.Pathways(S, DEPTHS, 0.5, 0.1, weight_decay=decay), TS)
-        np.testing.assert_allclose(many.observables["strength"][i], alone.observables["strength"], atol=1e-7)
+        np.testing.assert_allclose(
+            many.observables["strength"][i], alone.observables["strength"], atol=1e-7
+        )
 
 
 @pytest.mark.slow
@@ -164,7 +195,9 @@ def test_long_plateaus_take_a_solver_of_higher_order_and_rise_in_time():
     strength = exact.observables["strength"][..., 0, 0]
     assert 0.2 < strength[0, 1] < 0.8 and 0.2 < strength[1, 2] < 0.8
     many = rd.ensemble(race, {"q": q, "p": q}, exact.ts, method="ode", rtol=1e-9)
-    np.testing.assert_allclose(many.observables["strength"], exact.observables["strength"], atol=1e-8)
+    np.testing.assert_allclose(
+        many.observables["strength"], exact.observables["strength"], atol=1e-8
+    )
     for i, solver in enumerate((dfx.Tsit5(), dfx.Dopri8())):
         alone = strengths(race, {"q": q, "p": q}, exact.ts, method="ode", rtol=1e-9, solver=solver)
         np.testing.assert_array_equal(many.observables["strength"][i], alone[i])
@@ -174,7 +207,9 @@ def test_long_plateaus_take_a_solver_of_higher_order_and_rise_in_time():
 @pytest.mark.slow
 def test_systems_of_ones_own_with_a_stiff_member_for_the_second_solver():
     rates = np.array([0.5, 1e5, 2.0])
-    many = rd.ensemble(Decay(1.0, jnp.ones(2)), {"rate": rates}, [1.0, 2.0], max_steps=3000, rtol=1e-7, atol=1e-9)
+    many = rd.ensemble(
+        Decay(1.0, jnp.ones(2)), {"rate": rates}, [1.0, 2.0], max_steps=3000, rtol=1e-7, atol=1e-9
+    )
     assert many.observables["y"].shape == (3, 2, 2) and not many.failed
     expected = np.exp(-rates[:, None] * np.array([1.0, 2.0]))
     np.testing.assert_allclose(many.observables["y"][..., 0], expected, atol=1e-6)
@@ -186,12 +221,19 @@ def test_a_builder_that_needs_the_host():
     network = rd.networks.parallel(task, depths=(2, 2), width=8)
 
     def seed(member):
-        return rd.reduce(network, task, network.init(rd.init.Gaussian(std=0.05), key=int(member)), level="pathway")
+        return rd.reduce(
+            network,
+            task,
+            network.init(rd.init.Gaussian(std=0.05), key=int(member)),
+            level="pathway",
+        )
 
     many = rd.ensemble(seed, 3, TS)
     for i in range(3):
         alone = rd.simulate(seed(i), TS, method="exact")
-        np.testing.assert_allclose(many.observables["strength"][i], alone.observables["strength"], rtol=1e-12)
+        np.testing.assert_allclose(
+            many.observables["strength"][i], alone.observables["strength"], rtol=1e-12
+        )
 
 
 def growth(rate):
@@ -203,7 +245,9 @@ def growth_and_decay(rate):
     return rd.systems.Piecewise([growth(rate), growth(-rate)], [0.75])
 
 
-@pytest.mark.parametrize("build, ends", [(growth, 1), pytest.param(growth_and_decay, 0.5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "build, ends", [(growth, 1), pytest.param(growth_and_decay, 0.5, marks=pytest.mark.slow)]
+)
 def test_functions_that_compute_with_the_member(build, ends):
     """What a system closes over is its member's own where JAX traces it, alone or as a piece."""
     rates = np.array([0.0, 1.0, 2.0])
@@ -246,9 +290,18 @@ def of_a_class_without_fields(member):
 @pytest.mark.parametrize(
     "build, message",
     [
-        (of_a_closure, "what of_a_closure.<locals>.<lambda> reads is another value, or other code, in each"),
-        (lambda member: Named(1.0, jnp.ones(1), "twice" if member else "once"), "'twice' where the first has 'once'"),
-        (lambda member: Named(1.0, jnp.ones(1), "once", int(member)), r"1 \(int\) where the first has 0"),
+        (
+            of_a_closure,
+            "what of_a_closure.<locals>.<lambda> reads is another value, or other code, in each",
+        ),
+        (
+            lambda member: Named(1.0, jnp.ones(1), "twice" if member else "once"),
+            "'twice' where the first has 'once'",
+        ),
+        (
+            lambda member: Named(1.0, jnp.ones(1), "once", int(member)),
+            r"1 \(int\) where the first has 0",
+        ),
         (of_a_class, "computes with what JAX traced elsewhere"),
         (of_a_class_without_fields, "they have none"),
     ],
@@ -284,9 +337,15 @@ SHARED = {
 
 @pytest.mark.parametrize("kind", SHARED)
 def test_what_building_a_member_changes_outside_of_it_is_refused(kind):
-    """One function reads all: at the end it would be the last member's value, compiled in for everyone."""
-    with pytest.raises(ValueError, match=r"differ in arrays or floats only, but what .* reads is another value"):
-        rd.ensemble(lambda member: (set_all(member), SHARED[kind]())[1], np.array([0.5, 1.0]), [1.0])
+    """One function reads all: at the end it would be the last member's value, compiled in for
+    everyone.
+    """
+    with pytest.raises(
+        ValueError, match=r"differ in arrays or floats only, but what .* reads is another value"
+    ):
+        rd.ensemble(
+            lambda member: (set_all(member), SHARED[kind]())[1], np.array([0.5, 1.0]), [1.0]
+        )
 
 
 @pytest.mark.slow
@@ -297,7 +356,10 @@ def test_traced_globals_and_defaults_are_the_members_own():
         return rd.from_function(lambda t, y, args: -RATE * y, [1.0])
 
     try:
-        for build in (by_a_global, lambda member: rd.from_function(lambda t, y, args, k=member: -k * y, [1.0])):
+        for build in (
+            by_a_global,
+            lambda member: rd.from_function(lambda t, y, args, k=member: -k * y, [1.0]),
+        ):
             ends = rd.ensemble(build, [0.5, 1.0], [1.0]).observables["y"].ravel()
             np.testing.assert_allclose(ends, np.exp([-0.5, -1.0]), rtol=1e-7)
     finally:
@@ -332,7 +394,9 @@ def test_a_file_is_gone_on_with_by_the_same_functions_only(tmp_path, monkeypatch
         return rd.ensemble(build, np.arange(130.0), [1.0], block=64, path=path)
 
     def by(factor):
-        return lambda member: rd.from_function(lambda t, y, args: -RATE * factor * y, jnp.ones(1) * (1 + member))
+        return lambda member: rd.from_function(
+            lambda t, y, args: -RATE * factor * y, jnp.ones(1) * (1 + member)
+        )
 
     def other_code(member):
         return rd.from_function(lambda t, y, args: -2 * RATE * y, jnp.ones(1) * (1 + member))
@@ -356,10 +420,17 @@ def test_a_file_is_gone_on_with_by_the_same_functions_only(tmp_path, monkeypatch
 
 @pytest.mark.slow
 def test_what_is_known_of_each_lane_goes_to_the_file(tmp_path):
-    """Accuracy, and crossings of members that have lanes; long plateaus are known less well, as in `simulate`."""
+    """Accuracy, and crossings of members that have lanes; long plateaus are known less well, as in
+    `simulate`.
+    """
     race = rd.systems.Pathways([1.0], (9, 9), 0.01, [[0.01], [0.0099]])
-    start = {"q": np.array([[[1.0], [1.0]], [[0.01], [0.01]]]), "p": np.array([[[0.1], [0.05]], [[0.01], [0.0099]]])}
-    path = rd.ensemble(race, start, [1.0], method="ode", crossings={"half": 0.5}, path=tmp_path / "many.h5")
+    start = {
+        "q": np.array([[[1.0], [1.0]], [[0.01], [0.01]]]),
+        "p": np.array([[[0.1], [0.05]], [[0.01], [0.0099]]]),
+    }
+    path = rd.ensemble(
+        race, start, [1.0], method="ode", crossings={"half": 0.5}, path=tmp_path / "many.h5"
+    )
     stats = rd.load(path).ensemble.stats
     assert stats["accuracy"].shape == stats["crossing_half"].shape == (2, 1)
     assert stats["accuracy"][0] < 1e-6 and stats["accuracy"][1] > 0.1
@@ -392,9 +463,15 @@ def test_bad_input():
         (lambda: rd.ensemble(race, {"p": p}, TS, method="exakt"), "'exact'"),
         (lambda: rd.ensemble(race, {"p": p}, TS, observe="strenght"), "strength"),
         (lambda: rd.ensemble(lambda m: Decay(1.0, jnp.ones(2)), 3), "`ts` must be given"),
-        (lambda: rd.ensemble(lambda m: Decay(1.0, jnp.ones(2)), 3, TS, method="exact"), "'ode' or 'auto'"),
+        (
+            lambda: rd.ensemble(lambda m: Decay(1.0, jnp.ones(2)), 3, TS, method="exact"),
+            "'ode' or 'auto'",
+        ),
         (lambda: rd.ensemble(build, 3, TS, block=0), "block"),
-        (lambda: rd.ensemble(lambda m: Decay(1.0, np.ones(int(m) + 1)), 3, TS), "one kind and size"),
+        (
+            lambda: rd.ensemble(lambda m: Decay(1.0, np.ones(int(m) + 1)), 3, TS),
+            "one kind and size",
+        ),
         (lambda: rd.simulate(Decay(1.0, jnp.ones(2)), TS).member(0), "ensemble"),
     ):
         with pytest.raises((ValueError, TypeError), match=message):
@@ -409,10 +486,13 @@ import racedyn as rd
 from test_ensemble import TS, Decay, build
 assert len(jax.devices()) == 2
 for ts, method in ((None, "exact"), (TS, "ode")):
-    two, one = (np.asarray(rd.ensemble(build, 300, ts, method=method, devices=some).observables["strength"])
-                for some in (None, jax.devices()[:1]))
+    two, one = (
+        np.asarray(rd.ensemble(build, 300, ts, method=method, devices=some)["strength"])
+        for some in (None, jax.devices()[:1])
+    )
     np.testing.assert_array_equal(two, one)
-stiff = rd.ensemble(Decay(1.0, jax.numpy.ones(2)), {{"rate": np.array([0.5, 1e5])}}, [1.0], max_steps=3000, atol=1e-9)
+rates = {{"rate": np.array([0.5, 1e5])}}
+stiff = rd.ensemble(Decay(1.0, jax.numpy.ones(2)), rates, [1.0], max_steps=3000, atol=1e-9)
 assert not stiff.failed
 """
 
@@ -449,4 +529,6 @@ def test_a_killed_run_is_gone_on_with(tmp_path):
     code = KILLED.format(tests=os.path.dirname(os.path.dirname(__file__)), path=str(path))
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     rd.ensemble(build, 200, TS, path=path, block=64)
-    np.testing.assert_array_equal(rd.load(path).ensemble.observables["strength"], strengths(build, 200, TS))
+    np.testing.assert_array_equal(
+        rd.load(path).ensemble.observables["strength"], strengths(build, 200, TS)
+    )

@@ -1,4 +1,6 @@
-"""Lanes: ranked, put into batches, tried once more, judged; by lanes that are made up, so that nothing is compiled."""
+"""Lanes: ranked, put into batches, tried once more, judged; by lanes that are made up, so that
+nothing is compiled.
+"""
 
 import diffrax as dfx
 import jax.numpy as jnp
@@ -17,7 +19,9 @@ DECAY = rd.from_function(lambda t, y, args: -y, [1.0])
 
 
 class MadeUp:
-    """Lane n ends as `first[n]` and, by the implicit solver, as `second[n]` say: (status, t_end, last state)."""
+    """Lane n ends as `first[n]` and, by the implicit solver, as `second[n]` say: (status, t_end,
+    last state).
+    """
 
     def __init__(self, first, second, rates=None, size=1):
         self.first, self.second, self.size = first, second, size
@@ -36,7 +40,10 @@ class MadeUp:
         status, t_end, state = zip((DONE, 9.0, 9.0), *(ends[n] for n in some), strict=True)
         states = np.outer(state, np.ones(self.size))
         return Solved(
-            states, states, np.array(status), {"t_end": np.array(t_end), "num_steps": np.full(len(status), 5)}
+            states,
+            states,
+            np.array(status),
+            {"t_end": np.array(t_end), "num_steps": np.full(len(status), 5)},
         )
 
 
@@ -91,11 +98,15 @@ def test_no_second_try_where_it_would_do_no_more(options, size):
 
 
 def test_members_are_as_bad_as_their_worst_lane():
-    status = np.array([[DONE, SETTLED], [DONE, EXHAUSTED], [int(Status.FAILED), int(Status.UNLEARNED)]])
+    status = np.array(
+        [[DONE, SETTLED], [DONE, EXHAUSTED], [int(Status.FAILED), int(Status.UNLEARNED)]]
+    )
     np.testing.assert_array_equal(worst(status), [SETTLED, EXHAUSTED, Status.UNLEARNED])
     assert failures(np.array([DONE, SETTLED]), "lanes") == ""
     said = failures(np.array([DONE] + [EXHAUSTED] * 12), "members")
-    assert said.startswith("12 of 13 members failed (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...): 12 used up its steps")
+    assert said.startswith(
+        "12 of 13 members failed (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...): 12 used up its steps"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""`simulate`: lanes on their own clocks, settling, events, failures, retries, refusals; systems of the user's own."""
+"""`simulate`: lanes on their own clocks, settling, events, failures, retries, refusals; systems of
+the user's own.
+"""
 
 import diffrax as dfx
 import jax
@@ -47,9 +49,13 @@ class Oscillator(rd.AbstractSystem):
 
 def test_a_system_of_ones_own():
     run = rd.simulate(Decay(0.3), TS, rtol=1e-10)
-    np.testing.assert_allclose(run.observables["y"], np.exp(-0.3 * TS)[:, None] * np.ones(3), rtol=1e-8)
+    np.testing.assert_allclose(
+        run.observables["y"], np.exp(-0.3 * TS)[:, None] * np.ones(3), rtol=1e-8
+    )
     assert run.dims["y"] == ("time", "y_0") and run.status == Status.DONE
-    assert np.isnan(run.stats["drift"]) and "drift" not in str(run), "nothing is said to be conserved"
+    assert np.isnan(run.stats["drift"]) and "drift" not in str(run), (
+        "nothing is said to be conserved"
+    )
     assert "Decay" in str(run) and "Tsit5" in str(run) and "51 times from 0 to 5 tau" in str(run)
 
 
@@ -88,12 +94,19 @@ def test_a_new_parameter_does_not_compile_again():
             rd.simulate(Decay(0.12), TS, rtol=1e-7)
             assert not [name for name in count if "backend_compile" in name]
             rd.simulate(Decay(0.12), TS[:-1])
-            assert [name for name in count if "backend_compile" in name], "a new shape does compile: the test can fail"
+            assert [name for name in count if "backend_compile" in name], (
+                "a new shape does compile: the test can fail"
+            )
         finally:
             jax.monitoring.unregister_event_duration_listener(heard)
 
 
-SIX = dict(singular_values=np.linspace(3, 0.5, 6), depths=(2, 3), q=1.0, p=0.01 * np.arange(1, 13).reshape(2, 6))
+SIX = dict(
+    singular_values=np.linspace(3, 0.5, 6),
+    depths=(2, 3),
+    q=1.0,
+    p=0.01 * np.arange(1, 13).reshape(2, 6),
+)
 
 
 def part(lanes):
@@ -105,12 +118,18 @@ def test_lanes_do_not_depend_on_their_company():
     whole = rd.simulate(Pathways(**SIX), TS, method="ode")
     for lanes in ([0, 1, 2, 3, 4, 5], [3], [5, 0, 2]):
         some = rd.simulate(part(lanes), TS, method="ode")
-        np.testing.assert_array_equal(some.observables["strength"], whole.observables["strength"][:, :, lanes])
-        np.testing.assert_array_equal(some.stats["num_steps"], whole.stats["num_steps"][np.array(lanes)])
+        np.testing.assert_array_equal(
+            some.observables["strength"], whole.observables["strength"][:, :, lanes]
+        )
+        np.testing.assert_array_equal(
+            some.stats["num_steps"], whole.stats["num_steps"][np.array(lanes)]
+        )
     many = Pathways(np.tile(SIX["singular_values"], 7), (2, 3), 1.0, np.tile(SIX["p"], 7))
     many = rd.simulate(many, TS, method="ode").observables["strength"]
     np.testing.assert_array_equal(many[:, :, 36:], whole.observables["strength"])
-    assert len(set(np.asarray(whole.stats["num_steps"]).tolist())) > 1, "each lane has a clock of its own"
+    assert len(set(np.asarray(whole.stats["num_steps"]).tolist())) > 1, (
+        "each lane has a clock of its own"
+    )
 
 
 def test_settled_lanes_hold_their_value_and_cost_nothing():
@@ -123,7 +142,9 @@ def test_settled_lanes_hold_their_value_and_cost_nothing():
 
 
 def test_a_plateau_is_not_settled():
-    """Depth 8 from q = 0.1: dy/dt is about 1e-7 at the start, where a norm of it would stop the solve."""
+    """Depth 8 from q = 0.1: dy/dt is about 1e-7 at the start, where a norm of it would stop the
+    solve.
+    """
     run = rd.simulate(Pathways([1.0], (8,), 0.1, 0.1), [1e5, 3e5], rtol=1e-9)
     early, late = np.asarray(run.observables["strength"])[:, 0, 0]
     assert early < 1e-3 and late == pytest.approx(1.0, rel=1e-8)
@@ -133,7 +154,11 @@ def test_rows_after_an_event_are_nan():
     event = dfx.Event(lambda t, y, args, **_: y[0] < 0.5)
     run = rd.simulate(Decay(1.0), TS, event=event)
     rows = np.asarray(run.observables["y"])[:, 0]
-    assert run.status == Status.EVENT and np.isnan(rows[-1]) and rows[np.sum(np.isfinite(rows)) - 1] < 0.55
+    assert (
+        run.status == Status.EVENT
+        and np.isnan(rows[-1])
+        and rows[np.sum(np.isfinite(rows)) - 1] < 0.55
+    )
     root = dfx.Event(lambda t, y, args, **_: y[0] - 0.5, optx.Newton(1e-10, 1e-10), direction=False)
     run = rd.simulate(Decay(1.0), TS, event=root, rtol=1e-10)
     assert float(run.stats["t_end"]) == pytest.approx(np.log(2), rel=1e-8)
@@ -189,9 +214,13 @@ def test_a_solve_that_fails_altogether_raises_and_loses_nothing():
 
 
 def test_provenance_says_what_was_done():
-    run = rd.simulate(Pathways([1.0], (3, 3), 0.3, [[0.3], [0.2]]), np.linspace(0, 5, 11), rtol=1e-9)
+    run = rd.simulate(
+        Pathways([1.0], (3, 3), 0.3, [[0.3], [0.2]]), np.linspace(0, 5, 11), rtol=1e-9
+    )
     source = run.provenance
-    assert source.kind == "simulate" and source.settings["rtol"] == 1e-9 and source.versions["diffrax"]
+    assert (
+        source.kind == "simulate" and source.settings["rtol"] == 1e-9 and source.versions["diffrax"]
+    )
     assert source.system == "Pathways of depths (3, 3), 1 modes" and source.wall_time > 0
     assert rd.solve(Decay(0.3), TS).provenance is None
 
@@ -217,7 +246,9 @@ def test_refusals(options, message):
 
 def test_a_state_and_its_derivative_must_fit():
     short = rd.from_function(lambda t, y, args: y[:2], [1.0, 2.0, 3.0])
-    with pytest.raises(ValueError, match=r"vector field of the state's shape, \(3,\), but its shape is \(2,\)"):
+    with pytest.raises(
+        ValueError, match=r"vector field of the state's shape, \(3,\), but its shape is \(2,\)"
+    ):
         rd.simulate(short, TS)
 
     class Whole(Decay):
@@ -229,14 +260,20 @@ def test_a_state_and_its_derivative_must_fit():
 
 
 def test_refuses_what_is_no_system_and_unknown_options():
-    with pytest.raises(TypeError, match=r"`system` must be an AbstractSystem, but it is .* See racedyn.from_function"):
+    with pytest.raises(
+        TypeError,
+        match=r"`system` must be an AbstractSystem, but it is .* See racedyn.from_function",
+    ):
         rd.simulate(lambda t, y, args: -y, TS)
     with pytest.raises(TypeError, match="unexpected keyword argument 'rtool'"):
         rd.simulate(Decay(0.3), TS, rtool=1e-3)
 
 
 def test_single_precision_is_refused_with_the_line_to_add():
-    with jax.enable_x64(False), pytest.raises(ValueError, match=r"which float32 can meet.*jax_enable_x64"):
+    with (
+        jax.enable_x64(False),
+        pytest.raises(ValueError, match=r"which float32 can meet.*jax_enable_x64"),
+    ):
         rd.simulate(Decay(0.3), TS)
     with jax.enable_x64(False):
         run = rd.simulate(Decay(0.3), TS, rtol=1e-5)
@@ -247,20 +284,30 @@ def test_single_precision_is_refused_with_the_line_to_add():
 def test_the_exact_method_gives_the_same_trajectory():
     """Also with a mode that is never learned, which an ODE then follows; in any order of modes."""
     q, p = [[1.0, 0.5, 0.3], [1.0, 0.5, 0.3]], [[0.2, -0.6, -0.4], [0.1, -0.6, 0.01]]
-    system = rd.systems.Pathways([1.0, 1.0, 2.0], (4, 4), q, p, loss_floor=0.3, path_names=["a", "b"])
+    system = rd.systems.Pathways(
+        [1.0, 1.0, 2.0], (4, 4), q, p, loss_floor=0.3, path_names=["a", "b"]
+    )
     ts = np.linspace(3, 50, 40)
     kept = [*system.observe(0.0, system.y0()), "states"]
     ode, exact = (
-        rd.simulate(system, ts, t0=3.0, rtol=1e-10, observe=kept, method=method) for method in ("ode", "exact")
+        rd.simulate(system, ts, t0=3.0, rtol=1e-10, observe=kept, method=method)
+        for method in ("ode", "exact")
     )
     auto = rd.simulate(system, ts, t0=3.0, observe=kept)
     assert exact.provenance.solver == "exact; 1 of 3 lanes by Tsit5, rtol 1e-10"
     assert auto.provenance.solver == "exact; 1 of 3 lanes by Tsit5, rtol 1e-08"
-    assert ode.observables.keys() == exact.observables.keys() and ode.dims == exact.dims and ode.labels == exact.labels
+    assert (
+        ode.observables.keys() == exact.observables.keys()
+        and ode.dims == exact.dims
+        and ode.labels == exact.labels
+    )
     for name, values in ode.observables.items():
         np.testing.assert_allclose(exact.observables[name], values, atol=1e-8)
         np.testing.assert_allclose(auto.observables[name], values, atol=1e-8)
-    assert all(rd.Status(int(status)).ok for status in exact.status) and float(exact.stats["drift"]) < 1e-9
+    assert (
+        all(rd.Status(int(status)).ok for status in exact.status)
+        and float(exact.stats["drift"]) < 1e-9
+    )
     np.testing.assert_allclose(exact.ys[0][0], q, atol=1e-12)
 
 
@@ -303,13 +350,16 @@ def test_methods_that_do_not_fit():
     decaying = rd.systems.Pathways([1.0], (3,), 1.0, 0.1, weight_decay=0.1)
     assert rd.simulate(decaying, [0.0, 1.0]).provenance.solver == "Tsit5, rtol 1e-08"
     for system in (decaying, rd.from_function(lambda t, y, args: -y, 1.0)):
-        with pytest.raises(ValueError, match="be 'ode' or 'auto' for a system without a solution of its own"):
+        with pytest.raises(
+            ValueError, match="be 'ode' or 'auto' for a system without a solution of its own"
+        ):
             rd.simulate(system, [0.0, 1.0], method="exact")
     with pytest.raises(ValueError, match="`method` must be one of 'auto', 'exact', 'ode'"):
         rd.simulate(decaying, [0.0, 1.0], method="exakt")
     pathways = rd.systems.Pathways([1.0], (3,), 1.0, 0.1)
     with pytest.raises(
-        ValueError, match=r"be 'ode' where options of a solver are given, but it is 'exact' beside \['solver'\]"
+        ValueError,
+        match=r"be 'ode' where options of a solver are given, but it .* beside \['solver'\]",
     ):
         rd.simulate(pathways, [0.0, 1.0], method="exact", solver=dfx.Dopri5())
 
@@ -324,23 +374,37 @@ def test_a_stiff_system_of_ones_own_is_tried_again_by_an_implicit_solver():
     ts = [0.4, 40.0, 4000.0]
     run = rd.simulate(rd.from_function(robertson, [1.0, 0.0, 0.0]), ts)
     exact = solve_ivp(
-        lambda t, y: np.asarray(robertson(t, y, None)), (0, ts[-1]), [1, 0, 0], "Radau", ts, rtol=3e-14, atol=1e-22
+        lambda t, y: np.asarray(robertson(t, y, None)),
+        (0, ts[-1]),
+        [1, 0, 0],
+        "Radau",
+        ts,
+        rtol=3e-14,
+        atol=1e-22,
     )
     np.testing.assert_allclose(run.observables["y"], exact.y.T, rtol=1e-7)
     assert run.provenance.solver.endswith("then Kvaerno5")
 
 
 def test_a_failure_says_where():
-    with pytest.raises(SolveError, match=r"stopped at t = 1, where the largest number of its state is .*e\+"):
+    with pytest.raises(
+        SolveError, match=r"stopped at t = 1, where the largest number of its state is .*e\+"
+    ):
         rd.simulate(rd.from_function(lambda t, y, args: y**2, [1.0]), [2.0], max_steps=2000)
 
 
 def test_crossings_and_adjoints_that_do_not_fit():
     with pytest.raises(ValueError, match="give a number that changes its sign, but it gives bool"):
         rd.simulate(
-            rd.from_function(lambda t, y, args: -y, [1.0]), TS, crossings={"a": lambda system, t, y: y[0] > 0.5}
+            rd.from_function(lambda t, y, args: -y, [1.0]),
+            TS,
+            crossings={"a": lambda system, t, y: y[0] > 0.5},
         )
     with pytest.raises(TypeError, match=r"`adjoint` must be diffrax.ForwardMode"):
         jax.jvp(
-            lambda k: rd.solve(rd.from_function(lambda t, y, args: -k * y, [1.0]), TS).observables["y"], (1.0,), (1.0,)
+            lambda k: rd.solve(rd.from_function(lambda t, y, args: -k * y, [1.0]), TS).observables[
+                "y"
+            ],
+            (1.0,),
+            (1.0,),
         )

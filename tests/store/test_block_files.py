@@ -29,7 +29,11 @@ def empty(count=COUNT, **settings):
             "alive": np.broadcast_to(False, (count, 3)),
             "none": np.broadcast_to(0.0, (count, 3, 0)),
         },
-        dims={"x": ("member", "time", "path"), "alive": ("member", "time"), "none": ("member", "time", "probe")},
+        dims={
+            "x": ("member", "time", "path"),
+            "alive": ("member", "time"),
+            "none": ("member", "time", "probe"),
+        },
         labels={"path": ("a", "b")},
         status=np.broadcast_to(np.int32(Status.INTERRUPTED), (count,)),
         stats={"num_steps": np.broadcast_to(np.int64(0), (count,))},
@@ -68,7 +72,10 @@ def begun(path, members=128):
 def is_right(path):
     run = store.load(path).ensemble
     return (
-        all(np.array_equal(run.observables[name], value) for name, value in (("x", X), ("alive", ALIVE)))
+        all(
+            np.array_equal(run.observables[name], value)
+            for name, value in (("x", X), ("alive", ALIVE))
+        )
         and not run.status.any()
         and np.array_equal(run.stats["num_steps"], np.arange(COUNT))
         and run.labels == {"path": ("a", "b")}
@@ -94,7 +101,9 @@ def test_a_finished_file_is_right_and_opens_elsewhere(path):
 
 @pytest.fixture(params=["file", "memory"])
 def blocks_of(request, path):
-    """What makes the place of so many members, in a file or in memory: the loop of `ensemble` never asks which."""
+    """What makes the place of so many members, in a file or in memory: the loop of `ensemble` never
+    asks which.
+    """
     return (
         (lambda count: store.BlockFile(path, empty(count)))
         if request.param == "file"
@@ -115,7 +124,11 @@ def test_any_number_of_members(blocks_of, count):
     assert not kept.status().any() and not len(kept.missing())
     run = whole(kept.finish(dataclasses.replace(empty(count).provenance, wall_time=2.5)))
     kept.close()
-    assert run.provenance.wall_time == 2.5 and run.dims == empty().dims and run.labels == empty().labels
+    assert (
+        run.provenance.wall_time == 2.5
+        and run.dims == empty().dims
+        and run.labels == empty().labels
+    )
     for name, values in (("x", X), ("alive", ALIVE)):
         np.testing.assert_array_equal(run.observables[name], values[:count])
     np.testing.assert_array_equal(run.stats["num_steps"], np.arange(count))
@@ -141,7 +154,9 @@ def test_an_interruption_is_raised_where_members_stay(path):
     for kept in (file, memory):
         assert len(kept.missing()) == COUNT
         write(kept, np.arange(64))
-    with pytest.raises(KeyboardInterrupt, match="64 of 200 members are in the file; the same call goes on"):
+    with pytest.raises(
+        KeyboardInterrupt, match="64 of 200 members are in the file; the same call goes on"
+    ):
         file.interrupted()
     file.close()
     memory.interrupted()
@@ -155,7 +170,9 @@ def test_members_that_are_missing_are_nan_and_interrupted(path, members):
     found = store.load(begun(path, members), partial=True).ensemble
     np.testing.assert_array_equal(found.observables["x"][:members], X[:members])
     assert np.isnan(found.observables["x"][members:]).all()
-    assert (found.status == np.repeat([Status.DONE, Status.INTERRUPTED], [members, COUNT - members])).all()
+    assert (
+        found.status == np.repeat([Status.DONE, Status.INTERRUPTED], [members, COUNT - members])
+    ).all()
     assert "INCOMPLETE" in store.info(path.with_name("many.h5.partial"))
     complete(path)
     assert is_right(path)
@@ -194,7 +211,8 @@ def test_every_member_that_changed_is_computed_again(path):
     whole = begun(path)
     with h5py.File(whole, "r") as file:
         places = {
-            name: file[f"ensemble/{name}"].id.get_offset() for name in ("x", "alive", "status", "stats/num_steps")
+            name: file[f"ensemble/{name}"].id.get_offset()
+            for name in ("x", "alive", "status", "stats/num_steps")
         }
     data = whole.read_bytes()
     for name, size in {"x": 48, "alive": 3, "status": 4, "stats/num_steps": 8}.items():
@@ -205,7 +223,9 @@ def test_every_member_that_changed_is_computed_again(path):
         assert list(file.missing()) == list(range(64, COUNT)), name
         file.close()
         found = store.load(whole, partial=True).ensemble
-        assert (found.status[64:] == Status.INTERRUPTED).all() and np.isnan(found.observables["x"][64:]).all()
+        assert (found.status[64:] == Status.INTERRUPTED).all() and np.isnan(
+            found.observables["x"][64:]
+        ).all()
 
 
 def test_a_bit_that_flips_before_the_seal_is_not_sealed(path):
@@ -214,7 +234,9 @@ def test_a_bit_that_flips_before_the_seal_is_not_sealed(path):
     with open(partial, "r+b") as other:
         other.seek(file._places["x"][0] + 7)
         other.write(b"!")
-    with pytest.raises(store.StoreError, match="1 blocks of members that are missing or not what was written"):
+    with pytest.raises(
+        store.StoreError, match="1 blocks of members that are missing or not what was written"
+    ):
         file.finish(empty().provenance)
     file.close()
     assert not path.exists()
@@ -236,10 +258,14 @@ def test_a_run_killed_while_it_seals_is_sealed_again(path, monkeypatch, at):
     assert is_right(path)
 
 
-@pytest.mark.parametrize("settings", [{"rtol": 1e-9}, {"retry": "Kvaerno5()"}, {"args": "12345678"}])
+@pytest.mark.parametrize(
+    "settings", [{"rtol": 1e-9}, {"retry": "Kvaerno5()"}, {"args": "12345678"}]
+)
 def test_another_ensemble_is_not_gone_on_with(path, settings):
     begun(path)
-    with pytest.raises(store.StoreError, match=f"of other settings left: `.*{next(iter(settings))}` is "):
+    with pytest.raises(
+        store.StoreError, match=f"of other settings left: `.*{next(iter(settings))}` is "
+    ):
         store.BlockFile(path, empty(**settings))
     for changes in ({"ts": np.arange(3.0) + 1}, {"labels": {"path": ("b", "a")}}):
         with pytest.raises(store.StoreError, match="left: times, names or shapes are others"):
@@ -247,14 +273,16 @@ def test_another_ensemble_is_not_gone_on_with(path, settings):
     complete(path)
 
 
-# --- planted files ---------------------------------------------------------------------------------------------------
+# --- planted files
 
 
 @pytest.mark.parametrize("kind", [os.symlink, os.link])
 def test_a_planted_link_is_refused(path, tmp_path, kind):
     (tmp_path / "letter.txt").write_text("mine")
     kind(tmp_path / "letter.txt", tmp_path / "many.h5.partial")
-    with pytest.raises(store.StoreError, match=r"many.h5.partial' (is a link|has other names).*Remove it"):
+    with pytest.raises(
+        store.StoreError, match=r"many.h5.partial' (is a link|has other names).*Remove it"
+    ):
         store.BlockFile(path, empty())
     assert (tmp_path / "letter.txt").read_text() == "mine"
 
@@ -265,7 +293,9 @@ def test_a_planted_file_writes_nowhere_else(path, tmp_path):
     letter.write_bytes(b"mine" * 4000)
     with h5py.File(partial, "r+") as file:
         del file["ensemble/x"]
-        file["ensemble"].create_dataset("x", (COUNT, 3, 2), "f8", external=[(str(letter), 0, COUNT * 48)])
+        file["ensemble"].create_dataset(
+            "x", (COUNT, 3, 2), "f8", external=[(str(letter), 0, COUNT * 48)]
+        )
         for i, axis in enumerate(("member", "time", "path")):
             file["ensemble/x"].dims[i].attach_scale(file[f"ensemble/{axis}"])
     with pytest.raises(store.StoreError, match="lies in another file"):
@@ -278,15 +308,20 @@ def test_a_planted_file_writes_nowhere_else(path, tmp_path):
 
 def test_a_file_that_is_being_written_is_left_alone(path):
     first = store.BlockFile(path, empty())
-    with pytest.raises(store.StoreError, match=r"is being written\. Remove it, or wait for the run"):
+    with pytest.raises(
+        store.StoreError, match=r"is being written\. Remove it, or wait for the run"
+    ):
         store.BlockFile(path, empty())
-    assert (store.load(path.with_name("many.h5.partial"), partial=True).ensemble.status == Status.INTERRUPTED).all()
+    assert (
+        store.load(path.with_name("many.h5.partial"), partial=True).ensemble.status
+        == Status.INTERRUPTED
+    ).all()
     write(first, np.arange(COUNT))
     first.finish(empty().provenance)
     assert is_right(path)
 
 
-# --- a disk that fills up --------------------------------------------------------------------------------------------
+# --- a disk that fills up
 
 
 def test_a_disk_that_fills_up_keeps_what_there_is(path, monkeypatch):
@@ -308,7 +343,9 @@ def test_a_disk_that_fills_up_keeps_what_there_is(path, monkeypatch):
             return getattr(self.file, name)
 
     file._file = Full(file._file)
-    with pytest.raises(OSError, match=r"No space left on device.*Free some space and call it again") as caught:
+    with pytest.raises(
+        OSError, match=r"No space left on device.*Free some space and call it again"
+    ) as caught:
         write(file, np.arange(64, COUNT))
     assert caught.value.errno == errno.ENOSPC
     file.close()
@@ -319,7 +356,7 @@ def test_a_disk_that_fills_up_keeps_what_there_is(path, monkeypatch):
     assert is_right(path)
 
 
-# --- 40 kills --------------------------------------------------------------------------------------------------------
+# --- 40 kills
 
 KILLED = """
 import collections, os, random, signal, sys, time, warnings
@@ -365,10 +402,14 @@ print(dict(counts))
 
 @pytest.mark.slow
 def test_forty_kills_leave_a_file_that_goes_on(path):
-    """SIGKILL, SIGINT and SIGTERM at any moment of making, writing and sealing, in a process that does nothing else."""
+    """SIGKILL, SIGINT and SIGTERM at any moment of making, writing and sealing, in a process that
+    does nothing else.
+    """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", KILLED, os.path.dirname(os.path.dirname(__file__)), str(path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     print("", done.stdout)
     assert "partial" in done.stdout

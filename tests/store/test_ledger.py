@@ -1,5 +1,5 @@
-"""Interrupted work: one policy for the main job, a study and an ensemble. Other settings are refused and named, the same
-ones go on, and nothing is done anew unless `overwrite` says so."""
+"""Interrupted work: one policy for the main job, a study and an ensemble. Other settings are
+refused and named, the same ones go on, and nothing is done anew unless `overwrite` says so."""
 
 import importlib
 from functools import partial
@@ -20,8 +20,8 @@ job = importlib.import_module("racedyn.jobs.run")  # the name is the function's
 
 
 class Interrupted:
-    """Of a job of so many pieces: `done` lists those that are computed; Ctrl-C comes before the next one where there
-    are no pieces `left`."""
+    """Of a job of so many pieces: `done` lists those that are computed; Ctrl-C comes before the
+    next one where there are no pieces `left`."""
 
     def __init__(self):
         self.left, self.done = 1, []
@@ -52,7 +52,11 @@ def main_job(patch, out, pieces):
     for name in ("train", "simulate"):
         real = getattr(job, name)
         patch.setattr(
-            job, name, lambda *args, real=real, name=name, **options: pieces(name, partial(real, *args, **options))
+            job,
+            name,
+            lambda *args, real=real, name=name, **options: pieces(
+                name, partial(real, *args, **options)
+            ),
         )
     return run
 
@@ -68,11 +72,16 @@ def study(patch, out, pieces):
 
         settings = {"train": {"lr": lr}, "network": {"width": width}}
         return run_study(
-            Study("many", "", "", "", settings, settings, make), out=out, overwrite=overwrite, progress=False
+            Study("many", "", "", "", settings, settings, make),
+            out=out,
+            overwrite=overwrite,
+            progress=False,
         ).path
 
     def trajectory():
-        return Trajectory(ts=np.arange(3.0), observables={"x": np.arange(3.0)}, dims={"x": ("time",)})
+        return Trajectory(
+            ts=np.arange(3.0), observables={"x": np.arange(3.0)}, dims={"x": ("time",)}
+        )
 
     return run
 
@@ -82,7 +91,14 @@ def ensemble(patch, out, pieces):
 
     def run(overwrite=False, lr=0.08, width=4):
         return rd.ensemble(
-            build, 128, [1.0], path=out / "many.h5", block=64, overwrite=overwrite, rtol=lr, max_steps=width
+            build,
+            128,
+            [1.0],
+            path=out / "many.h5",
+            block=64,
+            overwrite=overwrite,
+            rtol=lr,
+            max_steps=width,
         )
 
     def build(member):
@@ -109,7 +125,9 @@ KINDS = [
 
 @pytest.fixture
 def interrupted(request, tmp_path, monkeypatch):
-    """(kind, function that runs it, its pieces, the partial file) of a job that was interrupted after half its work."""
+    """(kind, function that runs it, its pieces, the partial file) of a job that was interrupted
+    after half its work.
+    """
     kind, pieces = request.param, Interrupted()
     run = kind.make(monkeypatch, tmp_path, pieces)
     with pytest.raises(KeyboardInterrupt):
@@ -124,7 +142,9 @@ def interrupted(request, tmp_path, monkeypatch):
 def test_other_settings_are_refused_and_each_is_named(interrupted):
     kind, run, pieces, partial_file = interrupted
     before = partial_file.read_bytes()
-    with pytest.raises(store.StoreError, match=r"is what an unfinished job of other settings left: ") as refused:
+    with pytest.raises(
+        store.StoreError, match=r"is what an unfinished job of other settings left: "
+    ) as refused:
         run(lr=0.04, width=5)
     said = str(refused.value)
     assert f"`{kind.lr}` is 0.04 and was 0.08" in said and f"`{kind.width}` is 5 and was 4" in said
@@ -173,13 +193,20 @@ def test_a_damaged_file_of_a_study_is_replaced_by_overwrite_alone(tmp_path, monk
         ({"a": {"b": {"c": 1}}}, {"a": {"b": {"c": 2}}}, ["`a.b.c` is 1 and was 2"]),
         ({"a": None, "b": 1}, {"b": 1.0}, []),
         ({"a": float("nan"), "b": (1, 2)}, {"a": float("nan"), "b": [1, 2]}, []),
-        ({"a": "x"}, {"b": "y\x1b"}, ["`a` is x and was left out", r"`b` is left out and was y\x1b"]),
+        (
+            {"a": "x"},
+            {"b": "y\x1b"},
+            ["`a` is x and was left out", r"`b` is left out and was y\x1b"],
+        ),
         ({"a": {}}, {"a": {"b": 1}}, ["`a` is {} and was left out", "`a.b` is left out and was 1"]),
         ({"a": 1}, "no settings", ["`a` is 1 and was left out"]),
         (
             {"a": list(range(99))},
             {},
-            ["`a` is [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 1 ...  97, 98] and was left out"],
+            [
+                "`a` is [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 1 ...  97, 98] and was left "
+                "out"
+            ],
         ),
     ],
 )

@@ -1,4 +1,6 @@
-"""Files from strangers: nothing outside is read or written, nothing takes longer or more room than the file's size allows."""
+"""Files from strangers: nothing outside is read or written, nothing takes longer or more room than
+the file's size allows.
+"""
 
 import json
 import os
@@ -93,7 +95,9 @@ def never_written(file, _):
 
 
 def never_written_pieces(file, _):
-    file["trained/end"].create_dataset("huge", (2**27,), "f8", fillvalue=1.0, chunks=(2**20,), compression="gzip")
+    file["trained/end"].create_dataset(
+        "huge", (2**27,), "f8", fillvalue=1.0, chunks=(2**20,), compression="gzip"
+    )
 
 
 def one_text_many_times(file, _):
@@ -216,13 +220,17 @@ ATTACKS = {
     "odd bool": (odd_bool, "true or false"),
     "few modes": (few_modes, "modes don't meet"),
     "tree": (attribute("trained/end", "tree", 3), "'/trained/end:tree' is not a text"),
-    "provenance": (attribute("trained", "provenance", json.dumps({"kind": 3})), "provenance has no kind"),
+    "provenance": (
+        attribute("trained", "provenance", json.dumps({"kind": 3})),
+        "provenance has no kind",
+    ),
     "wall time": (
-        attribute("trained", "provenance", json.dumps({"kind": "", "wall_time": "now"})), "provenance has no wall_time",
+        attribute("trained", "provenance", json.dumps({"kind": "", "wall_time": "now"})),
+        "provenance has no wall_time",
     ),
     "complete": (attribute("/", "complete", "yes"), "complete' is not a number"),
     "escape": (attribute("trained/path", "same_as", "\x1b[2J"), r"can't be read: .*\\x1b\[2J"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("attack", "words"), ATTACKS.values(), ids=ATTACKS)
@@ -244,7 +252,9 @@ def test_what_is_never_written_may_be_small(saved):
 
 
 def test_constants_compress_a_thousandfold_and_are_read(tmp_path):
-    run = Trajectory(ts=np.zeros(3), observables={"x": np.zeros((3, 10**6))}, dims={"x": ("time", "unit")})
+    run = Trajectory(
+        ts=np.zeros(3), observables={"x": np.zeros((3, 10**6))}, dims={"x": ("time", "unit")}
+    )
     path = store.save(tmp_path / "run.h5", run=run)
     with h5py.File(path) as file:
         assert run.observables["x"].nbytes > 500 * file["run/x"].id.get_storage_size()
@@ -253,7 +263,12 @@ def test_constants_compress_a_thousandfold_and_are_read(tmp_path):
 
 def test_a_repeated_number_is_saved_like_any(tmp_path):
     repeated = np.broadcast_to(3.0, (3, 10**6))
-    run = Trajectory(ts=np.zeros(3), observables={"x": repeated}, dims={"x": ("time", "unit")}, status=np.array(0))
+    run = Trajectory(
+        ts=np.zeros(3),
+        observables={"x": repeated},
+        dims={"x": ("time", "unit")},
+        status=np.array(0),
+    )
     found = store.load(store.save(tmp_path / "run.h5", run=run)).run
     np.testing.assert_array_equal(found.observables["x"], repeated)
 
@@ -265,12 +280,19 @@ def test_control_characters_are_shown_and_not_sent(tmp_path):
     source = store.load(store.save(tmp_path / "a.h5", run=example())).run.provenance
     given = {name: getattr(source, name) for name in ("kind", "settings", "wall_time")}
     run = Trajectory(
-        ts=np.zeros(3), observables={NASTY: np.zeros((3, 2))}, dims={NASTY: ("time", NASTY + "2")}, status=np.array(0),
-        provenance=type(source)(system=NASTY, solver=NASTY, validity={NASTY: NASTY}, created=NASTY, **given),
-    )  # fmt: skip
+        ts=np.zeros(3),
+        observables={NASTY: np.zeros((3, 2))},
+        dims={NASTY: ("time", NASTY + "2")},
+        status=np.array(0),
+        provenance=type(source)(
+            system=NASTY, solver=NASTY, validity={NASTY: NASTY}, created=NASTY, **given
+        ),
+    )
     path = store.save(tmp_path / "run.h5", config={"seed": NASTY}, **{NASTY: run})
     file = store.load(path)
-    assert list(file) == [NASTY] and list(file[NASTY].observables) == [NASTY]  # what is there is not changed
+    assert list(file) == [NASTY] and list(file[NASTY].observables) == [
+        NASTY
+    ]  # what is there is not changed
     for text in (store.info(path), str(file[NASTY]), repr(file)):
         assert "\\x1b[31m" in text and all(line.isprintable() for line in text.split("\n"))
     assert "\nd" not in store.info(path)
@@ -289,7 +311,10 @@ def test_a_file_that_xarray_has_open_is_read(saved, engine):
 def test_a_file_that_is_open_for_writing_is_not_called_damaged(saved):
     with (
         h5py.File(saved, "r+") as file,
-        pytest.raises(store.StoreError, match=r"nobody is writing, but .* is open for writing elsewhere\. Close"),
+        pytest.raises(
+            store.StoreError,
+            match=r"nobody is writing, but .* is open for writing elsewhere\. Close",
+        ),
     ):
         file["trained"].attrs["note"] = "x" * 1000
         store.load(saved)

@@ -26,14 +26,24 @@ def few_epochs(monkeypatch):
 @pytest.mark.parametrize(
     ("study", "runs", "says"),
     [
-        pytest.param(tiny("shi2022.fig3", starts=3, depths=[2, 8]), 4, "K(0) < 0.01", marks=pytest.mark.slow),
-        (tiny("shi2022.fig4", epochs=20, columns=3, depth=3), 1, "off-diagonal norm"),
-        pytest.param(tiny("shi2022.fig6", depth=3), 4, "winners of modes 1-8", marks=pytest.mark.slow),
         pytest.param(
-            tiny("shi2022.fig7", seeds=[0], depths=[2, 3]), 4, "participation of learned modes", marks=pytest.mark.slow
+            tiny("shi2022.fig3", starts=3, depths=[2, 8]), 4, "K(0) < 0.01", marks=pytest.mark.slow
+        ),
+        (tiny("shi2022.fig4", epochs=20, columns=3, depth=3), 1, "off-diagonal norm"),
+        pytest.param(
+            tiny("shi2022.fig6", depth=3), 4, "winners of modes 1-8", marks=pytest.mark.slow
         ),
         pytest.param(
-            tiny("shi2022.fig8", seeds=[0], depths=[2, 3]), 4, "participation of learned modes", marks=pytest.mark.long
+            tiny("shi2022.fig7", seeds=[0], depths=[2, 3]),
+            4,
+            "participation of learned modes",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            tiny("shi2022.fig8", seeds=[0], depths=[2, 3]),
+            4,
+            "participation of learned modes",
+            marks=pytest.mark.long,
         ),
     ],
     ids=lambda value: getattr(value, "name", None),

@@ -1,4 +1,6 @@
-"""Figures of [Saxe22] and [Jarvis25] at a size of seconds: they run, and say what the paper claims beside the number."""
+"""Figures of [Saxe22] and [Jarvis25] at a size of seconds: they run, and say what the paper claims
+beside the number.
+"""
 
 import dataclasses
 import re
@@ -17,8 +19,19 @@ def tiny(name, **settings):
 ROUTING = {"domains": 3, "trained": 2, "width": 16, "steps": 60, "rows": 20, "seeds": [0]}
 
 
-SMALL = {"items": 4, "contexts": 2, "width": 40, "pathway_width": 20, "std": 1e-3, "context_std": 2e-3, "lr": 0.01,
-         "epochs": 200, "rows": 40, "weight_rows": 20, "seeds": [0]}  # fmt: skip
+SMALL = {
+    "items": 4,
+    "contexts": 2,
+    "width": 40,
+    "pathway_width": 20,
+    "std": 1e-3,
+    "context_std": 2e-3,
+    "lr": 0.01,
+    "epochs": 200,
+    "rows": 40,
+    "weight_rows": 20,
+    "seeds": [0],
+}
 
 
 @pytest.mark.parametrize(
@@ -36,9 +49,20 @@ SMALL = {"items": 4, "contexts": 2, "width": 40, "pathway_width": 20, "std": 1e-
             r"modes level against the quadrature: loss \d\.\de-(0[7-9]|1)",
             marks=pytest.mark.slow,
         ),
-        pytest.param(tiny("saxe2022.fig6", **ROUTING, scales=[0.3, 2.0]), 2, r"2\.00 .*->", marks=pytest.mark.slow),
         pytest.param(
-            tiny("saxe2022.fig5", **ROUTING | {"domains": 2, "trained": [1, 2]}, groups=[1, 2], time=20.0, end=40.0),
+            tiny("saxe2022.fig6", **ROUTING, scales=[0.3, 2.0]),
+            2,
+            r"2\.00 .*->",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            tiny(
+                "saxe2022.fig5",
+                **ROUTING | {"domains": 2, "trained": [1, 2]},
+                groups=[1, 2],
+                time=20.0,
+                end=40.0,
+            ),
             4,
             r"0\.50 .*; ",
             marks=pytest.mark.slow,
@@ -50,7 +74,9 @@ SMALL = {"items": 4, "contexts": 2, "width": 40, "pathway_width": 20, "std": 1e-
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            tiny("jarvis2025.fig4", **SMALL, structures=["tree", "ring", "tree"], hand_overs=[0, 60]),
+            tiny(
+                "jarvis2025.fig4", **SMALL, structures=["tree", "ring", "tree"], hand_overs=[0, 60]
+            ),
             11,
             r"by example, epoch 0: 0\.000 ",
             marks=pytest.mark.slow,

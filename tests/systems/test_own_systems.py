@@ -16,13 +16,19 @@ TS = np.linspace(0, 1, 5)
 
 
 def run(dims=None, **observables):
-    named = {name: ("time", *(f"{name}_{i}" for i in range(value.ndim - 1))) for name, value in observables.items()}
+    named = {
+        name: ("time", *(f"{name}_{i}" for i in range(value.ndim - 1)))
+        for name, value in observables.items()
+    }
     return Trajectory(ts=TS, observables=observables, dims=named | (dims or {}))
 
 
 BARE = run(y=np.ones((5, 3)))
 UNNAMED = run(strength=np.ones((5, 2, 3)))
-NAME_IT = r"In a system of your own, name it in `observe` and its axes in `dims`: {'strength': \('path', 'mode'\)}"
+NAME_IT = (
+    r"In a system of your own, name it in `observe` and its axes in `dims`: "
+    r"{'strength': \('path', 'mode'\)}"
+)
 
 
 @pytest.mark.parametrize(
@@ -44,17 +50,23 @@ NAME_IT = r"In a system of your own, name it in `observe` and its axes in `dims`
 )
 def test_strengths_are_named_in_observe_and_dims(look, given, but):
     if given is BARE and "compare" in look.__code__.co_names:
-        but = "its axes are"  # what is missing in one is no fault there; the other's axes are unnamed
+        but = (
+            "its axes are"  # what is missing in one is no fault there; the other's axes are unnamed
+        )
     with pytest.raises(ValueError, match=f"{but}.*{NAME_IT}"):
         look(given)
 
 
 def test_a_loss_is_named_in_observe_and_a_member_is_picked():
-    with pytest.raises(ValueError, match=r"'loss' with axes \('time',\), but it has y. .* name it in `observe`\.$"):
+    with pytest.raises(
+        ValueError, match=r"'loss' with axes \('time',\), but it has y. .* name it in `observe`\.$"
+    ):
         plot.loss(BARE)
     many = run({"strength": ("member", "time", "path", "mode")}, strength=np.ones((7, 5, 2, 3)))
     for look in (plot.race, rd.learning_times, lambda run: rd.compare(run, run)):
-        with pytest.raises(ValueError, match=r"Pick one member of an ensemble first: trajectory.member\(0\)"):
+        with pytest.raises(
+            ValueError, match=r"Pick one member of an ensemble first: trajectory.member\(0\)"
+        ):
             look(many)
 
 
@@ -132,7 +144,8 @@ DOORS = {
 def test_what_a_numpy_script_computes_with_is_named_with_the_remedy(kind, door):
     system = rd.from_function(NUMPY_SCRIPTS[kind], [1.0, 1.0])
     with pytest.raises(
-        TypeError, match=r"must be computed by JAX, .* jnp.sin for np.sin or math.sin, jnp.where for `if`"
+        TypeError,
+        match=r"must be computed by JAX, .* jnp.sin for np.sin or math.sin, jnp.where for `if`",
     ):
         DOORS[door](system)
 
@@ -143,14 +156,24 @@ def test_so_are_observables_and_crossings():
     with pytest.raises(TypeError, match=r"observe\(\) that returns a dict name -> array"):
         rd.simulate(Observing(lambda y: y), TS)
     with pytest.raises(TypeError, match=r"Argument `crossings\['one'\]` must be computed by JAX"):
-        rd.simulate(rd.systems.Pathways([1.0], (2,), 0.1, 0.1), TS, crossings={"one": lambda system, t, y: np.sin(t)})
+        rd.simulate(
+            rd.systems.Pathways([1.0], (2,), 0.1, 0.1),
+            TS,
+            crossings={"one": lambda system, t, y: np.sin(t)},
+        )
 
 
 @pytest.mark.parametrize(
     "function, message",
     [
-        (lambda t, y: -y, r"`function` must be a function \(t, y, args\) -> dy/dt, but it can't be called with"),
-        (lambda y, t, args: -y, r"its shape is \(\). Its arguments are \(t, y, args\), in this order"),
+        (
+            lambda t, y: -y,
+            r"`function` must be a function \(t, y, args\) -> dy/dt, but it can't be called with",
+        ),
+        (
+            lambda y, t, args: -y,
+            r"its shape is \(\). Its arguments are \(t, y, args\), in this order",
+        ),
         (lambda t, y, args: [y[0], y[1]], r"its shape is \[\(\), \(\)\].* it returns jnp.stack"),
     ],
     ids=["two arguments", "in SciPy's order", "a list"],

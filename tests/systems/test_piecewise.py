@@ -12,7 +12,9 @@ START = np.array([0.3, 0.3, 0.01, 0.02])  # q, p of two pathways
 
 
 def race(S, start=START):
-    return rd.systems.Pathways([S], (3, 3), jnp.asarray(start[:2])[:, None], jnp.asarray(start[2:])[:, None])
+    return rd.systems.Pathways(
+        [S], (3, 3), jnp.asarray(start[:2])[:, None], jnp.asarray(start[2:])[:, None]
+    )
 
 
 def by_scipy(values, switches, ts):
@@ -27,7 +29,9 @@ def by_scipy(values, switches, ts):
     for S, start, stop in zip(values, edges[:-1], edges[1:], strict=True):
         own = [t for t in ts if start < t <= stop or t == start == 0]
         asked = own if own and own[-1] == stop else [*own, stop]
-        solved = solve_ivp(field, (start, stop), y, "LSODA", asked, args=(S,), rtol=1e-12, atol=1e-15)
+        solved = solve_ivp(
+            field, (start, stop), y, "LSODA", asked, args=(S,), rtol=1e-12, atol=1e-15
+        )
         rows.append(solved.y[:, : len(own)])
         y = solved.y[:, -1]
     states = np.concatenate(rows, axis=1)
@@ -37,15 +41,23 @@ def by_scipy(values, switches, ts):
 @pytest.mark.slow
 def test_learning_unlearning_and_learning_again():
     ts = np.linspace(0, 30, 121)
-    system = rd.systems.Piecewise([race(2.0), race(-2.0), race(2.0)], [5.0, 20.0], names=["A", "reversed", "A again"])
+    system = rd.systems.Piecewise(
+        [race(2.0), race(-2.0), race(2.0)], [5.0, 20.0], names=["A", "reversed", "A again"]
+    )
     run = rd.simulate(system, ts)
     expected = by_scipy([2, -2, 2], [5.0, 20.0], ts)
     np.testing.assert_allclose(run.observables["strength"][:, :, 0], expected, atol=1e-7)
     at = np.flatnonzero(ts == 5.0)[0]
-    residual = np.where(np.arange(at - 1, at + 2) <= at, 2, -2) - expected[at - 1 : at + 2].sum(axis=1)
+    residual = np.where(np.arange(at - 1, at + 2) <= at, 2, -2) - expected[at - 1 : at + 2].sum(
+        axis=1
+    )
     loss = run.observables["loss"][at - 1 : at + 2]
     np.testing.assert_allclose(
-        loss, residual**2 / 2, rtol=1e-6, atol=1e-8, err_msg="a row at a switch is the last before it"
+        loss,
+        residual**2 / 2,
+        rtol=1e-6,
+        atol=1e-8,
+        err_msg="a row at a switch is the last before it",
     )
     assert [(s["time"], s["task"]) for s in run.provenance.settings["switches"]] == [
         (5.0, "reversed"),
@@ -62,7 +74,9 @@ def test_times_before_between_and_after_all_switches():
         rd.simulate(system, ts).observables["strength"][:, :, 0], by_scipy([2], [], ts), atol=1e-7
     )
     later = rd.simulate(system, np.array([7.0, 9.0]), t0=6.0)
-    np.testing.assert_allclose(later.observables["strength"][:, :, 0], by_scipy([-2], [], [1.0, 3.0]), atol=1e-7)
+    np.testing.assert_allclose(
+        later.observables["strength"][:, :, 0], by_scipy([-2], [], [1.0, 3.0]), atol=1e-7
+    )
 
 
 @pytest.mark.slow
@@ -70,7 +84,9 @@ def test_members_and_derivatives():
     ts = np.linspace(0, 8, 5)
 
     def build(shift):
-        first = race(2.0).at((jnp.asarray(START[:2])[:, None], (jnp.asarray(START[2:]) + shift)[:, None]))
+        first = race(2.0).at(
+            (jnp.asarray(START[:2])[:, None], (jnp.asarray(START[2:]) + shift)[:, None])
+        )
         return rd.systems.Piecewise([first, race(-2.0)], [5.0])
 
     @jax.jit
@@ -112,7 +128,9 @@ def test_descent_on_one_task_after_the_other_tends_to_the_flow():
         for Y in targets:
             for _ in range(round(40 / lr)):
                 error = (Y - sum(W[b] @ W[a] for a, b in paths) @ X) / X.shape[1]
-                step = {a: W[b].T @ error @ X.T for a, b in paths} | {b: error @ X.T @ W[a].T for a, b in paths}
+                step = {a: W[b].T @ error @ X.T for a, b in paths} | {
+                    b: error @ X.T @ W[a].T for a, b in paths
+                }
                 W = {edge: W[edge] + lr * step[edge] for edge in W}
         K = np.stack([np.diagonal(modes.U.T @ W[b] @ W[a] @ modes.V) for a, b in paths])
         errors.append(np.abs(K - run.observables["strength"][-1]).max())
@@ -136,7 +154,9 @@ def test_one_task_in_the_modes_of_another():
     with pytest.raises(ValueError, match="`modes` must be left out at this level"):
         rd.reduce(network, second, weights, level="matrix", modes=first)
     with pytest.raises(ValueError, match="must be read in the same modes"):
-        rd.systems.Piecewise([rd.reduce(network, first, weights), rd.reduce(network, second, weights)], [1.0])
+        rd.systems.Piecewise(
+            [rd.reduce(network, first, weights), rd.reduce(network, second, weights)], [1.0]
+        )
 
 
 @pytest.mark.parametrize(
@@ -147,7 +167,11 @@ def test_one_task_in_the_modes_of_another():
         ([race(1.0), race(2.0), race(1.0)], [2.0, 1.0], "be finite and rise"),
         ([race(1.0), race(2.0)], [np.nan], "be finite and rise"),
         ([race(1.0), 3], [1.0], "be systems"),
-        ([race(1.0), rd.systems.Pathways([1.0, 2.0], (3, 3), 1.0, 0.1)], [1.0], "states of one kind"),
+        (
+            [race(1.0), rd.systems.Pathways([1.0, 2.0], (3, 3), 1.0, 0.1)],
+            [1.0],
+            "states of one kind",
+        ),
     ],
 )
 def test_refusals(systems, switches, message):

@@ -1,4 +1,6 @@
-"""Tasks with a structure, random ones, and tables: their modes against an SVD and against closed forms."""
+"""Tasks with a structure, random ones, and tables: their modes against an SVD and against closed
+forms.
+"""
 
 import csv
 from pathlib import Path
@@ -70,7 +72,9 @@ def test_names_are_complete_and_different(make):
 def test_values_of_an_order(items):
     half = np.arange(1, items + 1) - 0.5
     task = tasks.order(items)
-    np.testing.assert_allclose(task.modes.S, 1 / (2 * items * np.sin(np.pi * half / (2 * items + 1))), rtol=1e-12)
+    np.testing.assert_allclose(
+        task.modes.S, 1 / (2 * items * np.sin(np.pi * half / (2 * items + 1))), rtol=1e-12
+    )
     assert task.modes.degenerate == ()
     np.testing.assert_array_equal(task.Y[:, 1], np.arange(items) <= 1)
     assert task.feature_names[1] == "from 2 on"
@@ -81,7 +85,9 @@ def test_values_of_a_ring(items):
     modes = tasks.ring(items).modes
     closed = {"all": np.sqrt(((items - 1) * (2 * items - 1) + 6) / (6 * items))}
     for k in range(1, items // 2 + 1):
-        closed |= dict.fromkeys((f"cos {k}", f"sin {k}"), 1 / (np.sqrt(2 * items) * np.sin(np.pi * k / items)))
+        closed |= dict.fromkeys(
+            (f"cos {k}", f"sin {k}"), 1 / (np.sqrt(2 * items) * np.sin(np.pi * k / items))
+        )
     if items % 2 == 0:
         del closed[f"sin {items // 2}"]
     assert set(modes.names) == set(closed)
@@ -93,7 +99,16 @@ def test_a_ring_turned_by_one_item_is_the_same_ring():
     assert task.Y.shape == (57, 8)
     rows = {tuple(row) for row in task.Y}
     assert rows == {tuple(np.roll(row, 1)) for row in task.Y} and len(rows) == 57
-    assert task.modes.names == ("all", "cos 1", "sin 1", "cos 2", "sin 2", "cos 3", "sin 3", "cos 4")
+    assert task.modes.names == (
+        "all",
+        "cos 1",
+        "sin 1",
+        "cos 2",
+        "sin 2",
+        "cos 3",
+        "sin 3",
+        "cos 4",
+    )
     assert task.modes.degenerate == ((1, 2), (3, 4), (5, 6))
     assert "modes 6-7 (degenerate)" in str(task.modes)
     arc = task.feature_names.index("on 8-2")
@@ -103,10 +118,15 @@ def test_a_ring_turned_by_one_item_is_the_same_ring():
 @pytest.mark.parametrize(("rows", "columns"), [(1, 6), (2, 3), (4, 4)])
 def test_values_of_a_grid(rows, columns):
     task = tasks.grid(rows, columns)
-    values = np.outer(np.sqrt(rows + 1) / (2 * rows * sine(rows)), np.sqrt(columns + 1) / (2 * columns * sine(columns)))
+    values = np.outer(
+        np.sqrt(rows + 1) / (2 * rows * sine(rows)),
+        np.sqrt(columns + 1) / (2 * columns * sine(columns)),
+    )
     closed = {f"{k + 1} x {l + 1}": values[k, l] for k in range(rows) for l in range(columns)}
     assert set(task.modes.names) == set(closed)
-    np.testing.assert_allclose(task.modes.S, [closed[name] for name in task.modes.names], rtol=1e-12)
+    np.testing.assert_allclose(
+        task.modes.S, [closed[name] for name in task.modes.names], rtol=1e-12
+    )
     assert task.Y.shape == (rows * (rows + 1) * columns * (columns + 1) // 4, rows * columns)
 
 
@@ -140,7 +160,9 @@ def test_values_of_a_tree_with_classes_across_it():
     closed |= dict.fromkeys(("1-2 | 3-4", "5-6 | 7-8"), np.sqrt(classes * 3))
     closed |= dict.fromkeys(("1 | 2", "3 | 4", "5 | 6", "7 | 8"), np.sqrt(classes))
     assert set(task.modes.names) == set(closed)
-    np.testing.assert_allclose(task.modes.S, [closed[name] / 24 for name in task.modes.names], rtol=1e-12)
+    np.testing.assert_allclose(
+        task.modes.S, [closed[name] / 24 for name in task.modes.names], rtol=1e-12
+    )
     assert task.modes.degenerate == ((1, 2), (4, 5), (6, 7, 8, 9))
 
 
@@ -148,13 +170,22 @@ def test_classes_cut_across_the_tree():
     task = tasks.cross_cutting(4, 2)
     assert task.modes.names[:3] == ("all", "1-2 | 3-4", "class 1 | 2")
     assert task.item_names[:3] == ("item 1,1", "item 1,2", "item 2,1")
-    np.testing.assert_array_equal(task.Y[task.feature_names.index("of class 2")], [0, 1, 0, 1, 0, 1, 0, 1])
-    np.testing.assert_array_equal(task.Y[task.feature_names.index("of 3-4")], [0, 0, 0, 0, 1, 1, 1, 1])
+    np.testing.assert_array_equal(
+        task.Y[task.feature_names.index("of class 2")], [0, 1, 0, 1, 0, 1, 0, 1]
+    )
+    np.testing.assert_array_equal(
+        task.Y[task.feature_names.index("of 3-4")], [0, 0, 0, 0, 1, 1, 1, 1]
+    )
     alone = tasks.cross_cutting(8, 1, properties=1).modes
     np.testing.assert_allclose(alone.V, tasks.hierarchy(8).modes.V, atol=1e-14)
 
 
-@given(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=5), st.integers(0, 3), st.integers(0, 3), st.integers(0, 99))
+@given(
+    st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=5),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.integers(0, 99),
+)
 def test_random_tasks_have_the_values_that_were_asked_for(values, more_items, more_features, key):
     task = tasks.random(values, len(values) + more_items, len(values) + more_features, key=key)
     np.testing.assert_allclose(task.modes.S, sorted(values, reverse=True), rtol=1e-9)
@@ -178,7 +209,9 @@ def test_random_modes_have_no_direction_of_their_own():
     np.testing.assert_allclose(first.T @ first / 400, np.eye(3) / 3, atol=0.06)
 
 
-@pytest.mark.parametrize("make", [EXAMPLES["square"], EXAMPLES["cross-cutting"]], ids=["square", "cross-cutting"])
+@pytest.mark.parametrize(
+    "make", [EXAMPLES["square"], EXAMPLES["cross-cutting"]], ids=["square", "cross-cutting"]
+)
 def test_a_strength_is_learned_when_it_is_p_s(make):
     """As the module says: descent on one-hot items takes every mode to P S."""
     task = make()
@@ -222,8 +255,13 @@ def test_columns_that_are_inputs(table):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_whatever_a_spreadsheet_writes(delimiter, encoding, ending, table):
-    rows = list(csv.reader(TABLE.replace("wren", '"wrén, tiny; | or"').replace("2,", " 2 ,").splitlines()))
-    quoted = [delimiter.join(f' "{cell}"' if set(cell) & set(";|,") else cell for cell in row) for row in rows]
+    rows = list(
+        csv.reader(TABLE.replace("wren", '"wrén, tiny; | or"').replace("2,", " 2 ,").splitlines())
+    )
+    quoted = [
+        delimiter.join(f' "{cell}"' if set(cell) & set(";|,") else cell for cell in row)
+        for row in rows
+    ]
     task = tasks.from_csv(table(ending.join(["", *quoted, delimiter * 3, ""]), encoding))
     assert task.item_names == ("wrén, tiny; | or", "rat", "bee")
     np.testing.assert_array_equal(task.Y, [[1, 0, 1], [2, 4, 6], [0.5, 0.3, -1]])
@@ -240,7 +278,11 @@ def test_the_animals():
     has = dict(zip(task.feature_names, task.Y, strict=True))
     item = task.item_names.index
     assert has["flies"][item("eagle")] and not has["flies"][item("penguin")]
-    assert has["metamorphosis"].sum() == 2 and has["gives milk"].sum() == 4 and has["is an animal"].all()
+    assert (
+        has["metamorphosis"].sum() == 2
+        and has["gives milk"].sum() == 4
+        and has["is an animal"].all()
+    )
 
 
 @pytest.mark.parametrize(
@@ -249,13 +291,28 @@ def test_the_animals():
         ("", r"in .*mine\.csv it has 0 items and 0 properties. The first row names"),
         ("item,a,b\n", r"it has 0 items and 2 properties"),
         ("item\nx\n", r"it has 1 items and 0 properties.*Is the delimiter right\?"),
-        (TABLE + "\nant,no,6\n", r"line 6 has 3 cells and the header 4\. A cell that holds the delimiter"),
+        (
+            TABLE + "\nant,no,6\n",
+            r"line 6 has 3 cells and the header 4\. A cell that holds the delimiter",
+        ),
         (TABLE + "ant,no,6,7,8\n", r"line 5 has 5 cells and the header 4"),
-        (TABLE + "ant,no,six,1\n", r"line 5, row 'ant', column 'legs' is 'six', which is no number"),
+        (
+            TABLE + "ant,no,six,1\n",
+            r"line 5, row 'ant', column 'legs' is 'six', which is no number",
+        ),
         (TABLE + "ant,no,,1\n", r"line 5, row 'ant', column 'legs' is empty.*fill what is missing"),
-        (TABLE + "ant,no,nan,1\n", r"line 5, row 'ant', column 'legs' is 'nan', which is no number"),
-        (TABLE + "ant,no,-inf,1\n", r"line 5, row 'ant', column 'legs' is '-inf', which is no number"),
-        ("item;a;b\nx;0,5;1\n", r"line 2, row 'x', column 'a' is '0,5', which is no number.*decimal point"),
+        (
+            TABLE + "ant,no,nan,1\n",
+            r"line 5, row 'ant', column 'legs' is 'nan', which is no number",
+        ),
+        (
+            TABLE + "ant,no,-inf,1\n",
+            r"line 5, row 'ant', column 'legs' is '-inf', which is no number",
+        ),
+        (
+            "item;a;b\nx;0,5;1\n",
+            r"line 2, row 'x', column 'a' is '0,5', which is no number.*decimal point",
+        ),
         (TABLE + "rat,no,6,1\n", r"item 'rat' is there twice, in line 3 and line 5"),
         (TABLE + ",no,6,1\n", r"the item in line 5 has no name"),
         ("item,a,a\nx,1,2\n", r"property 'a' is there twice, in column 2 and column 3"),
@@ -264,7 +321,9 @@ def test_the_animals():
     ],
 )
 def test_what_is_no_table(text, message, table):
-    with pytest.raises(ValueError, match=r"(?s)`path` must be a table of items and properties, but .*" + message):
+    with pytest.raises(
+        ValueError, match=r"(?s)`path` must be a table of items and properties, but .*" + message
+    ):
         tasks.from_csv(table(text))
 
 
@@ -279,30 +338,51 @@ def test_a_table_that_cannot_be_read(table, tmp_path):
     ("make", "message"),
     [
         (lambda: tasks.order(0), r"`items` must be a whole number of at least 1, but it is 0"),
-        (lambda: tasks.ring(2.0), r"`items` must be a whole number of at least 1, but it is 2\.0 \(float\)"),
+        (
+            lambda: tasks.ring(2.0),
+            r"`items` must be a whole number of at least 1, but it is 2\.0 \(float\)",
+        ),
         (lambda: tasks.grid(0, 2), r"`rows` must be a whole number"),
         (lambda: tasks.grid(2, True), r"`columns` must be a whole number"),
         (lambda: tasks.clusters([]), r"`sizes` must have an entry per cluster, but it is empty"),
         (lambda: tasks.clusters([2, 0]), r"`sizes\[1\]` must be a whole number of at least 1"),
         (lambda: tasks.clusters([2], properties=0), r"`properties` must be a whole number"),
-        (lambda: tasks.cross_cutting(6), r"`branches` must be a power of two, but it is 6. Try 4 or 8"),
+        (
+            lambda: tasks.cross_cutting(6),
+            r"`branches` must be a power of two, but it is 6. Try 4 or 8",
+        ),
         (lambda: tasks.cross_cutting(4, 0), r"`classes` must be a whole number"),
         (lambda: tasks.cross_cutting(4, 2, 0), r"`properties` must be a whole number"),
-        (lambda: tasks.random([], 2, 2, key=0), r"`singular_values` must have 1 to 2 entries.*but it has 0"),
+        (
+            lambda: tasks.random([], 2, 2, key=0),
+            r"`singular_values` must have 1 to 2 entries.*but it has 0",
+        ),
         (
             lambda: tasks.random([1, 2, 3], 5, 2, key=0),
             r"1 to 2 entries, as 5 items and 2 features allow, but it has 3",
         ),
-        (lambda: tasks.random([1, 0], 5, 2, key=0), r"`singular_values\[1\]` must be a positive number, but it is 0"),
+        (
+            lambda: tasks.random([1, 0], 5, 2, key=0),
+            r"`singular_values\[1\]` must be a positive number, but it is 0",
+        ),
         (lambda: tasks.random([1], 5, 0, key=0), r"`features` must be a whole number"),
-        (lambda: tasks.from_csv(DATA / "animals.csv", inputs=["finns"]), r"`inputs` must be one of .*mean 'fins'\?"),
+        (
+            lambda: tasks.from_csv(DATA / "animals.csv", inputs=["finns"]),
+            r"`inputs` must be one of .*mean 'fins'\?",
+        ),
         (
             lambda: tasks.from_csv(DATA / "animals.csv", inputs="fins"),
             r"`inputs` must be a list of columns.*\['fins'\]",
         ),
-        (lambda: tasks.from_csv(DATA / "animals.csv", inputs=[]), r"name some of the 24 columns, each once"),
+        (
+            lambda: tasks.from_csv(DATA / "animals.csv", inputs=[]),
+            r"name some of the 24 columns, each once",
+        ),
         (lambda: tasks.from_csv(DATA / "animals.csv", inputs=["fur", "fur"]), r"each once"),
-        (lambda: tasks.from_csv(DATA / "animals.csv", delimiter=""), r"`delimiter` must be one character"),
+        (
+            lambda: tasks.from_csv(DATA / "animals.csv", delimiter=""),
+            r"`delimiter` must be one character",
+        ),
         (
             lambda: tasks.from_csv(DATA / "animals.csv", delimiter='"'),
             r"`delimiter` must be one character and no quote",

@@ -27,7 +27,8 @@ def read(tmp_path):
         '"sep=,"\r\n' + PLAIN,
         '"flies" "legs"\n"wren" 1 2\n"rat" 0 4\n"bee" 1 6\n',  # R's write.table
         "flies\tlegs\nwren\t1\t2\nrat\t0\t4\nbee\t1\t6\n",
-        "item   flies  legs\nwren       1     2\nrat        0     4\n  bee        1     6  \n",  # a data frame, printed
+        # a data frame, printed
+        "item   flies  legs\nwren       1     2\nrat        0     4\n  bee        1     6  \n",
         "# made by hand, 2020\n#\n\n" + PLAIN,
         "item,flies,legs,\nwren,1,2,\nrat,0,4,\nbee,1,6,\n",
         "item,flies,legs,\nwren,1,2\nrat,0,4\nbee,1,6\n",
@@ -54,10 +55,13 @@ def test_names_may_hold_anything(read):
     assert csv.field_size_limit() == before
 
 
-@pytest.mark.parametrize("first", ["wren,1,0\n", "wren,yes,no\n", "# a comment\nwren,1,0\n", "1,0\n"])
+@pytest.mark.parametrize(
+    "first", ["wren,1,0\n", "wren,yes,no\n", "# a comment\nwren,1,0\n", "1,0\n"]
+)
 def test_a_first_row_of_numbers_is_asked_about(first, read):
     with pytest.raises(
-        ValueError, match=r"all names of properties are numbers .*If the first row is an item, pass header=F"
+        ValueError,
+        match=r"all names of properties are numbers .*If the first row is an item, pass header=F",
     ):
         read(first + "rat,0,1\n" * (first != "1,0\n") + "0,1\n" * (first == "1,0\n"))
 
@@ -75,7 +79,10 @@ def test_with_or_without_a_header(read):
     ("text", "message"),
     [
         ("item;a,b\nx;1,2\n", r"',' and ';' both part all rows alike. Pass the one as delimiter="),
-        ("item;a;b\nx;0,5;1,5\n", r"line 2, row 'x', column 'a' is '0,5', which is no number.*decimal point"),
+        (
+            "item;a;b\nx;0,5;1,5\n",
+            r"line 2, row 'x', column 'a' is '0,5', which is no number.*decimal point",
+        ),
         ("item,a,b\nx,1,2,\n", r"all rows but the header end with a delimiter"),
         ("item,a\nx,1_000\n", r"row 'x', column 'a' is '1_000', which is no number"),
         ("item,a\nx,1e400\n", r"row 'x', column 'a' is '1e400', which is no number"),
@@ -86,7 +93,9 @@ def test_with_or_without_a_header(read):
     ],
 )
 def test_what_is_refused(text, message, read):
-    with pytest.raises(ValueError, match=r"(?s)`path` must be a table of items and properties, but .*" + message):
+    with pytest.raises(
+        ValueError, match=r"(?s)`path` must be a table of items and properties, but .*" + message
+    ):
         read(text)
 
 

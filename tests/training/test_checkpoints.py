@@ -1,4 +1,6 @@
-"""Checkpoints in, trajectory out: against training, and against loops of NumPy with biases and nonlinear layers."""
+"""Checkpoints in, trajectory out: against training, and against loops of NumPy with biases and
+nonlinear layers.
+"""
 
 import dataclasses
 import functools
@@ -35,7 +37,9 @@ def ends(network):
 
 
 def both_maps(network, task):
-    """Of weights: response to unit inputs, and strength on the examples, (path, mode_out, mode_in) each."""
+    """Of weights: response to unit inputs, and strength on the examples, (path, mode_out, mode_in)
+    each.
+    """
     modes, paths = {ends(network): task.modes}, network.paths()
 
     @jax.jit
@@ -46,7 +50,13 @@ def both_maps(network, task):
     return lambda weights: maps(weights, jnp.asarray(task.X))
 
 
-OBSERVED = [*BY_DEFAULT, "strength_matrix", "data_strength", "activity:h1_1", rd.Probe("again", TASK)]
+OBSERVED = [
+    *BY_DEFAULT,
+    "strength_matrix",
+    "data_strength",
+    "activity:h1_1",
+    rd.Probe("again", TASK),
+]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +74,10 @@ def trained():
 
 
 def saved(run, times):
-    return {t: {edge: w[i] for edge, w in run.ys.items()} for i, t in enumerate(np.asarray(times).tolist())}
+    return {
+        t: {edge: w[i] for edge, w in run.ys.items()}
+        for i, t in enumerate(np.asarray(times).tolist())
+    }
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +91,26 @@ def observed(trained):
 def test_the_rows_are_those_of_training(trained, observed):
     """The saved weights of a run of `train`, given in any order, give its own rows back."""
     np.testing.assert_array_equal(observed.ts, trained.ts)
-    assert set(observed.observables) == set(trained.observables) and "data_strength" in observed.observables
+    assert (
+        set(observed.observables) == set(trained.observables)
+        and "data_strength" in observed.observables
+    )
     for name, values in trained.observables.items():
-        np.testing.assert_allclose(observed.observables[name], values, rtol=0, atol=1e-14, err_msg=name)
+        np.testing.assert_allclose(
+            observed.observables[name], values, rtol=0, atol=1e-14, err_msg=name
+        )
         assert observed.dims[name] == trained.dims[name]
     for edge, matrices in trained.ys.items():
         np.testing.assert_array_equal(observed.ys[edge], matrices)
         np.testing.assert_array_equal(observed.end["weights"][edge], matrices[-1])
-    assert observed.labels == trained.labels and observed.provenance.modes == trained.provenance.modes
-    assert observed.status == Status.DONE and observed.step is None and observed.provenance.kind == "observe"
+    assert (
+        observed.labels == trained.labels and observed.provenance.modes == trained.provenance.modes
+    )
+    assert (
+        observed.status == Status.DONE
+        and observed.step is None
+        and observed.provenance.kind == "observe"
+    )
 
 
 def test_it_compares_plots_and_saves_like_training(trained, observed, tmp_path):
@@ -96,7 +120,8 @@ def test_it_compares_plots_and_saves_like_training(trained, observed, tmp_path):
     assert str(rd.compare(theory, observed)) == str(rd.compare(theory, trained))
     np.testing.assert_array_equal(rd.learning_times(observed), rd.learning_times(trained))
     lines = [
-        [line.get_ydata() for ax in rd.plot.race(theory, run) for line in ax.get_lines()] for run in (observed, trained)
+        [line.get_ydata() for ax in rd.plot.race(theory, run) for line in ax.get_lines()]
+        for run in (observed, trained)
     ]
     for ours, theirs in zip(*lines, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-14)
@@ -117,13 +142,19 @@ def test_steps_become_flow_time_by_the_step_size(trained):
     plain = observe(NET, TASK, few, time_unit="steps")
     assert plain.provenance.settings["time_unit"] == "steps"
     np.testing.assert_array_equal(plain.ts, [0, 100, 400])
-    for loss, lr in (("mean", 0.05), ("half_sum", 0.05 / TASK.num_examples), ("mse", 0.05 * TASK.Y.shape[0] / 2)):
+    for loss, lr in (
+        ("mean", 0.05),
+        ("half_sum", 0.05 / TASK.num_examples),
+        ("mse", 0.05 * TASK.Y.shape[0] / 2),
+    ):
         run = observe(NET, TASK, few, lr=lr, loss=loss)
         np.testing.assert_allclose(run.ts, [0, 5, 20])
         np.testing.assert_array_equal(run.step, [0, 100, 400])
         assert run.provenance.settings["time_unit"] == "tau"
     at = [int(np.flatnonzero(trained.step == step)[0]) for step in (0, 100, 400)]
-    np.testing.assert_allclose(run.observables["strength"], trained.observables["strength"][at], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(
+        run.observables["strength"], trained.observables["strength"][at], rtol=0, atol=1e-14
+    )
 
 
 class Loading(Mapping):
@@ -161,20 +192,27 @@ def test_checkpoints_are_opened_when_their_turn_comes(trained, observed, tmp_pat
 def test_one_checkpoint_and_nested_lists(trained):
     run = observe(NET, TASK, {3: [[START[edge] for edge in path] for path in NET.paths()]})
     assert run.ts.shape == (1,) and run.observables["strength"].shape == (1, 2, 4)
-    np.testing.assert_allclose(run.observables["strength"][0], trained.observables["strength"][0], atol=1e-14)
+    np.testing.assert_allclose(
+        run.observables["strength"][0], trained.observables["strength"][0], atol=1e-14
+    )
 
 
 # Biases and nonlinear layers
 
 
 def numpy_training(X, Y, widths, activation, lr, steps, every, seed=0):
-    """Descent on the mean over examples and outputs of (y - yhat)^2, with biases; step -> a state dict as PyTorch has it.
+    """Descent on the mean over examples and outputs of (y - yhat)^2, with biases; step -> a state
+    dict as PyTorch has it.
 
     Layers are numbered as in torch.nn.Sequential(Linear, activation, Linear, ...).
     """
     rng = np.random.default_rng(seed)
     f = ACTIVATIONS[activation]
-    slope = {"linear": np.ones_like, "relu": lambda z: (z > 0) * 1.0, "tanh": lambda z: 1 - np.tanh(z) ** 2}[activation]
+    slope = {
+        "linear": np.ones_like,
+        "relu": lambda z: (z > 0) * 1.0,
+        "tanh": lambda z: 1 - np.tanh(z) ** 2,
+    }[activation]
     W = [rng.normal(scale=0.5, size=shape) for shape in zip(widths[1:], widths[:-1], strict=True)]
     b = [rng.normal(scale=0.3, size=n) for n in widths[1:]]
     checkpoints = {}
@@ -182,7 +220,10 @@ def numpy_training(X, Y, widths, activation, lr, steps, every, seed=0):
         if step % every == 0:
             checkpoints[step] = {}
             for l, (matrix, bias) in enumerate(zip(W, b, strict=True)):
-                checkpoints[step] |= {f"{2 * l}.weight": matrix.copy(), f"{2 * l}.bias": bias.copy()}
+                checkpoints[step] |= {
+                    f"{2 * l}.weight": matrix.copy(),
+                    f"{2 * l}.bias": bias.copy(),
+                }
         h, z = [X], []
         for l, (matrix, bias) in enumerate(zip(W, b, strict=True)):
             z.append(matrix @ h[-1] + bias[:, None])
@@ -205,12 +246,20 @@ def numpy_output(state, X, activation):
 
 @pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
 def test_biased_networks_are_read_as_numpy_computes_them(activation):
-    """Loss, response to unit inputs and strength on the examples, of a network with biases trained elsewhere."""
+    """Loss, response to unit inputs and strength on the examples, of a network with biases trained
+    elsewhere.
+    """
     task = correlated_task()
     network = rd.networks.chain(task, depth=3, width=7, activation=activation)
     states = numpy_training(task.X, task.Y, [5, 7, 7, 3], activation, lr=0.02, steps=600, every=200)
     run = observe(
-        network, task, states, lr=0.02, loss="mse", biases=True, observe=["strength", "data_strength", "weights"]
+        network,
+        task,
+        states,
+        lr=0.02,
+        loss="mse",
+        biases=True,
+        observe=["strength", "data_strength", "weights"],
     )
     U, V, d, P = task.modes.U, task.modes.V, task.modes.variances, task.num_examples
     for row, state in enumerate(states.values()):
@@ -220,48 +269,83 @@ def test_biased_networks_are_read_as_numpy_computes_them(activation):
         unit = U.T @ (out(np.eye(5)) - silence) @ V
         on_data = U.T @ ((out(task.X) - silence) @ task.X.T / P) @ V / d
         np.testing.assert_allclose(run.observables["loss"][row], loss, rtol=1e-12)
-        np.testing.assert_allclose(run.observables["strength"][row, 0], np.diagonal(unit), atol=1e-12)
-        np.testing.assert_allclose(run.observables["data_strength"][row, 0], np.diagonal(on_data), atol=1e-12)
+        np.testing.assert_allclose(
+            run.observables["strength"][row, 0], np.diagonal(unit), atol=1e-12
+        )
+        np.testing.assert_allclose(
+            run.observables["data_strength"][row, 0], np.diagonal(on_data), atol=1e-12
+        )
     assert run.observables["loss"][-1] < 0.5 * run.observables["loss"][0], "it learned"
     np.testing.assert_allclose(run.ts, 2 / 3 * 0.02 * np.array([0, 200, 400, 600]))
     assert run.provenance.modes == task.modes and run.labels["path"] == ("pathway 1",)
-    np.testing.assert_array_equal(run.ys["w2_bias"][:, :, 0], [state["2.bias"] for state in states.values()])
+    np.testing.assert_array_equal(
+        run.ys["w2_bias"][:, :, 0], [state["2.bias"] for state in states.values()]
+    )
     if activation == "linear":
-        matrices = {step: [state[f"{2 * l}.weight"] for l in range(3)] for step, state in states.items()}
+        matrices = {
+            step: [state[f"{2 * l}.weight"] for l in range(3)] for step, state in states.items()
+        }
         alone = observe(network, task, matrices)
-        np.testing.assert_allclose(run.observables["strength"], alone.observables["strength"], atol=1e-13)
+        np.testing.assert_allclose(
+            run.observables["strength"], alone.observables["strength"], atol=1e-13
+        )
 
 
 def test_training_with_biases_is_what_was_trained_elsewhere():
-    """`with_biases` learns as a plain loop with biases does, and its rows are those of its checkpoints."""
+    """`with_biases` learns as a plain loop with biases does, and its rows are those of its
+    checkpoints.
+    """
     task = correlated_task()
     network = rd.networks.chain(task, depth=2, width=6, activation="relu")
     states = numpy_training(task.X, task.Y, [5, 6, 3], "relu", lr=0.02, steps=200, every=100)
     biased, fed = with_biases(network, task)
     start = read_weights(network, states[0], biases=True)
     run = rd.train(
-        biased, fed, start, lr=0.02, loss="mse", steps=200, save_every=100, paths=network.paths(), progress=False
+        biased,
+        fed,
+        start,
+        lr=0.02,
+        loss="mse",
+        steps=200,
+        save_every=100,
+        paths=network.paths(),
+        progress=False,
     )
     seen = observe(network, task, states, lr=0.02, loss="mse", biases=True)
     assert fed.pair_modes(*ends(network)) == task.modes == run.provenance.modes
     for name in ("loss", "strength", "off_diagonal"):
-        np.testing.assert_allclose(run.observables[name], seen.observables[name], rtol=0, atol=1e-11, err_msg=name)
-    np.testing.assert_allclose(run.end["weights"]["w1_bias"][:, 0], states[200]["0.bias"], atol=1e-12)
+        np.testing.assert_allclose(
+            run.observables[name], seen.observables[name], rtol=0, atol=1e-11, err_msg=name
+        )
+    np.testing.assert_allclose(
+        run.end["weights"]["w1_bias"][:, 0], states[200]["0.bias"], atol=1e-12
+    )
 
 
 def test_a_network_with_biases_takes_them_from_a_state_and_names_its_paths_as_without():
-    """One path has one name: of the network, with biases, and of a run that goes on from what `observe` read."""
+    """One path has one name: of the network, with biases, and of a run that goes on from what
+    `observe` read.
+    """
     task = correlated_task()
     network = rd.networks.chain(task, depth=2, width=6, activation="relu")
     states = numpy_training(task.X, task.Y, [5, 6, 3], "relu", lr=0.02, steps=200, every=100)
     biased, fed = with_biases(network, task)
-    assert biased.path_names() == ("pathway 1", "w1_bias > w2", "w2_bias") and network.path_names() == ("pathway 1",)
+    assert biased.path_names() == (
+        "pathway 1",
+        "w1_bias > w2",
+        "w2_bias",
+    ) and network.path_names() == ("pathway 1",)
     seen = observe(network, task, states, lr=0.02, loss="mse", biases=True)
     whole = observe(biased, fed, states, lr=0.02, loss="mse")
     assert whole.labels["path"] == biased.path_names()
-    np.testing.assert_array_equal(whole.observables["strength"][:, :1], seen.observables["strength"])
+    np.testing.assert_array_equal(
+        whole.observables["strength"][:, :1], seen.observables["strength"]
+    )
     on = rd.train(biased, fed, seen, lr=0.02, loss="mse", steps=100, save_every=100, progress=False)
-    assert on.labels["path"] == biased.path_names() and np.isnan(on.observables["strength"][:2, 1:]).all()
+    assert (
+        on.labels["path"] == biased.path_names()
+        and np.isnan(on.observables["strength"][:2, 1:]).all()
+    )
     np.testing.assert_array_equal(on.observables["strength"][:3, :1], seen.observables["strength"])
     assert np.isfinite(on.observables["strength"][-1, 0]).all()
     with pytest.raises(ValueError, match=r"only one has .*w1_bias > w2.*with_biases"):
@@ -278,12 +362,16 @@ def test_a_bias_that_one_checkpoint_lacks_is_not_taken_for_zero():
     network = rd.networks.chain(task, depth=2, width=6, activation="relu")
     states = numpy_training(task.X, task.Y, [5, 6, 3], "relu", lr=0.02, steps=200, every=100)
     del states[100]["2.bias"]
-    with pytest.raises(ValueError, match=r"Checkpoint at 100: .*only one of the two has \['2.bias'\]"):
+    with pytest.raises(
+        ValueError, match=r"Checkpoint at 100: .*only one of the two has \['2.bias'\]"
+    ):
         observe(network, task, states, lr=0.02, loss="mse", biases=True)
 
 
 def test_gates_hold_a_bias_with_their_matrix():
-    """A bias is off where its matrix, or its layer, is; the loss is that of a plain forward pass."""
+    """A bias is off where its matrix, or its layer, is; the loss is that of a plain forward
+    pass.
+    """
     X, Y = np.tile(np.eye(3), 2), np.random.default_rng(0).normal(size=(2, 6))
     task = rd.Task({"x": X}, {"y": Y}, context=[0, 0, 0, 1, 1, 1])
     network = rd.Network(
@@ -302,23 +390,31 @@ def test_gates_hold_a_bias_with_their_matrix():
         return w[edge] @ h + b[f"{edge}_bias"][:, None]
 
     g, on = np.where(task.context == 1, 0.5, 1.0), (task.context == 1) * 1.0
-    yhat = g * affine("a2", np.maximum(affine("a1", X), 0)) + on * affine("b2", on * affine("b1", X))
+    yhat = g * affine("a2", np.maximum(affine("a1", X), 0)) + on * affine(
+        "b2", on * affine("b1", X)
+    )
     np.testing.assert_allclose(run.observables["loss"], 0.5 * np.sum((Y - yhat) ** 2) / 6)
     U, V = task.modes.U, task.modes.V
     linear = U.T @ w["b2"] @ w["b1"] @ V
     np.testing.assert_allclose(run.observables["strength"][0, 1], np.diagonal(linear), atol=1e-13)
-    np.testing.assert_allclose(run.observables["data_strength"][0, 1], np.diagonal(linear), atol=1e-13)
+    np.testing.assert_allclose(
+        run.observables["data_strength"][0, 1], np.diagonal(linear), atol=1e-13
+    )
 
 
 @pytest.mark.slow
 def test_a_biased_linear_network_reduces():
-    """The reduced flow of network and bias, read in the modes of the inputs, is what descent tends to."""
+    """The reduced flow of network and bias, read in the modes of the inputs, is what descent tends
+    to.
+    """
     network = rd.networks.chain(TASK, depth=2, width=5)
     biased, fed = with_biases(network, TASK)
     assert constant_inputs(fed) == {"bias": np.ones(1)} and constant_inputs(TASK) == {}
     weights = network.init(rd.init.Gaussian(0.3), key=0)
     start = {edge: weights.get(edge, jnp.full(biased.shape(edge), 0.1)) for edge in biased.edges}
-    theory = rd.simulate(rd.reduce(biased, fed, start, level="full", paths=network.paths()), ts=np.linspace(0, 8, 5))
+    theory = rd.simulate(
+        rd.reduce(biased, fed, start, level="full", paths=network.paths()), ts=np.linspace(0, 8, 5)
+    )
     run = rd.train(
         biased,
         fed,
@@ -370,7 +466,8 @@ def test_on_correlated_inputs_they_differ_by_what_the_docstring_says():
     sigma_x, W = task.sigma_x(), np.asarray(weights["w2"] @ weights["w1"])
     outside = U.T @ W @ (np.eye(5) - V @ V.T) @ sigma_x @ V / d
     np.testing.assert_allclose(on_data, unit @ (V.T @ sigma_x @ V) / d + outside, atol=1e-13)
-    # The same diagonal of S/d is reached by the least-squares map, which `strength` does not read as S/d.
+    # The same diagonal of S/d is reached by the least-squares map, which `strength` does not read
+    # as S/d.
     solution = task.sigma_yx() @ np.linalg.inv(sigma_x)
     weights = {
         "w1": jnp.asarray(np.pad(np.eye(5), ((0, 1), (0, 0)))),
@@ -384,20 +481,29 @@ def test_on_correlated_inputs_they_differ_by_what_the_docstring_says():
 def test_pathways_of_a_nonlinear_network_add_up():
     """sum_a K_a on the examples is U^T < (yhat - yhat(0)) x^T > V / d of the whole network."""
     task = correlated_task()
-    network = rd.networks.parallel(task, depths=(2, 3), width=6, activation="relu", activate_last=True)
+    network = rd.networks.parallel(
+        task, depths=(2, 3), width=6, activation="relu", activate_last=True
+    )
     weights = network.init(rd.init.Gaussian(0.5), key=1)
     source, target = ends(network)
     _, maps = both_maps(network, task)(weights)
     yhat = rd.networks.forward(network, weights, {source: jnp.asarray(task.X)})[target]
-    whole = task.modes.U.T @ (yhat @ task.X.T / task.num_examples) @ task.modes.V / task.modes.variances
+    whole = (
+        task.modes.U.T @ (yhat @ task.X.T / task.num_examples) @ task.modes.V / task.modes.variances
+    )
     np.testing.assert_allclose(maps.sum(axis=0), whole, atol=1e-12)
 
 
 def test_paths_that_meet_in_a_nonlinear_layer_have_no_share():
     X = np.eye(4)
     task = rd.Task({"x": X[:2], "z": X[2:]}, {"y": np.arange(12.0).reshape(3, 4)})
-    linear, relu = (rd.networks.chain(task, depth=2, width=4, activation=kind) for kind in ("linear", "relu"))
-    with pytest.raises(ValueError, match=r"`observe` must ask for 'data_strength' .*'w1_x > w2' meets another .* 'h1'"):
+    linear, relu = (
+        rd.networks.chain(task, depth=2, width=4, activation=kind) for kind in ("linear", "relu")
+    )
+    with pytest.raises(
+        ValueError,
+        match=r"`observe` must ask for 'data_strength' .*'w1_x > w2' meets another .* 'h1'",
+    ):
         rd.train(
             relu,
             task,
@@ -408,12 +514,16 @@ def test_paths_that_meet_in_a_nonlinear_layer_have_no_share():
             progress=False,
         )
     assert all(not_separable(linear, path) is None for path in linear.paths())
-    skip = rd.Network({"x": 2, "h": (3, "relu"), "y": 2}, {"a": ("x", "h"), "b": ("h", "y"), "skip": ("x", "y")})
+    skip = rd.Network(
+        {"x": 2, "h": (3, "relu"), "y": 2}, {"a": ("x", "h"), "b": ("h", "y"), "skip": ("x", "y")}
+    )
     assert all(not_separable(skip, path) is None for path in skip.paths())
     curved = rd.Network(skip.nodes, skip.edges, edge_kinds={"b": "relu"})
     assert all(not_separable(curved, path) is None for path in curved.paths())
     two = rd.Network(
-        {"x": 2, "z": 2, "h": 3, "y": 2}, {"a": ("x", "h"), "c": ("z", "h"), "b": ("h", "y")}, edge_kinds={"b": "relu"}
+        {"x": 2, "z": 2, "h": 3, "y": 2},
+        {"a": ("x", "h"), "c": ("z", "h"), "b": ("h", "y")},
+        edge_kinds={"b": "relu"},
     )
     assert not_separable(two, ("a", "b")) == "h" and not_separable(two, ("a", "b"), ["z"]) is None
     assert not_separable(two, ("c", "b"), ["z"]) == "h", "what a constant does is not its own"
@@ -429,26 +539,58 @@ SHAPE = r"^Checkpoint at 2.5: Argument `weights\['w1_1'\]` must have shape \(6, 
     ("given", "error", "message"),
     [
         ({}, ValueError, r"`checkpoints` must hold at least one, but it is empty"),
-        ([(0, START)], TypeError, r"`checkpoints` must be a dict time -> weights, but it is list\..*dict\(\.\.\.\)"),
-        ({float("nan"): START}, ValueError, r"`checkpoints` must be at different finite times .* but one is at nan"),
+        (
+            [(0, START)],
+            TypeError,
+            r"`checkpoints` must be a dict time -> weights, but it is list\..*dict\(\.\.\.\)",
+        ),
+        (
+            {float("nan"): START},
+            ValueError,
+            r"`checkpoints` must be at different finite times .* but one is at nan",
+        ),
         ({float("inf"): START}, ValueError, r"finite times of at least 0, but one is at inf"),
         ({10**400: START}, ValueError, r"finite times of at least 0, but one is at 1000"),
-        ({-1: START, 0: START}, ValueError, r"finite times of at least 0, but one is at -1\. 0 is the start"),
+        (
+            {-1: START, 0: START},
+            ValueError,
+            r"finite times of at least 0, but one is at -1\. 0 is the start",
+        ),
         ({2**53: START, 2**53 + 1: START}, ValueError, r"at different finite times"),
         ({"epoch 1": START}, TypeError, r"have numbers as times, but one is 'epoch 1' \(str\)"),
         ({True: START}, TypeError, r"have numbers as times, but one is True \(bool\)"),
         ({1 + 2j: START}, TypeError, r"have numbers as times, but one is \(1\+2j\) \(complex\)"),
         ({0: START, 2.5: START | {"w1_1": np.ones((4, 6))}}, ValueError, SHAPE),
-        ({2.5: START | {"w1_1": np.full((6, 4), np.nan)}}, ValueError, r"^Checkpoint at 2.5: .*must be fin"),
+        (
+            {2.5: START | {"w1_1": np.full((6, 4), np.nan)}},
+            ValueError,
+            r"^Checkpoint at 2.5: .*must be fin",
+        ),
         ({1: {"w1_1": START["w1_1"]}}, ValueError, r"^Checkpoint at 1: .*'w1_2' is missing"),
-        ({1: {"model": START, "epoch": 3}}, ValueError, r"^Checkpoint at 1: .*but 'epoch' of shape \(\) is neither"),
+        (
+            {1: {"model": START, "epoch": 3}},
+            ValueError,
+            r"^Checkpoint at 1: .*but 'epoch' of shape \(\) is neither",
+        ),
         ({1: [list(START.values())[:2]]}, ValueError, r"^Checkpoint at 1: "),
-        ({1: START | {"w1_1_bias": np.ones(6)}}, ValueError, r"^Checkpoint at 1: .*'w1_1_bias' is not zero.*biases=True"),
+        (
+            {1: START | {"w1_1_bias": np.ones(6)}},
+            ValueError,
+            r"^Checkpoint at 1: .*'w1_1_bias' is not zero.*biases=True",
+        ),
         ({1: START | {"other": np.ones(6)}}, ValueError, r"'other' of shape \(6,\) is neither"),
-        ({1: START | {"w1_1_bias": "none"}}, TypeError, r"`weights\['w1_1_bias'\]` must be an array of numbers"),
-        ({1: START | {"w1_1_bias": [np.nan] * 6}}, ValueError, r"`weights\['w1_1_bias'\]` must be finite"),
+        (
+            {1: START | {"w1_1_bias": "none"}},
+            TypeError,
+            r"`weights\['w1_1_bias'\]` must be an array of numbers",
+        ),
+        (
+            {1: START | {"w1_1_bias": [np.nan] * 6}},
+            ValueError,
+            r"`weights\['w1_1_bias'\]` must be finite",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_checkpoint_is_refused_by_its_time(given, error, message):
     with pytest.raises(error, match=message):
         observe(NET, TASK, given)
@@ -457,13 +599,19 @@ def test_what_is_no_checkpoint_is_refused_by_its_time(given, error, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lr": 0.1, "time_unit": "tau"}, r"`lr` must be left out where times are flow time.*time_unit=\"steps\""),
+        (
+            {"lr": 0.1, "time_unit": "tau"},
+            r"`lr` must be left out where times are flow time.*time_unit=\"steps\"",
+        ),
         ({"lr": -0.1}, r"`lr` must be a positive number"),
         ({"time_unit": "epochs"}, r"`time_unit` must be one of 'tau', 'steps', but it is 'epochs'"),
         ({"lr": 0.1}, r"`checkpoints` must be at whole numbers of steps, but one is at 0.5"),
         ({"loss": "msq"}, r"`loss` must be one of .* Did you mean 'mse'"),
         ({"dtype": "int32"}, r"`dtype` must be float32 or float64, but it is int32"),
-        ({"observe": "activity:h1_9"}, r"`observe='activity:h1_9'` must be one of 'input'.*Did you mean"),
+        (
+            {"observe": "activity:h1_9"},
+            r"`observe='activity:h1_9'` must be one of 'input'.*Did you mean",
+        ),
         ({"paths": [("w1_1", "w2_2")]}, r"`paths` must name paths of the network"),
         ({"observe": [rd.Probe("other", rd.tasks.hierarchy(2))]}, r"Probe 'other': "),
     ],
@@ -474,23 +622,37 @@ def test_options_that_do_not_fit_are_refused(options, message):
 
 
 def test_biases_that_have_no_place_are_refused():
-    network = rd.networks.parallel(TASK, depths=(2, 2), width=3, activation="relu", activate_last=True)
+    network = rd.networks.parallel(
+        TASK, depths=(2, 2), width=3, activation="relu", activate_last=True
+    )
     weights = network.init(rd.init.Gaussian(0.1), key=0)
     read = functools.partial(read_weights, network, biases=True)
     assert set(read(weights)) == {*network.edges, "w1_1_bias", "w2_1_bias"}
-    with pytest.raises(ValueError, match=r"no bias inside an activation .* 'w1_2_bias' is that of 'w1_2'"):
+    with pytest.raises(
+        ValueError, match=r"no bias inside an activation .* 'w1_2_bias' is that of 'w1_2'"
+    ):
         read(weights | {"w1_2_bias": np.ones(7)})
-    with pytest.raises(ValueError, match=r"`weights\['w1_1_bias'\]` must have 3 entries, .* \(4,\)"):
+    with pytest.raises(
+        ValueError, match=r"`weights\['w1_1_bias'\]` must have 3 entries, .* \(4,\)"
+    ):
         read(weights | {"w1_1_bias": np.ones(4)})
-    with pytest.raises(ValueError, match=r"`edges` must have no activation of their own.*'w1_2' is relu"):
+    with pytest.raises(
+        ValueError, match=r"`edges` must have no activation of their own.*'w1_2' is relu"
+    ):
         with_biases(network, TASK, edges=["w1_2"])
-    with pytest.raises(ValueError, match=r"`node` must be a new name, but the network has a node 'h1_1'"):
+    with pytest.raises(
+        ValueError, match=r"`node` must be a new name, but the network has a node 'h1_1'"
+    ):
         with_biases(network, TASK, node="h1_1")
     with pytest.raises(ValueError, match=r"`edges` must be one of .* but it is 'w9'"):
         with_biases(network, TASK, edges=["w9"])
-    with pytest.raises(ValueError, match=r"`edges` must leave the names of biases free, but there is an edge 'w_bias'"):
+    with pytest.raises(
+        ValueError,
+        match=r"`edges` must leave the names of biases free, but there is an edge 'w_bias'",
+    ):
         with_biases(
-            rd.Network({"x": 4, "y": 7}, {"w": ("x", "y"), "w_bias": ("x", "y")}), rd.Task({"x": TASK.X}, {"y": TASK.Y})
+            rd.Network({"x": 4, "y": 7}, {"w": ("x", "y"), "w_bias": ("x", "y")}),
+            rd.Task({"x": TASK.X}, {"y": TASK.Y}),
         )
     assert list(with_biases(network, TASK, edges=["w1_1"])[0].edges)[-1] == "w1_1_bias"
 
@@ -498,19 +660,31 @@ def test_biases_that_have_no_place_are_refused():
 def test_biases_of_zero_pass_and_are_none():
     zero = START | {"w1_1_bias": np.zeros(6), "num_batches": np.array(0)}
     assert set(read_weights(NET, zero)) == set(NET.edges)
-    assert not any(value.any() for edge, value in read_weights(NET, zero, biases=True).items() if "bias" in edge)
+    assert not any(
+        value.any()
+        for edge, value in read_weights(NET, zero, biases=True).items()
+        if "bias" in edge
+    )
 
 
 def test_references_to_one_set_of_weights_are_seen():
-    """What a loop that saves `model.state_dict()` without copying hands over: the same weights at all times."""
-    with pytest.warns(UserWarning, match=r"All 3 checkpoints give the same numbers.*copy each tensor"):
+    """What a loop that saves `model.state_dict()` without copying hands over: the same weights at
+    all times.
+    """
+    with pytest.warns(
+        UserWarning, match=r"All 3 checkpoints give the same numbers.*copy each tensor"
+    ):
         observe(NET, TASK, dict.fromkeys((0, 1, 2), START))
 
 
 def test_a_loss_that_overflows_ends_the_run():
     big = {edge: np.asarray(w) * 1e150 for edge, w in START.items()}
-    with pytest.warns(RuntimeWarning, match=r"loss of the checkpoint at 2 is not finite: rows from there on"):
-        run = observe(NET, TASK, {0: START, 1: START | {"w1_1": START["w1_1"] * 2}, 2: big, 3: START})
+    with pytest.warns(
+        RuntimeWarning, match=r"loss of the checkpoint at 2 is not finite: rows from there on"
+    ):
+        run = observe(
+            NET, TASK, {0: START, 1: START | {"w1_1": START["w1_1"] * 2}, 2: big, 3: START}
+        )
     assert run.status == Status.NOT_FINITE and run.failed == [0]
     np.testing.assert_array_equal(run.ts, [0, 1])
     assert all(len(values) == 2 for values in run.observables.values())
@@ -537,29 +711,60 @@ def test_the_example_of_the_documentation_runs():
 
 
 def test_modes_of_another_task_and_going_on():
-    """Strengths in modes asked for are those of training in them; a run read from checkpoints goes on where they end."""
-    other = rd.tasks.from_arrays(TASK.X, np.random.default_rng(0).normal(size=TASK.Y.shape), name="other")
+    """Strengths in modes asked for are those of training in them; a run read from checkpoints goes
+    on where they end.
+    """
+    other = rd.tasks.from_arrays(
+        TASK.X, np.random.default_rng(0).normal(size=TASK.Y.shape), name="other"
+    )
     other = dataclasses.replace(other, inputs=TASK.inputs, targets={ends(NET)[1]: other.Y})
-    options = {"lr": 0.05, "save_every": 20, "observe": ["strength", "data_strength", "weights"], "progress": False}
+    options = {
+        "lr": 0.05,
+        "save_every": 20,
+        "observe": ["strength", "data_strength", "weights"],
+        "progress": False,
+    }
     whole = rd.train(NET, TASK, START, steps=40, modes=other, **options)
-    few = {int(step): {edge: w[i] for edge, w in whole.ys.items()} for i, step in enumerate(whole.step[:2])}
+    few = {
+        int(step): {edge: w[i] for edge, w in whole.ys.items()}
+        for i, step in enumerate(whole.step[:2])
+    }
     run = observe(NET, TASK, few, lr=0.05, modes=other, observe=options["observe"])
     assert run.provenance.modes == whole.provenance.modes != MODES
-    np.testing.assert_allclose(run.observables["strength"], whole.observables["strength"][:2], atol=1e-14)
+    np.testing.assert_allclose(
+        run.observables["strength"], whole.observables["strength"][:2], atol=1e-14
+    )
     more = rd.train(NET, TASK, run, steps=20, **options)
     for edge, matrix in whole.end["weights"].items():
         np.testing.assert_array_equal(more.end["weights"][edge], matrix)
-    np.testing.assert_allclose(more.observables["data_strength"], whole.observables["data_strength"], atol=1e-14)
+    np.testing.assert_allclose(
+        more.observables["data_strength"], whole.observables["data_strength"], atol=1e-14
+    )
 
 
 def test_strengths_on_examples_are_not_those_of_another_task():
-    """After a switch the earlier rows of `data_strength` are NaN where inputs or bases are others, and kept where not."""
-    options = {"lr": 0.05, "steps": 2, "save_every": 2, "observe": ["strength", "data_strength"], "progress": False}
+    """After a switch the earlier rows of `data_strength` are NaN where inputs or bases are others,
+    and kept where not.
+    """
+    options = {
+        "lr": 0.05,
+        "steps": 2,
+        "save_every": 2,
+        "observe": ["strength", "data_strength"],
+        "progress": False,
+    }
     first = rd.train(NET, TASK, START, **options)
     scaled = dataclasses.replace(TASK, inputs={ends(NET)[0]: 2 * TASK.inputs[ends(NET)[0]]})
     both = rd.train(NET, scaled, first, modes=TASK, **options)
     assert np.isnan(both.observables["data_strength"][0]).all()
-    assert np.isfinite(both.observables["data_strength"][1:]).all() and np.isfinite(both.observables["strength"]).all()
-    half = dataclasses.replace(TASK, targets={ends(NET)[1]: 0.5 * TASK.targets[ends(NET)[1]]}, bases={})
+    assert (
+        np.isfinite(both.observables["data_strength"][1:]).all()
+        and np.isfinite(both.observables["strength"]).all()
+    )
+    half = dataclasses.replace(
+        TASK, targets={ends(NET)[1]: 0.5 * TASK.targets[ends(NET)[1]]}, bases={}
+    )
     kept = rd.train(NET, half, first, modes=TASK, **options)
-    np.testing.assert_array_equal(kept.observables["data_strength"][:2], first.observables["data_strength"])
+    np.testing.assert_array_equal(
+        kept.observables["data_strength"][:2], first.observables["data_strength"]
+    )

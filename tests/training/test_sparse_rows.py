@@ -1,4 +1,6 @@
-"""What lies between two saved rows is not known: times as bounds, errors of one moment, figures with markers."""
+"""What lies between two saved rows is not known: times as bounds, errors of one moment, figures
+with markers.
+"""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,7 +30,9 @@ def run(ts, values=None, *, kind="train", t0=0.0, unit="tau", loss=None):
         ts=ts,
         observables=observables,
         dims={name: dims[name] for name in observables},
-        provenance=Provenance(kind=kind, system="by hand", solver="none", modes=MODES, settings=settings),
+        provenance=Provenance(
+            kind=kind, system="by hand", solver="none", modes=MODES, settings=settings
+        ),
     )
 
 
@@ -50,7 +54,10 @@ def test_bounds_hold_what_is_right_and_what_is_a_number_is_within_them(step):
 
 
 def test_bounds_close_with_the_square_of_the_step():
-    widths = [np.ptp(rd.learning_times(run(np.arange(0.013, 100, step))).bounds[2]) for step in (1.0, 0.5, 0.25)]
+    widths = [
+        np.ptp(rd.learning_times(run(np.arange(0.013, 100, step))).bounds[2])
+        for step in (1.0, 0.5, 0.25)
+    ]
     assert widths[0] > 3 * widths[1] > 9 * widths[2] > 0
 
 
@@ -58,11 +65,16 @@ def test_before_the_first_row_after_the_last_one_and_no_mode_at_all():
     early = rd.learning_times(run([5.0, 20.0, 40.0, 50.0]))
     assert str(early) == "<= 5, 20-40, > 50"
     np.testing.assert_array_equal(early.not_learned, [False, False, True])
-    values = np.array([[0, 0, np.nan], [1, np.nan, np.nan], [9, np.nan, np.nan], [9, 9, np.nan]], dtype=float)
+    values = np.array(
+        [[0, 0, np.nan], [1, np.nan, np.nan], [9, np.nan, np.nan], [9, 9, np.nan]], dtype=float
+    )
     broken = rd.learning_times(run([0.0, 1.0, 2.0, 3.0], values))
     assert str(broken) == "1-2, < 3, -"  # rows that are not finite tell nothing
     assert np.isnan(broken.bounds[2]).all()
-    assert str(rd.learning_times(run([0.0, 1.0], np.array([[0.0] * 3, [np.inf] * 3])))) == "> 0, > 0, > 0"
+    assert (
+        str(rd.learning_times(run([0.0, 1.0], np.array([[0.0] * 3, [np.inf] * 3]))))
+        == "> 0, > 0, > 0"
+    )
 
 
 def test_a_step_that_is_the_same_to_every_interpolation():
@@ -73,7 +85,11 @@ def test_a_step_that_is_the_same_to_every_interpolation():
 
 def test_times_count_from_the_start_of_the_run_and_rows_at_one_time_pin_them():
     late = rd.learning_times(
-        run(np.arange(0, 101, 12.5) + 1000, run(np.arange(0, 101, 12.5)).observables["strength"][:, 0], t0=1000.0)
+        run(
+            np.arange(0, 101, 12.5) + 1000,
+            run(np.arange(0, 101, 12.5)).observables["strength"][:, 0],
+            t0=1000.0,
+        )
     )
     assert str(late) == "< 1012, 1025-1038, 1061"
     jump = np.array([0.0, 0.0, 1.0, 1.0])[:, None] * TARGET
@@ -94,7 +110,10 @@ def test_compare_prints_bounds_and_says_that_the_rise_is_not_compared():
     (row,) = [line for line in str(found).splitlines() if line.startswith("  mode 1 ")]
     assert row.split()[4:8] == ["2.39", "<", "12.5", "-"]
     assert "25-37.5" in str(found)
-    assert "2 of 3 modes are learned between two rows, where nothing is compared: save more rows" in found.notes
+    assert (
+        "2 of 3 modes are learned between two rows, where nothing is compared: save more rows"
+        in found.notes
+    )
     assert not any("between two rows" in note for note in compare(dense, dense).notes)
     widths = {line.index("winner") for line in str(found).splitlines() if "winner, with" in line}
     assert widths and max(map(len, str(found).splitlines())) < 120
@@ -104,7 +123,10 @@ def test_runs_with_one_common_time_are_compared_at_that_moment_and_say_so():
     ones = np.ones((3, 3))
     found = compare(run([4.0] * 3, 1.1 * ones, kind="simulate"), run([4.0] * 3, ones))
     np.testing.assert_allclose(found.errors["strength"].relative_l2, 0.1)
-    assert "there is no common time but 4: errors are those of that moment, not of a run" in found.notes
+    assert (
+        "there is no common time but 4: errors are those of that moment, not of a run"
+        in found.notes
+    )
     touching = compare(run([0.0, 4.0], 1.1 * ones[:2], kind="simulate"), run([4.0, 4.0, 8.0], ones))
     np.testing.assert_allclose(touching.errors["strength"].relative_l2, 0.1)
     assert "there is no common time but 4" in str(touching)
@@ -137,9 +159,14 @@ def test_learning_times_are_drawn_as_bars_where_they_are_bounds():
     ax = rd.plot.learning_times(run(np.arange(0, 101, 12.5)))
     bars = [line for line in ax.lines if line.get_marker() == "_"]
     assert [list(line.get_ydata()) for line in bars] == [[ax.get_ylim()[0], 12.5], [25, 37.5]]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["trained (2 of 3 between rows)"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "trained (2 of 3 between rows)"
+    ]
     short = rd.plot.learning_times(run(np.arange(0, 50, 12.5)))
-    assert short.get_legend().get_texts()[0].get_text() == "trained (1 of 3 modes not learned, 2 of 3 between rows)"
+    assert (
+        short.get_legend().get_texts()[0].get_text()
+        == "trained (1 of 3 modes not learned, 2 of 3 between rows)"
+    )
 
 
 @pytest.mark.parametrize(("every", "text"), [(0.05, "3.119"), (2.0, "2-4"), (12.5, "< 12.5")])

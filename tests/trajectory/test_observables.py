@@ -1,4 +1,6 @@
-"""The table of observables against what runs give, what is refused by name, and what is observed of weights."""
+"""The table of observables against what runs give, what is refused by name, and what is observed of
+weights.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -25,7 +27,14 @@ NAMES = [
     "tangent_kernel",
     "sharpness",
 ]
-LENGTHS = {"path": 2, "mode": 4, "mode_out": 4, "mode_in": 4, "group": len(TASK.modes.groups), "probe": 1}
+LENGTHS = {
+    "path": 2,
+    "mode": 4,
+    "mode_out": 4,
+    "mode_in": 4,
+    "group": len(TASK.modes.groups),
+    "probe": 1,
+}
 LENGTHS |= {"unit_h1_1": 5, "example": 4, "row": 4 * len(TASK.Y), "edge": 4}
 
 
@@ -34,7 +43,9 @@ def norms(network, task, weights):
     return jnp.stack([jnp.max(task.Y) * jnp.linalg.norm(weights[edge]) for edge in network.edges])
 
 
-NORMS = rd.Observable("norms", axes=("edge",), function=norms, meaning="sizes of edges", unit="weight")
+NORMS = rd.Observable(
+    "norms", axes=("edge",), function=norms, meaning="sizes of edges", unit="weight"
+)
 OBSERVED = [*NAMES, "activity:h1_1", "similarity:h1_1", "weights", rd.Probe("other", OTHER), NORMS]
 
 
@@ -76,12 +87,20 @@ def systems():
 
 def test_theories_give_every_row_that_the_table_says_they_have():
     for kind, system in systems().items():
-        observed = jax.eval_shape(lambda system=system: system.observe(jnp.asarray(0.0), system.y0()))
+        observed = jax.eval_shape(
+            lambda system=system: system.observe(jnp.asarray(0.0), system.y0())
+        )
         own = {"Pathways": "Pathways", "pathway": "Pathways"}.get(kind, kind)
-        listed = {row.name for row in OBSERVABLES.values() if own in row.theory or row.theory.startswith("all ")}
+        listed = {
+            row.name
+            for row in OBSERVABLES.values()
+            if own in row.theory or row.theory.startswith("all ")
+        }
         assert set(observed) == listed, kind
         for name, value in observed.items():
-            assert system.dims().get(name, ()) == OBSERVABLES[name].axes and value.ndim == len(OBSERVABLES[name].axes)
+            assert system.dims().get(name, ()) == OBSERVABLES[name].axes and value.ndim == len(
+                OBSERVABLES[name].axes
+            )
 
 
 def test_a_simulation_and_an_ensemble_keep_what_is_asked_for():
@@ -94,7 +113,9 @@ def test_a_simulation_and_an_ensemble_keep_what_is_asked_for():
         assert list(kept.observables) == list(kept.dims) == ["loss", "q"]
         np.testing.assert_allclose(kept["q"], whole["q"], rtol=1e-8)
     flow = systems()["matrix"]
-    assert list(rd.simulate(flow, TS, observe="edge_strength", progress=False).observables) == ["edge_strength"]
+    assert list(rd.simulate(flow, TS, observe="edge_strength", progress=False).observables) == [
+        "edge_strength"
+    ]
     many = rd.ensemble(lambda i: system, 2, TS, observe=["loss"])
     np.testing.assert_allclose(many["loss"][1], whole["loss"], rtol=1e-6)
 
@@ -106,11 +127,15 @@ def test_figures_files_and_print_say_what_the_table_says(run, tmp_path):
     back = rd.load(tmp_path / "run.h5")["run"]
     dataset = rd.to_xarray(back)
     assert set(dataset.data_vars) == set(run.observables) and back.dims == run.dims
-    assert dataset["strength"].attrs == {"long_name": OBSERVABLES["strength"].meaning, "units": "y/x"}
+    assert dataset["strength"].attrs == {
+        "long_name": OBSERVABLES["strength"].meaning,
+        "units": "y/x",
+    }
     assert dataset["norms"].attrs == {"long_name": "sizes of edges", "units": "weight"}
     lines = str(back).splitlines()
     assert any(
-        line.split() == ["activity:h1_1", "(time", "3,", "unit_h1_1", "5,", "example", "4)", "h"] for line in lines
+        line.split() == ["activity:h1_1", "(time", "3,", "unit_h1_1", "5,", "example", "4)", "h"]
+        for line in lines
     )
     assert any(line.split() == ["norms", "(time", "3,", "edge", "4)", "weight"] for line in lines)
     for edge, matrices in run["weights"].items():
@@ -133,7 +158,11 @@ def test_the_table_in_markdown_has_a_row_for_each():
 def test_the_default_and_nothing():
     assert tuple(sorted(train().observables)) == tuple(sorted(BY_DEFAULT))
     nothing = train(())
-    assert list(nothing.observables) == ["loss"] and nothing.ys is None and "path" not in nothing.labels
+    assert (
+        list(nothing.observables) == ["loss"]
+        and nothing.ys is None
+        and "path" not in nothing.labels
+    )
     assert sorted(train("off_diagonal").observables) == ["loss", "off_diagonal"]
 
 
@@ -141,10 +170,20 @@ def test_the_default_and_nothing():
     ("asked", "message"),
     [
         ("strenght", r"hold what a training has .*'strenght'\. Did you mean 'strength'\?"),
-        ("edge_strength", r"'edge_strength' is had from simulate, solve and ensemble, of what `reduce` returns"),
+        (
+            "edge_strength",
+            r"'edge_strength' is had from simulate, solve and ensemble, of what `reduce` returns",
+        ),
         ("q", r"'q' is had from simulate, solve and ensemble, of Pathways"),
-        ("probe_loss", r"'probe_loss' is had from train and observe \(observe=\[rd\.Probe\(NAME, TASK\)\]\)"),
-        ("activity", r"say of which node the activity is, but it is 'activity'\. For example 'activity:output'"),
+        (
+            "probe_loss",
+            r"'probe_loss' is had from train and observe \(observe=\[rd\.Probe\(NAME, TASK\)\]\)",
+        ),
+        (
+            "activity",
+            r"say of which node the activity is, but it is 'activity'\. For example "
+            r"'activity:output'",
+        ),
         ("loss:h1_1", r"hold what a training has .* but it is 'loss:h1_1'"),
         (3, r"hold names of observables, .* but it holds 3 \(int\)"),
         (rd.Probe("other", "task"), r"`Probe\('other'\)\.task` must be a Task"),
@@ -153,16 +192,31 @@ def test_the_default_and_nothing():
             r"`Observable\.name` must be a name of its own, but 'loss' is that of a row",
         ),
         (rd.Observable("a/b", (), norms), r"`Observable\.name` must have names that are text"),
-        (rd.Observable("own", ("time",), norms), r"`Observable\('own'\)\.axes` must name its own axes"),
+        (
+            rd.Observable("own", ("time",), norms),
+            r"`Observable\('own'\)\.axes` must name its own axes",
+        ),
         (rd.Observable("own", "edge", norms), r"`Observable\('own'\)\.axes` must be a list"),
         (
             rd.Observable("own", (), lambda w: 0.0),
             r"`Observable\('own'\)\.function` must be a function \(network, task",
         ),
-        (rd.Observable("own", (), norms), r"return an axis for each name in `axes`, but it returns 1"),
-        (rd.Observable("own", (), lambda n, t, w: {}), r"must return one array, but it returns dict"),
-        (rd.Observable("own", (), lambda n, t, w: 1j), r"hold float32, float64, whole numbers or bool"),
-        (rd.Observable("own", (), lambda n, t, w: float(w["w1_1"][0, 0])), r"must be computed by JAX, .* no float\(\)"),
+        (
+            rd.Observable("own", (), norms),
+            r"return an axis for each name in `axes`, but it returns 1",
+        ),
+        (
+            rd.Observable("own", (), lambda n, t, w: {}),
+            r"must return one array, but it returns dict",
+        ),
+        (
+            rd.Observable("own", (), lambda n, t, w: 1j),
+            r"hold float32, float64, whole numbers or bool",
+        ),
+        (
+            rd.Observable("own", (), lambda n, t, w: float(w["w1_1"][0, 0])),
+            r"must be computed by JAX, .* no float\(\)",
+        ),
         (
             rd.Observable("own", ("w1_1",), lambda n, t, w: jnp.ones(2)),
             r"not have the name of an axis, but 'w1_1' is one",
@@ -177,7 +231,9 @@ def test_what_a_training_cannot_observe_is_refused_by_name(asked, message):
 def test_two_of_one_name_are_refused():
     with pytest.raises(ValueError, match="have one probe of a name, but there are two 'other'"):
         train([rd.Probe("other", OTHER), rd.Probe("other", TASK)])
-    with pytest.raises(ValueError, match="be a name of its own, but 'norms' is that of another one"):
+    with pytest.raises(
+        ValueError, match="be a name of its own, but 'norms' is that of another one"
+    ):
         train([NORMS, dataclasses.replace(NORMS)])
 
 
@@ -188,12 +244,17 @@ def test_strengths_of_no_path_or_of_several_pairs_are_refused():
     xor = rd.tasks.from_arrays([[1, 1, -1, -1], [1, -1, 1, -1]], [[1, -1, -1, 1]])
     relu = rd.networks.chain(xor, depth=2, width=3, activation="relu")
     start = relu.init(rd.init.Gaussian(0.1), key=0)
-    with pytest.raises(ValueError, match="of some path, but the inputs and targets that they join are not correlated"):
+    with pytest.raises(
+        ValueError,
+        match="of some path, but the inputs and targets that they join are not correlated",
+    ):
         rd.train(relu, xor, start, lr=0.1, steps=1, observe=["strength"], progress=False)
     routes = rd.tasks.routing(2, 1)
     net = rd.networks.routing(routes, 4)
     w = net.init(rd.init.Aligned(0.1), task=routes, key=0)
-    with pytest.raises(ValueError, match="'group_strength' of paths that join one pair, but these join 4"):
+    with pytest.raises(
+        ValueError, match="'group_strength' of paths that join one pair, but these join 4"
+    ):
         rd.train(net, routes, w, lr=0.1, steps=1, observe=["group_strength"], progress=False)
     assert "group_strength" not in rd.train(net, routes, w, lr=0.1, steps=1, progress=False)
 
@@ -206,23 +267,32 @@ def test_a_theory_says_what_it_observes_and_where_else_a_name_is_had():
         ("sharpnes", r"Did you mean 'sharpness'\? It is had from train and observe"),
         ("weights", r"'weights' is had from train and observe \(observe=\['weights'\]\)"),
     ):
-        for door in (rd.simulate, rd.solve, lambda *a, **k: rd.ensemble(lambda i: a[0], 2, a[1], **k)):
+        for door in (
+            rd.simulate,
+            rd.solve,
+            lambda *a, **k: rd.ensemble(lambda i: a[0], 2, a[1], **k),
+        ):
             with pytest.raises(ValueError, match=f"{told}, but it is '{name}'. {remedy}"):
                 door(system, TS, observe=[name])
 
 
 def test_what_a_run_has_not_is_said_by_name(run, tmp_path):
     with pytest.raises(
-        KeyError, match=r"observable of this run \(.*\), but it is 'strenght'\. Did you mean 'strength'"
+        KeyError,
+        match=r"observable of this run \(.*\), but it is 'strenght'\. Did you mean 'strength'",
     ):
         run["strenght"]
-    with pytest.raises(KeyError, match=r"it is 'weights'\. 'weights' is had from train and observe"):
+    with pytest.raises(
+        KeyError, match=r"it is 'weights'\. 'weights' is had from train and observe"
+    ):
         train()["weights"]
     assert "loss" in run and "strenght" not in run
     with pytest.raises(TypeError, match="not iterable"):
         list(run)
     file = rd.load(rd.save(tmp_path / "two.h5", theory=run))
-    with pytest.raises(KeyError, match=r"a trajectory of this file \(theory\), but it is 'thoery'\. Did you mean"):
+    with pytest.raises(
+        KeyError, match=r"a trajectory of this file \(theory\), but it is 'thoery'\. Did you mean"
+    ):
         file["thoery"]
     assert file.get("thoery") is None and "thoery" not in file
 
@@ -234,8 +304,12 @@ def test_rows_are_what_the_functions_say_of_the_weights(run):
     reps = rd.representations
     for row in range(3):
         w = weights_at(run, row)
-        np.testing.assert_allclose(run["tangent_kernel"][row], reps.tangent_kernel(NET, TASK, w), atol=1e-13)
-        np.testing.assert_allclose(run["sharpness"][row], reps.sharpness(NET, TASK, w).value, rtol=1e-9)
+        np.testing.assert_allclose(
+            run["tangent_kernel"][row], reps.tangent_kernel(NET, TASK, w), atol=1e-13
+        )
+        np.testing.assert_allclose(
+            run["sharpness"][row], reps.sharpness(NET, TASK, w).value, rtol=1e-9
+        )
         held = reps.activity(NET, TASK, w, node="h1_1")
         np.testing.assert_allclose(run["activity:h1_1"][row], held, atol=1e-14)
         np.testing.assert_allclose(run["similarity:h1_1"][row], reps.similarity(held), atol=1e-13)
@@ -249,7 +323,9 @@ def test_the_tangent_kernel_is_that_of_jacobians(run):
     def outputs(w):
         return rd.networks.forward(NET, w, {"input": jnp.asarray(TASK.X)})["output"].T.ravel()
 
-    J = np.concatenate([np.asarray(j).reshape(j.shape[0], -1) for j in jax.jacobian(outputs)(w).values()], axis=1)
+    J = np.concatenate(
+        [np.asarray(j).reshape(j.shape[0], -1) for j in jax.jacobian(outputs)(w).values()], axis=1
+    )
     np.testing.assert_allclose(run["tangent_kernel"][2], J @ J.T, atol=1e-13)
 
 
@@ -285,7 +361,9 @@ def test_what_a_run_lacks_is_computed_from_its_weights_where_the_task_is_the_sam
 
 
 def test_what_depends_on_targets_is_not_told_of_another_task():
-    """A row says of the task it was trained on, as the loss does: those of the first task stay NaN."""
+    """A row says of the task it was trained on, as the loss does: those of the first task stay
+    NaN.
+    """
     asked = ["sharpness", "tangent_kernel", "activity:h1_1", "similarity:h1_1", NORMS]
     both = train(asked, start=train(["weights"]), task=OTHER)
     for name in ("sharpness", "norms"):
@@ -297,15 +375,23 @@ def test_what_depends_on_targets_is_not_told_of_another_task():
 
 
 def test_strengths_that_are_saved_in_part_are_read_in_other_modes_as_far_as_they_tell():
-    """A run that saved matrices alone has its strengths read off them; one that saved a part keeps that."""
+    """A run that saved matrices alone has its strengths read off them; one that saved a part keeps
+    that.
+    """
     first = train(["strength_matrix", "off_diagonal"])
-    mixed = rd.tasks.from_arrays(TASK.X, TASK.Y @ np.random.default_rng(0).standard_normal((4, 4)), name="mixed")
+    mixed = rd.tasks.from_arrays(
+        TASK.X, TASK.Y @ np.random.default_rng(0).standard_normal((4, 4)), name="mixed"
+    )
     both = train(["strength"], start=first, task=mixed)
     maps = first["strength_matrix"]
     U, V = TASK.modes.U, TASK.modes.V
     read = np.einsum("am,tpmn,nb->tpab", mixed.modes.U.T @ U, maps, V.T @ mixed.modes.V)
-    np.testing.assert_allclose(both["strength"][:3], np.diagonal(read, axis1=2, axis2=3), atol=1e-13)
-    with pytest.raises(ValueError, match=r"be bases in which .*observe=\[\"strength\", \"weights\"\]"):
+    np.testing.assert_allclose(
+        both["strength"][:3], np.diagonal(read, axis1=2, axis2=3), atol=1e-13
+    )
+    with pytest.raises(
+        ValueError, match=r"be bases in which .*observe=\[\"strength\", \"weights\"\]"
+    ):
         train(["strength"], start=train(["strength"]), task=mixed)
     for_loss = train([], start=first, task=mixed)
     np.testing.assert_array_equal(for_loss["off_diagonal"][:3], first["off_diagonal"])

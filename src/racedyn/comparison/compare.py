@@ -95,9 +95,7 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
         ts=ts,
         time_unit=unit_of(theory),
         errors={name: error_of(a[name], b[name], ts, dims[name][1:], labels) for name in shared},
-        notes=tuple(
-            notes_of(theory, trained, checked, ts, interpolated=not np.array_equal(*own_ts))
-        ),
+        notes=tuple(notes_of(theory, trained, checked, ts, interpolated=apart)),
         off_diagonal=off_diagonal(b.get("off_diagonal"), ts, labels),
     )
     # Then, where strengths are of one set of modes: each mode's time, winner and error.

@@ -32,7 +32,6 @@ _LATE = 0.99  # what the slowest mode has learned at the end
 
 
 # --- runs
-# --------------------------------------------------------------------------------------------------
 
 
 class Learned(NamedTuple):
@@ -94,7 +93,6 @@ def _learned(job: Job, name: str) -> Learned:
 
 
 # --- representations in a plane
-# --------------------------------------------------------------------------------------
 
 
 def _in_plane(found: Learned) -> tuple[np.ndarray, np.ndarray]:
@@ -131,7 +129,6 @@ def _classical_mds(items: np.ndarray) -> np.ndarray:
 
 
 # --- figure
-# --------------------------------------------------------------------------------------------------
 
 
 def figure(job: Job) -> Finding:
