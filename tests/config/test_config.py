@@ -367,7 +367,7 @@ def test_words_are_those_of_the_code():
         for field in dataclasses.fields(cls)
     }
     assert get_args(types["loss"]) == tuple(LOSSES)
-    assert get_args(types["level"]) == LEVELS
+    assert get_args(types["level"]) == tuple(LEVELS)
     assert (finest_tolerance(float), COARSEST_TOLERANCE) == (
         config.FINEST_RTOL,
         config.LOOSEST_RTOL,

@@ -96,7 +96,7 @@ def test_node_bases_are_refused_where_path_bases_are_exact():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"level": "matrix"}, r"`bases` must be 'nodes' at this level"),
+        ({"level": "matrix"}, r"`bases` must be left out at level 'matrix'"),
         ({"bases": "path"}, r"`bases` must be one of 'nodes', 'paths'.*Did you mean 'paths'"),
     ],
 )

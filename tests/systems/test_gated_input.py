@@ -561,7 +561,7 @@ def test_stages_that_are_none(stages, message, rule):
 def test_stages_are_not_of_the_level_pathway():
     with pytest.raises(
         ValueError,
-        match=r"`stages` must be left out at level 'pathway', .* level='matrix' takes them",
+        match=r"`stages` must be left out at level 'pathway', .*'matrix' or 'full' takes it",
     ):
         rd.reduce(NET, TASK, WEIGHTS, level="pathway", stages=(("w1_1", "w1_2"), ("w2_1", "w2_2")))
 

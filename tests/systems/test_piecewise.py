@@ -151,7 +151,7 @@ def test_one_task_in_the_modes_of_another():
     rng = np.random.default_rng(0)
     other = rd.Task({x: first.inputs[x]}, {y: rng.normal(size=first.targets[y].shape)})
     assert rd.reduce(network, other, weights, modes=first).validity["targets_off_diagonal"] > 0.5
-    with pytest.raises(ValueError, match="`modes` must be left out at this level"):
+    with pytest.raises(ValueError, match="`modes` must be left out at level"):
         rd.reduce(network, second, weights, level="matrix", modes=first)
     with pytest.raises(ValueError, match="must be read in the same modes"):
         rd.systems.Piecewise(

@@ -139,6 +139,7 @@ def reproduce(given: argparse.Namespace) -> None:
 )
 def cite(given: argparse.Namespace) -> None:
     from racedyn import store, studies
+    from racedyn.reduction import LEVELS
 
     if (name := str(given.what)) in studies.STUDIES:
         sources, solvers = [studies.STUDIES[name].source], ["Tsit5"]
@@ -146,12 +147,8 @@ def cite(given: argparse.Namespace) -> None:
         runs = store.load(given.what, partial=True).values()
         provenance = [run.provenance for run in runs if run.provenance is not None]
         solvers = [source.solver for source in provenance]
-        behind = {"pathway": "Shi22", "modes": "Saxe22", "matrix": "Saxe22", "full": "Saxe22"}
-        sources = [
-            behind[level]
-            for level in (source.validity.get("level") for source in provenance)
-            if level in behind
-        ]
+        levels = {source.validity.get("level") for source in provenance}
+        sources = [known.source for name, known in LEVELS.items() if name in levels]
     print(*map(said, studies.cite(sources=sources, solvers=solvers)), sep="\n")
 
 

@@ -2,6 +2,7 @@
 
 from racedyn.networks import init
 from racedyn.networks.activations import ACTIVATIONS as ACTIVATIONS
+from racedyn.networks.activations import is_silent as is_silent
 from racedyn.networks.biases import constant_inputs, read_weights, with_biases
 from racedyn.networks.builders import chain, parallel
 from racedyn.networks.contextual import contextual

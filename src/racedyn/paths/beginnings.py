@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._types import Array, Path, Weights
-from racedyn.networks import ACTIVATIONS, Network
+from racedyn.networks import ACTIVATIONS, Network, is_silent
 from racedyn.tasks import Modes
 
 Pair = tuple[str, str]
@@ -113,9 +113,10 @@ def _silence(
     """Node -> what it holds at silence (n,), and edge -> what the other edges into its node then
     bring there (n_target,).
 
-    Both are empty without constants, when all of it is 0.
+    Both are empty where all of it is 0: without constants, and activations that are 0 at 0.
     """
-    if not constants:
+    kinds = {node.kind for node in network.nodes.values()} | set(network.edge_kinds.values())
+    if not constants and all(is_silent(kind) for kind in kinds):
         return {}, {}
     silent: dict[str, Array] = {}
     beside: dict[str, Array] = {}

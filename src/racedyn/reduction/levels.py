@@ -3,14 +3,15 @@ built.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn._types import HostOnly, Path, Weights
+from racedyn._types import HostOnly
 from racedyn.networks import Network, Node
-from racedyn.paths import Pair, path_classes, statistics
+from racedyn.paths import path_classes, statistics
+from racedyn.reduction.assignment import Assignment
 from racedyn.reduction.bases import (
     Matrices,
     closed_bases,
@@ -21,7 +22,6 @@ from racedyn.reduction.bases import (
 from racedyn.reduction.own_bases import own_bases
 from racedyn.reduction.projection import project, projected_modes
 from racedyn.reduction.validity import Validity, rounding
-from racedyn.rules import Stages
 from racedyn.systems import (
     FULL,
     MATRIX,
@@ -36,27 +36,7 @@ from racedyn.systems import (
     condense,
     gated_flow,
 )
-from racedyn.tasks import Modes, Task
-
-
-class Assignment(NamedTuple):
-    """What `reduce` was asked, checked."""
-
-    network: Network
-    task: Task
-    weights: Weights
-    weight_decay: float
-    stages: Stages
-    paths: Mapping[Path, str]  # the observed ones, with their names
-    modes: Mapping[Pair, Modes]  # in which they are read
-
-    @property
-    def matrices(self) -> dict[str, np.ndarray]:
-        return {edge: np.asarray(matrix, np.float64) for edge, matrix in self.weights.items()}
-
-    @property
-    def tolerance(self) -> float:
-        return max(rounding(matrix.dtype) for matrix in self.weights.values())
+from racedyn.tasks import Task
 
 
 def full_flow(assigned: Assignment, inexact: bool) -> GatedFlow:
@@ -111,7 +91,9 @@ def matrix_flow(assigned: Assignment, inexact: bool) -> GatedFlow:
 
 
 def modes_flow(assigned: Assignment, inexact: bool) -> GatedFlow:
-    """The network with all widths 1, once per mode."""
+    """The network with all widths 1, once per mode: of the task, or of each path's own bases."""
+    if assigned.bases == "paths":
+        return _own_modes_flow(assigned, inexact)
     network, matrices = assigned.network, assigned.matrices
     condensed = _condensed(network, assigned.task)
     measured = statistics(network, assigned.task)
@@ -143,7 +125,7 @@ def modes_flow(assigned: Assignment, inexact: bool) -> GatedFlow:
     )
 
 
-def own_modes_flow(assigned: Assignment, inexact: bool) -> GatedFlow:
+def _own_modes_flow(assigned: Assignment, inexact: bool) -> GatedFlow:
     """As `modes_flow`, in bases of each path's own."""
     network = assigned.network
     measured = statistics(network, assigned.task)

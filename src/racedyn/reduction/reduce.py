@@ -1,20 +1,39 @@
 """From a network, a task and weights to the (reduced) equations of their learning dynamics."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from racedyn._checks import check_flags, check_is, check_name, check_not_negative, fail
+from racedyn._checks import check_flags, check_is, check_name, check_not_negative, fail, shown
 from racedyn._jit import full_precision
 from racedyn._types import Path
 from racedyn.networks import Network, Problem, check_task, the_three, warn_of_closed_gates
 from racedyn.paths import observed_paths
-from racedyn.reduction.levels import Assignment, full_flow, matrix_flow, modes_flow, own_modes_flow
+from racedyn.reduction.assignment import Assignment
+from racedyn.reduction.levels import full_flow, matrix_flow, modes_flow
 from racedyn.reduction.pathway import pathway_race
 from racedyn.rules import check_stages
 from racedyn.systems import AbstractSystem
 from racedyn.tasks import Task
 
-LEVELS = ("pathway", "modes", "matrix", "full")
+
+class Reduction(NamedTuple):
+    """A level of reduction.
+
+    **Fields:** `build`: from what was asked, and whether to go on where it isn't exact, the system;
+    `source`: whose it is (a key of `studies.REFERENCES`); `takes`: the arguments of `reduce` that
+    it has a use for, of those that not all levels have."""
+
+    build: Callable[[Assignment, bool], AbstractSystem]
+    source: str
+    takes: tuple[str, ...]
+
+
+LEVELS = {
+    "pathway": Reduction(pathway_race, "Shi22", ("modes",)),
+    "modes": Reduction(modes_flow, "Saxe22", ("stages", "paths", "bases")),
+    "matrix": Reduction(matrix_flow, "Saxe22", ("stages", "paths")),
+    "full": Reduction(full_flow, "Saxe22", ("modes", "stages", "paths")),
+}
 
 
 @full_precision
@@ -89,45 +108,29 @@ def reduce(
             "reduction of the linear network of the same shape.",
         )
     warn_of_closed_gates(network, task)
-    if check_name("bases", bases, ("nodes", "paths")) == "paths" and level != "modes":
-        fail(
-            "bases",
-            "be 'nodes' at this level",
-            f"it is 'paths' at level {level!r}",
-            "Only level='modes' has a choice.",
-        )
     if modes is not None:
         check_is("modes", modes, Task, "be a Task")
-        if level not in ("full", "pathway"):
-            but = f"they are given at level {level!r}, whose state is read in the task's own"
-            fail("modes", "be left out at this level", but, "level='full' takes them.")
         check_task(network, modes)
-    if level == "pathway":
-        if stages is not None:
-            fail(
-                "stages",
-                "be left out at level 'pathway'",
-                "they are given",
-                "level='matrix' takes them.",
-            )
-        if paths is not None:
-            fail(
-                "paths",
-                "be left out at level 'pathway'",
-                "they are given",
-                "All pathways are observed.",
-            )
-        return pathway_race(
-            network, task, weights, branch=branch, weight_decay=weight_decay, modes=modes
-        )
+    check_name("bases", bases, ("nodes", "paths"))
+    given = {"modes": modes, "stages": stages, "paths": paths}
+    _check_taken(level, {**given, "bases": None if bases == "nodes" else bases})
     read = task.all_modes() if modes is None else task.modes_in(modes)
-    observed = observed_paths(network, paths, None if bases == "paths" else read)
+    observed = {}
+    if "paths" in LEVELS[level].takes:
+        observed = observed_paths(network, paths, None if bases == "paths" else read)
+    stages = check_stages(network, stages)
     assigned = Assignment(
-        network, task, weights, weight_decay, check_stages(network, stages), observed, read
+        network, task, weights, weight_decay, stages, observed, read, modes, bases, branch
     )
-    build = {
-        "full": full_flow,
-        "matrix": matrix_flow,
-        "modes": own_modes_flow if bases == "paths" else modes_flow,
-    }
-    return build[level](assigned, inexact)
+    return LEVELS[level].build(assigned, inexact)
+
+
+def _check_taken(level: str, given: Mapping[str, Any]) -> None:
+    """Refuse what is given and the level has no use for."""
+    for name, value in given.items():
+        if value is not None and name not in LEVELS[level].takes:
+            where = " or ".join(
+                repr(other) for other, known in LEVELS.items() if name in known.takes
+            )
+            but = f"it is {shown(value)}"
+            fail(name, f"be left out at level {level!r}", but, f"level={where} takes it.")

@@ -157,7 +157,7 @@ def _representations(job: Job, task: Task, panels: list[Any], colours: list[Any]
     for ax, row in zip(panels, (rows // 4, rows), strict=True):
         scaled = mds(
             [
-                np.asarray(run.observables["activity_h1"])[row],
+                np.asarray(run["activity:h1"])[row],
                 _hidden(network, task, weights_of(other, row)),
             ]
         )
