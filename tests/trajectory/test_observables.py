@@ -18,14 +18,10 @@ OTHER = rd.tasks.from_arrays(TASK.X, TASK.Y[::-1], name="other")
 NET = rd.networks.parallel(TASK, depths=(2, 2), width=5)
 START = NET.init(rd.init.Gaussian(0.3), key=0)
 TS = np.linspace(0.0, 1.0, 3)
-NAMES = [
-    "strength",
-    "off_diagonal",
-    "group_strength",
-    "strength_matrix",
-    "data_strength",
-    "tangent_kernel",
-    "sharpness",
+NAMES = [  # all that a training has by its name alone
+    row.name
+    for row in OBSERVABLES.values()
+    if row.training == row.name and row.name not in ("loss", "weights")
 ]
 LENGTHS = {
     "path": 2,

@@ -142,7 +142,8 @@ def cite(given: argparse.Namespace) -> None:
     from racedyn.reduction import LEVELS
 
     if (name := str(given.what)) in studies.STUDIES:
-        sources, solvers = [studies.STUDIES[name].source], ["Tsit5"]
+        # Which solvers are behind it, its file says once it has run.
+        sources, solvers = [studies.STUDIES[name].source], []
     else:
         runs = store.load(given.what, partial=True).values()
         provenance = [run.provenance for run in runs if run.provenance is not None]

@@ -137,13 +137,11 @@ def _arrays(network: Network, weights: Mapping[str, Any]) -> Weights:
     """Weights in the order of edges, their names, shapes and dtypes checked."""
     check_is("network", network, Network, "be a Network")
     if not isinstance(weights, Mapping):
-        fail(
-            "weights",
-            "be a dict edge -> array",
-            f"it is {type(weights).__name__}",
-            "networks.from_layers(network, layers) makes one of a list of matrices.",
-            TypeError,
-        )
+        remedy = "networks.from_layers(network, layers) makes one of a list of matrices."
+        if hasattr(weights, "observables"):  # a run: only `train` goes on from one
+            remedy = 'Those at the end of a training are in run.end["weights"].'
+        but = f"it is {type(weights).__name__}"
+        fail("weights", "be a dict edge -> array", but, remedy, TypeError)
     if set(weights) == {"weights", "optimiser"}:
         fail(
             "weights",

@@ -16,6 +16,7 @@ from racedyn._checks import (
     check_positive,
     check_positive_int,
     fail,
+    shown,
 )
 from racedyn._jit import computed_by_jax
 from racedyn._names import check_held, check_observed, check_tree
@@ -173,6 +174,17 @@ def check_observe(
     """
     if observe is None:
         return None
+    if (
+        not isinstance(observe, str)
+        and isinstance(observe, list | tuple)
+        and any(hasattr(entry, "name") for entry in observe)
+    ):
+        fail(
+            "observe",
+            "be a list of names in theory",
+            f"it is {shown(observe)}",
+            "Probes and functions of weights are for `train`; a system of yours observes its own.",
+        )
     names = (observe,) if isinstance(observe, str) else check_names("observe", observe)
     known = list(jax.eval_shape(lambda: system.observe(jnp.asarray(0.0), system.y0())))
     for name in names:

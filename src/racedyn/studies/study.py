@@ -10,9 +10,11 @@ from typing import Any
 import jax.numpy as jnp
 
 from racedyn import plot, store
+from racedyn._checks import check_name
 from racedyn._compilation import Stopwatch
 from racedyn._types import Weights
 from racedyn.plot import context
+from racedyn.studies.references import REFERENCES
 from racedyn.trajectory import Trajectory
 
 
@@ -66,6 +68,9 @@ class Study:
     published: Mapping[str, Any]
     quick: Mapping[str, Any]
     make: Callable[[Job], Finding]
+
+    def __post_init__(self) -> None:
+        check_name("source", self.source, REFERENCES)
 
 
 @dataclasses.dataclass(frozen=True)

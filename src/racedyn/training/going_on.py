@@ -16,11 +16,12 @@ from racedyn.networks import Network
 from racedyn.paths import Pair, Turn
 from racedyn.tasks import Modes, Task
 from racedyn.training.fingerprints import network_said, same, same_data, task_said
-from racedyn.trajectory import Status, Trajectory
+from racedyn.trajectory import OBSERVABLES, Status, Trajectory
 
 ANEW = 'To start a new run from those weights, pass run.end["weights"].'
-STRENGTHS = ("strength", "off_diagonal", "group_strength", "strength_matrix")
-OF_PATHS = (*STRENGTHS, "data_strength")
+# Of paths, and so read in modes; and those of them that saved matrices turn into other modes.
+OF_PATHS = tuple(n for n, row in OBSERVABLES.items() if row.training and PATH in row.axes)
+TURNED = tuple(name for name in OF_PATHS if OBSERVABLES[name].turns)
 # What may differ between two stretches of one run: each change is recorded.
 STRETCH = ("lr", "loss", "loss_factor", "weight_decay", "stages", "dtype", "modes")
 
@@ -157,11 +158,10 @@ def past_of(
     turn = None
     recorded = any(name in dims for name in OF_PATHS)
     if recorded and any(name in observables for name in OF_PATHS):
-        kept = {name: observables.pop(name) for name in STRENGTHS if name in observables}
+        kept = {name: observables.pop(name) for name in TURNED if name in observables}
         if not all(same(old_bases[pair], new_bases[pair]) for pair in shared):
-            observables.pop(
-                "data_strength", None
-            )  # only its diagonal is kept, which turns into no other one's
+            for name in set(OF_PATHS) - set(TURNED):
+                observables.pop(name, None)
             if old_modes is not None and new_modes is not None:
                 turn = Turn(old_modes, new_modes)
             turned = None if from_weights or turn is None else turn.rows(kept)

@@ -15,7 +15,7 @@ from racedyn.paths import Pair, observe_paths
 from racedyn.representations import kernel_of, kernel_rows, largest_curvature, similarity
 from racedyn.tasks import Modes, Task
 from racedyn.training.asked import Asked
-from racedyn.trajectory import Observable
+from racedyn.trajectory import BY_DEFAULT, Observable
 
 
 class Data(eqx.Module):
@@ -91,7 +91,11 @@ class Observer(eqx.Module):
             row["probe_loss"] = jnp.stack(
                 [loss_of(self.network, weights, probe) for probe in self.probes]
             )
-        return row | self._of_nodes(weights) | self._of_all(weights)
+        row |= self._of_nodes(weights) | self._of_all(weights)
+        # What is left out by default where a network has no such thing is left out here, too.
+        if lacking := {*self.names} - {*row, *BY_DEFAULT}:
+            raise NotImplementedError(f"Nothing here computes {sorted(lacking)} of the table")
+        return row
 
     def _of_nodes(self, weights: Weights) -> dict[str, Array]:
         """What is asked for as "activity:h1"."""

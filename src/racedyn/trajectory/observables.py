@@ -51,6 +51,7 @@ class Row(NamedTuple):
     theory: str = ""
     symbol: str = ""
     in_ensembles: bool = True
+    turns: bool = False
 
     @property
     def label(self) -> str:
@@ -96,6 +97,7 @@ _ROWS = (
         "strength",
         ALL,
         "$K_a$",
+        turns=True,
     ),
     Row(
         "off_diagonal",
@@ -104,6 +106,7 @@ _ROWS = (
         "1",
         "off_diagonal",
         MATRICES,
+        turns=True,
     ),
     Row(
         "group_strength",
@@ -112,6 +115,7 @@ _ROWS = (
         "y/x",
         "group_strength",
         MATRICES,
+        turns=True,
     ),
     Row(
         "strength_matrix",
@@ -120,6 +124,7 @@ _ROWS = (
         "y/x",
         "strength_matrix",
         symbol="$U^T W_a V$",
+        turns=True,
     ),
     Row(
         "data_strength",
