@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -304,6 +305,24 @@ def future_annotations(code: dict[str, str]) -> list[str]:
     ]
 
 
+def faces_that_do_not_name_their_files(code: dict[str, str]) -> list[str]:
+    """A room of more than two files lists them in its face, "- `file`: what it is for.", and none
+    that is not there; rooms within it may be in the list.
+    """
+    rooms = {name.rpartition(".")[0] for name in code} - {""}
+    found = []
+    for face in sorted(rooms - {ROOT}):
+        inside = {name for name in code if name.rpartition(".")[0] == face}
+        files = {name.rpartition(".")[2] for name in inside - rooms}
+        docstring = ast.get_docstring(ast.parse(code[face])) or ""
+        named = set(re.findall(r"^- `(\w+)`: ", docstring, flags=re.MULTILINE))
+        if len(files) > 2:
+            found += [f"{face} does not name `{file}`" for file in sorted(files - named)]
+        gone = named - {name.rpartition(".")[2] for name in inside}
+        found += [f"{face} names `{name}`, which is not in it" for name in sorted(gone)]
+    return found
+
+
 RULES = (
     imports_upwards,
     mathematics_imports_machinery,
@@ -314,6 +333,7 @@ RULES = (
     libraries_away_from_home,
     scikit_learn_in_two_places,
     future_annotations,
+    faces_that_do_not_name_their_files,
 )
 
 
@@ -479,6 +499,12 @@ HOUSE = {
             "from __future__ import annotations",
             "racedyn.store.write:1",
         ),
+        (
+            faces_that_do_not_name_their_files,
+            "racedyn.store",
+            '"""The store.\n\n- `write`: writes.\n- `read`: reads.\n"""',
+            "names `read`, which is not in it",
+        ),
     ],
 )
 def test_rule_can_fail(rule, module, text, found):
@@ -487,7 +513,7 @@ def test_rule_can_fail(rule, module, text, found):
     assert found in violation
 
 
-def test_rules_on_two_modules_can_fail():
+def test_rules_on_several_modules_can_fail():
     loop = {
         "racedyn.store": "import racedyn.simulation",
         "racedyn.simulation": "def f():\n from racedyn.store import write, x",
@@ -505,6 +531,14 @@ def test_rules_on_two_modules_can_fail():
     assert scikit_learn_in_two_places(HOUSE) == []
     assert scikit_learn_in_two_places({**HOUSE, **twice}) == [
         "sklearn.cluster is imported by ['racedyn.cli', 'racedyn.store']"
+    ]
+    three = {
+        "racedyn.store": '"""`walk` is no list.\n\n- `write`: writes.\n- `read`: reads.\n"""',
+        "racedyn.store.read": "",
+        "racedyn.store.walk": "",
+    }
+    assert faces_that_do_not_name_their_files({**HOUSE, **three}) == [
+        "racedyn.store does not name `walk`"
     ]
 
 

@@ -1,4 +1,12 @@
-"""Theory against simulation: `compare` two runs; what it finds prints itself."""
+"""Theory against simulation: `compare` two runs; what it finds prints itself.
+
+- `compare`: the two functions for users, `compare` and `learning_times`.
+- `comparable`: what two runs say of themselves, and whether they can be compared.
+- `measures`: how far two runs are apart, and how pathways share each mode at the end.
+- `times`: when a mode is learned, and how well the saved rows tell.
+- `notes`: what a reader of a comparison must know beside its numbers.
+- `result`: what `compare` returns, and how it prints.
+"""
 
 from racedyn.comparison.comparable import check_axes as check_axes
 from racedyn.comparison.comparable import check_comparable as check_comparable

@@ -2,6 +2,13 @@
 home of pydantic.
 
 This room imports no JAX, so that help stays quick.
+
+- `configuration`: `Config`, read from TOML and written back.
+- `sections`: the sections on network, initial weights, training and theory.
+- `tasks`: the sections that name a task, one for each kind.
+- `fields`: what a field may be, and what makes a class a section.
+- `line`: fields set on the command line, `--train.lr 0.1`, put into a configuration.
+- `problems`: what is wrong with a configuration, in words that name the key.
 """
 
 from racedyn.config.configuration import (

@@ -2,6 +2,18 @@
 
 What depends on time is a `Trajectory`; `..._strength`, `..._loss` and `..._layers` are the same as
 plain numbers.
+
+- `two_layer`: one mode of a deep and of a shallow linear network.
+- `chain`: one mode of a chain of layers, of any depth and from unequal layers.
+- `riccati`: the whole map of a two-layer network from balanced weights on white inputs.
+- `xor`: XoR with a margin, learned by gated networks.
+- `routing`: routing through shared pathways.
+- `contextual`: contextual tasks whose blocks all have one structure.
+- `contextual_modes`: the modes of a contextual network and their starts, which `contextual` takes.
+- `early`: a ReLU network while its weights are small, each neuron by itself.
+- `races`: pathways that compete for modes, a room of its own.
+- `solution`: what closed forms share: their times, their loss and the trajectory they return.
+- `clock`: for quadratures, where one is at a given time.
 """
 
 from racedyn.exact.chain import chain, chain_layers

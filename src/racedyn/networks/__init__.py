@@ -1,4 +1,20 @@
-"""Networks: gated directed acyclic graphs, their builders, and initial weights."""
+"""Networks: gated directed acyclic graphs, their builders, and initial weights.
+
+- `network`: `Network`, a directed acyclic graph of layers with gates, and its `Node`.
+- `builders`: chains and parallel pathways.
+- `xor`: networks for the XoR task.
+- `routing`: networks for the routing task.
+- `contextual`: networks for contextual tasks.
+- `activations`: what a node, or an edge before the sum, does to what it is given.
+- `forward`: the forward pass.
+- `init`: laws from which initial weights are drawn.
+- `layers`: weights taken over from lists and dicts of matrices of another program.
+- `biases`: biases as weights from a constant input.
+- `units`: a node whose units have gates of their own, rewritten as nodes with one gate each.
+- `gating`: contexts with equal gates as one group.
+- `fit`: checks of whether a task and weights belong to a network (nothing is fitted to data).
+- `problem`: network, task and initial weights as one thing, which most functions take.
+"""
 
 from racedyn.networks import init
 from racedyn.networks.activations import ACTIVATIONS as ACTIVATIONS

@@ -1,5 +1,12 @@
 """Paths of a network: what they see (statistics), what they carry (strengths), how they share it
 (concentration).
+
+- `classes`: paths with equal ends and equal gates, which have equal statistics.
+- `statistics`: everything in a task that the learning of the paths depends on.
+- `strengths`: what each path carries in each mode.
+- `beginnings`: the same for many paths at once: a beginning that paths share is computed once.
+- `reading`: which modes strengths are read in, and how they turn from one set of modes to another.
+- `concentration`: how unevenly paths share a mode.
 """
 
 from racedyn.paths.beginnings import Pair as Pair

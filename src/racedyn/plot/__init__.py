@@ -2,7 +2,19 @@
 on.
 
 matplotlib is imported when a function runs; the package's style holds while it draws and in
-`save_figure`."""
+`save_figure`.
+
+- `races`: strengths over time: which pathway takes each mode, and when.
+- `losses`: loss curves.
+- `seeds`: several seeds of one run as one curve with a shaded range, for both of these.
+- `times`: when each mode is learned, against how strong it is.
+- `phases`: the plane of two pathways, and where each start leads.
+- `maps`: what each pathway carries between all modes, as images at a few times.
+- `images`: one matrix as an image.
+- `graphs`: a network as a graph, and what a context opens in it.
+- `layout`: where the nodes of that graph stand.
+- `style`: what all figures share: colours, labels, legends, saving.
+"""
 
 from racedyn.plot.graphs import network
 from racedyn.plot.images import matrix

@@ -1,4 +1,15 @@
-"""From a network, a task and weights to the (reduced) equations of their learning dynamics."""
+"""From a network, a task and weights to the (reduced) equations of their learning dynamics.
+
+- `reduce`: the function for users: the equations at the level that is asked for.
+- `assignment`: what `reduce` was given, checked once for all levels.
+- `levels`: the levels of the gated flow: full, matrix and modes.
+- `pathway`: the level of the q/p equations, one pathway against the others.
+- `bases`: the bases, one per node, in which a level is smaller than the network.
+- `own_bases`: the same where each path has bases of its own.
+- `matching`: from actual weights to the start of the q/p equations.
+- `projection`: `project`: the network itself in these bases, with fewer dimensions.
+- `validity`: how exact a reduction is, as it measured itself.
+"""
 
 from racedyn.reduction.projection import project
 from racedyn.reduction.reduce import LEVELS, reduce

@@ -2,7 +2,13 @@
 
 Small initial weights make the race of [Saxe22]: hidden layers align and input domains come to share
 them (fig. 4g). Large ones make the lazy regime, whose tangent kernel [Jacot et al. 2018] stays as
-it was drawn (fig. 6)."""
+it was drawn (fig. 6).
+
+- `hidden`: what a hidden layer holds of each example, and how alike examples are in it.
+- `scaling`: multidimensional scaling of that, for several networks on common axes.
+- `tangents`: the tangent kernel, how far it moved, and how far layers are aligned.
+- `curvature`: how sharply the loss bends.
+"""
 
 from racedyn.representations.curvature import Sharpness, sharpness
 from racedyn.representations.curvature import largest_curvature as largest_curvature

@@ -17,7 +17,21 @@ names::
 
 Behind the HDF5 bytes stands a checksum of them, which readers of HDF5 ignore. A file that is
 written block by block has one for each 64 members besides (an axis, `block checksums`) and says
-last how long it took (`wall_time`). Later formats never make this one unreadable."""
+last how long it took (`wall_time`). Later formats never make this one unreadable.
+
+- `files`: save, load and checkpoint; a file is old, new, or says that it is partial.
+- `write`: from trajectories to the bytes of a file.
+- `read`: from a file back to trajectories.
+- `layout`: arrays, axes and pytrees as datasets, dimension scales and groups.
+- `walk`: the inspection of a file before anything in it is read, as it may be foreign or damaged.
+- `atomic`: bytes put on the disk all or not at all, with a checksum behind them.
+- `report`: a file as a page of text, a trajectory as an xarray Dataset.
+- `blocks`: the file of an ensemble, which is written block by block.
+- `members`: what such a file and the same in memory have in common, and the one in memory.
+- `places`: at which byte the file of an ensemble has each array, and whether the disk has room.
+- `checksums`: checksums of members, some at a time.
+- `ledger`: what is done of an unfinished job: gone on from, refused, or begun anew.
+"""
 
 from racedyn.store.atomic import PARTIAL as PARTIAL
 from racedyn.store.atomic import StoreError

@@ -1,7 +1,12 @@
 """Published figures from scratch: a folder per paper, a file per figure.
 
 `reproduce("shi2022.fig5")` trains, solves, writes NAME.h5 and NAME.png, and says the paper's claim
-beside the number found."""
+beside the number found.
+
+- `study`: what every study shares: its runs are kept as they end, and its finding is printed.
+- `references`: the papers and solvers behind a result.
+- `shared_xor`: a ReLU network on XoR beside its gated twins, for figures of two papers.
+"""
 
 from importlib import import_module
 from typing import Any

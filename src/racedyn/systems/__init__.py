@@ -1,4 +1,11 @@
-"""Systems: initial state and d/dt, and what may be observed. They know nothing of solvers."""
+"""Systems: initial state and d/dt, and what may be observed. They know nothing of solvers.
+
+- `base`: `AbstractSystem`, which `simulate` integrates, and systems made from a function.
+- `pathways`: the q/p equations of parallel pathways.
+- `piecewise`: one system after another from the same state.
+- `gated`: gradient flow of gated linear networks, a room of its own.
+- `closures`: arrays that a user's function closes over, made visible to JAX.
+"""
 
 from racedyn.systems.base import AbstractSystem, from_function
 from racedyn.systems.closures import with_own_arrays as with_own_arrays

@@ -1,4 +1,14 @@
-"""Tasks: inputs, targets, contexts, and the modes in which strengths are read."""
+"""Tasks: inputs, targets, contexts, and the modes in which strengths are read.
+
+- `task`: `Task`: inputs, targets and contexts.
+- `modes`: `Modes`: the basis and the signs in which strengths are read.
+- `builders`: tasks from arrays, and random ones with given singular values.
+- `tables`: a task from a CSV table of items and their properties.
+- `structures`: items in a tree, an order, a ring, a grid or clusters.
+- `xor`: XoR with a margin.
+- `routing`: input domains to be mapped to output domains, some routes trained.
+- `contextual`: items with properties in every context and others in one alone.
+"""
 
 from racedyn.tasks.builders import from_arrays, random
 from racedyn.tasks.contextual import Contexts, contextual
