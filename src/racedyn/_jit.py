@@ -66,7 +66,7 @@ def chosen_precision() -> str | None:
     """What products are computed with where nothing else is said; None: whatever the device likes
     best.
     """
-    return jax.config.jax_default_matmul_precision  # type: ignore[attr-defined,no-any-return]
+    return jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager

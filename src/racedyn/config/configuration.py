@@ -1,8 +1,4 @@
-"""The configuration of a run: frozen, typed, and strict about unknown keys and wrong types. The
-only home of pydantic.
-
-This package imports no JAX, so that help stays quick.
-"""
+"""The configuration of a run: read, checked, changed on the line, and written again."""
 
 import dataclasses
 import json

@@ -175,7 +175,7 @@ def _active(network: Network, task: Task, weights: Weights, hidden: str) -> np.n
 
 def _weights_at(run: Trajectory, argument: str, step: int | None) -> Mapping[str, Any]:
     if step is None and isinstance(run.end, Mapping) and "weights" in run.end:
-        return run.end["weights"]  # type: ignore[no-any-return]
+        return run.end["weights"]
     if run.ys is None or run.step is None:
         fail("run", "have saved its weights", "it has not", 'train(..., observe=["weights"]).')
     steps = np.asarray(run.step)

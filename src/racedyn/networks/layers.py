@@ -206,7 +206,7 @@ def _read(
     counts = {key: Counter(shapes[name] for name in own) for key, own in pathways.items()}
     wanted = [Counter(path) for path in paths]
     if all(isinstance(key, int) for key in pathways):
-        ways: Iterable[Sequence[int | str]] = [sorted(pathways)]  # type: ignore[type-var]
+        ways: Iterable[Sequence[int | str]] = [sorted(pathways)]
     else:  # words have no order: such a pathway is known by its shapes, or not
         alike = [[a for a, other in enumerate(wanted) if other == own] for own in wanted]
         classes = [own for a, own in enumerate(alike) if own[0] == a]

@@ -253,7 +253,7 @@ class Network(eqx.Module):
             )
         if task is not None:
             check_is("task", task, Task, "be a Task")
-        return law.draw(self, key=key, task=task)  # type: ignore[no-any-return]
+        return law.draw(self, key=key, task=task)
 
     def __str__(self) -> str:
         gates = f", {self.num_contexts} contexts" if self.num_contexts > 1 else ""

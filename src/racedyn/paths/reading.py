@@ -138,7 +138,7 @@ class Turn:
 
 
 def _of_matrices(matrices: np.ndarray, modes: Modes) -> dict[str, np.ndarray]:
-    """The observables of U^T W_p V, (time, path, mode_out, mode_in), as `pathmaps.observe_paths`
+    """The observables of U^T W_p V, (time, path, mode_out, mode_in), as `strengths.observe_paths`
     makes them.
     """
     strength = np.diagonal(matrices, axis1=2, axis2=3)

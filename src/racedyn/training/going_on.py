@@ -45,7 +45,7 @@ def weights_at_the_end(run: Trajectory) -> Mapping[str, Any]:
         )
     if not Status(int(run.status)).ok and run.status != Status.INTERRUPTED:
         fail("weights", "be finite to go on from", f"that run {Status(int(run.status)).message}")
-    return run.end["weights"]  # type: ignore[no-any-return]
+    return run.end["weights"]
 
 
 def check_same_network(run: Trajectory, network: Network) -> None:

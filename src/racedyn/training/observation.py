@@ -121,7 +121,7 @@ class Observer(eqx.Module):
                 lambda at: loss_of(self.network, at, self.data), weights
             ).value
         for own in self.own:
-            value = jnp.asarray(own.function(self.network, self.task, weights))  # type: ignore[misc]
+            value = jnp.asarray(own.function(self.network, self.task, weights))
             real = jnp.issubdtype(value.dtype, jnp.floating)  # rows that lack it are NaN
             row[own.name] = value if real else value.astype(jnp.result_type(*weights.values()))
         return row

@@ -111,7 +111,7 @@ class Trajectory(eqx.Module):
         if not -count <= index < count:
             fail("index", f"be that of one of {count} members", f"it is {index}", error=IndexError)
         observables = {
-            name: value[index] if MEMBER in self.dims[name] else value  # type: ignore[index]
+            name: value[index] if MEMBER in self.dims[name] else value
             for name, value in self.observables.items()
         }
         dims = {
