@@ -392,7 +392,9 @@ def training(folder: Path) -> Cases:
     biased, constant = rd.networks.with_biases(network, task)
     yield (
         "biased",
-        trained(started(biased, constant, SMALL), observe=[*BY_DEFAULT, "data_strength"]),
+        trained(
+            started(biased, constant, SMALL), observe=["strength", "off_diagonal", "data_strength"]
+        ),
     )
 
     wide = trained(pathways((2, 2), SMALL, 12), lr=0.1, steps=400)
@@ -520,7 +522,7 @@ def measures(folder: Path) -> Cases:
         {"item_h": ("item", "h1"), "context_h": ("context", "h1"), "h_output": ("h1", "output")},
     )
     relu = started(rd.Network(nodes, edges), task, rd.init.Gaussian(0.3))
-    run = trained(relu, steps=60, observe=[*BY_DEFAULT, "activity:h1", "weights"])
+    run = trained(relu, steps=60, observe=["strength", "off_diagonal", "activity:h1", "weights"])
     yield "patterns", rd.gates.patterns(run, task)
     for name, options in {
         "end": {},
