@@ -135,8 +135,16 @@ class Dropping:
             pass
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as Python has it, which a shell turns off for what it runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interruption_that_python_drops_is_raised_later():
+def test_an_interruption_that_python_drops_is_raised_later(interruptible):
     with never_lost() as interruption:
         interruption()
         Dropping()
@@ -157,7 +165,7 @@ def test_a_handler_that_raises_nothing_ends_nothing():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_dropped_interruption_ends_training_and_ensembles(monkeypatch, tmp_path):
+def test_a_dropped_interruption_ends_training_and_ensembles(monkeypatch, tmp_path, interruptible):
     """As if it had come while the garbage was collected: after the first block that is computed."""
 
     def dropping(compute):

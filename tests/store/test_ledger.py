@@ -72,7 +72,7 @@ def study(patch, out, pieces):
 
         settings = {"train": {"lr": lr}, "network": {"width": width}}
         return run_study(
-            Study("many", "", "", "", settings, settings, make),
+            Study("many", "Shi22", "", "", settings, settings, make),
             out=out,
             overwrite=overwrite,
             progress=False,

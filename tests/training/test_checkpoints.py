@@ -4,7 +4,6 @@ nonlinear layers.
 
 import dataclasses
 import functools
-import re
 from collections.abc import Mapping
 
 import jax
@@ -15,7 +14,6 @@ import pytest
 import racedyn as rd
 from racedyn.networks import constant_inputs, read_weights, with_biases
 from racedyn.paths.strengths import data_maps, not_separable, path_maps
-from racedyn.training import checkpoints
 from racedyn.trajectory import BY_DEFAULT, Status
 
 TASK = rd.tasks.hierarchy(4)
@@ -697,17 +695,6 @@ def test_an_error_of_the_loader_says_which_checkpoint():
     with pytest.raises(OSError, match="no such file") as info:
         observe(NET, TASK, {0: START, 7: broken})
     assert info.value.__notes__ == ["(reading the checkpoint at 7)"]
-
-
-def test_the_example_of_the_documentation_runs():
-    """The block of the docstring, a plain loop's state dicts in the place of PyTorch's."""
-    (block,) = re.findall(r"```python\n(.*?)```", checkpoints.observe.__doc__, flags=re.DOTALL)
-    code = "\n".join(line.strip() for line in block.strip().splitlines())
-    task = correlated_task()
-    states = numpy_training(task.X, task.Y, [5, 64, 3], "relu", lr=0.01, steps=2, every=1)
-    names = {"task": task, "np": np, "rd": rd, "states": states}
-    exec(compile(code, "observe", "exec"), names)
-    assert names["run"].observables["data_strength"].shape == (3, 1, 3)
 
 
 def test_modes_of_another_task_and_going_on():
