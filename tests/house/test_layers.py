@@ -597,3 +597,14 @@ def test_importing_the_package_loads_nothing_and_sets_no_flag():
     heavy = "('jax', 'numpy', 'racedyn.tasks')"
     code = f"import sys, racedyn; sys.exit(any(name in sys.modules for name in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_page_on_architecture_has_the_same_floors():
+    page = (SOURCE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    told: dict[str, int] = {}
+    floor = 0
+    for number, names in re.findall(r"^\| (\d?) ?\| (`[^|]+?) \|", page, flags=re.MULTILINE):
+        floor = int(number) if number else floor
+        for name in re.findall(r"`([^`]+)`", names)[0].split():
+            told["" if name == ROOT else name] = floor
+    assert told == FLOOR_OF
