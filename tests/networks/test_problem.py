@@ -25,6 +25,7 @@ DOORS = {
     "project": lambda *three: rd.project(*three, bases=BASES).weights,
     "activity": lambda *three: rd.representations.activity(*three, node=NET.order[1]),
     "tangent_kernel": rd.representations.tangent_kernel,
+    "sharpness": rd.representations.sharpness,
 }
 
 
@@ -80,7 +81,8 @@ def test_what_projections_and_twins_return_the_next_function_takes():
     whole = rd.train(NET, TASK, WEIGHTS, lr=0.1, steps=2, progress=False)
     np.testing.assert_array_equal(run.observables["loss"], whole.observables["loss"])
     relu = rd.networks.chain(TASK, depth=2, width=5, activation="relu")
-    twin = rd.gates.twin(relu, TASK, WEIGHTS)
+    twin = rd.gates.twin(rd.Problem(relu, TASK, WEIGHTS))
+    assert twin.dead == rd.gates.twin(relu, TASK, WEIGHTS).dead
     assert isinstance(twin.problem, rd.Problem) and twin.network is twin.problem.network
     answers = rd.representations.activity(relu, TASK, WEIGHTS, node="output")
     np.testing.assert_allclose(

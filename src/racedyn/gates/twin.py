@@ -19,6 +19,7 @@ from racedyn.networks import (
     check_weights,
     forward,
     split_units,
+    the_three,
 )
 from racedyn.tasks import Task
 from racedyn.trajectory import Trajectory
@@ -62,9 +63,9 @@ class Twin(NamedTuple):
 
 
 def twin(
-    network: Network,
-    task: Task,
-    run: Trajectory | Mapping[str, Any],
+    network: Network | Problem,
+    task: Task | None = None,
+    run: Trajectory | Mapping[str, Any] | None = None,
     *,
     at: int | None = None,
     by: str = "example",
@@ -74,8 +75,8 @@ def twin(
 
     **Arguments:**
 
-    - `network`: inputs, one hidden ReLU node, outputs. `run`: its training with
-      `observe=["weights"]`, or weights.
+    - `network`: inputs, one hidden ReLU node, outputs; or a Problem in place of all three. `run`:
+      its training with `observe=["weights"]`, or weights.
     - `at`: the step of descent whose weights are taken over; the last one by default. `gates_at`:
       the step whose gates are; the same by default. Gates of the end with weights of the start are
       the ReLN of [Jarvis25].
@@ -98,10 +99,14 @@ def twin(
         >>> np.allclose(a, rd.representations.activity(twin.problem, node="output"))
         True
     """
-    check_task(network, task)
     for argument, step in (("at", at), ("gates_at", gates_at)):
         if step is not None:
             check_int(argument, step, 0)
+    start = run
+    if isinstance(run, Trajectory) and isinstance(network, Network) and isinstance(task, Task):
+        check_task(network, task)
+        start = _weights_at(run, "at", at)
+    network, task, weights = the_three(network, task, start)
     if not isinstance(run, Trajectory):
         for argument, step in (("at", at), ("gates_at", gates_at)):
             if step is not None:
@@ -125,9 +130,6 @@ def twin(
             'networks.chain(task, 2, width, activation="relu").',
         )
     hidden = inner[0]
-    weights = check_weights(
-        network, _weights_at(run, "at", at) if isinstance(run, Trajectory) else run
-    )
     active = gates = _active(network, task, weights, hidden)
     if gates_at is not None and isinstance(run, Trajectory):
         gates = _active(

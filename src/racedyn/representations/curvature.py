@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from racedyn._checks import check_positive, check_positive_int
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, Weights
-from racedyn.networks import Network, check_task, check_weights, forward
+from racedyn.networks import Network, Problem, forward, the_three
 from racedyn.representations.hidden import on_device
 from racedyn.tasks import Task
 
@@ -35,9 +35,9 @@ class Sharpness(NamedTuple):
 
 
 def sharpness(
-    network: Network,
-    task: Task,
-    weights: Mapping[str, Any],
+    network: Network | Problem,
+    task: Task | None = None,
+    weights: Mapping[str, Any] | None = None,
     *,
     iterations: int = ITERATIONS,
     tolerance: float = TOLERANCE,
@@ -68,8 +68,7 @@ def sharpness(
         >>> f"{sharpness.value:.3f}, {task.modes.S[0]:.3f}"
         '0.661, 0.661'
     """
-    check_task(network, task)
-    weights = check_weights(network, weights)
+    network, task, weights = the_three(network, task, weights)
     check_positive_int("iterations", iterations)
     check_positive("tolerance", tolerance)
     inputs, context = on_device(task, weights)
