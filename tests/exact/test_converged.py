@@ -66,7 +66,12 @@ def test_random_modes_against_an_ode(sets):
 
 
 @pytest.mark.parametrize(
-    "depths", [(3, 4), (2, 5, 3), (1, 4), pytest.param((3, 3), marks=pytest.mark.long)]
+    "depths",
+    [
+        (2, 5, 3),
+        *(pytest.param(depths, marks=pytest.mark.slow) for depths in ((3, 4), (1, 4))),
+        pytest.param((3, 3), marks=pytest.mark.long),
+    ],
 )
 def test_every_end_is_found(depths):
     S, q, p = special_modes(np.random.default_rng(77), depths, 20_000)

@@ -113,7 +113,14 @@ NATURAL = {
 }
 
 
-@pytest.mark.parametrize("name", NATURAL)
+QUICK = {"two_layer", "riccati", "xor, xor", "xor", "shallow"}  # others compile for long
+
+
+def marked(names):
+    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("name", marked(NATURAL))
 def test_a_closed_form_compares_plots_saves_and_prints(name, tmp_path):
     closed, run = NATURAL[name]()
     assert (
@@ -170,7 +177,7 @@ JITTED = {
 }
 
 
-@pytest.mark.parametrize("name", JITTED)
+@pytest.mark.parametrize("name", marked(JITTED))
 def test_they_work_inside_jit_grad_and_vmap(name):
     function = JITTED[name]
     inside = jax.jit(function)(0.8)

@@ -50,6 +50,7 @@ def test_curve_solves_its_equation(curve, field, case):
     assert found[0] == a0
 
 
+@pytest.mark.slow
 def test_curves_are_those_of_simulate():
     """All modes at once, shallow and deep: the broadcast, and the package's own solver."""
     s, d, a0 = (np.array(column) for column in zip(*CASES, strict=True))
@@ -164,7 +165,10 @@ PROBLEMS = {
 
 @pytest.mark.parametrize(
     "name",
-    [name if name == "both" else pytest.param(name, marks=pytest.mark.long) for name in PROBLEMS],
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "both" else pytest.mark.long)
+        for name in PROBLEMS
+    ],
 )
 def test_riccati_is_the_level_matrix(name):
     task, network, weights = problem(**PROBLEMS[name])
@@ -201,6 +205,7 @@ def test_riccati_is_the_whole_flow():
         np.testing.assert_allclose(found, wanted, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_riccati_in_modes_is_the_sigmoid():
     task = rd.tasks.hierarchy(8)
     network = rd.networks.chain(task, depth=2, width=20)
@@ -236,6 +241,7 @@ def one_shot(task, weights, t):
             return np.full(sigma.shape, np.nan)
 
 
+@pytest.mark.slow
 def test_times_at_which_the_formula_in_one_shot_fails():
     """The steps agree with it early; at 30 / s it has lost all digits, later it overflows, and what
     is learned is known.

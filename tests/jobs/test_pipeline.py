@@ -108,10 +108,13 @@ def test_a_run_leaves_its_results_and_figures_and_nothing_else(finished, tmp_pat
 @pytest.mark.parametrize(
     "changes",
     [
-        {
-            "network": {"kind": "chain", "depth": 3, "width": 6},
-            "init": {"kind": "orthogonal", "scale": 0.5},
-        },
+        pytest.param(
+            {
+                "network": {"kind": "chain", "depth": 3, "width": 6},
+                "init": {"kind": "orthogonal", "scale": 0.5},
+            },
+            marks=pytest.mark.slow,
+        ),
         {"init": {"kind": "aligned", "scale": 0.5}},
         {"init": {"kind": "balanced", "scale": 0.5}},
     ],

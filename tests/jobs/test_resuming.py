@@ -135,6 +135,7 @@ def test_data_count_and_not_where_they_lie(done, tmp_path, monkeypatch):
     assert run(other, tmp_path, resume=True).config == other
 
 
+@pytest.mark.slow
 def test_more_steps_go_on_further(done, tmp_path):
     _, chosen, result = done
     left_by(result, tmp_path)

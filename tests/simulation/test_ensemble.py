@@ -62,6 +62,7 @@ def test_members_are_what_they_are_alone(method):
         assert own.dims == {name: alone.dims[name] for name in own.dims}
 
 
+@pytest.mark.slow
 def test_the_end_is_where_trajectories_go():
     end = rd.ensemble(build, 10)
     assert np.isposinf(end.ts).all() and end.observables["strength"].shape == (10, 1, 2, 2)
@@ -140,7 +141,7 @@ def test_an_interrupted_run_in_memory_keeps_its_blocks(monkeypatch):
     assert many.failed == list(range(64, 200))
 
 
-@pytest.mark.parametrize("method", ["exact", "ode"])
+@pytest.mark.parametrize("method", ["exact", pytest.param("ode", marks=pytest.mark.slow)])
 def test_a_member_fails_alone(method):
     p = np.full((70, 2, 2), 0.1)
     p[5, 0, 1] = np.nan

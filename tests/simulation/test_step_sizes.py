@@ -42,7 +42,8 @@ def test_small_parts_that_grow_are_as_well_known_as_large_ones():
     assert run.stats["accuracy"] == pytest.approx(1e-8) and "accuracy     1e-08" in str(run)
 
 
-@pytest.mark.parametrize("level", [pytest.param("full", marks=pytest.mark.slow), "modes"])
+@pytest.mark.slow
+@pytest.mark.parametrize("level", ["full", "modes"])
 def test_layers_of_different_size(level):
     """Every layer is proportional to the identity, so that each mode is a chain of three
     numbers.

@@ -343,6 +343,7 @@ def test_a_flow_that_is_cut_does_not_move(cut):
     assert float(flow.observe(jnp.asarray(0.0), y)["loss"]) == pytest.approx(4.5, rel=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Gates cut every path:UserWarning")
 def test_nor_when_it_is_simulated():
     network, task = chain(**CUTS["hidden"]), rd.Task({"x": EYE}, {"y": 3 * EYE}, [0, 1])

@@ -242,6 +242,7 @@ def test_derivatives_agree_with_finite_differences():
     assert abs(float(reverse[0, 0])) > 0.1, "a derivative of zero would prove nothing"
 
 
+@pytest.mark.slow
 def test_solve_works_under_vmap_and_jit():
     p0 = jnp.linspace(0.01, 0.05, 3)[:, None, None] * jnp.array([[1.0, 0.5], [0.3, 1.0]])
     ts = jnp.linspace(0, 5, 11)

@@ -169,7 +169,7 @@ def check_field(system: Any, args: Any) -> None:
 def check_observe(
     system: Any, observe: Any, others: tuple[str, ...] = ()
 ) -> tuple[str, ...] | None:
-    """The observables asked for, in their order; None for all. Refuses by name what neither the
+    """The observables asked for; None for all. Refuses by name what neither the
     system observes nor stands in `others`, and says where it can be had.
     """
     if observe is None:
