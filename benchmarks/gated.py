@@ -42,7 +42,7 @@ def initial(network: rd.Network, task: rd.Task, start: str) -> dict[str, Any]:
 
 def states(flow: Any) -> int:
     """How many matrices the state has, those that symmetry joins counted once."""
-    return len(set(flow.place.values()))
+    return len(set(flow.work.place.values()))
 
 
 def evaluations(sides: dict[str, tuple[Field, Any, Any]], job: Row) -> list[dict[str, float]]:

@@ -86,7 +86,7 @@ def difference(flow: Any, sides: dict[str, tuple[Any, Any, Any]]) -> dict[str, f
     fields = {name: jax.jit(field)(*at) for name, (field, *at) in sides.items()}
     # A state that stands for n matrices has the gradient of all of them.
     stands_for = [np.zeros((len(stack), 1, 1)) for stack in flow.y0()]
-    for bundle, place in flow.place.values():
+    for bundle, place in flow.work.place.values():
         stands_for[bundle][place] += 1
     shared = zip(fields["planned"], stands_for, strict=True)
     ours = flow.matrices(fields["ours"])

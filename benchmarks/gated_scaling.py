@@ -67,7 +67,7 @@ def field_row(flow: Any, job: Row) -> Row:
 
 def maps_row(network: rd.Network, task: rd.Task, weights: Any, turns: int) -> Row:
     modes, paths = task.all_modes(), network.paths()
-    maps = jax.jit(lambda weights: rd.networks.path_maps(network, weights, modes, paths))
+    maps = jax.jit(lambda weights: rd.paths.path_maps(network, weights, modes, paths))
     row = {"paths": len(paths), **compiling(maps, weights)}
     seconds_of(maps, weights)
     taken = in_turns({"maps": lambda: seconds_of(maps, weights)[0]}, turns)

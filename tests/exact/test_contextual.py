@@ -135,11 +135,13 @@ def test_a_twin_answers_and_learns_as_the_relu_network_while_its_gates_stay():
     task, network, run = trained()
     twin = gates.twin(network, task, run, at=150)
     then = {edge: values[3] for edge, values in run.ys.items()}
-    np.testing.assert_allclose(answers(*twin[:3]), answers(network, task, then), atol=1e-12)
+    np.testing.assert_allclose(answers(*twin.problem), answers(network, task, then), atol=1e-12)
     assert twin.disagreement == 0 and twin.task.num_contexts == task.num_examples
     # A step so short that no gate can change: the same descent, to rounding.
     short = {"lr": 1e-7, "steps": 20, "loss": "half_sum", "progress": False}
-    relu_on, twin_on = (rd.train(n, t, w, **short) for n, t, w in ((network, task, then), twin[:3]))
+    relu_on, twin_on = (
+        rd.train(n, t, w, **short) for n, t, w in ((network, task, then), twin.problem)
+    )
     np.testing.assert_allclose(twin_on.observables["loss"], relu_on.observables["loss"], rtol=1e-12)
     assert relu_on.observables["loss"][-1] < relu_on.observables["loss"][0]
 

@@ -500,7 +500,7 @@ assert not stiff.failed
 
 @pytest.mark.slow
 def test_two_devices_give_the_same_bits():
-    code = OVER_DEVICES.format(tests=os.path.dirname(os.path.dirname(__file__)))
+    code = OVER_DEVICES.format(tests=os.path.dirname(__file__))
     environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
@@ -527,7 +527,7 @@ rd.ensemble(build, 200, TS, path={path!r}, block=64)
 @pytest.mark.slow
 def test_a_killed_run_is_gone_on_with(tmp_path):
     path = tmp_path / "many.h5"
-    code = KILLED.format(tests=os.path.dirname(os.path.dirname(__file__)), path=str(path))
+    code = KILLED.format(tests=os.path.dirname(__file__), path=str(path))
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     rd.ensemble(build, 200, TS, path=path, block=64)
     np.testing.assert_array_equal(

@@ -406,7 +406,7 @@ def test_forty_kills_leave_a_file_that_goes_on(path):
     does nothing else.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", KILLED, os.path.dirname(os.path.dirname(__file__)), str(path)]
+    command = [sys.executable, "-c", KILLED, os.path.dirname(__file__), str(path)]
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
