@@ -25,20 +25,20 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 run: $(STAMP)
-	$(BIN)/racedyn run data/runs/hierarchy.toml --out runs --force $(ARGS)
+	$(BIN)/racedyn run data/runs/hierarchy.toml --out runs --overwrite $(ARGS)
 
 # The README's figure, drawn anew.
 figure: run
 	cp runs/hierarchy.png docs/hierarchy.png
 
-# The README's second figure: the published networks, half an hour.
+# The tutorial's first figure: the published networks, half an hour.
 concentration: $(STAMP)
-	$(BIN)/racedyn reproduce shi2022.fig5 --out runs --force
+	$(BIN)/racedyn reproduce shi2022.fig5 --out runs --overwrite
 	cp runs/shi2022.fig5.png docs/concentration.png
 
-# The README's third figure: routing at published settings, a minute.
+# The tutorial's second figure: routing at published settings, a minute.
 routing: $(STAMP)
-	$(BIN)/racedyn reproduce saxe2022.fig4 --out runs --force
+	$(BIN)/racedyn reproduce saxe2022.fig4 --out runs --overwrite
 	cp runs/saxe2022.fig4.png docs/routing.png
 
 test: $(STAMP)
@@ -48,7 +48,7 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow $(ARGS) || test $$? -eq 5
 
-# The cases that the README's figures are measured on, half an hour; CI runs a part of each.
+# The cases that the figures in docs/ are measured on, half an hour; CI runs a part of each.
 test-long: $(STAMP)
 	$(BIN)/python -m pytest -m long $(ARGS)
 

@@ -1,215 +1,235 @@
-"""One step of full-batch gradient descent, racedyn against plain PyTorch in the same run; a whole run against its theory.
+"""One step of full-batch gradient descent beside PyTorch and a NumPy loop; a whole run against its
+theory.
 
-    python benchmarks/training.py [--quick] [--torch-python OTHER_ENVIRONMENT/bin/python]
+    python benchmarks/training.py [--quick] [--torch-python OTHER_ENVIRONMENT/bin/python] [--full]
 
-Two pathways of equal depth on the hierarchical task of 8 items, float32, nothing observed on either side, the same
-initial weights, step size 0.01 on the sum of squares. racedyn runs what `train` runs (`racedyn.descent.advance`);
-PyTorch runs chains of Linear(bias=False) whose outputs are summed, eagerly, with torch.optim.SGD.
-
-Each (library, width, depth, threads) has a process of its own, pinned to as many cores before anything is imported, so
-that threads and peak memory are its own. The two take turns, the ratio is the median over turns of the ratio within one
-turn: what else the machine does then hits both. This process imports nothing but the standard library (on Linux a
-child's ru_maxrss starts from its parent's).
+Two pathways of equal depth on the hierarchical task of 8 items, float32, nothing observed on any
+side, the same initial weights, step size 0.01 on the sum of squares. racedyn runs what `train`
+runs; the others are peers/torch.py and peers/numpy.py. The whole run is the published one (10,000
+epochs at width 1000, depth 4), its time extrapolated from that of a step unless --full makes it,
+over one solve of the q/p equations at the same 500 times.
 """
 
-import argparse
 import contextlib
-import json
-import os
-import platform
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from training_worker import EPOCHS, SAVES
+import jax
+import jax.numpy as jnp
+import numpy as np
+from harness import (
+    Column,
+    NotMeasured,
+    Report,
+    Row,
+    Side,
+    in_turns,
+    options_of,
+    peak_memory,
+    ratio,
+    rows_of,
+    seconds_of,
+)
+from inside import descent_steps, loss_factor
+from peers.steps import LR, step_answers
 
-LIBRARIES = ("racedyn", "torch")
-WORKER = Path(__file__).with_name("training_worker.py")
-GAIN = 0.8  # std = GAIN / sqrt(width): the loss falls within the steps that are timed, at every depth
-FEWEST_STEPS = 20  # per turn; `advance` computes one row and copies the weights once per call
-PUBLISHED = {"width": 1000, "depth": 4, "std": 0.01}  # [Shi22]: entries N(0, 0.01^2)
+import racedyn as rd
+
+USUAL: Row = {"widths": [250, 500, 1000, 2000], "depths": [2, 3, 4, 7], "threads": [1, 2]}
+USUAL |= {"turns": 9, "seconds": 0.3, "full": False, "torch_python": sys.executable}
+QUICK: Row = {"widths": [500], "depths": [3], "threads": [1], "turns": 3, "seconds": 0.1}
+GAIN = (
+    0.8  # std = GAIN / sqrt(width): the loss falls within the steps that are timed, at every depth
+)
+FEWEST_STEPS = 20  # per turn; a call computes one row and copies the weights once
+PUBLISHED: Row = {"width": 1000, "depth": 4, "std": 0.01}  # [Shi22]: entries N(0, 0.01^2)
+EPOCHS, SAVES = 10_000, 500
 
 
-class Process:
-    """The near end of `training_worker.serve`."""
+def answers(job: Row) -> dict[str, Callable[..., Any]]:
+    """The far end: racedyn, which draws the weights that all start from."""
+    device = jax.devices()[0]
+    if (
+        device.platform != "cpu"
+    ):  # PyTorch multiplies in full float32 unless told otherwise; JAX on a GPU does not
+        jax.config.update("jax_default_matmul_precision", "highest")
+    imported = peak_memory()
+    task = rd.tasks.hierarchy(items=8)
+    network = rd.networks.parallel(task, depths=(job["depth"],) * 2, width=job["width"])
+    weights = drawn(network, job["std"])
+    arrays = {"X": task.X, "Y": task.Y, **weights}
+    for name, array in arrays.items():
+        np.asarray(array, np.float32).tofile(Path(job["folder"], name))
+    shapes = {name: list(array.shape) for name, array in arrays.items()}
+    facts = {
+        "device": device.device_kind if device.platform != "cpu" else "cpu",
+        "imported_mib": imported,
+        "weights_mib": sum(W.nbytes for W in weights.values()) / 2**20,
+        "shapes": shapes,
+    }
+    steps = descent_steps(network, task, weights, LR)
+    del weights, arrays  # the state has them, and moves them
 
-    def __init__(self, python: str, **job: Any):
-        command = [python, str(WORKER), json.dumps(job)]
-        self.library = job["library"]
-        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.facts = self._answer()
+    def device_mib() -> float | None:
+        return (device.memory_stats() or {}).get("peak_bytes_in_use", 0) / 2**20 or None
 
-    def _answer(self) -> dict[str, Any]:
-        assert self.child.stdout is not None
-        line = self.child.stdout.readline()
-        if not line:
-            raise SystemExit(f"the {self.library} process ended with status {self.child.wait()}")
-        return json.loads(line)
+    return {
+        **step_answers(steps, facts, device_mib),
+        "bandwidth": lambda: bandwidth([shapes[edge] for edge in network.edges]),
+        "whole_run": partial(whole_run, network, task, job["std"]),
+    }
 
-    def ask(self, **request: Any) -> dict[str, Any]:
-        assert self.child.stdin is not None
-        print(json.dumps(request), file=self.child.stdin, flush=True)
-        return self._answer()
+
+def drawn(network: rd.Network, std: float) -> dict[str, jax.Array]:
+    weights = network.init(rd.init.Gaussian(std), key=0)
+    return {edge: jnp.asarray(weights[edge], "float32") for edge in network.edges}
+
+
+def bandwidth(shapes: list[list[int]]) -> float:
+    """Bytes per second of scaling in place as many numbers as there are weights."""
+
+    @jax.jit
+    def scale(many: Any, n: Any) -> Any:
+        return jax.lax.fori_loop(0, n, lambda _, many: [a * 0.9999999 for a in many], many)
+
+    many = [jnp.ones(shape, "float32") for shape in shapes]
+    num_bytes = 2 * sum(array.nbytes for array in many)
+    n = max(3, int(1e9 / num_bytes))
+    return n * num_bytes / min(seconds_of(scale, many, n)[0] for _ in range(6))
+
+
+def whole_run(network: rd.Network, task: rd.Task, std: float, full: bool) -> Row:
+    """Theory of the published run at the same save times (and, where asked for, the run itself)."""
+    jax.config.update("jax_enable_x64", True)
+    start = network.init(rd.init.Gaussian(std), key=0)
+    ts = loss_factor(task, "sum") * LR * np.linspace(0, EPOCHS, SAVES + 1)
+    system = rd.reduce(network, task, start, level="pathway")
+    first, *later = (seconds_of(lambda: rd.simulate(system, ts).ts)[0] for _ in range(6))
+    found = {"solve_s": median(later), "solve_first_s": first}
+    if full:
+        run = partial(rd.train, network, task, start, lr=LR, steps=EPOCHS, loss="sum")
+        found["train_s"], _ = seconds_of(lambda: run(dtype="float32", progress=False).ts)
+    return found
 
 
 @contextlib.contextmanager
-def processes(options: argparse.Namespace, **job: Any) -> Iterator[dict[str, Process]]:
-    """The libraries that are installed; racedyn first: it draws the weights that both start from."""
-    with tempfile.TemporaryDirectory() as folder:
-        running: dict[str, Process] = {}
-        try:
-            running["racedyn"] = Process(sys.executable, library="racedyn", folder=folder, full=options.full, **job)
-            shapes = running["racedyn"].facts["shapes"]
-            running["torch"] = Process(options.torch_python, library="torch", folder=folder, shapes=shapes, **job)
-            yield running
-        finally:
-            for process in running.values():
-                assert process.child.stdin is not None
-                process.child.stdin.close()
-                process.child.wait()
+def sides_of(options: Any, **job: Any) -> Iterator[dict[str, Side]]:
+    """racedyn first: it writes the weights."""
+    with contextlib.ExitStack() as stack:
+        job["folder"] = stack.enter_context(tempfile.TemporaryDirectory())
+        sides = {"racedyn": stack.enter_context(Side("training", **job))}
+        job["shapes"] = sides["racedyn"].ask("facts")["shapes"]
+        for name, python in (("torch", options.torch_python), ("numpy", sys.executable)):
+            sides[name] = stack.enter_context(Side(f"peers.{name}", python=python, **job))
+        yield sides
 
 
-def measure(options: argparse.Namespace, width: int, depth: int, threads: int) -> dict[str, Any]:
-    row: dict[str, Any] = {"width": width, "depth": depth, "threads": threads}
-    with processes(options, width=width, depth=depth, threads=threads, std=GAIN / width**0.5) as running:
-        for name in [name for name, process in running.items() if "missing" in process.facts]:
-            row[name] = {"missing": running.pop(name).facts["missing"]}
-        warm = [{name: process.facts for name, process in running.items()}]
-        warm.append({name: process.ask(steps=3) for name, process in running.items()})
-        n = max(FEWEST_STEPS, min(5000, round(options.seconds / max(side["seconds"] for side in warm[1].values()))))
-        warm.append({name: process.ask(steps=n) for name, process in running.items()})
-        turns: list[dict[str, Any]] = []
-        for turn in range(options.repeats):
-            names = list(running)[:: 1 if turn % 2 else -1]
-            turns.append({name: running[name].ask(steps=n) for name in names})
-        facts = running["racedyn"].facts
-        moved = 4 * facts["weights_mib"] * 2**20
-        row |= {"steps": n, "weights_mib": facts["weights_mib"], "loss_start": facts["loss"]}
-        for name, process in running.items():
-            seconds = [turn[name]["seconds"] for turn in turns]
-            kept = {key: value for key, value in process.facts.items() if key != "shapes"}
-            row[name] = {"step_s": median(seconds), "all_s": seconds, **process.ask(memory=True), **kept}
-            row[name]["loss_end"] = turns[-1][name]["loss"]
-        row["bound_s"] = moved / running["racedyn"].ask(other="bandwidth")["answer"]  # after its peak memory was read
-    if "torch" in running:
-        row["ratio"] = median(turn["racedyn"]["seconds"] / turn["torch"]["seconds"] for turn in turns)
-        row["ratio_of_best"] = min(row["racedyn"]["all_s"]) / min(row["torch"]["all_s"])
-        row["loss_difference"] = max(abs(turn["racedyn"]["loss"] - turn["torch"]["loss"]) for turn in warm + turns)
-    return row
+def step_rows(options: Any, **job: Any) -> Iterator[Row]:
+    with sides_of(options, std=GAIN / job["width"] ** 0.5, **job) as sides:
+        warm: dict[str, list[Row]] = {}
+        for name, side in list(sides.items()):
+            try:
+                warm[name] = [side.ask("steps", n=1), side.ask("steps", n=3)]
+            except NotMeasured as reason:
+                del sides[name]
+                yield {"side": name, "not_measured": str(reason)}
+        slowest = max(found[1]["seconds"] for found in warm.values())
+        n = max(FEWEST_STEPS, min(5000, round(options.seconds / slowest)))
+        calls = {name: partial(side.ask, "steps", n=n) for name, side in sides.items()}
+        for name, call in calls.items():
+            warm[name].append(call())
+        turns = in_turns(calls, options.turns)
+        facts = {name: {**side.ask("facts"), **side.ask("memory")} for name, side in sides.items()}
+        # A weight is read forward, read backward, read and written in the update. The bandwidth
+        # is measured after peak memory was read.
+        moved = 4 * facts["racedyn"]["weights_mib"] * 2**20
+        bound = moved / sides["racedyn"].ask("bandwidth")
+        yield from (step_row(name, n, warm, turns, bound, facts[name]) for name in sides)
 
 
-def whole_run(options: argparse.Namespace, step_s: float | None, threads: int, job: dict[str, Any]) -> dict[str, Any]:
-    """The published training run over one reduced solve; the run extrapolated from `step_s` unless it was made."""
-    with processes(options, threads=threads, **job) as running:
-        racedyn = running["racedyn"]
-        if step_s is None:
-            racedyn.ask(steps=3)
-            step_s = median(racedyn.ask(steps=FEWEST_STEPS)["seconds"] for _ in range(options.repeats))
-        row = {**job, "threads": threads, "step_s": step_s, **racedyn.ask(other="whole_run")["answer"]}
-    row["extrapolated"] = row["train_s"] is None
-    row["train_s"] = row["train_s"] or EPOCHS * step_s
-    return {**row, "ratio": row["train_s"] / row["solve_s"], "epochs": EPOCHS, "saves": SAVES}
+def step_row(name: str, n: int, warm: Any, turns: list[Row], bound: float, facts: Row) -> Row:
+    seconds = [{side: answer["seconds"] for side, answer in turn.items()} for turn in turns]
+    losses = {side: [a["loss"] for a in [*warm[side], *(t[side] for t in turns)]] for side in warm}
+    best = {side: min(turn[side] for turn in seconds) for side in warm}
+    apart = [abs(a - b) for a, b in zip(losses[name], losses["racedyn"], strict=True)]
+    step_s = median(turn[name] for turn in seconds)
+    facts = {key: value for key, value in facts.items() if key != "shapes"}
+    return {
+        **{"side": name, "steps": n, "step_s": step_s, "all_s": [turn[name] for turn in seconds]},
+        **{"ratio": ratio(seconds, "racedyn", name), "of_best": best["racedyn"] / best[name]},
+        **{"bound_s": bound, "times_bound": step_s / bound},
+        **{"loss_start": losses[name][0], "loss_end": losses[name][-1], "difference": max(apart)},
+        **{"first_call_s": warm[name][0]["seconds"], **facts},
+        "above_imports_mib": facts["peak_mib"] - facts["imported_mib"],
+    }
 
 
-HEADER = (
-    f"{'width':>5}{'depth':>6}{'threads':>8}{'racedyn':>10}{'PyTorch':>10}{'ratio':>7}{'of best':>8}{'bound':>9}"
-    f"{'loss from':>11}{'to':>9}{'differs by':>11}{'peak MiB (above imports)':>28}"
-)
+def published(options: Any, found: list[Row]) -> Iterator[Row]:
+    """The published run; --quick takes the first of the widths, so that a test takes seconds."""
+    job, threads, width = dict(PUBLISHED), max(options.threads), options.widths[0]
+    job |= {"width": width, "std": GAIN / width**0.5} if options.quick else {}
+    size = {"width": job["width"], "depth": job["depth"], "threads": threads, "side": "racedyn"}
+    alike = [row["step_s"] for row in found if size.items() <= row.items()]
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        side = stack.enter_context(Side("training", threads=threads, folder=folder, **job))
+        steps = partial(side.ask, "steps", n=FEWEST_STEPS)
+        steps()  # compiles
+        step_s = alike[0] if alike else median(steps()["seconds"] for _ in range(options.turns))
+        run = {"step_s": step_s, **side.ask("whole_run", full=options.full)}
+    train_s = run.get("train_s", EPOCHS * step_s)
+    how = "made" if options.full else "extrapolated"
+    yield {**size, **run, "how": how, "train_s": train_s, "ratio": train_s / run["solve_s"]}
 
 
-LEGEND = """\
-ratio: racedyn / PyTorch, median over turns; of best: each one's quickest turn, which a busy machine disturbs least.
-bound: what each step must move at least (a weight is read forward, read backward, read and written in the update:
-16 bytes), at the speed of scaling as many numbers in place."""
+SIZE = [Column("width", "width", width=6), Column("depth", "depth", width=6)]
+SIZE += [Column("threads", "threads", width=8)]
+STEPS = [
+    *SIZE,
+    Column("side", "side"),
+    Column("step, ms", "step_s", ".3f", 1e3),
+    Column("ratio", "ratio", ".2f", width=7),
+    Column("of best", "of_best", ".2f", width=8),
+    Column("x bound", "times_bound", ".1f", width=8),
+    Column("loss from", "loss_start", ".3e", width=11),
+    Column("to", "loss_end", ".1e", width=9),
+    Column("differs", "difference", ".1e"),
+    Column("peak, MiB", "peak_mib", ".0f"),
+    Column("above imports", "above_imports_mib", ".0f", width=14),
+]
+STEPS_LEGEND = """racedyn's time over theirs, the median of that within a turn (of best: each one's
+quickest turn, which a busy machine disturbs least); bound: what a step must move at least, 16 bytes
+a weight, at the speed of scaling as many numbers in place; differs: the loss, from racedyn's."""
+RUN = [
+    *SIZE,
+    Column("training, s", "train_s", ".1f", width=12),
+    Column("how", "how", width=14),
+    Column("solve, ms", "solve_s", ".1f", 1e3, 11),
+    Column("first, s", "solve_first_s", ".1f"),
+    Column("ratio", "ratio", ".0f", width=7),
+]
+RUN_LEGEND = f"{EPOCHS} epochs over one solve at {SAVES} times; extrapolated: steps alone, no rows."
 
 
-def line(row: dict[str, Any]) -> str:
-    ours, peer = row["racedyn"], row["torch"]
-    memory = [
-        f"{side['peak_mib']:.0f} ({side['peak_mib'] - side['imported_mib']:.0f})"
-        for side in (ours, peer)
-        if "missing" not in side
-    ]
-    nan = float("nan")
-    theirs = "missing" if "missing" in peer else f"{peer['step_s'] * 1e3:.3f} ms"
-    return (
-        f"{row['width']:>5}{row['depth']:>6}{row['threads']:>8}{ours['step_s'] * 1e3:>7.3f} ms{theirs:>10}"
-        f"{row.get('ratio', nan):>7.2f}{row.get('ratio_of_best', nan):>8.2f}{row['bound_s'] * 1e3:>6.2f} ms"
-        f"{row['loss_start']:>11.3e}{ours['loss_end']:>9.1e}{row.get('loss_difference', nan):>11.1e}"
-        f"  {' | '.join(memory):>26}"
-    )
-
-
-def machine(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    found: dict[str, str] = {"python": platform.python_version()}
-    for side in (row[name] for row in rows for name in LIBRARIES):
-        found |= side.get("versions", {})
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cpu = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next(text.split(":")[1].strip() for text in lines if text.startswith("model name"))
-    devices = sorted({side["device"] for row in rows for side in (row[n] for n in LIBRARIES) if "device" in side})
-    return {"system": platform.platform(), "cpu": cpu, "cores": cores, "devices": devices, "versions": found}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--widths", type=int, nargs="+")
-    parser.add_argument("--depths", type=int, nargs="+")
-    parser.add_argument("--threads", type=int, nargs="+")
-    parser.add_argument("--repeats", type=int, help="turns of each library")
-    parser.add_argument("--seconds", type=float, help="how long a turn should take")
-    parser.add_argument("--quick", action="store_true", help="one size, one thread, few turns: under a minute")
-    parser.add_argument("--full", action="store_true", help="make the published training run instead of extrapolating")
-    parser.add_argument("--torch-python", default=sys.executable, help="the Python whose environment has torch")
-    parser.add_argument("--out", type=Path, default=Path("runs/benchmark_training.json"))
-    options = parser.parse_args()
-    usual: dict[str, Any] = {"widths": [250, 500, 1000, 2000], "depths": [2, 3, 4, 7], "threads": [1, 2]}
-    usual |= {"repeats": 9, "seconds": 0.3}
-    quick = {"widths": [500], "depths": [3], "threads": [1], "repeats": 3, "seconds": 0.1}
-    for name, value in (quick if options.quick else usual).items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-
-    rows = []
-    print(HEADER)
+def rows(options: Any) -> Iterator[Row]:
     for width in options.widths:
         for depth in options.depths:
             for threads in options.threads:
-                rows.append(measure(options, width, depth, threads))
-                print(line(rows[-1]), flush=True)
-    if "missing" in rows[0]["torch"]:
-        print(f"PyTorch is not measured: {rows[0]['torch']['missing']} (pip install '.[bench]', or --torch-python)")
-    print(LEGEND)
-    for row in rows:
-        if row["depth"] >= 3 and row.get("ratio", 0) > 0.8:
-            print(
-                f"width {row['width']}, depth {row['depth']}, {row['threads']} threads: ratio {row['ratio']:.2f}; racedyn "
-                f"takes {row['racedyn']['step_s'] / row['bound_s']:.1f} times, PyTorch "
-                f"{row['torch']['step_s'] / row['bound_s']:.1f} times what memory alone would."
-            )
+                job = {"width": width, "depth": depth, "threads": threads}
+                yield from rows_of(job, partial(step_rows, options, **job))
 
-    threads, job = max(options.threads), dict(PUBLISHED)
-    if options.quick:  # the first of the widths, so that a test takes seconds
-        job |= {"width": options.widths[0], "std": GAIN / options.widths[0] ** 0.5}
-    alike = [r for r in rows if (r["width"], r["depth"], r["threads"]) == (job["width"], job["depth"], threads)]
-    run = whole_run(options, alike[0]["racedyn"]["step_s"] if alike else None, threads, job)
-    how = (
-        "EXTRAPOLATED from the time of one step, nothing observed" if run["extrapolated"] else "measured, with its rows"
-    )
-    print(
-        f"\n{EPOCHS} epochs at width {run['width']}, depth {run['depth']}, {threads} threads: {run['train_s']:.1f} s ({how}).\n"
-        f"One reduced solve at the same {SAVES} times: {run['solve_s'] * 1e3:.1f} ms (first call, with compilation: "
-        f"{run['solve_first_s']:.1f} s). Ratio {run['ratio']:.0f}."
-    )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"machine": machine(rows), "steps": rows, "whole_run": run}, indent=1) + "\n")
-    print("JSON:", options.out)
+
+def main() -> None:
+    options = options_of(__doc__, USUAL, QUICK)
+    report = Report(options)
+    found = report.table("steps", STEPS, rows(options), STEPS_LEGEND)
+    report.table("whole_run", RUN, rows_of({}, partial(published, options, found)), RUN_LEGEND)
+    report.write()
 
 
 if __name__ == "__main__":

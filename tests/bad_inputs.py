@@ -11,7 +11,9 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Bad:
-    """One value of an argument. `never`: it may not be accepted; else it may, or be refused in the package's words."""
+    """One value of an argument. `never`: it may not be accepted; else it may, or be refused in the
+    package's words.
+    """
 
     label: str
     value: Any
@@ -20,7 +22,9 @@ class Bad:
 
 @dataclasses.dataclass(frozen=True)
 class Argument:
-    """A value that is well and those that are bad; `given`: whether the call that is well has it."""
+    """A value that is well and those that are bad; `given`: whether the call that is well has
+    it.
+    """
 
     well: Any
     bad: tuple[Bad, ...] = ()
@@ -39,7 +43,11 @@ class Kind:
 
 def or_none(argument: Argument) -> Argument:
     """The same where None, or an empty dict, says that there is none."""
-    empty = [bad for bad in argument.bad if bad.value is None or (isinstance(bad.value, dict) and not bad.value)]
+    empty = [
+        bad
+        for bad in argument.bad
+        if bad.value is None or (isinstance(bad.value, dict) and not bad.value)
+    ]
     return dataclasses.replace(argument, bad=tuple(bad for bad in argument.bad if bad not in empty))
 
 
@@ -88,7 +96,17 @@ def count(valid: int) -> list[Bad]:
         *not_numbers(),
         *(
             Bad(repr(value), value)
-            for value in (0, -1, 1.5, float("inf"), True, 10**26, 10**400, np.float64(2.5), np.int64(-3))
+            for value in (
+                0,
+                -1,
+                1.5,
+                float("inf"),
+                True,
+                10**26,
+                10**400,
+                np.float64(2.5),
+                np.int64(-3),
+            )
         ),
         Bad("a fraction in an array", np.array(1.5)),
         Bad("empty", []),
@@ -125,14 +143,20 @@ def positive(valid: float) -> list[Bad]:
 @Kind
 def real(valid: float) -> list[Bad]:
     """For a real number of either sign, where truth values pass for one as in arrays."""
-    return [dataclasses.replace(bad, never=bad.never and bad.label != "True") for bad in number.bad(valid)]
+    return [
+        dataclasses.replace(bad, never=bad.never and bad.label != "True")
+        for bad in number.bad(valid)
+    ]
 
 
 @Kind
 def statused(valid: Any) -> list[Bad]:
     """For an array whose values that are not finite get a status of their own."""
     own = ("a NaN inside", "an infinity inside", "NaN")
-    return [dataclasses.replace(bad, never=bad.never and bad.label not in own) for bad in array.bad(valid)]
+    return [
+        dataclasses.replace(bad, never=bad.never and bad.label not in own)
+        for bad in array.bad(valid)
+    ]
 
 
 @Kind
@@ -192,7 +216,11 @@ def choice(valid: str) -> list[Bad]:
         Bad("another word", valid + "x"),
         *(Bad(repr(value), value) for value in (3, 1.5, True, (), [], {}, b"x", {valid: 1})),
         Bad("in a list", [valid], False),
-        *(Bad(bad.label, bad.value) for bad in not_numbers() if bad.label in ("None", "object", "class", "function")),
+        *(
+            Bad(bad.label, bad.value)
+            for bad in not_numbers()
+            if bad.label in ("None", "object", "class", "function")
+        ),
         Bad("array of words", np.array([valid, "x"])),
         Bad("array", np.ones(2)),
     ]
@@ -224,7 +252,10 @@ def key(valid: Any) -> list[Bad]:
 def names(valid: Any) -> list[Bad]:
     """For a list of names."""
     return [
-        *(Bad(repr(value), value) for value in (3, 1.5, True, "text", b"x", [3], [None], [["a"]], {"a": 1}, [b"x"])),
+        *(
+            Bad(repr(value), value)
+            for value in (3, 1.5, True, "text", b"x", [3], [None], [["a"]], {"a": 1}, [b"x"])
+        ),
         Bad("unknown", ["no such name"]),
         *(
             Bad(bad.label, bad.value)
@@ -245,34 +276,52 @@ def arrays(valid: Mapping[Any, Any]) -> list[Bad]:
 
     return [
         *(Bad(repr(value), value) for value in (3, 1.5, True, "text", b"x", [], (), [None])),
-        *(Bad(bad.label, bad.value) for bad in not_numbers() if bad.label in ("None", "object", "class", "generator")),
+        *(
+            Bad(bad.label, bad.value)
+            for bad in not_numbers()
+            if bad.label in ("None", "object", "class", "generator")
+        ),
         Bad("array", np.ones((2, 2))),
         Bad("its values alone", list(valid.values())),
         Bad("empty dict", {}),
         Bad("an unknown name", {**valid, "no such name": valid[first]}),
         Bad("a number as a name", {**valid, 3: valid[first]}),
         Bad("another name", {"no such name": valid[first]}),
-        *(Bad(f"first: {bad.label}", with_first(bad.value), bad.never) for bad in array.bad(valid[first])),
+        *(
+            Bad(f"first: {bad.label}", with_first(bad.value), bad.never)
+            for bad in array.bad(valid[first])
+        ),
     ]
 
 
 @Kind
 def passed_on(valid: Mapping[str, Any]) -> list[Bad]:
-    """For a dict of arrays whose values that are not finite come out again, or get a status of their own."""
+    """For a dict of arrays whose values that are not finite come out again, or get a status of
+    their own.
+    """
     own = ("first: a NaN inside", "first: an infinity inside")
-    return [dataclasses.replace(bad, never=bad.never and bad.label not in own) for bad in arrays.bad(valid)]
+    return [
+        dataclasses.replace(bad, never=bad.never and bad.label not in own)
+        for bad in arrays.bad(valid)
+    ]
 
 
 @Kind
 def state_dict(valid: Mapping[str, Any]) -> list[Bad]:
-    return [dataclasses.replace(bad, never=bad.never and bad.label != "its values alone") for bad in arrays.bad(valid)]
+    return [
+        dataclasses.replace(bad, never=bad.never and bad.label != "its values alone")
+        for bad in arrays.bad(valid)
+    ]
 
 
 @Kind
 def nodes(valid: Mapping[str, Any]) -> list[Bad]:
     """For a dict of arrays whose names are free."""
     free = ("an unknown name", "another name")
-    return [dataclasses.replace(bad, never=bad.label not in free and bad.never) for bad in arrays.bad(valid)]
+    return [
+        dataclasses.replace(bad, never=bad.label not in free and bad.never)
+        for bad in arrays.bad(valid)
+    ]
 
 
 @Kind
@@ -280,7 +329,11 @@ def path(valid: Any) -> list[Bad]:
     """For the path of a file."""
     return [
         *(Bad(repr(value), value) for value in (3, 1.5, True, [], {}, (), [None], "", "a\0b")),
-        *(bad for bad in not_numbers() if bad.label in ("object", "class", "function", "generator", "complex", "NaN")),
+        *(
+            bad
+            for bad in not_numbers()
+            if bad.label in ("object", "class", "function", "generator", "complex", "NaN")
+        ),
         Bad("array", np.ones((2, 2))),
     ]
 
@@ -290,7 +343,11 @@ def instance(valid: Any) -> list[Bad]:
     """For an object of the package, or of a library."""
     return [
         *(Bad(repr(value), value) for value in (3, 1.5, True, "text", b"x", [], (), [None])),
-        *(Bad(bad.label, bad.value) for bad in not_numbers() if bad.label in ("None", "object", "class", "function")),
+        *(
+            Bad(bad.label, bad.value)
+            for bad in not_numbers()
+            if bad.label in ("None", "object", "class", "function")
+        ),
         Bad("array", np.ones((2, 2))),
         Bad("{}", {}, not isinstance(valid, Mapping)),
         Bad("its own class", type(valid)),
@@ -301,12 +358,19 @@ def instance(valid: Any) -> list[Bad]:
 @Kind
 def listed(valid: Any) -> list[Bad]:
     """For an object, or a list of them that may be empty."""
-    return [dataclasses.replace(bad, never=bad.never and bad.label not in ("[]", "()")) for bad in instance.bad(valid)]
+    return [
+        dataclasses.replace(bad, never=bad.never and bad.label not in ("[]", "()"))
+        for bad in instance.bad(valid)
+    ]
 
 
 @Kind
 def function(valid: Any) -> list[Bad]:
-    return [bad for bad in instance.bad(valid) if bad.label not in ("class", "function", "its own class")]
+    return [
+        bad
+        for bad in instance.bad(valid)
+        if bad.label not in ("class", "function", "its own class")
+    ]
 
 
 @Kind
@@ -315,7 +379,10 @@ def widths(valid: Any) -> list[Bad]:
     one = valid if isinstance(valid, int) else 3
     return [
         *(bad for bad in count.bad(one) if bad.label != "one in a list"),
-        *(Bad(f"[{value!r}]", [value]) for value in (None, "3", 1.5, 0, -1, True, 10**26, Thing(), [Thing()])),
+        *(
+            Bad(f"[{value!r}]", [value])
+            for value in (None, "3", 1.5, 0, -1, True, 10**26, Thing(), [Thing()])
+        ),
     ]
 
 
@@ -338,7 +405,11 @@ def flag(valid: bool) -> list[Bad]:
     """For True or False."""
     return [
         *(Bad(repr(value), value) for value in (2, 1.0, "no", b"", [], [True], {"a": 1})),
-        *(bad for bad in not_numbers() if bad.label in ("None", "object", "class", "function", "NaN")),
+        *(
+            bad
+            for bad in not_numbers()
+            if bad.label in ("None", "object", "class", "function", "NaN")
+        ),
         Bad("array", np.array([True, False])),
         Bad("NumPy's", np.bool(valid), False),
         Bad("0", 0, False),
@@ -351,7 +422,17 @@ def crossings(valid: Mapping[str, Any]) -> list[Bad]:
     return [
         *(
             Bad(repr(value), value)
-            for value in (3, 0.5, True, "half", b"x", [0.5], [("half", 0.5)], {3: 0.5}, {"a b": 0.5})
+            for value in (
+                3,
+                0.5,
+                True,
+                "half",
+                b"x",
+                [0.5],
+                [("half", 0.5)],
+                {3: 0.5},
+                {"a b": 0.5},
+            )
         ),
         *(
             bad

@@ -27,7 +27,9 @@ def close_figures():
 
 @pytest.fixture(autouse=True, scope="module")
 def few_programs():
-    """Each compiled solve maps some 320 pieces of memory, and XLA crashes where Linux gives no more, at 65,530."""
+    """Each compiled solve maps some 320 pieces of memory, and XLA crashes where Linux gives no
+    more, at 65,530.
+    """
     yield
     maps = Path("/proc/self/maps")
     if maps.exists() and maps.read_bytes().count(b"\n") > 15_000:

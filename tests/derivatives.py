@@ -13,9 +13,18 @@ def assert_derivatives(measure, given, rel, h=1e-4):
         np.testing.assert_allclose(back, ahead, rtol=1e-9, atol=1e-12)
         for place in np.ndindex(back.shape):
             near, far = (
-                [float(measure(*(x.at[place].add(step) if k == number else x for k, x in enumerate(given))))
-                 for step in (size, -size)]
+                [
+                    float(
+                        measure(
+                            *(
+                                x.at[place].add(step) if k == number else x
+                                for k, x in enumerate(given)
+                            )
+                        )
+                    )
+                    for step in (size, -size)
+                ]
                 for size in (h, 2 * h)
-            )  # fmt: skip
+            )
             slope = (8 * (near[0] - near[1]) - (far[0] - far[1])) / (12 * h)
             assert float(back[place]) == pytest.approx(slope, rel=rel, abs=1e-8)

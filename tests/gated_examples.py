@@ -8,15 +8,22 @@ import racedyn as rd
 
 
 def random_problem(seed, *, contexts=4, examples=15):
-    """A random graph of layers of 2 to 4 units: skips, several inputs and outputs, real gates, correlated inputs."""
+    """A random graph of layers of 2 to 4 units: skips, several inputs and outputs, real gates,
+    correlated inputs.
+    """
     rng = np.random.default_rng(seed)
-    inputs, outputs = [f"x{i}" for i in range(rng.integers(1, 3))], [f"y{i}" for i in range(rng.integers(1, 3))]
+    inputs, outputs = (
+        [f"x{i}" for i in range(rng.integers(1, 3))],
+        [f"y{i}" for i in range(rng.integers(1, 3))],
+    )
     inner = [f"h{i}" for i in range(rng.integers(1, 4))]
     order = [*inputs, *inner, *outputs]
     pairs = [
         (a, b)
         for a, b in itertools.combinations(order, 2)
-        if a not in outputs and b not in inputs and (rng.random() < 0.6 or (a in inner) != (b in inner))
+        if a not in outputs
+        and b not in inputs
+        and (rng.random() < 0.6 or (a in inner) != (b in inner))
     ]
     # Every inner node has a way in and a way out, every input and output an edge, some pairs two.
     pairs += [(inputs[0], h) for h in inner if not any(b == h for _, b in pairs)]
@@ -44,12 +51,23 @@ def random_problem(seed, *, contexts=4, examples=15):
 
 
 ROUTE_TARGETS = np.array(
-    [[6, 6, 6, 6], [4, 4, 0, 0], [0, 0, 4, 4], [3, 0, 0, 0], [0, 3, 0, 0], [0, 0, 3, 0], [0, 0, 0, 3]], float
+    [
+        [6, 6, 6, 6],
+        [4, 4, 0, 0],
+        [0, 0, 4, 4],
+        [3, 0, 0, 0],
+        [0, 3, 0, 0],
+        [0, 0, 3, 0],
+        [0, 0, 0, 3],
+    ],
+    float,
 )
 
 
 def routing(domains, trained, *, width=8):
-    """[Saxe22] fig. 4: every input domain through one chain of two layers to every output domain, gates by route."""
+    """[Saxe22] fig. 4: every input domain through one chain of two layers to every output domain,
+    gates by route.
+    """
     routes = [(i, (i + k) % domains) for i in range(domains) for k in range(trained)]
     examples = 4 * len(routes)
     inputs = {f"x{i}": np.zeros((4, examples)) for i in range(domains)}
@@ -57,10 +75,21 @@ def routing(domains, trained, *, width=8):
     context = np.zeros(examples, int)
     for number, (i, j) in enumerate(routes):
         at = slice(4 * number, 4 * number + 4)
-        inputs[f"x{i}"][:, at], targets[f"y{j}"][:, at], context[at] = np.eye(4), ROUTE_TARGETS, i * domains + j
+        inputs[f"x{i}"][:, at], targets[f"y{j}"][:, at], context[at] = (
+            np.eye(4),
+            ROUTE_TARGETS,
+            i * domains + j,
+        )
     U, _, Vt = np.linalg.svd(ROUTE_TARGETS, full_matrices=False)
     pairs = [(f"x{i}", f"y{j}") for i in range(domains) for j in range(domains)]
-    task = rd.Task(inputs, targets, context, domains**2, name="routing", bases={pair: (U, Vt.T) for pair in pairs})
+    task = rd.Task(
+        inputs,
+        targets,
+        context,
+        domains**2,
+        name="routing",
+        bases={pair: (U, Vt.T) for pair in pairs},
+    )
     contexts = np.arange(domains**2)
     gates = {f"x{i}": (contexts // domains == i).astype(float) for i in range(domains)}
     gates |= {f"y{j}": (contexts % domains == j).astype(float) for j in range(domains)}
@@ -80,4 +109,6 @@ def routing(domains, trained, *, width=8):
 def correlated_task(seed, *, features=4, outputs=3, examples=9):
     """Inputs whose correlation shares no basis with that of inputs and outputs."""
     rng = np.random.default_rng(seed)
-    return rd.tasks.from_arrays(rng.standard_normal((features, examples)), rng.standard_normal((outputs, examples)))
+    return rd.tasks.from_arrays(
+        rng.standard_normal((features, examples)), rng.standard_normal((outputs, examples))
+    )

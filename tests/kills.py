@@ -1,5 +1,5 @@
-"""Kill `racedyn run`, and a process that writes an ensemble to a file, at random times; go on, and hold the result against
-an uninterrupted one, bit for bit.
+"""Kill `racedyn run`, and a process that writes an ensemble to a file, at random times; go on, and
+hold the result against an uninterrupted one, bit for bit.
 
 `python tests/kills.py 40` kills each 40 times and prints counts.
 """
@@ -39,7 +39,12 @@ lr = 1e-6
 steps = {steps}
 save_every = 1000
 """
-CODE = "import sys\nfrom racedyn import training, cli\ntraining.CHECKPOINT_SECONDS = 0.2\ncli.command()"
+CODE = """
+from racedyn import cli
+from racedyn.training import run
+run.CHECKPOINT_SECONDS = 0.2
+cli.command()
+"""
 
 
 ENSEMBLE = """
@@ -51,8 +56,12 @@ rd.ensemble(race, starts, [1.0, 4.0], method="ode", path=sys.argv[1], block=4096
 """
 
 
-def start(folder: Path, *flags: str, devices: int = 1, temporary: Path | None = None) -> subprocess.Popen:
-    """`racedyn run` on the folder's configuration, with a checkpoint every 0.2 s and what it compiled before."""
+def start(
+    folder: Path, *flags: str, devices: int = 1, temporary: Path | None = None
+) -> subprocess.Popen:
+    """`racedyn run` on the folder's configuration, with a checkpoint every 0.2 s and what it
+    compiled before.
+    """
     more = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
     if temporary is not None:
         more["TMPDIR"] = str(temporary)
@@ -71,7 +80,11 @@ def _process(folder: Path, code: str, *arguments: str, **more: str) -> subproces
     }
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | compiled | more
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | compiled | more,
     )
 
 
@@ -96,7 +109,9 @@ def check_same(found: store.File, whole: store.File) -> None:
 
 
 def check_nothing_false(out: Path, whole: store.File) -> str:
-    """What is there after a kill: "nothing", "partial" or "finished"; raises where one looks like another or differs."""
+    """What is there after a kill: "nothing", "partial" or "finished"; raises where one looks like
+    another or differs.
+    """
     target, partial = out / "small.h5", out / "small.h5.partial"
     if target.exists():
         check_same(store.load(target), whole)
@@ -115,8 +130,12 @@ def check_nothing_false(out: Path, whole: store.File) -> str:
     return "partial"
 
 
-def kill(folder: Path, times: int, *, seed: int, steps: int, longest: float = 4.0) -> collections.Counter:
-    """Kill so many runs, each `longest` seconds at most after its first checkpoint or its start; finish each chain."""
+def kill(
+    folder: Path, times: int, *, seed: int, steps: int, longest: float = 4.0
+) -> collections.Counter:
+    """Kill so many runs, each `longest` seconds at most after its first checkpoint or its start;
+    finish each chain.
+    """
     draw, counts, out = random.Random(seed), collections.Counter(), folder / "runs"
     whole = prepare(folder, steps)
     killed = 0
@@ -124,7 +143,11 @@ def kill(folder: Path, times: int, *, seed: int, steps: int, longest: float = 4.
         if killed == times:
             break
         number = SIGNALS[killed % 3]
-        before = (out / "small.h5.partial").stat().st_mtime_ns if (out / "small.h5.partial").exists() else 0
+        before = (
+            (out / "small.h5.partial").stat().st_mtime_ns
+            if (out / "small.h5.partial").exists()
+            else 0
+        )
         process = start(folder, "--out", str(out), "--resume", "--quiet")
         in_training, begun = draw.random() < 0.75, time.monotonic()
         while in_training and process.poll() is None and time.monotonic() - begun < 60:
@@ -159,7 +182,9 @@ def kill(folder: Path, times: int, *, seed: int, steps: int, longest: float = 4.
 
 
 def kill_ensemble(folder: Path, times: int, *, seed: int, members: int) -> collections.Counter:
-    """Kill so many ensembles on their way to a file; finish each chain and compare it with one in one go."""
+    """Kill so many ensembles on their way to a file; finish each chain and compare it with one in
+    one go.
+    """
     draw, counts, path = random.Random(seed), collections.Counter(), folder / "many.h5"
     begun = time.monotonic()
     whole = _ensemble_in_one_go(folder, members)
@@ -183,7 +208,10 @@ def kill_ensemble(folder: Path, times: int, *, seed: int, members: int) -> colle
         assert set(known) <= set(now), "what was finished was lost"
         if now:
             _check_same_members(store.load(partial, partial=True).ensemble, whole, now)
-        counts[f"{number.name}: exit {process.returncode}, {'partial' if partial.exists() else 'nothing'}"] += 1
+        counts[
+            f"{number.name}: exit {process.returncode}, "
+            f"{'partial' if partial.exists() else 'nothing'}"
+        ] += 1
         counts["kills with some members finished"] += 0 < len(now) < members
         counts["kills with all finished, but for the name"] += len(now) == members
     assert killed == times, f"runs end before their kills: {dict(counts)}"
@@ -203,11 +231,13 @@ def _ensemble_in_one_go(folder: Path, members: int) -> Trajectory:
 
 
 def _finished(partial: Path) -> list[int]:
-    """Members of an unfinished file that are there. Only one with all of them, killed before it got its name, says that it is
-    complete."""
+    """Members of an unfinished file that are there. Only one with all of them, killed before it got
+    its name, says that it is complete."""
     if not partial.exists():
         return []
-    found = np.flatnonzero(store.load(partial, partial=True).ensemble.status != Status.INTERRUPTED).tolist()
+    found = np.flatnonzero(
+        store.load(partial, partial=True).ensemble.status != Status.INTERRUPTED
+    ).tolist()
     try:
         whole = store.load(partial).ensemble
         assert len(found) == len(whole.status), "an unfinished ensemble looked complete"
@@ -218,7 +248,9 @@ def _finished(partial: Path) -> list[int]:
 
 def _check_same_members(found: Trajectory, whole: Trajectory, members: Sequence[int]) -> None:
     for name, value in whole.observables.items():
-        np.testing.assert_array_equal(found.observables[name][members], value[members], err_msg=name)
+        np.testing.assert_array_equal(
+            found.observables[name][members], value[members], err_msg=name
+        )
 
 
 def clear(out: Path) -> None:
@@ -231,4 +263,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         print("racedyn run", json.dumps(kill(Path(folder), times, seed=0, steps=steps), indent=2))
     with tempfile.TemporaryDirectory() as folder:
-        print("ensemble", json.dumps(kill_ensemble(Path(folder), times, seed=0, members=200_000), indent=2))
+        print(
+            "ensemble",
+            json.dumps(kill_ensemble(Path(folder), times, seed=0, members=200_000), indent=2),
+        )

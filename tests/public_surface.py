@@ -1,4 +1,6 @@
-"""The public callables on the smallest problems: arguments that are well, each with its kind. See `test_fuzz`."""
+"""The public callables on the smallest problems: arguments that are well, each with its kind. See
+`test_fuzz`.
+"""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -45,6 +47,7 @@ from bad_inputs import (
     whole,
     widths,
 )
+from racedyn.trajectory import BY_DEFAULT
 
 
 class Door:
@@ -75,9 +78,25 @@ def doors(folder: Path) -> tuple[Door, ...]:
     ts = np.linspace(0.0, 1.0, 3)
     race = rd.systems.Pathways([2.0, 1.0], (2, 2), 0.1, 0.1)
     theory = rd.simulate(race, ts)
-    trained = rd.train(pair, task, start, lr=0.1, steps=3, progress=False, record=["h1_1"], save_weights=True)
+    trained = rd.train(
+        pair,
+        task,
+        start,
+        lr=0.1,
+        steps=3,
+        progress=False,
+        observe=[*BY_DEFAULT, "activity:h1_1", "weights"],
+    )
     relu = networks.chain(task, 2, 3, activation="relu")
-    seen = rd.train(relu, task, layers, lr=0.1, steps=3, progress=False, record=["h1"], save_weights=True)
+    seen = rd.train(
+        relu,
+        task,
+        layers,
+        lr=0.1,
+        steps=3,
+        progress=False,
+        observe=[*BY_DEFAULT, "activity:h1", "weights"],
+    )
     linear = rd.from_function(_decay, np.ones(2))
     many = rd.ensemble(linear, {"initial": np.ones((2, 2))}, ts)
     table, saved = folder / "table.csv", folder / "run.h5"
@@ -96,8 +115,20 @@ def doors(folder: Path) -> tuple[Door, ...]:
         Door("tasks.ring", tasks.ring, items=count(3)),
         Door("tasks.grid", tasks.grid, rows=count(2), columns=count(2)),
         Door("tasks.clusters", tasks.clusters, sizes=depths([2, 1]), properties=count(1)),
-        Door("tasks.cross_cutting", tasks.cross_cutting, branches=count(2), classes=count(2), properties=count(1)),
-        Door("tasks.contextual", tasks.contextual, items=count(2), contexts=count(2), structures=choice("tree")),
+        Door(
+            "tasks.cross_cutting",
+            tasks.cross_cutting,
+            branches=count(2),
+            classes=count(2),
+            properties=count(1),
+        ),
+        Door(
+            "tasks.contextual",
+            tasks.contextual,
+            items=count(2),
+            contexts=count(2),
+            structures=choice("tree"),
+        ),
         Door("tasks.xor", tasks.xor, margin=not_negative(1.0)),
         Door(
             "tasks.random",
@@ -141,7 +172,12 @@ def doors(folder: Path) -> tuple[Door, ...]:
             targets=Argument({"y": X}),
             bases=instance({("x", "y"): (X, X)}),
         ),
-        Door("Task.sigma_yx", task.sigma_yx, source=or_none(choice("input")), target=or_none(choice("output"))),
+        Door(
+            "Task.sigma_yx",
+            task.sigma_yx,
+            source=or_none(choice("input")),
+            target=or_none(choice("output")),
+        ),
         Door("Task.pair_modes", task.pair_modes, source=choice("input"), target=choice("output")),
         Door("tasks.from_csv", tasks.from_csv, path=path(table)),
         # networks
@@ -155,9 +191,21 @@ def doors(folder: Path) -> tuple[Door, ...]:
             edge_gates=or_none(arrays({"a": [1.0]})),
             edge_kinds=or_none(instance({"a": "relu"})),
         ),
-        Door("Network(width)", lambda width: rd.Network({**graph, "h": width}, edges), width=widths(3)),
-        Door("Network(kind)", lambda kind: rd.Network({**graph, "h": (3, kind)}, edges), kind=choice("relu")),
-        Door("Network(ends)", lambda ends: rd.Network(graph, {**edges, "a": ends}), ends=instance(("x", "h"))),
+        Door(
+            "Network(width)",
+            lambda width: rd.Network({**graph, "h": width}, edges),
+            width=widths(3),
+        ),
+        Door(
+            "Network(kind)",
+            lambda kind: rd.Network({**graph, "h": (3, kind)}, edges),
+            kind=choice("relu"),
+        ),
+        Door(
+            "Network(ends)",
+            lambda ends: rd.Network(graph, {**edges, "a": ends}),
+            ends=instance(("x", "h")),
+        ),
         Door(
             "networks.chain",
             networks.chain,
@@ -189,7 +237,13 @@ def doors(folder: Path) -> tuple[Door, ...]:
             active=or_none(count(1)),
             width=count(3),
         ),
-        Door("networks.xor", networks.xor, task=instance(margin), gating=choice("xor"), width=count(3)),
+        Door(
+            "networks.xor",
+            networks.xor,
+            task=instance(margin),
+            gating=choice("xor"),
+            width=count(3),
+        ),
         Door(
             "networks.from_layers",
             networks.from_layers,
@@ -221,9 +275,21 @@ def doors(folder: Path) -> tuple[Door, ...]:
             layers=state_dict({**layers, "w1_bias": np.zeros(3)}),
             biases=flag(True),
         ),
-        Door("networks.check_weights", networks.check_weights, network=instance(pair), weights=arrays(start)),
-        Door("networks.check_task", networks.check_task, network=instance(pair), task=instance(task)),
-        Door("networks.split_units", networks.split_units, network=instance(pair), weights=arrays(start)),
+        Door(
+            "networks.check_weights",
+            networks.check_weights,
+            network=instance(pair),
+            weights=arrays(start),
+        ),
+        Door(
+            "networks.check_task", networks.check_task, network=instance(pair), task=instance(task)
+        ),
+        Door(
+            "networks.split_units",
+            networks.split_units,
+            network=instance(pair),
+            weights=arrays(start),
+        ),
         Door(
             "networks.forward",
             networks.forward,
@@ -232,22 +298,28 @@ def doors(folder: Path) -> tuple[Door, ...]:
             inputs=passed_on({"input": jnp.eye(2)}),
         ),
         Door(
-            "networks.path_maps",
-            networks.path_maps,
+            "paths.path_maps",
+            rd.paths.path_maps,
             network=instance(pair),
             weights=passed_on(start),
             modes=instance(task.all_modes()),
             paths=names(route),
         ),
         Door(
-            "networks.observe_paths",
-            networks.observe_paths,
+            "paths.observe_paths",
+            rd.paths.observe_paths,
             network=instance(pair),
             weights=passed_on(start),
             modes=instance(task.all_modes()),
             paths=names(route),
         ),
-        Door("network.init", pair.init, law=instance(init.Aligned(0.1)), key=key(0), task=instance(task)),
+        Door(
+            "network.init",
+            pair.init,
+            law=instance(init.Aligned(0.1)),
+            key=key(0),
+            task=instance(task),
+        ),
         Door("network.init(Gaussian)", pair.init, law=Argument(init.Gaussian(0.1)), key=key(0)),
         Door("init.Gaussian", init.Gaussian, std=positive(0.1)),
         Door("init.Orthogonal", init.Orthogonal, scale=positive(0.1)),
@@ -268,14 +340,10 @@ def doors(folder: Path) -> tuple[Door, ...]:
             weight_decay=not_negative(0.0),
             stages=or_none(names(None)),
             dtype=or_none(choice("float64")),
-            probes=or_none(instance({"other": task})),
-            record=names(["h1_1"]),
+            observe=or_none(names(["activity:h1_1", "data_strength"])),
             paths=or_none(names(route)),
             checkpoint=or_none(function(print)),
             modes=or_none(instance(task)),
-            strength_matrix=flag(False),
-            data_strength=flag(True),
-            save_weights=flag(False),
             progress=flag(False),
         ),
         Door(
@@ -289,13 +357,9 @@ def doors(folder: Path) -> tuple[Door, ...]:
             time_unit=or_none(choice("steps")),
             biases=flag(True),
             dtype=or_none(choice("float64")),
-            probes=or_none(instance({"other": task})),
-            record=names(["h1_1"]),
+            observe=or_none(names(["activity:h1_1", "data_strength"])),
             paths=or_none(names(route)),
             modes=or_none(instance(task.modes)),
-            strength_matrix=flag(False),
-            data_strength=flag(True),
-            save_weights=flag(False),
             progress=flag(False),
         ),
         Door(
@@ -310,7 +374,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
             paths=or_none(names(route)),
             stages=unset(names(None)),
             modes=or_none(instance(task)),
-            force=flag(False),
+            inexact=flag(False),
         ),
         Door(
             "reduce(pathway)",
@@ -398,7 +462,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
             rtol=positive(1e-6),
             max_steps=count(64),
             solver=unset(instance(dfx.Dopri8())),
-            save_ys=flag(False),
+            observe=or_none(names(["y"])),
             jumps=unset(array([0.5])),
             crossings=unset(crossings({"half": _first})),
         ),
@@ -423,8 +487,16 @@ def doors(folder: Path) -> tuple[Door, ...]:
             crossings=unset(crossings({"half": _first})),
             progress=flag(False),
         ),
-        Door("ensemble(members)", lambda members: rd.ensemble(lambda i: linear, members, ts), members=count(2)),
-        Door("ensemble(build)", lambda build: rd.ensemble(lambda i: build, 2, ts), build=instance(linear)),
+        Door(
+            "ensemble(members)",
+            lambda members: rd.ensemble(lambda i: linear, members, ts),
+            members=count(2),
+        ),
+        Door(
+            "ensemble(build)",
+            lambda build: rd.ensemble(lambda i: build, 2, ts),
+            build=instance(linear),
+        ),
         # comparison, files
         Door("compare", rd.compare, theory=instance(theory), trained=instance(trained)),
         Door(
@@ -436,7 +508,11 @@ def doors(folder: Path) -> tuple[Door, ...]:
         ),
         Door("Trajectory.member", many.member, index=whole(0)),
         Door("Trajectory.segment", trained.segment, index=whole(0)),
-        Door("save", lambda run: rd.save(folder / "new.h5", run=run, overwrite=True), run=instance(theory)),
+        Door(
+            "save",
+            lambda run: rd.save(folder / "new.h5", run=run, overwrite=True),
+            run=instance(theory),
+        ),
         Door(
             "save(path)",
             lambda path, overwrite: rd.save(path, run=theory, overwrite=overwrite),
@@ -447,7 +523,12 @@ def doors(folder: Path) -> tuple[Door, ...]:
         Door("to_xarray", rd.to_xarray, trajectory=instance(theory)),
         # closed forms
         Door(
-            "exact.chain", exact.chain, singular_values=array(S), layers=array(q), variances=array(S), ts=statused(ts)
+            "exact.chain",
+            exact.chain,
+            singular_values=array(S),
+            layers=array(q),
+            variances=array(S),
+            ts=statused(ts),
         ),
         Door(
             "exact.converged",
@@ -460,7 +541,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
         ),
         Door(
             "exact.trajectory",
-            _uncompiled(exact.trajectory, "_unfold"),
+            exact.trajectory,
             singular_values=statused(S),
             depths=depths((2, 2)),
             q=statused(q),
@@ -477,19 +558,53 @@ def doors(folder: Path) -> tuple[Door, ...]:
             ts=statused(ts),
             variance=positive(1.0),
         ),
-        Door("exact.two_layer", exact.two_layer, s=array(S), d=array(S), a0=array(S / 100), ts=statused(ts)),
-        Door("exact.shallow", exact.shallow, s=array(S), d=array(S), b0=array(S / 100), ts=statused(ts)),
+        *(
+            Door(
+                name,
+                curve,
+                singular_values=array(S),
+                variances=array(S),
+                ts=statused(ts),
+                **{start: array(S / 100)},
+            )
+            for name, curve, start in (
+                ("exact.two_layer", exact.two_layer, "a0"),
+                ("exact.two_layer_strength", exact.two_layer_strength, "a0"),
+                ("exact.shallow", exact.shallow, "b0"),
+                ("exact.shallow_strength", exact.shallow_strength, "b0"),
+            )
+        ),
         Door(
             "exact.two_layer_time",
             exact.two_layer_time,
-            s=array(S),
-            d=array(S),
+            singular_values=array(S),
+            variances=array(S),
             a0=array(S / 100),
             fraction=number(0.5),
         ),
-        Door("exact.xor", exact.xor, margin=real(1.0), gating=choice("xor"), a0=real(0.01), ts=statused(ts)),
         Door(
-            "exact.xor_time", exact.xor_time, margin=real(1.0), gating=choice("xor"), a0=real(0.01), fraction=real(0.5)
+            "exact.xor",
+            exact.xor,
+            margin=real(1.0),
+            gating=choice("xor"),
+            a0=real(0.01),
+            ts=statused(ts),
+        ),
+        Door(
+            "exact.xor_loss",
+            exact.xor_loss,
+            margin=real(1.0),
+            gating=choice("xor"),
+            a0=real(0.01),
+            ts=statused(ts),
+        ),
+        Door(
+            "exact.xor_time",
+            exact.xor_time,
+            margin=real(1.0),
+            gating=choice("xor"),
+            a0=real(0.01),
+            fraction=real(0.5),
         ),
         Door("exact.xor_statistics", exact.xor_statistics, margin=real(1.0), gating=choice("xor")),
         Door("exact.xor_crossing", exact.xor_crossing, a0=real(1e-4), fraction=real(0.5)),
@@ -507,7 +622,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
             task=instance(routes),
             start=real(0.1),
             ts=statused(ts),
-            group=or_none(count(2)),
+            sharing=count(2),
             hidden_layers=count(1),
         ),
         Door(
@@ -518,9 +633,20 @@ def doors(folder: Path) -> tuple[Door, ...]:
             start=array((0.1, 0.1)),
             ts=statused(ts),
         ),
-        Door("exact.contextual_modes", exact.contextual_modes, network=instance(told), task=instance(contexts)),
+        Door(
+            "exact.contextual_modes",
+            exact.contextual_modes,
+            network=instance(told),
+            task=instance(contexts),
+        ),
         # gates, representations
-        Door("gates.patterns", rd.gates.patterns, run=instance(seen), task=instance(task), node=choice("h1")),
+        Door(
+            "gates.patterns",
+            rd.gates.patterns,
+            run=instance(seen),
+            task=instance(task),
+            node=choice("h1"),
+        ),
         Door(
             "gates.twin",
             rd.gates.twin,
@@ -548,7 +674,12 @@ def doors(folder: Path) -> tuple[Door, ...]:
             node=choice("h_1"),
             context=or_none(whole(0)),
         ),
-        Door("representations.alignment", represent.alignment, network=instance(pair), weights=arrays(start)),
+        Door(
+            "representations.alignment",
+            represent.alignment,
+            network=instance(pair),
+            weights=arrays(start),
+        ),
         Door("representations.singular_values", represent.singular_values, weights=instance(start)),
         Door(
             "representations.singular_values(array)",
@@ -562,11 +693,35 @@ def doors(folder: Path) -> tuple[Door, ...]:
             weights=arrays(start),
             task=instance(task),
         ),
-        Door("representations.open_outputs", represent.open_outputs, network=instance(pair), task=instance(task)),
-        Door("representations.kernel_movement", represent.kernel_movement, first=array(X), last=array(X)),
+        Door(
+            "representations.sharpness",
+            represent.sharpness,
+            network=instance(pair),
+            task=instance(task),
+            weights=arrays(start),
+            iterations=count(8),
+            tolerance=positive(0.5),
+        ),
+        Door(
+            "representations.open_outputs",
+            represent.open_outputs,
+            network=instance(pair),
+            task=instance(task),
+        ),
+        Door(
+            "representations.kernel_movement",
+            represent.kernel_movement,
+            first=array(X),
+            last=array(X),
+        ),
         Door("representations.mds", represent.mds, activities=array([Y, Y]), dimensions=count(2)),
         Door("representations.similarity", represent.similarity, H=array(Y)),
-        Door("representations.sharing", represent.sharing, similarities=statused(np.eye(4)), size=count(2)),
+        Door(
+            "representations.sharing",
+            represent.sharing,
+            similarities=statused(np.eye(4)),
+            size=count(2),
+        ),
         # figures
         Door("plot.matrix", plot.matrix, values=array(Y)),
         Door(
@@ -595,7 +750,9 @@ def _uncompiled(function: Callable[..., Any], jitted: str) -> Callable[..., Any]
     """A function up to what it compiles: the races take a quarter of a minute."""
 
     def call(**given: Any) -> Any:
-        with mock.patch.object(sys.modules[function.__module__], jitted, lambda *arrays: arrays[:4]):
+        with mock.patch.object(
+            sys.modules[function.__module__], jitted, lambda *arrays: arrays[:4]
+        ):
             return function(**given)
 
     return call

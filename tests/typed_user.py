@@ -1,4 +1,5 @@
-"""A user's code as a type checker sees it; `make check` reads it. Each `type: ignore` is an error that has to be found.
+"""A user's code as a type checker sees it; `make check` reads it. Each `type: ignore` is an error
+that has to be found.
 
 Not run: mypy refuses an ignore that is not needed here (`warn_unused_ignores` in pyproject.toml).
 """
@@ -28,8 +29,8 @@ run = rd.simulate(race, (0, 0.5, 1))
 run = rd.simulate(race, np.linspace(0, 1, 5))
 run = rd.simulate(race, run.ts)
 pure = rd.solve(race, [0.0, 1.0])
-rd.exact.trajectory([3.0, 1.0], (2, 3), 1.0, 0.1, ts=[0.0, 1.0])  # type: ignore[arg-type]  # S are arrays there
-rd.exact.trajectory(jnp.ones(2), (2, 3), 1.0, 0.1, ts=[0.0, 1.0])
+rd.exact.trajectory([3.0, 1.0], (2, 3), 1.0, 0.1, [0.0, 1.0])  # type: ignore[arg-type]  # S are arrays there
+rd.exact.trajectory(jnp.ones(2), (2, 3), 1.0, 0.1, [0.0, 1.0])
 rd.simulate(race, ts="0, 1")  # type: ignore[arg-type]
 rd.simulate(race)  # type: ignore[call-arg]
 
@@ -46,7 +47,9 @@ rows = run.ts.shape, len(run.ts)
 ends = rd.ensemble(race, {"p": jnp.ones((100, 2, 2))})
 assert_type(ends, rd.Trajectory)
 assert_type(rd.ensemble(lambda member: race, 10, [0.0, 1.0], progress=True), rd.Trajectory)
-assert_type(rd.ensemble(lambda member: race, 10, jnp.ones(3), path="races.h5", overwrite=True), Path)
+assert_type(
+    rd.ensemble(lambda member: race, 10, jnp.ones(3), path="races.h5", overwrite=True), Path
+)
 no_trajectory = rd.ensemble(race, 10, path="races.h5").observables  # type: ignore[attr-defined]
 rd.ensemble(race, 10, pth="races.h5")  # type: ignore[call-overload]
 
@@ -58,4 +61,7 @@ if found.theory is not None:
 times = rd.learning_times(trained)
 earliest = times.bounds[:, 0].min()
 np.log(times)
-print(f"{times.text(0)}: {first} {total} {size} {larger} {steps} {rows} {strength[0]} {earliest} {pure}")
+print(
+    f"{times.text(0)}: {first} {total} {size} {larger} {steps} {rows} {strength[0]} {earliest} "
+    f"{pure}"
+)

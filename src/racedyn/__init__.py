@@ -1,7 +1,7 @@
 """racedyn: learning dynamics of gated deep linear networks, in theory and in training.
 
-Names are loaded when first used (PEP 562), so that `import racedyn` runs nothing and sets no JAX flag.
-"""
+Names are loaded when first used (PEP 562), so that `import racedyn` runs nothing and sets no JAX
+flag."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -10,28 +10,32 @@ if TYPE_CHECKING:
     from racedyn import exact as exact
     from racedyn import gates as gates
     from racedyn import networks as networks
+    from racedyn import paths as paths
     from racedyn import plot as plot
     from racedyn import representations as representations
     from racedyn import systems as systems
     from racedyn import tasks as tasks
-    from racedyn.checkpoints import observe as observe
     from racedyn.comparison import compare as compare
     from racedyn.comparison import learning_times as learning_times
-    from racedyn.ensembles import ensemble as ensemble
-    from racedyn.integration import solve as solve
     from racedyn.networks import Network as Network
+    from racedyn.networks import Problem as Problem
     from racedyn.networks import init as init
-    from racedyn.path_statistics import statistics as statistics
+    from racedyn.paths import statistics as statistics
     from racedyn.reduction import project as project
-    from racedyn.reduction import reduce as reduce
-    from racedyn.simulation import simulate as simulate
+    from racedyn.reduction.reduce import reduce as reduce
+    from racedyn.simulation.ensemble import ensemble as ensemble
+    from racedyn.simulation.simulate import simulate as simulate
+    from racedyn.simulation.solve import solve as solve
     from racedyn.store import load as load
     from racedyn.store import save as save
     from racedyn.store import to_xarray as to_xarray
     from racedyn.systems import AbstractSystem as AbstractSystem
     from racedyn.systems import from_function as from_function
     from racedyn.tasks import Task as Task
-    from racedyn.training import train as train
+    from racedyn.training import Probe as Probe
+    from racedyn.training import observe as observe
+    from racedyn.training.train import train as train
+    from racedyn.trajectory import Observable as Observable
     from racedyn.trajectory import Status as Status
     from racedyn.trajectory import Trajectory as Trajectory
 
@@ -41,7 +45,9 @@ else:  # for tools a misspelt name is an error, not one more that this function 
 
     def __getattr__(name: str) -> Any:
         if name == "__version__":
-            from importlib.metadata import version  # 40 ms, which `racedyn --help` need not wait for
+            from importlib.metadata import (
+                version,
+            )  # 40 ms, which `racedyn --help` need not wait for
 
             value: Any = version("racedyn")
         elif name in _HOMES:
@@ -58,26 +64,29 @@ else:  # for tools a misspelt name is an error, not one more that this function 
 _HOMES = {
     "AbstractSystem": "racedyn.systems",
     "Network": "racedyn.networks",
+    "Observable": "racedyn.trajectory",
+    "Probe": "racedyn.training",
+    "Problem": "racedyn.networks",
     "Status": "racedyn.trajectory",
     "Task": "racedyn.tasks",
     "Trajectory": "racedyn.trajectory",
     "compare": "racedyn.comparison",
-    "ensemble": "racedyn.ensembles",
+    "ensemble": "racedyn.simulation",
     "from_function": "racedyn.systems",
     "init": "racedyn.networks",
     "learning_times": "racedyn.comparison",
     "load": "racedyn.store",
-    "observe": "racedyn.checkpoints",
+    "observe": "racedyn.training",
     "project": "racedyn.reduction",
     "reduce": "racedyn.reduction",
     "save": "racedyn.store",
     "simulate": "racedyn.simulation",
-    "solve": "racedyn.integration",
-    "statistics": "racedyn.path_statistics",
+    "solve": "racedyn.simulation",
+    "statistics": "racedyn.paths",
     "to_xarray": "racedyn.store",
     "train": "racedyn.training",
 }
-_MODULES = ("exact", "gates", "networks", "plot", "representations", "systems", "tasks")
+_MODULES = ("exact", "gates", "networks", "paths", "plot", "representations", "systems", "tasks")
 
 __all__ = [*sorted([*_HOMES, *_MODULES]), "__version__"]
 

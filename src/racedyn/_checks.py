@@ -2,10 +2,8 @@
 
 import inspect
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from numbers import Real
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,25 +13,28 @@ import numpy as np
 
 from racedyn._text import printable
 
-LARGEST = 2**31 - 1  # of what counts or indexes: no array is longer, and JAX counts in 32 bits by default
+LARGEST = (
+    2**31 - 1
+)  # of what counts or indexes: no array is longer, and JAX counts in 32 bits by default
 LONGEST, MOST_NAMES = 60, 40  # characters of a value, and names, that a message shows
 TRACED = "Call it outside of jit, vmap and grad, once for each value."
-_REAL = (jnp.floating, jnp.integer, jnp.bool_)
 
 
-def fail(argument: str, must: str, but: str, remedy: str = "", error: type[Exception] = ValueError) -> NoReturn:
+def fail(
+    argument: str, must: str, but: str, remedy: str = "", error: type[Exception] = ValueError
+) -> NoReturn:
     """Raise `error` in the package's wording."""
     said = f"Argument `{argument}` must {must}, but {but}." + (f" {remedy}" if remedy else "")
-    raise error(printable(said, keep="\n"))  # names and values in it may come from a file of anyone's
+    raise error(
+        printable(said, keep="\n")
+    )  # names and values in it may come from a file of anyone's
 
 
-def check_finite(argument: str, array: np.ndarray) -> None:
-    """Refuse NaN and infinity, naming the first place."""
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        place = tuple(int(i) for i in bad[0])
-        fail(argument, "be finite", f"{len(bad)} of its values are not, the first ({array[place]}) at {place}",
-             "Remove or impute them first.")  # fmt: skip
+class UnknownName(KeyError):
+    """A name that something has not; its message is printed as it is, which `KeyError` quotes."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def check_positive_int(argument: str, value: Any, remedy: str = "") -> int:
@@ -42,18 +43,24 @@ def check_positive_int(argument: str, value: Any, remedy: str = "") -> int:
 
 
 def check_int(argument: str, value: Any, at_least: int | None = None, remedy: str = "") -> int:
-    """Return `value`, one of Python's or NumPy's whole numbers, as an int; what counts or indexes fits 32 bits."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
+    """Return `value`, one of Python's or NumPy's whole numbers, as an int; what counts or indexes
+    fits 32 bits.
+    """
+    whole = is_whole(value)
     range_ = "" if at_least is None else f" of at least {at_least}"
     if not whole or (at_least is not None and value < at_least):
         fail(argument, f"be a whole number{range_}", f"it is {shown(value)}", remedy)
     if abs(int(value)) > LARGEST:
-        fail(argument, f"be a whole number{range_}, and below 2**31", f"it is {shown(value)}", remedy)
+        fail(
+            argument, f"be a whole number{range_}, and below 2**31", f"it is {shown(value)}", remedy
+        )
     return int(value)
 
 
 def check_positive(argument: str, value: Any, remedy: str = "", *, traced: str = "") -> float:
-    """Return `value` as a float, refusing anything that is not a positive, finite number; `traced`: what to do if it is."""
+    """Return `value` as a float, refusing anything that is not a positive, finite number; `traced`:
+    what to do if it is.
+    """
     number = as_float(argument, "be a positive number", value, remedy, traced)
     if not 0 < number < np.inf:
         fail(argument, "be a positive number", f"it is {shown(value)}", remedy)
@@ -76,11 +83,48 @@ def check_number(argument: str, value: Any, remedy: str = "") -> float:
     return number
 
 
+DEPTH = "Depth counts weight matrices: 1 is a shallow pathway, 2 has one hidden layer."
+
+
+def check_depths(depths: Any, remedy: str = DEPTH, *, broken: bool = False) -> tuple[Any, ...]:
+    """Depths of pathways, as a tuple: whole numbers of at least 1, as ints; with `broken` others
+    above 2, too.
+    """
+    must = "be one whole number of at least 1 per pathway"
+    must += ", or a number above 2" if broken else ""
+    listed = as_list("depths", depths, must, "For two: depths=(4, 4).")
+    if not listed:
+        fail("depths", must, "it is empty", "For two: depths=(4, 4).")
+    found: list[float] = []
+    for depth in listed:
+        number = as_float("depths", must, depth, remedy) if broken else depth
+        if broken and 2 < number <= LARGEST and number % 1:
+            found.append(number)
+            continue
+        whole = int(number) if broken and 1 <= number <= LARGEST and number % 1 == 0 else number
+        if not is_whole(whole) or not 1 <= whole <= LARGEST:
+            fail("depths", must, f"one is {shown(depth)}", remedy)
+        found.append(int(whole))
+    return tuple(found)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is one of Python's or NumPy's whole numbers: neither a truth value nor a
+    duration."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
+
+
 def as_float(argument: str, must: str, value: Any, remedy: str = "", traced: str = "") -> float:
-    """`value` as a float: one of Python's or NumPy's real numbers, or an array without axes that holds one."""
+    """`value` as a float: one of Python's or NumPy's real numbers, or an array without axes that
+    holds one.
+    """
     if isinstance(value, jax.core.Tracer):
         fail(argument, must, "JAX is tracing it", traced or TRACED, TypeError)
-    if isinstance(value, np.ndarray | jax.Array) and value.ndim == 0 and not isinstance(value, np.ma.MaskedArray):
+    if (
+        isinstance(value, np.ndarray | jax.Array)
+        and value.ndim == 0
+        and not isinstance(value, np.ma.MaskedArray)
+    ):
         value = value[()]
     if isinstance(value, jax.Array):
         value = np.asarray(value)[()]
@@ -107,15 +151,27 @@ def check_name(argument: str, name: str, known: Iterable[str]) -> str:
     known = list(known)
     if not isinstance(name, str) or name not in known:
         near = get_close_matches(name, known, n=1) if isinstance(name, str) else []
-        listed = ", ".join(map(repr, known[:MOST_NAMES])) + (", ..." if len(known) > MOST_NAMES else "")
-        fail(argument, f"be one of {listed}", f"it is {shown(name)}", f"Did you mean {near[0]!r}?" if near else "")
+        listed = ", ".join(map(repr, known[:MOST_NAMES])) + (
+            ", ..." if len(known) > MOST_NAMES else ""
+        )
+        fail(
+            argument,
+            f"be one of {listed}",
+            f"it is {shown(name)}",
+            f"Did you mean {near[0]!r}?" if near else "",
+        )
     return str(name)
 
 
 def check_names(argument: str, names: Any, what: str = "names") -> tuple[str, ...]:
     """Return several texts as a tuple; a single text is not taken for its letters."""
     if isinstance(names, str):
-        fail(argument, f"be a list of {what}", f"it is the text {names!r}", f"[{names!r}] is a list of one.")
+        fail(
+            argument,
+            f"be a list of {what}",
+            f"it is the text {names!r}",
+            f"[{names!r}] is a list of one.",
+        )
     names = as_list(argument, names, f"be a list of {what}")
     for name in names:
         if not isinstance(name, str):
@@ -125,13 +181,17 @@ def check_names(argument: str, names: Any, what: str = "names") -> tuple[str, ..
 
 def as_list(argument: str, values: Any, must: str, remedy: str = "") -> list[Any]:
     """The entries of a list, tuple, array or anything else of known length that has an order."""
-    ordered = isinstance(values, Sequence | np.ndarray | jax.Array) and not isinstance(values, str | bytes)
+    ordered = isinstance(values, Sequence | np.ndarray | jax.Array) and not isinstance(
+        values, str | bytes
+    )
     if not ordered or (hasattr(values, "ndim") and values.ndim == 0):
         fail(argument, must, f"it is {shown(values)}", remedy)
     return list(values)
 
 
-def check_is(argument: str, value: Any, kind: type | tuple[type, ...], must: str, remedy: str = "") -> None:
+def check_is(
+    argument: str, value: Any, kind: type | tuple[type, ...], must: str, remedy: str = ""
+) -> None:
     """Refuse what is no instance of `kind`; of a class in place of an instance it says so."""
     if not isinstance(value, kind):
         if isinstance(value, type) and issubclass(value, kind):
@@ -146,7 +206,12 @@ def check_callable(argument: str, value: Any, must: str, *arguments: str) -> Non
     try:
         inspect.signature(value).bind(*arguments)
     except TypeError as error:
-        fail(argument, must, f"it can't be called with ({', '.join(arguments)}): {error}", error=TypeError)
+        fail(
+            argument,
+            must,
+            f"it can't be called with ({', '.join(arguments)}): {error}",
+            error=TypeError,
+        )
     except ValueError:  # some builtins have no signature
         pass
 
@@ -163,7 +228,13 @@ def check_mapping(argument: str, value: Any, must: str, remedy: str = "") -> Non
 def as_path(argument: str, value: Any) -> Path:
     """Return the name of a file as a `Path`."""
     if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
-        fail(argument, "be the path of a file", f"it is {shown(value)}", "For example 'race.h5'.", TypeError)
+        fail(
+            argument,
+            "be the path of a file",
+            f"it is {shown(value)}",
+            "For example 'race.h5'.",
+            TypeError,
+        )
     if not Path(value).name or "\0" in os.fspath(value):
         fail(argument, "be the path of a file", f"it is {shown(value)}", "For example 'race.h5'.")
     return Path(value)
@@ -186,96 +257,30 @@ def shown(value: Any) -> str:
 
 
 def as_key(key: Any, example: str) -> jax.Array:
-    """A JAX key of a whole number or of a key, traced ones as well; `example` shows how to pass one."""
+    """A JAX key of a whole number or of a key, traced ones as well; `example` shows how to pass
+    one.
+    """
     if isinstance(key, int | np.integer) and not isinstance(key, bool | np.timedelta64):
         if not -(2**63) <= int(key) < 2**63:
-            fail("key", "be a whole number of 64 bits or a jax.random.key", f"it is {shown(key)}", example)
+            fail(
+                "key",
+                "be a whole number of 64 bits or a jax.random.key",
+                f"it is {shown(key)}",
+                example,
+            )
         return jax.random.key(int(key))
     if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jnp.integer) and key.ndim == 0:
         return jax.random.key(key)
-    if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
-        fail("key", "be a whole number or a jax.random.key", f"it is {shown(key)}", example, TypeError)
+    if not (
+        isinstance(key, jax.Array)
+        and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+        and key.ndim == 0
+    ):
+        fail(
+            "key",
+            "be a whole number or a jax.random.key",
+            f"it is {shown(key)}",
+            example,
+            TypeError,
+        )
     return key
-
-
-def as_real(argument: str, value: Any) -> np.ndarray | jax.Array:
-    """`value` as an array of real numbers in a dtype of its own: the one door for arrays from outside.
-
-    A JAX array, traced or not, stays as it is, also one among the entries of a list; any other is copied. Objects that are
-    numbers become float64. NumPy would drop masks, count days for dates and read numbers in texts: those are refused, with
-    `TypeError` for what is no number and `ValueError` for complex or masked ones and for rows of unequal lengths.
-    """
-    leaves = list(_leaves(argument, value))
-    if isinstance(value, list | tuple) and any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
-        entries = [jnp.asarray(as_real(argument, entry)) for entry in value]
-        if len({entry.shape for entry in entries}) > 1:
-            fail(argument, "have rows of equal length", f"their shapes are {[entry.shape for entry in entries]}")
-        return jnp.stack(entries)
-    masked = sum(int(np.ma.count_masked(leaf)) for leaf in leaves if isinstance(leaf, np.ma.MaskedArray))
-    if masked:
-        fail(argument, "be an array without masked values", f"{masked} of its values are masked",
-             "Fill them, or leave their examples out.")  # fmt: skip
-    array = value if isinstance(value, jax.Array) else _as_array(argument, value)
-    dtype = array.dtype
-    if isinstance(array, np.ndarray) and dtype.kind == "O":
-        return _numbers(argument, value, array)
-    # A duration is one of NumPy's integers.
-    if any(jnp.issubdtype(dtype, kind) for kind in _REAL) and dtype.kind != "m":
-        return array
-    if jnp.issubdtype(dtype, jnp.complexfloating):
-        fail(argument, "be an array of real numbers", "it is complex", "Pass its real and imaginary parts as rows.")
-    what = {"M": "dates", "m": "durations", "U": "text", "S": "text", "T": "text"}.get(getattr(dtype, "kind", ""))
-    fail(argument, "be an array of numbers", f"it holds {what or 'something else'} (dtype {dtype})",
-         "Convert it first.", TypeError)  # fmt: skip
-
-
-def read_only(array: Any) -> Any:
-    """The same NumPy array, which can't be written into: what was computed from it would silently be of another one."""
-    if not isinstance(array, np.ndarray):
-        return array
-    array = array.view()
-    array.flags.writeable = False
-    return array
-
-
-def _as_array(argument: str, value: Any) -> np.ndarray:
-    """What NumPy makes of `value`; of a PyTorch tensor on any device too. A copy: whoever gave it goes on writing into it."""
-    try:
-        return np.array(value.detach().cpu() if hasattr(value, "detach") else value)
-    except Exception as error:  # whatever __array__ of a foreign object raises
-        if isinstance(error, ValueError) and isinstance(value, list | tuple):
-            fail(argument, "have rows of equal length", "NumPy finds no common shape", "Pass one array.")
-        fail(argument, "be an array of numbers", f"NumPy can't read it as one ({type(value).__name__})", "", TypeError)
-
-
-def _leaves(argument: str, value: Any, depth: int = 64) -> Iterator[Any]:
-    """What lists in lists hold, down to as many axes as an array may have."""
-    if not isinstance(value, list | tuple):
-        yield value
-    elif depth == 0:
-        fail(argument, "be an array", "its lists are nested more than 64 deep")
-    else:
-        for entry in value:
-            yield from _leaves(argument, entry, depth - 1)
-
-
-def _numbers(argument: str, value: Any, objects: np.ndarray) -> np.ndarray:
-    """An array of objects as float64, if every one of them is a real number."""
-    for place, entry in np.ndenumerate(objects):
-        if not isinstance(entry, Real | Decimal | np.bool) or isinstance(entry, np.timedelta64):
-            what = f"{entry!r} ({type(entry).__name__}) at {place}" if place else f"{type(value).__name__}"
-            fail(argument, "be an array of numbers", f"it {'holds' if place else 'is'} {what}", "", TypeError)
-    try:
-        return objects.astype(np.float64)
-    except OverflowError:
-        fail(argument, "be an array of numbers", "one is too large for float64")
-
-
-def as_matrix(argument: str, value: Any) -> np.ndarray:
-    """Return `value` as a finite float64 matrix."""
-    array = np.asarray(as_real(argument, value), dtype=np.float64)
-    if array.ndim != 2 or 0 in array.shape:
-        fail(argument, "be a matrix with at least one row and one column", f"its shape is {array.shape}",
-             "Rows are units, columns are examples.")  # fmt: skip
-    check_finite(argument, array)
-    return array

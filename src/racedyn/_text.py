@@ -1,4 +1,6 @@
-"""Text for terminals and notebooks: objects in a few words, no array printed whole, nothing that speaks to the terminal."""
+"""Text for terminals and notebooks: objects in a few words, no array printed whole, nothing that
+speaks to the terminal.
+"""
 
 import dataclasses
 import html
@@ -10,12 +12,14 @@ WIDTH, MOST_LINES, MOST_ITEMS = 100, 3, 4
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    """`text` for a terminal: what moves the cursor, colours or reorders is escaped ("\\x1b"), as are line breaks.
+    """`text` for a terminal: what moves the cursor, colours or reorders is escaped ("\\x1b"), as
+    are line breaks.
 
-    For all that comes from a file, which a stranger may have written. `keep`: characters to leave as they are.
-    """
+    For all that comes from a file, which a stranger may have written. `keep`: characters to leave
+    as they are."""
     return "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode() for char in text
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
+        for char in text
     )
 
 
@@ -27,20 +31,34 @@ def brief(thing: Any) -> str:
     if isinstance(thing, tuple):
         fields = dict(zip(type(thing)._fields, thing, strict=True))  # type: ignore[attr-defined]
     else:
-        fields = {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing) if field.repr}
-    return clipped(f"{type(thing).__name__}({', '.join(f'{name}={_value(value)}' for name, value in fields.items())})")
+        fields = {
+            field.name: getattr(thing, field.name)
+            for field in dataclasses.fields(thing)
+            if field.repr
+        }
+    return clipped(
+        "{}({})".format(
+            type(thing).__name__, ", ".join(f"{n}={_value(v)}" for n, v in fields.items())
+        )
+    )
 
 
 def clipped(text: str) -> str:
     """At most three lines of a hundred letters, broken between words."""
-    lines = textwrap.wrap(printable(text, keep="\n"), WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    lines = textwrap.wrap(
+        printable(text, keep="\n"), WIDTH, subsequent_indent="  ", break_on_hyphens=False
+    )
     if len(lines) <= MOST_LINES:
         return "\n".join(lines)
-    return "\n".join([*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1][: WIDTH - 5].rstrip(' ,')}, ...)"])
+    return "\n".join(
+        [*lines[: MOST_LINES - 1], f"{lines[MOST_LINES - 1][: WIDTH - 5].rstrip(' ,')}, ...)"]
+    )
 
 
 def page(heading: str, status: Sequence[str], text: str) -> str:
-    """HTML for a notebook: how it went first, then what it prints. No style of its own; text is escaped."""
+    """HTML for a notebook: how it went first, then what it prints. No style of its own; text is
+    escaped.
+    """
     went = "".join(f"<br>{html.escape(line)}" for line in status)
     return f"<div><b>{html.escape(heading)}</b>{went}<pre>{html.escape(text)}</pre></div>"
 
@@ -54,9 +72,12 @@ def _value(value: Any, deep: bool = True) -> str:
         if not value or not deep:
             return f"{type(value).__name__} of {len(value)}" if value else repr(type(value)())
         named = isinstance(value, Mapping)
-        items = list(value.items()) if isinstance(value, Mapping) else [(None, item) for item in value]
+        items = (
+            list(value.items()) if isinstance(value, Mapping) else [(None, item) for item in value]
+        )
         shown = [
-            f"{key!r}: {_value(item, False)}" if named else _value(item, False) for key, item in items[:MOST_ITEMS]
+            f"{key!r}: {_value(item, False)}" if named else _value(item, False)
+            for key, item in items[:MOST_ITEMS]
         ]
         more = [f"... {len(items)} in all"] if len(items) > MOST_ITEMS else []
         return ("{%s}" if named else "(%s)") % ", ".join(shown + more)

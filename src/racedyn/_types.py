@@ -28,7 +28,9 @@ import jax
 import numpy as np
 
 Array: TypeAlias = jax.Array
-AnyArray: TypeAlias = jax.Array | np.ndarray  # JAX's inside jit and of a solve, NumPy's of training and files
+AnyArray: TypeAlias = (
+    jax.Array | np.ndarray
+)  # JAX's inside jit and of a solve, NumPy's of training and files
 ArrayLike: TypeAlias = AnyArray | float | int
 Times: TypeAlias = AnyArray | Sequence[float]  # (time,), as the user gives them
 PyTree: TypeAlias = Any
@@ -45,7 +47,9 @@ class FrozenDict(dict[str, Any]):
         return hash(tuple(self.items()))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return FrozenDict, (dict(self),)  # copying and pickling would otherwise set items one by one
+        return FrozenDict, (
+            dict(self),
+        )  # copying and pickling would otherwise set items one by one
 
     def _refuse(self, *args: Any, **kwargs: Any) -> None:
         raise TypeError("this mapping is fixed; build a new one with dict(...)")
@@ -56,8 +60,8 @@ class FrozenDict(dict[str, Any]):
 class HostOnly:
     """Notes that travel with a system but never decide what is compiled: all are equal to JAX.
 
-    Only read on the host, and never returned from a jitted function, which would return the first call's notes.
-    """
+    Only read on the host, and never returned from a jitted function, which would return the first
+    call's notes."""
 
     def __init__(self, value: Any):
         self.value = value

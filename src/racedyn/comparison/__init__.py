@@ -1,9 +1,20 @@
-"""Theory against simulation: `compare` two runs; what it finds prints itself."""
+"""Theory against simulation: `compare` two runs; what it finds prints itself.
 
-from racedyn.comparison.comparable import check_axes, check_comparable
+- `compare`: the two functions for users, `compare` and `learning_times`.
+- `comparable`: what two runs say of themselves, and whether they can be compared.
+- `measures`: how far two runs are apart, and how pathways share each mode at the end.
+- `times`: when a mode is learned, and how well the saved rows tell.
+- `notes`: what a reader of a comparison must know beside its numbers.
+- `result`: what `compare` returns, and how it prints.
+"""
+
+from racedyn.comparison.comparable import check_axes as check_axes
+from racedyn.comparison.comparable import check_comparable as check_comparable
+from racedyn.comparison.compare import compare, learning_times
 from racedyn.comparison.result import Comparison, Error, OffDiagonal, Outcome
-from racedyn.comparison.runs import compare, learning_times
-from racedyn.comparison.times import LearningTimes, first_fallen, first_reached
+from racedyn.comparison.times import LearningTimes
+from racedyn.comparison.times import first_fallen as first_fallen
+from racedyn.comparison.times import first_reached as first_reached
 
 __all__ = [
     "Comparison",
@@ -11,10 +22,6 @@ __all__ = [
     "LearningTimes",
     "OffDiagonal",
     "Outcome",
-    "check_axes",
-    "check_comparable",
     "compare",
-    "first_fallen",
-    "first_reached",
     "learning_times",
 ]

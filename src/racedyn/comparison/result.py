@@ -15,10 +15,9 @@ _MOST_MODES, _MOST_NAMES, _WIDEST_NAME = 16, 4, 20
 class Error:
     """Distance of the theory, a, from the trained run, b.
 
-    **Fields:** `relative_l2`: sqrt(int sum (a - b)^2 dt) / sqrt(int sum b^2 dt), trapezoids in flow time; `largest`:
-    the largest absolute a - b; `failed`: names of the entries that are not finite somewhere in one or both, left out
-    of the two numbers.
-    """
+    **Fields:** `relative_l2`: sqrt(int sum (a - b)^2 dt) / sqrt(int sum b^2 dt), trapezoids in flow
+    time; `largest`: the largest absolute a - b; `failed`: names of the entries that are not finite
+    somewhere in one or both, left out of the two numbers."""
 
     relative_l2: float
     largest: float
@@ -29,11 +28,11 @@ class Error:
 class Outcome:
     """What became of each mode in one run; every field is (mode,).
 
-    **Fields:** `learning_times`: when sum_a K_a reaches half of S/d (see `LearningTimes`); at the last common time, with
-    w_a = abs(K_a) / sum_b abs(K_b): `winner`, the path with the largest w_a (-1 where all K_a are 0 or one is not
-    finite), `share`, its w_a, and `participation`, 1 / sum_a w_a^2 (1: one pathway has the mode; M: all M share it),
-    both NaN where there is no winner; `tied`: a second path has the same share, to the two decimals that are printed.
-    """
+    **Fields:** `learning_times`: when sum_a K_a reaches half of S/d (see `LearningTimes`); at the
+    last common time, with w_a = abs(K_a) / sum_b abs(K_b): `winner`, the path with the largest w_a
+    (-1 where all K_a are 0 or one is not finite), `share`, its w_a, and `participation`, 1 / sum_a
+    w_a^2 (1: one pathway has the mode; M: all M share it), both NaN where there is no winner;
+    `tied`: a second path has the same share, to the two decimals that are printed."""
 
     learning_times: LearningTimes
     winner: np.ndarray
@@ -47,7 +46,9 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class OffDiagonal:
-    """Range over times and paths of the off-diagonal norm of U^T W_a V over its diagonal one; where it is largest."""
+    """Range over times and paths of the off-diagonal norm of U^T W_a V over its diagonal one; where
+    it is largest.
+    """
 
     smallest: float
     largest: float
@@ -68,7 +69,8 @@ class Comparison:
     - `modes`, `paths`: names; empty without strengths, as all that follows.
     - `S`: singular values, (mode,), NaN where unknown.
     - `mode_errors`: one `Error` per mode, of its strengths in all paths.
-    - `group_errors`: degenerate group -> `Error` of its norm, which no choice of basis inside the group changes.
+    - `group_errors`: degenerate group -> `Error` of its norm, which no choice of basis inside the
+      group changes.
     - `theory`, `trained`: an `Outcome` each, or None.
     """
 
@@ -99,32 +101,46 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         return page(
-            "Comparison of theory with trained", [self._went(), *(f"note: {note}" for note in self.notes)], str(self)
+            "Comparison of theory with trained",
+            [self._went(), *(f"note: {note}" for note in self.notes)],
+            str(self),
         )
 
     def _went(self) -> str:
         """In one line: what was compared, and who wins."""
-        won = f"; the same pathway wins in {np.sum(self.agree)} of {len(self.modes)} modes" if self.modes else ""
+        won = (
+            f"; the same pathway wins in {np.sum(self.agree)} of {len(self.modes)} modes"
+            if self.modes
+            else ""
+        )
         notes = f"; {len(self.notes)} notes" if self.notes else ""
         return f"{len(self.ts)} common times{won}{notes}"
 
     def __str__(self) -> str:
         lines = ["Comparison of theory with trained"]
-        lines.append(f"  {len(self.ts)} common times from {self.ts[0]:.4g} to {self.ts[-1]:.4g} {self.time_unit}")
+        lines.append(
+            f"  {len(self.ts)} common times from {self.ts[0]:.4g} to {self.ts[-1]:.4g} "
+            f"{self.time_unit}"
+        )
         lines += ["", f"  {'observable':<26}{'relative L2':>13}{'largest error':>15}"]
         for name, error in self.errors.items():
-            lines.append(f"  {name:<26}{error.relative_l2:>13.2e}{error.largest:>15.2e}{_left_out(error.failed)}")
+            lines.append(
+                "  "
+                f"{name:<26}{error.relative_l2:>13.2e}{error.largest:>15.2e}{_left_out(error.failed)}"
+            )
         if self.theory is not None and self.trained is not None:
             lines += ["", *self._mode_lines(self.theory, self.trained)]
         tail = [
-            f"degenerate: {name}, the basis is a convention; norm of the group: relative L2 {error.relative_l2:.2e}"
+            f"degenerate: {name}, the basis is a convention; norm of the group: relative L2 "
+            f"{error.relative_l2:.2e}"
             for name, error in list(self.group_errors.items())[:_MOST_NAMES]
         ]
         if len(self.group_errors) > _MOST_NAMES:
             tail.append(f"degenerate: and {len(self.group_errors) - _MOST_NAMES} more groups")
         if (off := self.off_diagonal) is not None:
             tail.append(
-                f"off-diagonal norm over diagonal norm, trained: {off.smallest:.3g} to {off.largest:.3g}, "
+                f"off-diagonal norm over diagonal norm, trained: {off.smallest:.3g} to "
+                f"{off.largest:.3g}, "
                 f"largest at {off.time:.4g} {self.time_unit} in {_clipped(off.path)}"
             )
         tail += [f"note: {note}" for note in self.notes]
@@ -135,20 +151,25 @@ class Comparison:
         names = self.modes[:_MOST_MODES]
         wide = max(len("mode"), *(len(_clipped(name)) for name in names))
         path = max(len("trained"), *(len(_clipped(name)) for name in self.paths)) + 7
-        halves = [[side.learning_times.text(m) for m in range(len(names))] for side in (theory, trained)]
+        halves = [
+            [side.learning_times.text(m) for m in range(len(names))] for side in (theory, trained)
+        ]
         first, second = (max(8, *map(len, texts)) for texts in halves)
         ratios = theory.learning_times.times / trained.learning_times.times
         title = f"half learned at ({self.time_unit})"
         lines = [
-            f"  {'':<{wide}}{'':>10}{'relative':>10}  {title:<{first + second + 12}}winner, with its share",
-            f"  {'mode':<{wide}}{'S':>10}{'L2':>10}  {'theory':>{first}}{'trained':>{second + 2}}{'ratio':>8}  "
+            f"  {'':<{wide}}{'':>10}{'relative':>10}  {title:<{first + second + 12}}winner, with "
+            "its share",
+            f"  {'mode':<{wide}}{'S':>10}{'L2':>10}  "
+            f"{'theory':>{first}}{'trained':>{second + 2}}{'ratio':>8}  "
             f"{'theory':<{path}}trained",
         ]
         for m, name in enumerate(names):
             lines.append(
                 f"  {_clipped(name):<{wide}}{_number(self.S[m], '.4g'):>10}"
                 f"{_number(self.mode_errors[m].relative_l2, '.1e'):>10}  "
-                f"{halves[0][m]:>{first}}{halves[1][m]:>{second + 2}}{_number(ratios[m], '.3f'):>8}  "
+                f"{halves[0][m]:>{first}}{halves[1][m]:>{second + 2}}"
+                f"{_number(ratios[m], '.3f'):>8}  "
                 f"{self._winner(theory, m):<{path}}{self._winner(trained, m):<{path}}"
                 f"{'' if self.agree[m] or theory.tied[m] or trained.tied[m] else 'differ'}".rstrip()
             )
@@ -156,13 +177,17 @@ class Comparison:
             lines.append(f"  ... and {len(self.modes) - len(names)} more modes")
         tied = int(np.sum(theory.tied | trained.tied))
         ties = f"; {tied} tied" if tied else ""
-        lines.append(f"  the same pathway wins in {np.sum(self.agree)} of {len(self.modes)} modes{ties}")
+        lines.append(
+            f"  the same pathway wins in {np.sum(self.agree)} of {len(self.modes)} modes{ties}"
+        )
         return lines
 
     def _winner(self, side: Outcome, m: int) -> str:
         if side.winner[m] < 0:
             return "-"
-        return f"{'tie' if side.tied[m] else _clipped(self.paths[side.winner[m]])} {side.share[m]:.2f}"
+        return (
+            f"{'tie' if side.tied[m] else _clipped(self.paths[side.winner[m]])} {side.share[m]:.2f}"
+        )
 
 
 def _clipped(name: str) -> str:

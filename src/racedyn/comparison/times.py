@@ -14,9 +14,11 @@ class LearningTimes:
 
     **Fields:**
 
-    - `times`: (mode,), in the run's unit of time, linear between rows; NaN where the bounds are too far apart.
-    - `bounds`: (mode, 2), earliest and latest: (-inf, first row) where a mode is learned at the first row already, (last
-      row, inf) where it is not learned yet at the last one; NaN where there is no such mode or it has no target.
+    - `times`: (mode,), in the run's unit of time, linear between rows; NaN where the bounds are too
+      far apart.
+    - `bounds`: (mode, 2), earliest and latest: (-inf, first row) where a mode is learned at the
+      first row already, (last row, inf) where it is not learned yet at the last one; NaN where
+      there is no such mode or it has no target.
     - `start`: when the run began.
     """
 
@@ -40,7 +42,9 @@ class LearningTimes:
         return np.isposinf(self.bounds[:, 1])
 
     def text(self, mode: int) -> str:
-        """15.82, or what is known of it: 2.1-12.5, < 12.5 (since the start), <= 0 (at the first row), > 240, or -."""
+        """15.82, or what is known of it: 2.1-12.5, < 12.5 (since the start), <= 0 (at the first
+        row), > 240, or -.
+        """
         (earliest, latest), time = self.bounds[mode], self.times[mode]
         if np.isfinite(time):
             return f"{time:.4g}"
@@ -68,36 +72,45 @@ class LearningTimes:
 def first_reached(
     ts: np.ndarray, values: np.ndarray, target: np.ndarray, *, start: float, within: float = WITHIN
 ) -> LearningTimes:
-    """When each column of `values` (time, mode) first reaches `target` (mode,), from the side of zero.
+    """When each column of `values` (time, mode) first reaches `target` (mode,), from the side of
+    zero.
 
-    A sum that ends below zero is followed downwards; a target of 0 is no target. What is not finite tells nothing.
-    """
+    A sum that ends below zero is followed downwards; a target of 0 is no target. What is not finite
+    tells nothing."""
     bounds = np.full((len(target), 2), np.nan)
     times = np.full(len(target), np.nan)
     for mode, (column, goal) in enumerate(zip(values.T, target, strict=True)):
         rows = np.isfinite(column)
         if goal and np.isfinite(goal) and rows.any():
-            times[mode], *bounds[mode] = _crossing(ts[rows], column[rows] * np.sign(goal), abs(goal))
+            times[mode], *bounds[mode] = _crossing(
+                ts[rows], column[rows] * np.sign(goal), abs(goal)
+            )
     vague = bounds[:, 1] - bounds[:, 0] > within * (times - start)
     return LearningTimes(np.where(vague, np.nan, times), bounds, start)
 
 
-def first_fallen(ts: np.ndarray, loss: np.ndarray, level: float, *, within: float = WITHIN) -> LearningTimes:
-    """When a loss (time,), which falls, is first down to `level` > 0: the learning time of one mode."""
+def first_fallen(
+    ts: np.ndarray, loss: np.ndarray, level: float, *, within: float = WITHIN
+) -> LearningTimes:
+    """When a loss (time,), which falls, is first down to `level` > 0: the learning time of one
+    mode.
+    """
     loss = np.asarray(loss, float)
     top = max(float(np.max(loss, initial=0.0, where=np.isfinite(loss))), 2 * level)
     ts = np.asarray(ts, float)
-    return first_reached(ts, (top - loss)[:, None], np.array([top - level]), start=float(ts[0]), within=within)
+    return first_reached(
+        ts, (top - loss)[:, None], np.array([top - level]), start=float(ts[0]), within=within
+    )
 
 
 def _crossing(ts: np.ndarray, values: np.ndarray, goal: float) -> tuple[float, float, float]:
-    """When the curve through `values` first reaches `goal`: its guess, and the earliest and latest that it can be.
+    """When the curve through `values` first reaches `goal`: its guess, and the earliest and latest
+    that it can be.
 
-    It lies between two rows; how narrowly is told by the rows beside them. Where the curve is as steep between the two as
-    it is on either side, lines of those slopes through both rows bound it: the error of linear interpolation, which falls
-    with the square of the rows' distance. Where it stands still on one side, or there are no rows, the rise may be
-    anywhere between the two.
-    """
+    It lies between two rows; how narrowly is told by the rows beside them. Where the curve is as
+    steep between the two as it is on either side, lines of those slopes through both rows bound it:
+    the error of linear interpolation, which falls with the square of the rows' distance. Where it
+    stands still on one side, or there are no rows, the rise may be anywhere between the two."""
     reached = values >= goal
     if not reached.any():
         return np.nan, float(ts[-1]), np.inf
@@ -107,9 +120,16 @@ def _crossing(ts: np.ndarray, values: np.ndarray, goal: float) -> tuple[float, f
     (begin, end), (low, high) = ts[after - 1 : after + 1], values[after - 1 : after + 1]
     guess = float(begin + (end - begin) * (goal - low) / (high - low))
     beside = [(after - 2, after - 1), (after, after + 1)]
-    if begin == end or after < 2 or after + 1 == len(ts) or any(values[j] <= values[i] for i, j in beside):
+    if (
+        begin == end
+        or after < 2
+        or after + 1 == len(ts)
+        or any(values[j] <= values[i] for i, j in beside)
+    ):
         return guess, float(begin), float(end)
     # Time per unit of the value: rows at one time make it 0, not infinite.
     pace = [(ts[j] - ts[i]) / (values[j] - values[i]) for i, j in beside]
-    lines = [begin + (goal - low) * each for each in pace] + [end - (high - goal) * each for each in pace]
+    lines = [begin + (goal - low) * each for each in pace] + [
+        end - (high - goal) * each for each in pace
+    ]
     return guess, float(max(begin, min(guess, *lines))), float(min(end, max(guess, *lines)))

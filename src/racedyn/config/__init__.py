@@ -1,54 +1,58 @@
-"""The configuration of a run: frozen, typed, and strict about unknown keys and wrong types. The only home of pydantic.
+"""Configurations of runs: frozen, typed, and strict about unknown keys and wrong types. The only
+home of pydantic.
 
-This package imports no JAX, so that help stays quick.
+This room imports no JAX, so that help stays quick.
+
+- `configuration`: `Config`, read from TOML and written back.
+- `sections`: the sections on network, initial weights, training and theory.
+- `tasks`: the sections that name a task, one for each kind.
+- `fields`: what a field may be, and what makes a class a section.
+- `line`: fields set on the command line, `--train.lr 0.1`, put into a configuration.
+- `problems`: what is wrong with a configuration, in words that name the key.
 """
 
-import dataclasses
-import json
-import tomllib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any
-
-import tomli_w
-from pydantic import Field, TypeAdapter, ValidationError
-
-from racedyn._text import printable
-from racedyn.config.line import value_of
-from racedyn.config.problems import FILE_NAME, ConfigError, key_shown, kinds_in, problems, suggest, tables
+from racedyn.config.configuration import (
+    Config,
+    as_dict,
+    as_json,
+    as_toml,
+    keys,
+    kinds_of,
+    parse,
+    read,
+)
+from racedyn.config.fields import FINEST_RTOL, LOOSEST_RTOL, MOST_LAYERS, Activation
+from racedyn.config.line import override
+from racedyn.config.problems import ConfigError, suggest
 from racedyn.config.sections import (
-    FINEST_RTOL,
-    LARGEST_KEY,
-    LOOSEST_RTOL,
-    MOST_LAYERS,
-    Activation,
     Aligned,
-    Arrays,
     Balanced,
     Chain,
-    Clusters,
-    Contextual,
     ContextualPathways,
-    CrossCutting,
-    Csv,
     Gaussian,
-    Grid,
-    Hierarchy,
     InitSection,
     NetworkSection,
-    Order,
     Orthogonal,
     Parallel,
+    RoutingPathways,
+    Theory,
+    Train,
+    XorPathways,
+)
+from racedyn.config.tasks import (
+    Arrays,
+    Clusters,
+    Contextual,
+    CrossCutting,
+    Csv,
+    Grid,
+    Hierarchy,
+    Order,
     Random,
     Ring,
     Routing,
-    RoutingPathways,
     TaskSection,
-    Theory,
-    Train,
     Xor,
-    XorPathways,
-    as_section,
 )
 
 __all__ = [
@@ -87,7 +91,6 @@ __all__ = [
     "as_dict",
     "as_json",
     "as_toml",
-    "differences",
     "keys",
     "kinds_of",
     "override",
@@ -95,183 +98,3 @@ __all__ = [
     "read",
     "suggest",
 ]
-
-
-@as_section
-class Config:
-    """One run: a task, a network, its initial weights, training, and the theory beside it."""
-
-    name: Annotated[str, Field(pattern=FILE_NAME, max_length=200)]
-    """Of the result files; the name of the configuration file if left out."""
-    seed: Annotated[int, Field(ge=0, le=LARGEST_KEY)] = 0
-    """From which the initial weights are drawn."""
-    task: Annotated[TaskSection, Field(discriminator="kind")]
-    network: Annotated[NetworkSection, Field(discriminator="kind")]
-    init: Annotated[InitSection, Field(discriminator="kind")]
-    train: Train
-    theory: Theory = dataclasses.field(default_factory=Theory)
-
-
-_KINDS = kinds_in(Config)
-LARGEST_FILE = 2**20
-"""Bytes of a file of configuration that are read: the shipped ones have a thousandth of it."""
-MOST_NESTED = 8
-_DEEPEST = "A configuration has sections, their fields, and lists of values in them."
-
-
-def read(path: str | Path) -> Config:
-    """The configuration in a TOML file; `name` is the file's if left out, a data path is relative to the file.
-
-    Raises `ConfigError` for what is not TOML and for every unknown key and wrong value at once, `OSError` if the file
-    can't be read.
-    """
-    path = Path(path)
-    with open(path, "rb") as file:
-        text = file.read(LARGEST_FILE + 1)
-    if len(text) > LARGEST_FILE:
-        raise ConfigError(f"{path} is not a TOML file of a run: it is larger than {LARGEST_FILE // 2**20} MiB.")
-    try:
-        data = tomllib.loads(text.decode("utf-8-sig"))  # some editors put a mark before the first letter
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{path} is not a TOML file: byte {error.start + 1} is not UTF-8. Save it as UTF-8."
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not a TOML file: {error}") from error
-    except ValueError as error:  # of more digits than Python reads
-        raise ConfigError(f"{path} has a whole number of thousands of digits, and the largest is 2**63 - 1.") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path} is nested too deeply. {_DEEPEST}") from error
-    config = parse({"name": path.stem, **data}, source=printable(str(path)))
-    if isinstance(config.task, Arrays | Csv):
-        where = (path.parent / config.task.path).absolute()
-        config = dataclasses.replace(config, task=dataclasses.replace(config.task, path=str(where)))
-    return config
-
-
-def parse(data: Mapping[str, Any], *, source: str = "the configuration") -> Config:
-    """The configuration in nested mappings, as TOML and JSON have them. Raises `ConfigError` with all problems."""
-    for name, value in data.items():
-        if _depth(value) > MOST_NESTED:
-            raise ConfigError(f"In {source}: `{key_shown(name)}` is nested too deeply. {_DEEPEST}")
-    try:
-        # Strict JSON rules: a list is a tuple and 1 a float, but "1000" and true are no numbers. (Strict Python rules
-        # refuse nested tables.) A TOML date becomes text.
-        return TypeAdapter(Config).validate_json(json.dumps(data, default=str))
-    except ValidationError as error:
-        given = {
-            name: table.get("kind") for name, table in data.items() if name in _KINDS and isinstance(table, Mapping)
-        }
-        known = keys({name: str(kind) for name, kind in given.items() if str(kind) in _KINDS[name]})
-        lines = list(problems(error, known, _KINDS))
-        if len(lines) == 1:
-            raise ConfigError(f"In {source}: {lines[0]}") from None
-        raise ConfigError("\n  ".join([f"{len(lines)} problems in {source}:", *lines])) from None
-
-
-def override(config: Config, given: Mapping[str, Sequence[str]]) -> Config:
-    """The configuration with fields replaced: dotted key -> the words that follow it on a command line.
-
-    A number is written as in the file, a list as several words; "none" leaves a field out. Raises `ConfigError` for an
-    unknown key and for a value that the file couldn't have.
-    """
-    data = as_dict(config)
-    known = {key: annotation for key, annotation in _annotations(config).items() if not key.endswith("kind")}
-    for key, words in given.items():
-        if key.endswith(".kind"):
-            raise ConfigError(f"`--{key_shown(key)}` must be changed in the file: other fields depend on it.")
-        if key not in known:
-            near = suggest(key, known).replace("`", "`--", 1) if "?" in suggest(key, known) else suggest(key, known)
-            raise ConfigError(f"`--{key_shown(key)}` is not known.{near}")
-        if not words:
-            raise ConfigError(f"`--{key}` needs a value.")
-        section, _, field = key.rpartition(".")
-        table = data[section] if section else data
-        table[field] = value_of(known[key], words)
-        if table[field] is None:
-            del table[field]
-    return parse(data, source="the command line")
-
-
-def differences(config: Config, data: Any) -> dict[str, tuple[Any, Any]]:
-    """Dotted key -> (value here, value there), of the settings in which `data`, an `as_dict`, differs; None: not set."""
-    here, there = _flat(as_dict(config)), _flat(data if isinstance(data, Mapping) else {})
-    return {
-        key: (here.get(key), there.get(key))
-        for key in dict.fromkeys([*here, *there])
-        if here.get(key) != there.get(key)
-    }
-
-
-def as_dict(config: Config) -> dict[str, Any]:
-    """Nested dicts of what is set; `parse` reads them back to an equal configuration."""
-    return json.loads(json.dumps(dataclasses.asdict(config, dict_factory=_without_none)))
-
-
-def as_toml(config: Config) -> str:
-    """The resolved configuration as TOML, defaults included."""
-    return tomli_w.dumps(as_dict(config))
-
-
-def as_json(config: Config) -> str:
-    """The resolved configuration as JSON, defaults included."""
-    return json.dumps(as_dict(config))
-
-
-def keys(kinds: Mapping[str, str]) -> list[str]:
-    """Every dotted key, sections included; of a section with kinds those of its kind in `kinds`, or of all kinds."""
-    found = []
-    for section in dataclasses.fields(Config):
-        found.append(section.name)
-        for kind, cls in tables(section.type):
-            if kinds.get(section.name, kind) == kind or section.name not in _KINDS:
-                found += [f"{section.name}.{field.name}" for field in dataclasses.fields(cls)]
-    return list(dict.fromkeys(found))
-
-
-def kinds_of(config: Config) -> dict[str, str]:
-    """Section -> its kind."""
-    return {section: getattr(config, section).kind for section in _KINDS}
-
-
-def _annotations(config: Config) -> dict[str, Any]:
-    """Dotted key -> its annotation, of every field that this configuration has."""
-    found: dict[str, Any] = {}
-    for field in dataclasses.fields(Config):
-        section = getattr(config, field.name)
-        if dataclasses.is_dataclass(section):
-            found |= {f"{field.name}.{inner.name}": inner.type for inner in dataclasses.fields(section)}
-        else:
-            found[field.name] = field.type
-    return found
-
-
-def _flat(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted key -> value; a configuration is at most two deep."""
-    found: dict[str, Any] = {}
-    for name, value in data.items():
-        if isinstance(value, Mapping):
-            found |= {f"{name}.{key}": inner for key, inner in value.items()}
-        else:
-            found[name] = value
-    return found
-
-
-def _depth(value: Any) -> int:
-    """How deep lists and tables are nested; counted to `MOST_NESTED` and one more, without recursion."""
-    level, depth = [value], 0
-    while depth <= MOST_NESTED:
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, list | tuple | Mapping)
-            for inner in (outer.values() if isinstance(outer, Mapping) else outer)
-        ]
-        if not level:
-            break
-        depth += 1
-    return depth
-
-
-def _without_none(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key: value for key, value in items if value is not None}  # TOML has no null: what is not set is left out

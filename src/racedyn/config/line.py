@@ -1,15 +1,53 @@
-"""A field's value in the words of a command line."""
+"""Fields of a configuration in the words of a command line."""
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args, get_origin
+
+from racedyn.config.configuration import Config, as_dict, parse
+from racedyn.config.problems import ConfigError, key_shown, suggest
+
+
+def override(config: Config, given: Mapping[str, Sequence[str]]) -> Config:
+    """The configuration with fields replaced: dotted key -> the words that follow it on a command
+    line.
+
+    A number is written as in the file, a list as several words; "none" leaves a field out. Raises
+    `ConfigError` for an unknown key and for a value that the file couldn't have."""
+    data = as_dict(config)
+    known = {
+        key: annotation
+        for key, annotation in _annotations(config).items()
+        if not key.endswith("kind")
+    }
+    for key, words in given.items():
+        if key.endswith(".kind"):
+            raise ConfigError(
+                f"`--{key_shown(key)}` must be changed in the file: other fields depend on it."
+            )
+        if key not in known:
+            near = (
+                suggest(key, known).replace("`", "`--", 1)
+                if "?" in suggest(key, known)
+                else suggest(key, known)
+            )
+            raise ConfigError(f"`--{key_shown(key)}` is not known.{near}")
+        if not words:
+            raise ConfigError(f"`--{key}` needs a value.")
+        section, _, field = key.rpartition(".")
+        table = data[section] if section else data
+        table[field] = value_of(known[key], words)
+        if table[field] is None:
+            del table[field]
+    return parse(data, source="the command line")
 
 
 def value_of(annotation: Any, words: Sequence[str]) -> Any:
-    """What `words` say for a field of this type: text as it is, numbers and true/false as numbers where it may have them.
+    """What `words` say for a field of this type: text as it is, numbers and true/false as numbers
+    where it may have them.
 
-    None for "none" where the field may be left out. What they must be is not judged here: a word that is no number stays
-    text, and is refused as such.
-    """
+    None for "none" where the field may be left out. What they must be is not judged here: a word
+    that is no number stays text, and is refused as such."""
     kinds = list(_kinds(annotation))
     if type(None) in kinds and [word.lower() for word in words] == ["none"]:
         return None
@@ -60,3 +98,17 @@ def _kinds(annotation: Any) -> Iterator[Any]:
             yield str
         else:
             yield option
+
+
+def _annotations(config: Config) -> dict[str, Any]:
+    """Dotted key -> its annotation, of every field that this configuration has."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(Config):
+        section = getattr(config, field.name)
+        if dataclasses.is_dataclass(section):
+            found |= {
+                f"{field.name}.{inner.name}": inner.type for inner in dataclasses.fields(section)
+            }
+        else:
+            found[field.name] = field.type
+    return found

@@ -1,33 +1,46 @@
-"""Closed forms and quadratures of learning dynamics: the flow without a solver."""
+"""Closed forms and quadratures of learning dynamics: the flow without a solver.
 
-from racedyn.exact.chain import ChainSolution, chain
-from racedyn.exact.contextual import (
-    ContextualModes,
-    ContextualSolution,
-    contextual,
-    contextual_modes,
-    contextual_start,
-)
-from racedyn.exact.converged import Converged, converged
+What depends on time is a `Trajectory`; `..._strength`, `..._loss` and `..._layers` are the same as
+plain numbers.
+
+- `two_layer`: one mode of a deep and of a shallow linear network.
+- `chain`: one mode of a chain of layers, of any depth and from unequal layers.
+- `riccati`: the whole map of a two-layer network from balanced weights on white inputs.
+- `xor`: XoR with a margin, learned by gated networks.
+- `routing`: routing through shared pathways.
+- `contextual`: contextual tasks whose blocks all have one structure.
+- `contextual_modes`: the modes of a contextual network and their starts, which `contextual` takes.
+- `early`: a ReLU network while its weights are small, each neuron by itself.
+- `races`: pathways that compete for modes, a room of its own.
+- `solution`: what closed forms share: their times, their loss and the trajectory they return.
+- `clock`: for quadratures, where one is at a given time.
+"""
+
+from racedyn.exact.chain import chain, chain_layers
+from racedyn.exact.contextual import contextual
+from racedyn.exact.contextual_modes import ContextualModes, contextual_modes, contextual_start
 from racedyn.exact.early import EarlyPathways, early_pathways
-from racedyn.exact.race import Ending
-from racedyn.exact.riccati import RiccatiSolution, riccati
-from racedyn.exact.routing import RoutingSolution, routing
-from racedyn.exact.trajectory import Unfolded, trajectory
-from racedyn.exact.two_layer import shallow, two_layer, two_layer_time
-from racedyn.exact.xor import xor, xor_crossing, xor_statistics, xor_time
+from racedyn.exact.races.converged import Converged, converged
+from racedyn.exact.races.given import has_end as has_end
+from racedyn.exact.races.unfolded import race_states as race_states
+from racedyn.exact.races.unfolded import trajectory
+from racedyn.exact.riccati import riccati
+from racedyn.exact.routing import routing
+from racedyn.exact.two_layer import (
+    shallow,
+    shallow_strength,
+    two_layer,
+    two_layer_strength,
+    two_layer_time,
+)
+from racedyn.exact.xor import xor, xor_crossing, xor_loss, xor_statistics, xor_time
 
 __all__ = [
-    "ChainSolution",
     "ContextualModes",
-    "ContextualSolution",
     "Converged",
     "EarlyPathways",
-    "Ending",
-    "RiccatiSolution",
-    "RoutingSolution",
-    "Unfolded",
     "chain",
+    "chain_layers",
     "contextual",
     "contextual_modes",
     "contextual_start",
@@ -36,11 +49,14 @@ __all__ = [
     "riccati",
     "routing",
     "shallow",
+    "shallow_strength",
     "trajectory",
     "two_layer",
+    "two_layer_strength",
     "two_layer_time",
     "xor",
     "xor_crossing",
+    "xor_loss",
     "xor_statistics",
     "xor_time",
 ]

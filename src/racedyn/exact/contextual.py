@@ -1,223 +1,165 @@
-"""Contextual tasks whose blocks all have one structure: common and context pathways in closed form ([Jarvis25] App. F, G).
+"""Contextual tasks whose blocks all have one structure: common and context pathways in closed form
+([Jarvis25] App. F, G).
 
-The common pathway is a two-layer linear network of its own. The context pathways, open in k of C contexts each, learn what it
-leaves; they are alike, so that in each mode all have one strength a, which obeys tau a' = 2 a (s - d a) with
-d = sum_j (u_p . u_j) (v . Sigma_x(j,p) v), overlaps as measured: (C-1)/(C n) / (C-1) where k = C-1. Any k has this form.
+The common pathway is a two-layer linear network of its own. The context pathways, open in k of C
+contexts each, learn what it leaves; they are alike, so that in each mode all have one strength a,
+which obeys tau a' = 2 a (s - d a) with d = sum_j (u_p . u_j) (v . Sigma_x(j,p) v), overlaps as
+measured: (C-1)/(C n) / (C-1) where k = C-1. Any k has this form.
 
-From random weights the a0 of all modes follow from the weights. A mode of a small two-layer network grows as
-g = (W1 v + W2^T u) / 2, and a0 = |g|^2. A context pathway sees two targets in its item mode v: until the common pathway has
-learned this mode, at its half-loss time, also what that pathway is still to learn, in another output direction. It gains
-a head start, many times its own a0: the growth of (W1 v, W2^T u_common, W2^T u) under the two, one after the other.
-"""
+From random weights the a0 of all modes follow from the weights. A mode of a small two-layer network
+grows as g = (W1 v + W2^T u) / 2, and a0 = |g|^2. A context pathway sees two targets in its item
+mode v: until the common pathway has learned this mode, at its half-loss time, also what that
+pathway is still to learn, in another output direction. It gains a head start, many times its own
+a0: the growth of (W1 v, W2^T u_common, W2^T u) under the two, one after the other."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_is, check_positive, fail, shown
-from racedyn._text import brief
-from racedyn._types import Array, ArrayLike, Path, Times
-from racedyn.exact.two_layer import flow_times, two_layer, two_layer_time
-from racedyn.networks.fit import check_weights
-from racedyn.networks.network import Network
-from racedyn.path_statistics import statistics
-from racedyn.tasks.contextual import ContextualTask
-
-_ROUNDING = 1e4 * np.finfo(float).eps
-_SMALL = 0.1
-_COMMON = ("item_common", "context_common", "common_output")
-
-
-class ContextualModes(NamedTuple):
-    """What the closed form depends on.
-
-    Of the common pathway: `s`, `d` (mode,), `U` (n_out, mode), `V` (n + C, mode), items first. Of the context pathways
-    `paths`, on what it leaves when it has converged: `residual_s`, `residual_d` (residual mode,), d as it acts on all together;
-    `residual_U` (path, n_out, residual mode), `residual_V` (n, residual mode); `overlaps` (path, path, residual mode),
-    u_p . u_j.
-    `ahead` (path, mode, residual mode): v^T Sigma_x(common, p) v_p times s/d, what a context pathway sees of each mode that
-    the common pathway has yet to learn.
-    """
-
-    s: np.ndarray
-    d: np.ndarray
-    U: np.ndarray
-    V: np.ndarray
-    paths: tuple[Path, ...]
-    residual_s: np.ndarray
-    residual_d: np.ndarray
-    residual_U: np.ndarray
-    residual_V: np.ndarray
-    overlaps: np.ndarray
-    ahead: np.ndarray
-
-    def __repr__(self) -> str:
-        return brief(self)
-
-
-class ContextualSolution(NamedTuple):
-    """`loss` (time,); strengths u^T W2 W1 v of the common pathway, `common` (time, mode), and of each context pathway,
-    `context` (time, residual mode); `start`: their a0, (mode,) and (residual mode,)."""
-
-    loss: Array
-    common: Array
-    context: Array
-    start: tuple[np.ndarray, np.ndarray]
-
-    def __repr__(self) -> str:
-        return brief(self)
-
-
-def contextual_modes(network: Network, task: ContextualTask) -> ContextualModes:
-    """Modes of a contextual network and their overlaps, measured.
-
-    `network`: of `networks.contextual(task, active=k)`, one k. Raises `ValueError` for another network, for several kinds of
-    context pathways, and for structures that make the pathways differ (contexts of different ones, or "order", whose mean
-    over items is not a mode): `reduce(level="matrix")` is exact there.
-    """
-    if not isinstance(task, ContextualTask):
-        fail("task", "be one of tasks.contextual", f"it is {shown(task)}", error=TypeError)
-    check_is("network", network, Network, "be one of networks.contextual")
-    if not set(_COMMON) <= network.edges.keys() or set(network.inputs) != {"item", "context"}:
-        fail("network", "be one of networks.contextual", f"it is a {network}")
-    common = [(edge, _COMMON[2]) for edge in _COMMON[:2]]
-    paths = tuple(path for path in network.paths() if path not in common)
-    kinds = {int(np.sum(network.node_gates[network.edges[path[0]][1]])) for path in paths}
-    if len(kinds) != 1:
-        fail("network", "have context pathways of one kind", f"they are open in {sorted(kinds)} contexts",
-             'reduce(level="matrix") takes them all.')  # fmt: skip
-    X = np.concatenate([task.inputs["item"], task.inputs["context"]])
-    sigma_yx, sigma_x = task.Y @ X.T / task.num_examples, X @ X.T / task.num_examples
-    d, V = _shared_eigenvectors(sigma_x, sigma_yx.T @ sigma_yx)
-    s = np.linalg.norm(sigma_yx @ V, axis=0)
-    U = sigma_yx @ V / s
-    found = statistics(
-        network,
-        task,
-        given={path: W for path, W in zip(common, _split((U * s / d) @ V.T, task), strict=True)},
-        paths=paths,
-    )
-    bases, residual, residual_V = found.path_bases(paths)
-    residual_U = np.stack([bases[path] for path in paths])
-    blocks = np.array([[residual_V.T @ found.sigma_x(j, p) @ residual_V for p in paths] for j in paths])
-    overlaps = np.einsum("pna,jna->pja", residual_U, residual_U)
-    acting = np.einsum("pja,jpaa->pa", overlaps, blocks)
-    brought = np.einsum("jna,jpab->pnb", residual_U, blocks) - residual_U * acting[:, None]
-    unlike = max(np.ptp(residual, axis=0).max() / residual.max(), np.ptp(acting, axis=0).max() / acting.max(),
-                 np.linalg.norm(brought) / np.linalg.norm(acting))  # fmt: skip
-    if unlike > _ROUNDING:
-        fail("task", "have blocks of one structure, so that context pathways are alike", f"they differ by {unlike:.2g}",
-             'reduce(level="matrix") takes any.')  # fmt: skip
-    gates = np.stack([network.node_gates[network.edges[path[0]][1]][task.context] for path in paths])
-    seen = np.einsum("ik,pk,jk->pij", X, gates, task.inputs["item"]) / task.num_examples
-    ahead = np.einsum("ik,pij,ja->pka", V * (s / d), seen, residual_V)
-    s_left, d_left = residual.mean(axis=0), acting.mean(axis=0)
-    return ContextualModes(s, d, U, V, paths, s_left, d_left, residual_U, residual_V, overlaps, ahead)
+from racedyn._arrays import as_real
+from racedyn._checks import check_positive, fail
+from racedyn._types import MODE, PATH, Array, ArrayLike, Times
+from racedyn.exact.contextual_modes import (
+    ContextualModes,
+    contextual_modes,
+    contextual_start,
+    split_inputs,
+)
+from racedyn.exact.solution import flow_times, solution
+from racedyn.exact.two_layer import two_layer_strength
+from racedyn.networks import Network, Problem, the_three
+from racedyn.tasks import Task
+from racedyn.trajectory import Trajectory
 
 
 def contextual(
-    network: Network, task: ContextualTask, start: Mapping[str, Any] | tuple[ArrayLike, ArrayLike], ts: Times
-) -> ContextualSolution:
+    network: Network | Problem,
+    task: Task | None = None,
+    start: Mapping[str, Any] | tuple[ArrayLike, ArrayLike] | None = None,
+    ts: Times | None = None,
+) -> Trajectory:
     """Loss and strengths of a contextual network in closed form.
+
+    Observables: `loss` (time,); `strength` (time, path, mode) of all paths of the network, read in
+    the modes of each path's input and output as in `train`; and what they are made of, in the modes
+    of `contextual_modes`: `common_strength` (time, common_mode), u^T W2 W1 v of the common pathway,
+    and `context_strength` (time, residual_mode), of each context pathway. At time 0 these two are
+    the a0.
 
     **Arguments:**
 
-    - `network`, `task`: as in `contextual_modes`.
-    - `start`: weights of the network, small and random, from which the a0 are derived; or (common, context): strengths
-      u^T W2 W1 v of both kinds of pathway at the start, numbers or one per mode, positive, that of the context pathways as
-      if the common one had converged already.
+    - `network`, `task`: as in `contextual_modes`; or a Problem in place of them and of `start`,
+      beside `ts=`.
+    - `start`: weights of the network, small and random, from which the a0 are derived; or (common,
+      context): strengths u^T W2 W1 v of both kinds of pathway at the start, numbers or one per
+      mode, positive, that of the context pathways as if the common one had converged already.
     - `ts`: flow times in units of tau. Infinity is the end.
 
-    From aligned weights it is exact for the common pathway, and for the others once that has converged. From random weights
-    it is an approximation, the better, the smaller they are: of training in stages, the common pathway first, and of joint
-    training, to which it is mostly closer. It leaves out the overlap of modes and pathways at the start, differences between
-    context pathways, that the common pathway takes a while to learn a mode, and what the context pathways have of it by then
-    (the more, the more contexts there are); the head start is there from time 0 on. Raises `ValueError` as `contextual_modes`
-    and `contextual_start` do, and for a start or times that do not fit.
+    From aligned weights it is exact for the common pathway, and for the others once that has
+    converged. From random weights it is an approximation, the better, the smaller they are: of
+    training in stages, the common pathway first, and of joint training, to which it is mostly
+    closer. It leaves out the overlap of modes and pathways at the start, differences between
+    context pathways, that the common pathway takes a while to learn a mode, and what the context
+    pathways have of it by then (the more, the more contexts there are); the head start is there
+    from time 0 on. Raises `ValueError` as `contextual_modes` and `contextual_start` do, and for a
+    start or times that do not fit.
+
+        >>> task = rd.tasks.contextual(items=4, contexts=2)
+        >>> network = rd.networks.contextual(task, active=1, width=5)
+        >>> run = rd.exact.contextual(network, task, start=(1e-3, 1e-3), ts=[0.0, np.inf])
+        >>> run["strength"].shape  # (time, path, mode)
+        (2, 4, 4)
+        >>> abs(run["loss"]).round(3).tolist()
+        [2.996, 0.0]
     """
+    if isinstance(network, Problem) or isinstance(start, Mapping):
+        network, task, start = the_three(network, task, start)
+    if task is None or start is None or ts is None:
+        fail(
+            "network, task, start, ts",
+            "all be given, in this order",
+            "not all are",
+            "Or pass a Problem and ts=.",
+            TypeError,
+        )
     modes = contextual_modes(network, task)
     if isinstance(start, Mapping):
-        common_start, context_start = contextual_start(modes, check_weights(network, start))
+        common_start, context_start = contextual_start(modes, start)
     else:
         common_start, context_start = _given_start(start, modes)
     t = flow_times(ts)
-    a, b = two_layer(modes.s, modes.d, common_start, t), two_layer(modes.residual_s, modes.residual_d, context_start, t)
+    a, b = (
+        two_layer_strength(modes.s, modes.d, common_start, t),
+        two_layer_strength(modes.residual_s, modes.residual_d, context_start, t),
+    )
     unlearned = 0.5 * np.sum(task.Y**2) / task.num_examples
     learned = jnp.sum(modes.s * a - 0.5 * modes.d * a**2, axis=-1)
-    learned += len(modes.paths) * jnp.sum(modes.residual_s * b - 0.5 * modes.residual_d * b**2, axis=-1)
-    return ContextualSolution(unlearned - learned, a, b, (common_start, context_start))
+    learned += len(modes.paths) * jnp.sum(
+        modes.residual_s * b - 0.5 * modes.residual_d * b**2, axis=-1
+    )
+    pairs = list(dict.fromkeys(map(network.ends, network.paths())))
+    return solution(
+        f"{task.name}, {len(modes.paths)} context pathways",
+        t,
+        {
+            "loss": unlearned - learned,
+            "strength": _strengths(network, task, modes, a, b),
+            "common_strength": a,
+            "context_strength": b,
+        },
+        {
+            "strength": (PATH, MODE),
+            "common_strength": ("common_mode",),
+            "context_strength": ("residual_mode",),
+        },
+        labels={PATH: network.path_names()},
+        settings={"pairs": [list(pair) for pair in pairs]},
+    )
+
+
+def _strengths(network: Network, task: Task, modes: ContextualModes, a: Array, b: Array) -> Array:
+    """Strengths of all paths, each in the modes of its input and output, (time, path, mode), padded
+    with NaN: those of maps U a V^T, of which the common pathway has a part on each input."""
+    parts = dict(zip(network.inputs, split_inputs(modes.V.T, task), strict=True))
+    read = []
+    for path in network.paths():
+        source, target = network.ends(path)
+        known = task.pair_modes(source, target)
+        U, V, own = modes.U, parts[source].T, a
+        if path in modes.paths:
+            U, V, own = modes.residual_U[modes.paths.index(path)], modes.residual_V, b
+        read.append(own @ ((known.U.T @ U) * (known.V.T @ V)).T)
+    most = max(strength.shape[1] for strength in read)
+    padding = [((0, 0), (0, most - strength.shape[1])) for strength in read]
+    return jnp.stack(
+        [
+            jnp.pad(strength, pad, constant_values=np.nan)
+            for strength, pad in zip(read, padding, strict=True)
+        ],
+        axis=1,
+    )
 
 
 def _given_start(start: Any, modes: ContextualModes) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(start, tuple | list) or len(start) != 2:
-        fail("start", "be weights, or (common, context)", f"it is {type(start).__name__}", "For example (1e-9, 1e-4).")
+        fail(
+            "start",
+            "be weights, or (common, context)",
+            f"it is {type(start).__name__}",
+            "For example (1e-9, 1e-4).",
+        )
     found = []
     for a0, s in zip(start, (modes.s, modes.residual_s), strict=True):
         try:
             found.append(np.broadcast_to(np.asarray(as_real("start", a0), float), s.shape))
         except ValueError:
-            fail("start", f"have a number, or one for each of {modes.s.size} common and {modes.residual_s.size} residual modes",
-                 f"one is {a0!r}")  # fmt: skip
+            fail(
+                "start",
+                f"have a number, or one for each of {modes.s.size} common and "
+                f"{modes.residual_s.size} residual modes",
+                f"one is {a0!r}",
+            )
         check_positive("start", float(found[-1].min()))
     return found[0], found[1]
-
-
-def contextual_start(modes: ContextualModes, weights: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """The a0 that small random weights of a contextual network amount to: (mode,) and (residual mode,), see the module.
-
-    Raises `ValueError` where weights are not small, with a tenth of some common mode or all of a residual one, or zero.
-    """
-    first, last = np.concatenate([weights[edge] for edge in _COMMON[:2]], axis=1), np.asarray(weights[_COMMON[2]])
-    common = np.sum(((first @ modes.V + last.T @ modes.U) / 2) ** 2, axis=0)
-    part = common * modes.d / modes.s
-    if not (part.min() > 0 and part.max() < _SMALL):
-        fail("start", "be small random weights: the head start is what they gain before they learn",
-             f"they amount to {part.min():.2g} to {part.max():.2g} of a mode", 'reduce(level="matrix") takes any.')  # fmt: skip
-    learned_at = np.asarray(two_layer_time(modes.s, modes.d, common))
-    starts = np.empty((len(modes.paths), len(modes.residual_s)))
-    for p, (into, out) in enumerate(modes.paths):
-        for a, s in enumerate(modes.residual_s.tolist()):
-            share = modes.ahead[p, :, a]
-            seen = float(np.linalg.norm(share))  # U is orthonormal
-            until = float(np.sum(share**2 * learned_at)) / seen**2
-            grown = _growth(seen, s, until) @ np.stack(
-                [
-                    np.asarray(weights[into]) @ modes.residual_V[:, a],
-                    np.asarray(weights[out]).T @ (modes.U @ share) / seen,
-                    np.asarray(weights[out]).T @ modes.residual_U[p, :, a],
-                ]
-            )
-            starts[p, a] = np.sum(((grown[0] + grown[2]) / 2) ** 2)
-    ahead = starts * modes.residual_d / modes.residual_s
-    if not (ahead.min() > 0 and ahead.max() < 1):
-        fail("start", "be small random weights", f"context pathways amount to {ahead.max():.2g} of a mode by the time that the "
-             "common pathway has learned it", 'reduce(level="matrix") takes any.')  # fmt: skip
-    return common, np.exp(np.log(starts).mean(axis=0))
-
-
-def _growth(seen: float, s: float, until: float) -> np.ndarray:
-    """How (W1 v, W2^T u_common, W2^T u) grow until then, over e^(s t), as if only s had been there: (3, 3)."""
-    drive = np.array([[0, seen, s], [seen, 0, 0], [s, 0, 0]])
-    rates, vectors = np.linalg.eigh(drive)
-    return (vectors * np.exp((rates - s) * until)) @ vectors.T
-
-
-def _shared_eigenvectors(sigma_x: np.ndarray, driven: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues of Sigma_x and eigenvectors that Sigma_yx^T Sigma_yx has too, where it is not 0; largest S first."""
-    d, V = np.linalg.eigh(sigma_x)
-    ends = np.flatnonzero(np.diff(d) > _ROUNDING * d[-1]) + 1
-    for group in np.split(np.arange(len(d)), ends):
-        V[:, group] = V[:, group] @ np.linalg.eigh(V[:, group].T @ driven @ V[:, group])[1]
-    found = V.T @ driven @ V
-    off = np.linalg.norm(found - np.diag(np.diagonal(found))) / np.linalg.norm(found)
-    if off > _ROUNDING:
-        fail("task", "have modes that the inputs share, as where blocks have one structure, a tree or a ring",
-             f"{off:.2g} of them is off the diagonal", 'reduce(level="matrix") takes any.')  # fmt: skip
-    order = [a for a in np.argsort(-np.diagonal(found), kind="stable") if found[a, a] > _ROUNDING * found.max()]
-    return d[order], V[:, order]
-
-
-def _split(matrix: np.ndarray, task: ContextualTask) -> tuple[np.ndarray, np.ndarray]:
-    return matrix[:, : task.items], matrix[:, task.items :]

@@ -1,72 +1,120 @@
-"""A two-layer linear network from any balanced weights, whitened inputs: the whole map in closed form.
+"""A two-layer linear network from any balanced weights, whitened inputs: the whole map in closed
+form.
 
-With Q = [W1^T; W2] and F = [[0, Sigma_yx^T], [Sigma_yx, 0]], balanced weights (W1 W1^T = W2^T W2) and Sigma_x = d I make
-the gradient flow a matrix Riccati equation ([Fukumizu98]; [Braun22]),
+With Q = [W1^T; W2] and F = [[0, Sigma_yx^T], [Sigma_yx, 0]], balanced weights (W1 W1^T = W2^T W2)
+and Sigma_x = d I make the gradient flow a matrix Riccati equation ([Fukumizu98]; [Braun22]),
 
     tau (Q Q^T)' = F Q Q^T + Q Q^T F - d (Q Q^T)^2,
     Q Q^T(t) = e^(Ft) Q0 [I + d Q0^T Phi(t) Q0]^-1 Q0^T e^(Ft),    Phi(t) = int_0^t e^(2Fs) ds.
 
-Phi has eigenvalues (e^(2 lambda t) - 1) / (2 lambda), or t where lambda = 0, so that neither F nor the weights need full rank.
-"""
-
-from typing import NamedTuple
+Phi has eigenvalues (e^(2 lambda t) - 1) / (2 lambda), or t where lambda = 0, so that neither F nor
+the weights need full rank."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
-from racedyn._checks import as_real, check_finite, check_positive, fail
-from racedyn._text import brief
-from racedyn._types import Array, ArrayLike, Times
+from racedyn._arrays import as_real, check_finite, check_shape
+from racedyn._checks import check_is, check_positive, fail
+from racedyn._types import MODE, PATH, Array, ArrayLike, Times
+from racedyn.exact.solution import flow_times, solution
 from racedyn.exact.two_layer import phi
+from racedyn.networks import Network
+from racedyn.paths import observe_paths
+from racedyn.tasks import Modes
+from racedyn.trajectory import Trajectory
 
 MAX_STEPS = 2**20  # from one time to the next, of the length 1/S: some seconds
 
 
-class RiccatiSolution(NamedTuple):
-    """`map` = W2 W1 (time, n_out, n_in); `inner` = W1^T W1 (time, n_in, n_in), the Gram matrix of what one-hot inputs are
-    represented by in the hidden layer; `outer` = W2 W2^T (time, n_out, n_out)."""
-
-    map: Array
-    inner: Array
-    outer: Array
-
-    def __repr__(self) -> str:
-        return brief(self)
-
-
 def riccati(
-    first: ArrayLike, second: ArrayLike, sigma_yx: ArrayLike, ts: Times, *, variance: float = 1.0
-) -> RiccatiSolution:
+    first: ArrayLike,
+    second: ArrayLike,
+    sigma_yx: ArrayLike,
+    ts: Times,
+    *,
+    variance: float = 1.0,
+    modes: Modes | None = None,
+) -> Trajectory:
     """The map and both Gram matrices of a two-layer linear network from balanced weights, at `ts`.
 
     **Arguments:**
 
-    - `first` W1 (n_hidden, n_in), `second` W2 (n_out, n_hidden): weights at time 0, W1 W1^T = W2^T W2; any width and rank.
+    - `first` W1 (n_hidden, n_in), `second` W2 (n_out, n_hidden): weights at time 0, W1 W1^T = W2^T
+      W2; any width and rank.
     - `sigma_yx`: Sigma_yx (n_out, n_in), of any rank.
     - `ts`: (time,) flow times in units of tau, rising from 0 or later; at most a million 1/S apart.
     - `variance`: d, where Sigma_x = d I. One-hot inputs of P items have 1/P.
+    - `modes`: those in which strengths are read; they give the floor of the loss, too.
 
-    Raises `ValueError` for shapes that do not fit, weights that are not balanced, and times that fall, are negative or too far
-    apart (unless they are traced: then what lies too far is NaN). What the weights hold of a mode below the rounding of their
-    entries (1e-16 of the largest that add up to it) can't be told from none: it never grows.
-    Works under `jit`, `vmap` and `jvp`; derivatives in `sigma_yx` need singular values that differ, as in an eigenbasis.
+    Observables: `map` = W2 W1 (time, output, input); `inner` = W1^T W1 (time, input, input), the
+    Gram matrix of what one-hot inputs are represented by in the hidden layer; `outer` = W2 W2^T
+    (time, output, output); `loss` (time,). With `modes` also `strength` (time, path, mode),
+    `off_diagonal` (time, path) and `group_strength` (time, path, group) of the one path, as `train`
+    has them.
+
+    Raises `ValueError` for shapes that do not fit, weights that are not balanced, and times that
+    fall, are negative or too far apart (unless they are traced: then what lies too far is NaN).
+    What the weights hold of a mode below the rounding of their entries (1e-16 of the largest that
+    add up to it) can't be told from none: it never grows. Works under `jit`, `vmap` and `jvp`;
+    derivatives in `sigma_yx` need singular values that differ, as in an eigenbasis.
+
+        >>> W = 0.1 * np.eye(2)  # both layers
+        >>> run = rd.exact.riccati(W, W, np.diag([3.0, 1.0]), ts=[0.0, 1.0, 9.0])
+        >>> run["map"][:, 1, 1].round(3).tolist()
+        [0.01, 0.069, 1.0]
     """
-    first, second, sigma_yx, ts = (
+    first, second, sigma_yx = (
         jnp.asarray(as_real(name, x))
-        for name, x in (("first", first), ("second", second), ("sigma_yx", sigma_yx), ("ts", ts))
+        for name, x in (("first", first), ("second", second), ("sigma_yx", sigma_yx))
     )
-    _check(first, second, sigma_yx, ts)
-    variance = check_positive("variance", variance)
-    return _solution(*(jnp.asarray(x, float) for x in (first, second, sigma_yx, ts, variance)))
+    t = flow_times(ts)
+    _check(first, second, sigma_yx, t)
+    d = check_positive("variance", variance)
+    W, inner, outer = _grams(*(jnp.asarray(x, float) for x in (first, second, sigma_yx, t, d)))
+    sigma = jnp.asarray(sigma_yx, float)
+    floor = 0.0 if modes is None else modes.floor
+    loss = d / 2 * jnp.sum((W - sigma / d) ** 2, axis=(1, 2)) + floor
+    return solution(
+        f"two_layer of {sigma.shape[1]} inputs and {sigma.shape[0]} outputs",
+        t,
+        {"loss": loss, "map": W, "inner": inner, "outer": outer}
+        | ({} if modes is None else _read(W, modes)),
+        {
+            "map": ("output", "input"),
+            "inner": ("input", "input"),
+            "outer": ("output", "output"),
+            "strength": (PATH, MODE),
+            "off_diagonal": (PATH,),
+            "group_strength": (PATH, "group"),
+        },
+        solver="matrix Riccati equation",
+        modes=modes,
+    )
+
+
+def _read(W: Array, modes: Modes) -> dict[str, Array]:
+    """Observables of maps (time, n_out, n_in) as those of one path."""
+    check_is("modes", modes, Modes, "be Modes", "task.modes has those of a task.")
+    n_out, n_in = W.shape[1:]
+    for name, basis, rows in (("U", modes.U, n_out), ("V", modes.V, n_in)):
+        check_shape(f"modes.{name}", basis, (rows, None), f"have {rows} rows")
+    one = Network({"input": n_in, "output": n_out}, {"w": ("input", "output")})
+    pair = {("input", "output"): modes}
+    return jax.vmap(lambda map: observe_paths(one, {"w": map}, pair, one.paths()))(W)
 
 
 @jax.jit
-def _solution(first: Array, second: Array, sigma_yx: Array, ts: Array, variance: Array) -> RiccatiSolution:
+def _grams(
+    first: Array, second: Array, sigma_yx: Array, ts: Array, variance: Array
+) -> tuple[Array, Array, Array]:
+    """W2 W1, W1^T W1 and W2 W2^T at all times."""
     n_in = first.shape[1]
     rates, basis = jnp.linalg.eigh(
-        jnp.block([[jnp.zeros((n_in, n_in)), sigma_yx.T], [sigma_yx, jnp.zeros((len(sigma_yx),) * 2)]])
+        jnp.block(
+            [[jnp.zeros((n_in, n_in)), sigma_yx.T], [sigma_yx, jnp.zeros((len(sigma_yx),) * 2)]]
+        )
     )
     start = _narrowed(_without_rounding(basis, jnp.concatenate([first.T, second])))
 
@@ -77,15 +125,14 @@ def _solution(first: Array, second: Array, sigma_yx: Array, ts: Array, variance:
     _, rows = jax.lax.scan(to_next_time, start, jnp.diff(ts, prepend=0.0))
     Q = basis @ rows
     gram = Q @ Q.mT
-    return RiccatiSolution(gram[:, n_in:, :n_in], gram[:, :n_in, :n_in], gram[:, n_in:, n_in:])
+    return gram[:, n_in:, :n_in], gram[:, :n_in, :n_in], gram[:, n_in:, n_in:]
 
 
 def _advanced(Q: Array, rates: Array, variance: Array, duration: Array) -> Array:
     """Q, in the eigenbasis of F, after `duration`.
 
-    The formula in one shot loses all digits once e^(2 lambda t) passes 1/eps. Its steps are exact too, and none is badly
-    conditioned while lambda dt <= 1.
-    """
+    The formula in one shot loses all digits once e^(2 lambda t) passes 1/eps. Its steps are exact
+    too, and none is badly conditioned while lambda dt <= 1."""
     count = jnp.maximum(jnp.ceil(jnp.max(rates) * duration), 1)
     endless = count > MAX_STEPS
     count = jnp.where(endless, 1, count)
@@ -104,19 +151,21 @@ def _advanced(Q: Array, rates: Array, variance: Array, duration: Array) -> Array
 
 
 def _without_rounding(basis: Array, Q: Array) -> Array:
-    """basis^T Q, and 0 where that is what rounding leaves of a cancellation: layers of opposite signs, W2 = -W1 in a mode, have
-    nothing of the directions that grow, where rounding would grow as e^(lambda t) and be learned."""
+    """basis^T Q, and 0 where that is what rounding leaves of a cancellation: layers of opposite
+    signs, W2 = -W1 in a mode, have nothing of the directions that grow, where rounding would grow
+    as e^(lambda t) and be learned."""
     found = basis.T @ Q
     noise = jnp.finfo(Q.dtype).eps * len(Q) * (jnp.abs(basis).T @ jnp.abs(Q))
     return found - jax.lax.stop_gradient(jnp.where(jnp.abs(found) <= noise, found, 0.0))
 
 
 def _narrowed(Q: Array) -> Array:
-    """Q times a rotation of the hidden units, which leaves Q Q^T: as few columns as it has rows, at most.
+    """Q times a rotation of the hidden units, which leaves Q Q^T: as few columns as it has rows, at
+    most.
 
-    Columns beyond the rank are 0 and stay 0: rounding in them would grow as e^(lambda t). The rank is that of Q with rows of
-    equal length, as a mode that starts at 1e-20 of another is learned all the same.
-    """
+    Columns beyond the rank are 0 and stay 0: rounding in them would grow as e^(lambda t). The rank
+    is that of Q with rows of equal length, as a mode that starts at 1e-20 of another is learned all
+    the same."""
     fixed = jax.lax.stop_gradient(Q)
     lengths = jnp.linalg.norm(fixed, axis=1, keepdims=True)
     lengths = jnp.where(lengths > 0, lengths, 1)
@@ -128,33 +177,49 @@ def _narrowed(Q: Array) -> Array:
 
 def _check(first: Array, second: Array, sigma_yx: Array, ts: Array) -> None:
     for name, matrix in (("first", first), ("second", second), ("sigma_yx", sigma_yx)):
-        if matrix.ndim != 2 or 0 in matrix.shape:
-            fail(name, "be a matrix", f"its shape is {matrix.shape}")
+        check_shape(name, matrix, (None, None), "be a matrix")
         if not isinstance(matrix, jax.core.Tracer):
             check_finite(name, np.asarray(matrix))
     if second.shape[1] != len(first) or sigma_yx.shape != (len(second), first.shape[1]):
-        fail("first, second, sigma_yx", "have shapes (n_hidden, n_in), (n_out, n_hidden) and (n_out, n_in)",
-             f"they have {first.shape}, {second.shape} and {sigma_yx.shape}")  # fmt: skip
-    if ts.ndim != 1:
-        fail("ts", "be the times, (time,)", f"its shape is {ts.shape}")
+        fail(
+            "first, second, sigma_yx",
+            "have shapes (n_hidden, n_in), (n_out, n_hidden) and (n_out, n_in)",
+            f"they have {first.shape}, {second.shape} and {sigma_yx.shape}",
+        )
     if not isinstance(ts, jax.core.Tracer):
         rising = np.diff(np.asarray(ts, float), prepend=0.0) >= 0
         if not rising.all():
             at = int(np.argmin(rising))
-            fail("ts", "rise from 0 or later", f"ts[{at}] = {ts[at]:g} is below {ts[at - 1] if at else 0:g}",
-                 "Sort them.")  # fmt: skip
+            fail(
+                "ts",
+                "rise from 0 or later",
+                f"ts[{at}] = {ts[at]:g} is below {ts[at - 1] if at else 0:g}",
+                "Sort them.",
+            )
         if not isinstance(sigma_yx, jax.core.Tracer) and ts.size:
-            longest, S = np.diff(np.asarray(ts, float), prepend=0.0).max(), np.linalg.norm(np.asarray(sigma_yx), 2)
+            longest, S = (
+                np.diff(np.asarray(ts, float), prepend=0.0).max(),
+                np.linalg.norm(np.asarray(sigma_yx), 2),
+            )
             if not longest * S <= MAX_STEPS:
-                fail("ts", f"be at most {MAX_STEPS:.0e} / S apart, with S the largest singular value", f"S = {S:g} and two are "
-                     f"{longest:g} apart", "Give a time at which all has settled, or some in between.")  # fmt: skip
+                fail(
+                    "ts",
+                    f"be at most {MAX_STEPS:.0e} / S apart, with S the largest singular value",
+                    f"S = {S:g} and two are {longest:g} apart",
+                    "Give a time at which all has settled, or some in between.",
+                )
     if not isinstance(first, jax.core.Tracer) and not isinstance(second, jax.core.Tracer):
-        # On the host: inside another function that JAX traces, its own operations on known numbers are traced too.
+        # On the host: inside another function that JAX traces, its own operations on known numbers
+        # are traced too.
         W1, W2 = np.asarray(first), np.asarray(second)
         into, out = W1 @ W1.T, W2.T @ W2
         size = float(np.linalg.norm(into) + np.linalg.norm(out))
         off = float(np.linalg.norm(into - out)) / size if size else 0.0
         # Entries are sums over units, which rounding reaches with this factor to spare.
         if not off <= 1e3 * float(np.finfo(into.dtype).eps):
-            fail("first, second", "be balanced, W1 W1^T = W2^T W2", f"they differ by {off:.2e} of their norms",
-                 'Draw them from init.Balanced, or integrate reduce(..., level="matrix").')  # fmt: skip
+            fail(
+                "first, second",
+                "be balanced, W1 W1^T = W2^T W2",
+                f"they differ by {off:.2e} of their norms",
+                'Draw them from init.Balanced, or integrate reduce(..., level="matrix").',
+            )

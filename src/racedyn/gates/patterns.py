@@ -1,4 +1,6 @@
-"""Which neurons are on in which contexts, and how consistently over a context's examples ([Jarvis25] App. B)."""
+"""Which neurons are on in which contexts, and how consistently over a context's examples
+([Jarvis25] App. B).
+"""
 
 from typing import NamedTuple
 
@@ -6,17 +8,17 @@ import numpy as np
 
 from racedyn._checks import check_is, fail
 from racedyn._text import brief
-from racedyn.tasks.task import Task
+from racedyn.tasks import Task
 from racedyn.trajectory import Trajectory
 
 
 class Patterns(NamedTuple):
     """Gating patterns of a layer over training.
 
-    `share` (time, unit, context): part of a context's examples that a neuron is on in. `on` (time, unit, context): whether
-    in more than half. `consistency` (time, unit): part of all examples in which a neuron is as its pattern says, 1 where its
-    gate depends on the context alone. `alive` (time, unit): whether it is on in any example.
-    """
+    `share` (time, unit, context): part of a context's examples that a neuron is on in. `on` (time,
+    unit, context): whether in more than half. `consistency` (time, unit): part of all examples in
+    which a neuron is as its pattern says, 1 where its gate depends on the context alone. `alive`
+    (time, unit): whether it is on in any example."""
 
     share: np.ndarray
     on: np.ndarray
@@ -27,7 +29,9 @@ class Patterns(NamedTuple):
         return brief(self)
 
     def counts(self, row: int = -1) -> dict[tuple[bool, ...], int]:
-        """Pattern over contexts -> number of live neurons that have it at a saved row, the commonest first."""
+        """Pattern over contexts -> number of live neurons that have it at a saved row, the
+        commonest first.
+        """
         live = self.on[row][self.alive[row]]
         kinds, counts = np.unique(live, axis=0, return_counts=True)
         order = np.argsort(-counts, kind="stable")
@@ -37,27 +41,59 @@ class Patterns(NamedTuple):
 def patterns(run: Trajectory, task: Task, node: str = "h1") -> Patterns:
     """The gating patterns of the neurons of `node` at every saved row of a run.
 
-    `run`: of `train(..., record=[node])` on `task`. Raises `ValueError` where the activity of the node was not recorded, is
-    that of another task, or has dead neurons only.
+    `run`: of `train(..., observe=[f"activity:{node}"])` on `task`. Raises `ValueError` where the
+    activity of the node was not observed, is that of another task, or has dead neurons only.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.chain(task, depth=2, width=2, activation="relu")
+        >>> w1 = np.array([[0.1, 0.1, 0.1, 0.1], [0.1, 0.1, -0.1, -0.1]])  # on for all, for half
+        >>> weights = {"w1": w1, "w2": np.full((7, 2), 0.1)}
+        >>> run = rd.train(network, task, weights, lr=0.1, steps=2, observe=["activity:h1"])
+        >>> rd.gates.patterns(run, task).share[-1, :, 0].tolist()
+        [1.0, 0.5]
     """
     check_is("run", run, Trajectory, "be a Trajectory of `train`")
     check_is("task", task, Task, "be a Task")
-    name = f"activity_{node}"
-    if name not in run.observables:
-        recorded = [key.removeprefix("activity_") for key in run.observables if key.startswith("activity_")]
-        fail("run", f"have the activity of {node!r}", f"it has that of {recorded or 'no node'}",
-             f"train(..., record=[{node!r}]).")  # fmt: skip
-    active = np.asarray(run.observables[name]) > 0
+    name = f"activity:{node}"
+    if name not in run:
+        recorded = [
+            key.removeprefix("activity:") for key in run.observables if key.startswith("activity:")
+        ]
+        fail(
+            "run",
+            f"have the activity of {node!r}",
+            f"it has that of {recorded or 'no node'}",
+            f"train(..., observe=[{name!r}]).",
+        )
+    active = np.asarray(run[name]) > 0
     if active.shape[-1] != task.num_examples:
-        fail("task", "be the one of the run", f"it has {task.num_examples} examples, the run {active.shape[-1]}")
+        fail(
+            "task",
+            "be the one of the run",
+            f"it has {task.num_examples} examples, the run {active.shape[-1]}",
+        )
     names = run.labels.get("example", task.item_names)
     if task.item_names is not None and names is not None and tuple(names) != tuple(task.item_names):
-        k = next(k for k, (one, other) in enumerate(zip(names, task.item_names, strict=False)) if one != other)
-        fail("task", "be the one of the run", f"example {k} of the run is {names[k]!r} and its {task.item_names[k]!r}")
+        k = next(
+            k
+            for k, (one, other) in enumerate(zip(names, task.item_names, strict=False))
+            if one != other
+        )
+        fail(
+            "task",
+            "be the one of the run",
+            f"example {k} of the run is {names[k]!r} and its {task.item_names[k]!r}",
+        )
     if not active.any():
-        fail("run", f"have units of {node!r} that are on in some example", "all are off at every saved row",
-             "Look at the initial weights and the step size.")  # fmt: skip
-    members = np.equal(task.context[:, None], np.arange(task.num_contexts)).astype(float)  # (example, context)
+        fail(
+            "run",
+            f"have units of {node!r} that are on in some example",
+            "all are off at every saved row",
+            "Look at the initial weights and the step size.",
+        )
+    members = np.equal(task.context[:, None], np.arange(task.num_contexts)).astype(
+        float
+    )  # (example, context)
     share = active @ members / np.maximum(members.sum(axis=0), 1)
     on = share > 0.5
     consistency = (active == on[..., task.context]).mean(axis=-1)

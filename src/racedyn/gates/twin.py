@@ -1,4 +1,6 @@
-"""The gated linear network that a two-layer ReLU network is, as long as its gates stay as they are."""
+"""The gated linear network that a two-layer ReLU network is, as long as its gates stay as they
+are.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,41 +12,60 @@ import numpy as np
 from racedyn._checks import check_int, check_name, fail
 from racedyn._text import brief
 from racedyn._types import Weights
-from racedyn.networks.fit import check_task, check_weights
-from racedyn.networks.forward import forward
-from racedyn.networks.network import Network
-from racedyn.networks.units import split_units
-from racedyn.tasks.task import Task
+from racedyn.networks import (
+    Network,
+    Problem,
+    check_task,
+    check_weights,
+    forward,
+    split_units,
+    the_three,
+)
+from racedyn.tasks import Task
 from racedyn.trajectory import Trajectory
 
 BY = ("example", "context")
 
 
 class Twin(NamedTuple):
-    """A gated network, the task with the contexts that its gates depend on, and its weights: it trains like any other.
+    """A gated network, the task with the contexts that its gates depend on, and its weights.
 
-    `dead`: neurons left out, as they are on in no example, or by context in most examples of no context. `disagreement`: part
-    of the others' gates that are not what the ReLU network's are at the step whose weights it takes over. Gates are read by
-    the contexts of this `task`, not of the one it was made from.
-    """
+    **Fields:** `problem`, the three as one, which `train`, `reduce` and all others take as it is:
+    `rd.train(twin.problem, lr=0.1, steps=100)`; `network`, `task`, `weights` are its parts.
 
-    network: Network
-    task: Task
-    weights: Weights
+    `dead`: neurons left out, as they are on in no example, or by context in most examples of no
+    context. `disagreement`: part of the others' gates that are not what the ReLU network's are at
+    the step whose weights it takes over. Gates are read by the contexts of this `task`, not of the
+    one it was made from."""
+
+    problem: Problem
     dead: int
     disagreement: float
+
+    @property
+    def network(self) -> Network:
+        return self.problem.network
+
+    @property
+    def task(self) -> Task:
+        return self.problem.task
+
+    @property
+    def weights(self) -> Mapping[str, Any]:
+        return self.problem.weights
 
     def __repr__(self) -> str:
         return brief(self)
 
     def __str__(self) -> str:
-        return f"Twin: {self.network}; {self.dead} neurons left out, {self.disagreement:.1%} of gates differ"
+        left_out = f"{self.dead} neurons left out, {self.disagreement:.1%} of gates differ"
+        return f"Twin: {self.network}; {left_out}"
 
 
 def twin(
-    network: Network,
-    task: Task,
-    run: Trajectory | Mapping[str, Any],
+    network: Network | Problem,
+    task: Task | None = None,
+    run: Trajectory | Mapping[str, Any] | None = None,
     *,
     at: int | None = None,
     by: str = "example",
@@ -54,71 +75,116 @@ def twin(
 
     **Arguments:**
 
-    - `network`: inputs, one hidden ReLU node, outputs. `run`: its training with `save_weights=True`, or weights.
-    - `at`: the step of descent whose weights are taken over; the last one by default. `gates_at`: the step whose gates are;
-      the same by default. Gates of the end with weights of the start are the ReLN of [Jarvis25].
-    - `by`: what gates depend on. "example": each example is a context of its own, each neuron has its own gates, and the twin
-      answers as the ReLU network does at that step, to rounding. "context": the task's contexts, by majority over a context's
-      examples; neurons of one pattern are a pathway, nodes "<hidden>_1", "<hidden>_2", ... the largest first.
+    - `network`: inputs, one hidden ReLU node, outputs; or a Problem in place of all three. `run`:
+      its training with `observe=["weights"]`, or weights.
+    - `at`: the step of descent whose weights are taken over; the last one by default. `gates_at`:
+      the step whose gates are; the same by default. Gates of the end with weights of the start are
+      the ReLN of [Jarvis25].
+    - `by`: what gates depend on. "example": each example is a context of its own, each neuron has
+      its own gates, and the twin answers as the ReLU network does at that step, to rounding.
+      "context": the task's contexts, by majority over a context's examples; neurons of one pattern
+      are a pathway, nodes "<hidden>_1", "<hidden>_2", ... the largest first.
 
-    The twin learns as the ReLU network would if no gate changed. By example it keeps the names of the ReLU network, and
-    `networks.split_units` makes pathways of it, to reduce. Raises `ValueError` for another network, a step that was not saved,
-    and where no neuron is on.
+    The twin learns as the ReLU network would if no gate changed. By example it keeps the names of
+    the ReLU network, and `networks.split_units` makes pathways of it, to reduce. Raises
+    `ValueError` for another network, a step that was not saved, and where no neuron is on.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.chain(task, depth=2, width=8, activation="relu")
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> twin = rd.gates.twin(network, task, weights)
+        >>> print(twin.network)
+        linear network (input 4, output 7, 1 hidden layers of 8 units), 2 edges, 4 contexts
+        >>> a = rd.representations.activity(network, task, weights, node="output")
+        >>> np.allclose(a, rd.representations.activity(twin.problem, node="output"))
+        True
     """
-    check_task(network, task)
     for argument, step in (("at", at), ("gates_at", gates_at)):
         if step is not None:
             check_int(argument, step, 0)
+    start = run
+    if isinstance(run, Trajectory) and isinstance(network, Network) and isinstance(task, Task):
+        check_task(network, task)
+        start = _weights_at(run, "at", at)
+    network, task, weights = the_three(network, task, start)
     if not isinstance(run, Trajectory):
         for argument, step in (("at", at), ("gates_at", gates_at)):
             if step is not None:
-                fail(argument, "be left out where weights are given", f"it is {step}", "Pass the run itself.")
+                fail(
+                    argument,
+                    "be left out where weights are given",
+                    f"it is {step}",
+                    "Pass the run itself.",
+                )
     inner = [node for node in network.nodes if node not in (*network.inputs, *network.outputs)]
-    if len(inner) != 1 or network.nodes[inner[0]].kind != "relu" or network.edge_kinds or network.node_gates:
-        fail("network", "have one hidden node, of ReLU units, and no gates of its own", f"it is a {network}",
-             'networks.chain(task, 2, width, activation="relu").')  # fmt: skip
+    if (
+        len(inner) != 1
+        or network.nodes[inner[0]].kind != "relu"
+        or network.edge_kinds
+        or network.node_gates
+    ):
+        fail(
+            "network",
+            "have one hidden node, of ReLU units, and no gates of its own",
+            f"it is a {network}",
+            'networks.chain(task, 2, width, activation="relu").',
+        )
     hidden = inner[0]
-    weights = check_weights(network, _weights_at(run, "at", at) if isinstance(run, Trajectory) else run)
     active = gates = _active(network, task, weights, hidden)
     if gates_at is not None and isinstance(run, Trajectory):
-        gates = _active(network, task, check_weights(network, _weights_at(run, "gates_at", gates_at)), hidden)
+        gates = _active(
+            network, task, check_weights(network, _weights_at(run, "gates_at", gates_at)), hidden
+        )
     contexts = np.arange(task.num_examples)
     if check_name("by", by, BY) == "context":
         members = np.equal(task.context[:, None], np.arange(task.num_contexts)).astype(float)
         gates, contexts = gates @ members > 0.5 * members.sum(axis=0), task.context
     alive = np.flatnonzero(gates.any(axis=1))
     if not len(alive):
-        fail("run", "have neurons that are on in some example", f"all {len(gates)} are off in all of them")
+        fail(
+            "run",
+            "have neurons that are on in some example",
+            f"all {len(gates)} are off in all of them",
+        )
     gated = Network(
-        {node: len(alive) if node == hidden else width for node, (width, _) in network.nodes.items()},
+        {
+            node: len(alive) if node == hidden else width
+            for node, (width, _) in network.nodes.items()
+        },
         dict(network.edges),
         node_gates={hidden: gates[alive].T},
         num_contexts=gates.shape[1],
     )
-    taken = {edge: weights[edge][alive] if target == hidden else weights[edge][:, alive]
-             for edge, (_, target) in network.edges.items()}  # fmt: skip
+    taken = {
+        edge: weights[edge][alive] if target == hidden else weights[edge][:, alive]
+        for edge, (_, target) in network.edges.items()
+    }
     if by == "context":
         gated, taken = split_units(gated, taken)
     with_contexts = dataclasses.replace(task, context=contexts, num_contexts=gates.shape[1])
     off = np.mean(gates[alive][:, contexts] != active[alive])
-    return Twin(gated, with_contexts, taken, len(gates) - len(alive), float(off))
+    return Twin(Problem(gated, with_contexts, taken), len(gates) - len(alive), float(off))
 
 
 def _active(network: Network, task: Task, weights: Weights, hidden: str) -> np.ndarray:
     """Which units are on in which examples, (unit, example)."""
     dtype = jnp.result_type(*weights.values())
-    h = forward(network, weights, {node: jnp.asarray(X, dtype) for node, X in task.inputs.items()})[hidden]
+    h = forward(network, weights, {node: jnp.asarray(X, dtype) for node, X in task.inputs.items()})[
+        hidden
+    ]
     return np.asarray(h) > 0
 
 
 def _weights_at(run: Trajectory, argument: str, step: int | None) -> Mapping[str, Any]:
     if step is None and isinstance(run.end, Mapping) and "weights" in run.end:
-        return run.end["weights"]  # type: ignore[no-any-return]
+        return run.end["weights"]
     if run.ys is None or run.step is None:
-        fail("run", "have saved its weights", "it has not", "train(..., save_weights=True).")
+        fail("run", "have saved its weights", "it has not", 'train(..., observe=["weights"]).')
     steps = np.asarray(run.step)
     rows = np.flatnonzero(steps == (steps[-1] if step is None else step))
     if not len(rows):
         nearest = steps[np.argmin(np.abs(steps - step))]
-        fail(argument, "be a step that was saved", f"it is {step}", f"The nearest one is {nearest}.")
+        fail(
+            argument, "be a step that was saved", f"it is {step}", f"The nearest one is {nearest}."
+        )
     return {edge: values[rows[0]] for edge, values in run.ys.items()}

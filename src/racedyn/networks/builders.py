@@ -5,19 +5,35 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_list, check_is, check_name, check_positive_int, fail
-from racedyn.networks.network import KINDS, Network, Node
-from racedyn.tasks.task import Task
+from racedyn._checks import DEPTH, check_depths, check_is, check_name, check_positive_int, fail
+from racedyn.networks.activations import ACTIVATIONS
+from racedyn.networks.network import Network, Node
+from racedyn.tasks import Task
 
 
-def chain(task: Task, depth: int, width: int | Sequence[int], *, activation: str = "linear") -> Network:
+def chain(
+    task: Task, depth: int, width: int | Sequence[int], *, activation: str = "linear"
+) -> Network:
     """One pathway of `depth` weight matrices: edges "w1", "w2", ...; hidden nodes "h1", "h2", ...
 
-    `width`: hidden units, one number or one per hidden layer (depth - 1). Where the task has several inputs each has a
-    first matrix of its own into the first hidden layer, "w1_<input>".
+    `width`: hidden units, one number or one per hidden layer (depth - 1). Where the task has
+    several inputs each has a first matrix of its own into the first hidden layer, "w1_<input>".
+
+        >>> network = rd.networks.chain(rd.tasks.hierarchy(items=4), depth=3, width=(6, 5))
+        >>> print(network)
+        linear network (input 4, output 7, 2 hidden layers of 6/5 units), 3 edges
+        >>> {edge: network.shape(edge) for edge in network.edges}
+        {'w1': (6, 4), 'w2': (5, 6), 'w3': (7, 5)}
     """
-    check_positive_int("depth", depth, _DEPTH)
-    return _pathways(task, [depth], [_layer_widths("width", width, depth)], activation, False, lambda a, l: f"{l}")
+    check_positive_int("depth", depth, DEPTH)
+    return _pathways(
+        task,
+        [depth],
+        [_layer_widths("width", width, depth)],
+        activation,
+        False,
+        lambda a, l: f"{l}",
+    )
 
 
 def parallel(
@@ -30,23 +46,28 @@ def parallel(
 ) -> Network:
     """Pathways side by side from one input to one output, their outputs summed ([Shi22] section 2).
 
-    `depths`: number of weight matrices of each pathway, at least 1 (1 is a shallow pathway). `width`: hidden units: one
-    number, one per pathway, or per pathway one per hidden layer. `activation`: of hidden layers; with `activate_last`
-    also of each pathway's last matrix, before the sum, as [Shi22]'s published code has it. Edges are named
-    "w<pathway>_<layer>", hidden nodes "h<pathway>_<layer>", both counted from 1.
+    `depths`: number of weight matrices of each pathway, at least 1 (1 is a shallow pathway).
+    `width`: hidden units: one number, one per pathway, or per pathway one per hidden layer.
+    `activation`: of hidden layers; with `activate_last` also of each pathway's last matrix, before
+    the sum, as [Shi22]'s published code has it. Edges are named "w<pathway>_<layer>", hidden nodes
+    "h<pathway>_<layer>", both counted from 1.
+
+        >>> network = rd.networks.parallel(rd.tasks.hierarchy(items=4), depths=(2, 3), width=5)
+        >>> network.paths()
+        (('w1_1', 'w1_2'), ('w2_1', 'w2_2', 'w2_3'))
     """
-    depths = as_list("depths", depths, "be a list with the depth of each pathway", "For two: depths=(4, 4).")
-    depths = [check_positive_int("depths", depth, _DEPTH) for depth in depths]
-    if not depths:
-        fail("depths", "name at least one pathway", "it is empty")
+    depths = check_depths(depths)
     per_pathway = list(width) if _several(width) else [width] * len(depths)  # type: ignore[arg-type]
     if len(per_pathway) != len(depths):
-        fail("width", f"be one number or one entry per pathway, {len(depths)}", f"it has {len(per_pathway)}")
-    widths = [_layer_widths("width", w, depth) for w, depth in zip(per_pathway, depths, strict=True)]
+        fail(
+            "width",
+            f"be one number or one entry per pathway, {len(depths)}",
+            f"it has {len(per_pathway)}",
+        )
+    widths = [
+        _layer_widths("width", w, depth) for w, depth in zip(per_pathway, depths, strict=True)
+    ]
     return _pathways(task, depths, widths, activation, activate_last, lambda a, l: f"{a}_{l}")
-
-
-_DEPTH = "Depth counts weight matrices: 1 is a shallow pathway, 2 has one hidden layer."
 
 
 def _layer_widths(argument: str, width: Any, depth: int) -> list[int]:
@@ -54,7 +75,9 @@ def _layer_widths(argument: str, width: Any, depth: int) -> list[int]:
         return [check_positive_int(argument, width)] * (depth - 1)
     widths = list(width)
     if len(widths) != depth - 1:
-        fail(argument, f"be one number or one per hidden layer, {depth - 1}", f"it has {len(widths)}")
+        fail(
+            argument, f"be one number or one per hidden layer, {depth - 1}", f"it has {len(widths)}"
+        )
     return [check_positive_int(argument, w) for w in widths]
 
 
@@ -69,9 +92,14 @@ def _several(width: Any) -> bool:
 
 def _pathways(task, depths, widths, activation, activate_last, suffix) -> Network:  # type: ignore[no-untyped-def]
     check_is("task", task, Task, "be a Task")
-    check_name("activation", activation, KINDS)
+    check_name("activation", activation, ACTIVATIONS)
     if len(task.targets) != 1:
-        fail("task", "have one output node", f"it has {list(task.targets)}", "Build a networks.Network for it.")
+        fail(
+            "task",
+            "have one output node",
+            f"it has {list(task.targets)}",
+            "Build a networks.Network for it.",
+        )
     ((sink, Y),) = task.targets.items()
     nodes = {source: Node(X.shape[0]) for source, X in task.inputs.items()}
     # Each input has a first matrix of its own: together they are one on all inputs joined.
@@ -80,11 +108,19 @@ def _pathways(task, depths, widths, activation, activate_last, suffix) -> Networ
     edge_kinds: dict[str, str] = {}
     for a, (depth, hidden) in enumerate(zip(depths, widths, strict=True), start=1):
         names = [*(f"h{suffix(a, layer)}" for layer in range(1, depth)), sink]
-        nodes.update({name: Node(units, activation) for name, units in zip(names[:-1], hidden, strict=True)})
+        nodes.update(
+            {name: Node(units, activation) for name, units in zip(names[:-1], hidden, strict=True)}
+        )
         edges.update({f"w{suffix(a, 1)}{mark[source]}": (source, names[0]) for source in mark})
-        edges.update({f"w{suffix(a, l)}": (names[l - 2], names[l - 1]) for l in range(2, depth + 1)})
+        edges.update(
+            {f"w{suffix(a, l)}": (names[l - 2], names[l - 1]) for l in range(2, depth + 1)}
+        )
         if activate_last and activation != "linear":
-            last = [f"w{suffix(a, depth)}"] if depth > 1 else [f"w{suffix(a, 1)}{mark[source]}" for source in mark]
+            last = (
+                [f"w{suffix(a, depth)}"]
+                if depth > 1
+                else [f"w{suffix(a, 1)}{mark[source]}" for source in mark]
+            )
             edge_kinds.update(dict.fromkeys(last, activation))
     nodes[sink] = Node(Y.shape[0])
     return Network(nodes, edges, edge_kinds=edge_kinds)

@@ -8,39 +8,66 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_finite, check_is, check_name, fail
+from racedyn._arrays import as_real, check_finite, check_shape
+from racedyn._checks import check_is, check_name, fail
 from racedyn._types import Weights
 from racedyn.networks.network import Network
-from racedyn.tasks.task import Task
+from racedyn.tasks import Task
 
 
 def check_task(network: Network, task: Task) -> None:
     """Refuse a task whose nodes, widths or contexts are not the network's."""
     if not isinstance(network, Network) or not isinstance(task, Task):
-        fail("network, task", "be a Network and a Task, in this order",
-             f"they are {type(network).__name__} and {type(task).__name__}", error=TypeError)  # fmt: skip
+        fail(
+            "network, task",
+            "be a Network and a Task, in this order",
+            f"they are {type(network).__name__} and {type(task).__name__}",
+            error=TypeError,
+        )
     for argument, arrays, nodes in (
         ("inputs", task.inputs, network.inputs),
         ("targets", task.targets, network.outputs),
     ):
         for node in arrays:
             if argument == "inputs" and (edges := network.edges_into(node)):
-                fail("task", "have inputs at nodes without incoming edges", f"{edges[0]!r} goes into {node!r}",
-                     f"The network's inputs are {list(nodes)}.")  # fmt: skip
+                fail(
+                    "task",
+                    "have inputs at nodes without incoming edges",
+                    f"{edges[0]!r} goes into {node!r}",
+                    f"The network's inputs are {list(nodes)}.",
+                )
             if argument == "targets" and (edges := network.edges_from(node)):
-                fail("task", "have targets at nodes without outgoing edges", f"{edges[0]!r} goes out of {node!r}",
-                     f"The network's outputs are {list(nodes)}.")  # fmt: skip
+                fail(
+                    "task",
+                    "have targets at nodes without outgoing edges",
+                    f"{edges[0]!r} goes out of {node!r}",
+                    f"The network's outputs are {list(nodes)}.",
+                )
         if set(arrays) != set(nodes):
-            fail("task", f"have {argument} for the network's nodes {list(nodes)}", f"it has {list(arrays)}")
+            fail(
+                "task",
+                f"have {argument} for the network's nodes {list(nodes)}",
+                f"it has {list(arrays)}",
+            )
         for node, array in arrays.items():
             if array.shape[0] != network.nodes[node].width:
-                fail("task", f"have {network.nodes[node].width} rows at {node!r}", f"it has {array.shape[0]}")
+                fail(
+                    "task",
+                    f"have {network.nodes[node].width} rows at {node!r}",
+                    f"it has {array.shape[0]}",
+                )
     if (network.node_gates or network.edge_gates) and task.num_contexts > network.num_contexts:
-        fail("task", f"have at most the network's {network.num_contexts} contexts", f"it has {task.num_contexts}")
+        fail(
+            "task",
+            f"have at most the network's {network.num_contexts} contexts",
+            f"it has {task.num_contexts}",
+        )
 
 
 def warn_of_closed_gates(network: Network, task: Task) -> None:
-    """Warn of gates that cut every path to an output, and of outputs that are off where they have targets."""
+    """Warn of gates that cut every path to an output, and of outputs that are off where they have
+    targets.
+    """
     always = np.ones(network.num_contexts)
     reached: dict[str, np.ndarray] = {}
     for node in network.order:
@@ -57,15 +84,19 @@ def warn_of_closed_gates(network: Network, task: Task) -> None:
     for node in network.outputs:
         if not reached[node].any():
             warnings.warn(
-                f"Gates cut every path to the output {node!r}: it is 0 in every context.", UserWarning, stacklevel=4
+                f"Gates cut every path to the output {node!r}: it is 0 in every context.",
+                UserWarning,
+                stacklevel=4,
             )
         elif network.num_contexts >= task.num_contexts:
             dark = ~reached[node][task.context] & np.any(task.targets[node] != 0, axis=0)
             if dark.any():
                 contexts = sorted(set(task.context[dark].tolist()))
                 warnings.warn(
-                    f"The output {node!r} is gated off in {len(contexts)} contexts where it has targets that are not zero "
-                    f"(the first: {contexts[0]}): they leave a floor under the loss. Set them to zero to take it away.",
+                    f"The output {node!r} is gated off in {len(contexts)} contexts where it has "
+                    "targets that are not zero "
+                    f"(the first: {contexts[0]}): they leave a floor under the loss. Set them to "
+                    "zero to take it away.",
                     UserWarning,
                     stacklevel=4,
                 )
@@ -74,14 +105,20 @@ def warn_of_closed_gates(network: Network, task: Task) -> None:
 def check_weights(network: Network, weights: Mapping[str, Any]) -> Weights:
     """Return `weights` as arrays in the network's order of edges.
 
-    Raises `ValueError` for a missing or unknown edge, a shape that does not fit, or a value that is not finite.
-    """
+    Raises `ValueError` for a missing or unknown edge, a shape that does not fit, or a value that is
+    not finite."""
     checked = traceable_weights(network, weights)
     for edge, array in checked.items():
         if isinstance(array, jax.core.Tracer):
-            fail(f"weights[{edge!r}]", "have values here", "JAX is tracing it", "Call it outside of jit, vmap and grad, once "
-                "for each member: rd.ensemble(lambda i: rd.reduce(network, task, weights_of(i)), n) does.",
-                 TypeError)  # fmt: skip
+            fail(
+                f"weights[{edge!r}]",
+                "have values here",
+                "JAX is tracing it",
+                "Call it outside of jit, vmap and grad, once "
+                "for each member: rd.ensemble(lambda i: rd.reduce(network, task, weights_of(i)), "
+                "n) does.",
+                TypeError,
+            )
         check_finite(f"weights[{edge!r}]", np.asarray(array))
     return checked
 
@@ -100,8 +137,11 @@ def _arrays(network: Network, weights: Mapping[str, Any]) -> Weights:
     """Weights in the order of edges, their names, shapes and dtypes checked."""
     check_is("network", network, Network, "be a Network")
     if not isinstance(weights, Mapping):
-        fail("weights", "be a dict edge -> array", f"it is {type(weights).__name__}",
-             "networks.from_layers(network, layers) makes one of a list of matrices.", TypeError)  # fmt: skip
+        remedy = "networks.from_layers(network, layers) makes one of a list of matrices."
+        if hasattr(weights, "observables"):  # a run: only `train` goes on from one
+            remedy = 'Those at the end of a training are in run.end["weights"].'
+        but = f"it is {type(weights).__name__}"
+        fail("weights", "be a dict edge -> array", but, remedy, TypeError)
     if set(weights) == {"weights", "optimiser"}:
         fail(
             "weights",
@@ -114,12 +154,20 @@ def _arrays(network: Network, weights: Mapping[str, Any]) -> Weights:
     checked = {}
     for edge in network.edges:
         if edge not in weights:
-            fail("weights", f"have an array for every edge ({', '.join(network.edges)})", f"{edge!r} is missing")
+            fail(
+                "weights",
+                f"have an array for every edge ({', '.join(network.edges)})",
+                f"{edge!r} is missing",
+            )
         array = jnp.asarray(as_real(f"weights[{edge!r}]", weights[edge]))
-        if array.shape != network.shape(edge):
-            source, target = network.edges[edge]
-            fail(f"weights[{edge!r}]", f"have shape {network.shape(edge)} (units of {target!r}, units of {source!r})",
-                 f"its shape is {array.shape}", "Weights multiply columns from the left.")  # fmt: skip
+        source, target = network.edges[edge]
+        check_shape(
+            f"weights[{edge!r}]",
+            array,
+            network.shape(edge),
+            f"have shape {network.shape(edge)} (units of {target!r}, units of {source!r})",
+            "Weights multiply columns from the left.",
+        )
         if not jnp.issubdtype(array.dtype, jnp.floating):
             fail(f"weights[{edge!r}]", "hold real numbers", f"its dtype is {array.dtype}")
         checked[edge] = array

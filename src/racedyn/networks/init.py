@@ -1,4 +1,6 @@
-"""Laws from which initial weights are drawn. Every law needs a key, and each edge and node a key of its own name."""
+"""Laws from which initial weights are drawn. Every law needs a key, and each edge and node a key of
+its own name.
+"""
 
 import abc
 import zlib
@@ -15,15 +17,17 @@ from racedyn._checks import as_key, check_name, check_positive, fail
 from racedyn._types import Array, Weights
 from racedyn.networks.gating import refuse_unit_gates
 from racedyn.networks.network import Network
-from racedyn.tasks.modes import canonical_svd
-from racedyn.tasks.task import Task
+from racedyn.tasks import Task, canonical_svd
 
-# A law is a note of what is to be drawn, and no array: what is differentiated or mapped are the weights.
+# A law is a note of what is to be drawn, and no array: what is differentiated or mapped are the
+# weights.
 _SCALED = "Draw the weights with 1.0 and multiply them: jax.tree.map(lambda w: std * w, weights)."
 
 
 class AbstractLaw(eqx.Module):
-    """A law of initial weights; `draw` returns edge -> (n_target, n_source), in JAX's default real dtype."""
+    """A law of initial weights; `draw` returns edge -> (n_target, n_source), in JAX's default real
+    dtype.
+    """
 
     @abc.abstractmethod
     def draw(self, network: Network, *, key: Any, task: Task | None) -> Weights:
@@ -31,39 +35,68 @@ class AbstractLaw(eqx.Module):
 
 
 class Gaussian(AbstractLaw):
-    """Independent entries N(0, std^2). [Shi22]'s N(0, sigma^2 / N) is std = sigma / sqrt(N)."""
+    """Independent entries N(0, std^2). [Shi22]'s N(0, sigma^2 / N) is std = sigma / sqrt(N).
+
+    >>> network = rd.networks.chain(rd.tasks.hierarchy(items=4), depth=2, width=100)
+    >>> weights = network.init(rd.init.Gaussian(std=0.02), key=0)
+    >>> weights["w2"].shape, f"{weights['w2'].std():.3f}"
+    ((7, 100), '0.020')
+    """
 
     std: float = eqx.field(converter=lambda value: check_positive("std", value, traced=_SCALED))
 
     def draw(self, network: Network, *, key: Any, task: Task | None = None) -> Weights:
-        return {edge: self.std * jax.random.normal(_key_of(key, edge), network.shape(edge)) for edge in network.edges}
+        return {
+            edge: self.std * jax.random.normal(_key_of(key, edge), network.shape(edge))
+            for edge in network.edges
+        }
 
 
 class Orthogonal(AbstractLaw):
-    """Each matrix has orthonormal rows or columns (whichever are fewer), times `scale`."""
+    """Each matrix has orthonormal rows or columns (whichever are fewer), times `scale`.
 
-    scale: float = eqx.field(default=1.0, converter=lambda value: check_positive("scale", value, traced=_SCALED))
+    >>> network = rd.networks.chain(rd.tasks.hierarchy(items=4), depth=2, width=8)
+    >>> weights = network.init(rd.init.Orthogonal(scale=0.1), key=0)
+    >>> rd.representations.singular_values(weights)["w1"].round(3).tolist()
+    [0.1, 0.1, 0.1, 0.1]
+    """
+
+    scale: float = eqx.field(
+        default=1.0, converter=lambda value: check_positive("scale", value, traced=_SCALED)
+    )
 
     def draw(self, network: Network, *, key: Any, task: Task | None = None) -> Weights:
         return {
             edge: self.scale * jax.random.orthogonal(_key_of(key, edge), n=min(shape), m=max(shape))
             if (shape := network.shape(edge))[0] <= shape[1]
-            else self.scale * jax.random.orthogonal(_key_of(key, edge), n=min(shape), m=max(shape)).T
+            else self.scale
+            * jax.random.orthogonal(_key_of(key, edge), n=min(shape), m=max(shape)).T
             for edge in network.edges
         }
 
 
 class Aligned(AbstractLaw):
-    """Every edge carries strength `scale` in each mode: W_e = scale R_target R_source^T ([Saxe14], [Saxe22] "decoupled").
+    """Every edge carries strength `scale` in each mode: W_e = scale R_target R_source^T ([Saxe14],
+    [Saxe22] "decoupled").
 
-    R is a random orthonormal frame at a hidden node, and at inputs and outputs that of the modes: with `bases` "nodes" the
-    task's V and U; with "paths" the singular vectors of each path's own Sigma_yx(p), for paths that share no edge (as in
-    `networks.xor`). Raises `ValueError` without a task, where a layer is narrower than the number of modes, where the pairs
-    that meet at a node have different bases, and for a path that has nothing to learn.
+    R is a random orthonormal frame at a hidden node, and at inputs and outputs that of the modes:
+    with `bases` "nodes" the task's V and U; with "paths" the singular vectors of each path's own
+    Sigma_yx(p), for paths that share no edge (as in `networks.xor`). Raises `ValueError` without a
+    task, where a layer is narrower than the number of modes, where the pairs that meet at a node
+    have different bases, and for a path that has nothing to learn.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.chain(task, depth=2, width=8)
+        >>> weights = network.init(rd.init.Aligned(scale=0.1), key=0, task=task)
+        >>> seen = rd.paths.observe_paths(network, weights, task.all_modes(), network.paths())
+        >>> seen["strength"].round(3).tolist()
+        [[0.01, 0.01, 0.01, 0.01]]
     """
 
     scale: float = eqx.field(converter=lambda value: check_positive("scale", value, traced=_SCALED))
-    bases: str = eqx.field(default="nodes", converter=lambda name: check_name("bases", name, ("nodes", "paths")))
+    bases: str = eqx.field(
+        default="nodes", converter=lambda name: check_name("bases", name, ("nodes", "paths"))
+    )
 
     def draw(self, network: Network, *, key: Any, task: Task | None = None) -> Weights:
         if task is None:
@@ -75,18 +108,28 @@ class Aligned(AbstractLaw):
             )
         if self.bases == "paths":
             return {
-                edge: self.scale * after @ before.T for edge, before, after in _frames_along_paths(network, task, key)
+                edge: self.scale * after @ before.T
+                for edge, before, after in _frames_along_paths(network, task, key)
             }
         frames = _aligned_frames(network, task, key)
-        return {edge: self.scale * frames[t] @ frames[s].T for edge, (s, t) in network.edges.items()}
+        return {
+            edge: self.scale * frames[t] @ frames[s].T for edge, (s, t) in network.edges.items()
+        }
 
 
 class Balanced(AbstractLaw):
-    """Balanced weights: at every hidden node the sum over incoming W W^T equals the sum over outgoing W^T W.
+    """Balanced weights: at every hidden node the sum over incoming W W^T equals the sum over
+    outgoing W^T W.
 
-    W_e = c_e R_target diag(s) R_source^T with orthonormal frames R and c_e^2 the number of paths through e, which is
-    the same in and out of every hidden node; the edge with the fewest paths has c_e = 1. With a task the frames at inputs
-    and outputs are its modes and s = `scale`; without one all frames are random and s = |N(0, scale^2)|.
+    W_e = c_e R_target diag(s) R_source^T with orthonormal frames R and c_e^2 the number of paths
+    through e, which is the same in and out of every hidden node; the edge with the fewest paths has
+    c_e = 1. With a task the frames at inputs and outputs are its modes and s = `scale`; without one
+    all frames are random and s = |N(0, scale^2)|.
+
+        >>> network = rd.networks.chain(rd.tasks.hierarchy(items=4), depth=2, width=8)
+        >>> weights = network.init(rd.init.Balanced(scale=0.1), key=0)
+        >>> np.allclose(weights["w1"] @ weights["w1"].T, weights["w2"].T @ weights["w2"])
+        True
     """
 
     scale: float = eqx.field(converter=lambda value: check_positive("scale", value, traced=_SCALED))
@@ -99,8 +142,13 @@ class Balanced(AbstractLaw):
             values = jnp.full(next(iter(frames.values())).shape[1], self.scale)
         else:
             size = min(node.width for node in network.nodes.values())
-            frames = {name: _frame(_key_of(key, name), node.width, size) for name, node in network.nodes.items()}
-            values = self.scale * jnp.abs(jax.random.normal(_key_of(key, "singular values"), (size,)))
+            frames = {
+                name: _frame(_key_of(key, name), node.width, size)
+                for name, node in network.nodes.items()
+            }
+            values = self.scale * jnp.abs(
+                jax.random.normal(_key_of(key, "singular values"), (size,))
+            )
         return {
             edge: (counts[edge] / fewest) ** 0.5 * (frames[target] * values) @ frames[source].T
             for edge, (source, target) in network.edges.items()
@@ -126,21 +174,37 @@ def _aligned_frames(network: Network, task: Task, key: Any) -> dict[str, Array]:
         modes = task.pair_modes(source, target)
         for node, basis in ((source, modes.V), (target, modes.U)):
             known = frames.get(node, basis)
-            if not np.array_equal(known, basis) and (known.shape != basis.shape or not np.allclose(known, basis)):
-                fail("task", f"have the same modes in every pair that meets at {node!r}", "they differ",
-                     "Draw from init.Gaussian, or give the pairs common bases.")  # fmt: skip
+            if not np.array_equal(known, basis) and (
+                known.shape != basis.shape or not np.allclose(known, basis)
+            ):
+                fail(
+                    "task",
+                    f"have the same modes in every pair that meets at {node!r}",
+                    "they differ",
+                    "Draw from init.Gaussian, or give the pairs common bases.",
+                )
             frames[node] = basis
     sizes = {frame.shape[1] for frame in frames.values()}
     if len(sizes) > 1:
-        fail("task", "have the same number of modes in every pair", f"the numbers are {sorted(sizes)}")
+        fail(
+            "task",
+            "have the same number of modes in every pair",
+            f"the numbers are {sorted(sizes)}",
+        )
     size = sizes.pop()
     for name, node in network.nodes.items():
         _check_width(network, name, size)
-        frames[name] = jnp.asarray(frames[name]) if name in frames else _frame(_key_of(key, name), node.width, size)
+        frames[name] = (
+            jnp.asarray(frames[name])
+            if name in frames
+            else _frame(_key_of(key, name), node.width, size)
+        )
     return frames
 
 
-def _frames_along_paths(network: Network, task: Task, key: Any) -> Iterator[tuple[str, Array, Array]]:
+def _frames_along_paths(
+    network: Network, task: Task, key: Any
+) -> Iterator[tuple[str, Array, Array]]:
     """Each edge with the frames before and after it, path by path."""
     paths = network.paths()
     if sum(map(len, paths)) != len(network.edges):
@@ -152,21 +216,40 @@ def _frames_along_paths(network: Network, task: Task, key: Any) -> Iterator[tupl
         gate = np.ones(network.num_contexts)
         for table in (network.edge_gates.get(edge) for edge in path):
             gate = gate if table is None else gate * table
-        for table in (network.node_gates.get(node) for node in (source, *(network.edges[edge][1] for edge in path))):
+        for table in (
+            network.node_gates.get(node)
+            for node in (source, *(network.edges[edge][1] for edge in path))
+        ):
             gate = gate if table is None else gate * table
-        sigma = task.targets[target] * gate[task.context] @ task.inputs[source].T / task.num_examples
-        if np.linalg.norm(sigma) <= 1e-12 * np.linalg.norm(task.targets[target]) * np.linalg.norm(task.inputs[source]):
-            fail("task", "correlate inputs and outputs along every path", f"Sigma_yx of {path} is zero",
-                 "That path has nothing to learn: look at the gates.")  # fmt: skip
+        sigma = (
+            task.targets[target] * gate[task.context] @ task.inputs[source].T / task.num_examples
+        )
+        if np.linalg.norm(sigma) <= 1e-12 * np.linalg.norm(task.targets[target]) * np.linalg.norm(
+            task.inputs[source]
+        ):
+            fail(
+                "task",
+                "correlate inputs and outputs along every path",
+                f"Sigma_yx of {path} is zero",
+                "That path has nothing to learn: look at the gates.",
+            )
         U, _, V = canonical_svd(sigma)
         inner = [network.edges[edge][1] for edge in path[:-1]]
         for node in inner:
             _check_width(network, node, V.shape[1])
-        frames = [_frame(_key_of(key, node), network.nodes[node].width, V.shape[1]) for node in inner]
-        for edge, (before, after) in zip(path, pairwise([jnp.asarray(V), *frames, jnp.asarray(U)]), strict=True):
+        frames = [
+            _frame(_key_of(key, node), network.nodes[node].width, V.shape[1]) for node in inner
+        ]
+        for edge, (before, after) in zip(
+            path, pairwise([jnp.asarray(V), *frames, jnp.asarray(U)]), strict=True
+        ):
             yield edge, before, after
 
 
 def _check_width(network: Network, node: str, modes: int) -> None:
     if (width := network.nodes[node].width) < modes:
-        fail("network", f"be at least as wide as the task has modes, {modes}", f"{node!r} has {width} units")
+        fail(
+            "network",
+            f"be at least as wide as the task has modes, {modes}",
+            f"{node!r} has {width} units",
+        )

@@ -8,23 +8,14 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from racedyn._checks import (
-    as_real,
-    check_finite,
-    check_is,
-    check_mapping,
-    check_name,
-    check_positive_int,
-    fail,
-    read_only,
-    shown,
-)
+from racedyn._arrays import as_real, check_finite, read_only
+from racedyn._checks import check_is, check_mapping, check_name, check_positive_int, fail, shown
 from racedyn._names import AXES, check_file_name
 from racedyn._text import clipped
 from racedyn._types import FrozenDict, Path, Weights
-from racedyn.tasks.task import Task
+from racedyn.networks.activations import ACTIVATIONS
+from racedyn.tasks import Task
 
-KINDS = ("linear", "relu", "tanh")
 MAX_PATHS = 100_000
 
 
@@ -36,23 +27,28 @@ class Node(NamedTuple):
 
 
 class Network(eqx.Module):
-    """Nodes are layers, edges are weight matrices, gates switch both by context ([Saxe22] section 2).
+    """Nodes are layers, edges are weight matrices, gates switch both by context ([Saxe22] section
+    2).
 
     **Arguments:**
 
-    - `nodes`: name -> width or (width, kind). Input nodes have no incoming edge, output nodes no outgoing one.
-    - `edges`: name -> (source, target); the weights of an edge have shape (width of target, width of source).
-    - `node_gates`, `edge_gates`: name -> table (num_contexts,) of factors, 0/1 or real; 1 where left out. A node may also
-      have one per unit, (num_contexts, width): such a network trains, and reduces once `split_units` has made nodes of units
-      with equal gates.
+    - `nodes`: name -> width or (width, kind). Input nodes have no incoming edge, output nodes no
+      outgoing one.
+    - `edges`: name -> (source, target); the weights of an edge have shape (width of target, width
+      of source).
+    - `node_gates`, `edge_gates`: name -> table (num_contexts,) of factors, 0/1 or real; 1 where
+      left out. A node may also have one per unit, (num_contexts, width): such a network trains, and
+      reduces once `split_units` has made nodes of units with equal gates.
     - `num_contexts`: the length of the tables.
-    - `edge_kinds`: name -> kind, an activation on what the edge carries, before the sum ([Shi22]'s last layer).
+    - `edge_kinds`: name -> kind, an activation on what the edge carries, before the sum ([Shi22]'s
+      last layer).
 
-    The activity of a node is h_v = g_v f_v(sum over its edges of g_e f_e(W_e h_s)), and h_v = g_v x_v at inputs.
+    The activity of a node is h_v = g_v f_v(sum over its edges of g_e f_e(W_e h_s)), and h_v = g_v
+    x_v at inputs.
 
-    Raises `ValueError` for a cycle, an unknown node, a width below 1, a table that does not fit, or a name that a file can't
-    hold: text without "/", and for edges, whose weights lie in files by name, none that is an axis there ("time", "mode").
-    """
+    Raises `ValueError` for a cycle, an unknown node, a width below 1, a table that does not fit, or
+    a name that a file can't hold: text without "/", and for edges, whose weights lie in files by
+    name, none that is an axis there ("time", "mode")."""
 
     nodes: FrozenDict = eqx.field(static=True)
     edges: FrozenDict = eqx.field(static=True)
@@ -73,9 +69,14 @@ class Network(eqx.Module):
         edge_kinds: Mapping[str, str] | None = None,
     ):
         check_mapping(
-            "nodes", nodes, "be a dict name -> width or (width, kind)", 'For example {"x": 8, "h": (50, "relu")}.'
+            "nodes",
+            nodes,
+            "be a dict name -> width or (width, kind)",
+            'For example {"x": 8, "h": (50, "relu")}.',
         )
-        check_mapping("edges", edges, "be a dict name -> (source, target)", 'For example {"w": ("x", "y")}.')
+        check_mapping(
+            "edges", edges, "be a dict name -> (source, target)", 'For example {"w": ("x", "y")}.'
+        )
         if not edges:
             fail("edges", "name at least one edge", "it is empty", 'For example {"w": ("x", "y")}.')
         self.nodes = FrozenDict(
@@ -88,17 +89,23 @@ class Network(eqx.Module):
                 fail("edges", "give (source, target) for each edge", f"{name!r} has {shown(ends)}")
             for node in ends:
                 check_name(f"edges[{name!r}]", node, self.nodes)
-        self.edges = FrozenDict({name: (str(source), str(target)) for name, (source, target) in edges.items()})
+        self.edges = FrozenDict(
+            {name: (str(source), str(target)) for name, (source, target) in edges.items()}
+        )
         self.order = _topological_order(self.nodes, self.edges)
         self.num_contexts = check_positive_int("num_contexts", num_contexts)
         widths = {name: node.width for name, node in self.nodes.items()}
         self.node_gates = _as_tables("node_gates", node_gates, widths, self.num_contexts)
-        self.edge_gates = _as_tables("edge_gates", edge_gates, dict.fromkeys(self.edges, None), self.num_contexts)
+        self.edge_gates = _as_tables(
+            "edge_gates", edge_gates, dict.fromkeys(self.edges, None), self.num_contexts
+        )
         if edge_kinds is not None:
-            check_mapping("edge_kinds", edge_kinds, "be a dict edge -> kind", 'For example {"w": "relu"}.')
+            check_mapping(
+                "edge_kinds", edge_kinds, "be a dict edge -> kind", 'For example {"w": "relu"}.'
+            )
         for edge, kind in (edge_kinds or {}).items():
             check_name("edge_kinds", edge, self.edges)
-            check_name(f"edge_kinds[{edge!r}]", kind, KINDS)
+            check_name(f"edge_kinds[{edge!r}]", kind, ACTIVATIONS)
         self.edge_kinds = FrozenDict(edge_kinds or {})
 
     def __repr__(self) -> str:
@@ -146,7 +153,9 @@ class Network(eqx.Module):
         """Node -> number of edges of the longest way to it from an input."""
         found: dict[str, int] = {}
         for node in self.order:
-            found[node] = max((1 + found[self.edges[edge][0]] for edge in self.edges_into(node)), default=0)
+            found[node] = max(
+                (1 + found[self.edges[edge][0]] for edge in self.edges_into(node)), default=0
+            )
         return found
 
     def count_paths(self) -> dict[str, int]:
@@ -157,7 +166,9 @@ class Network(eqx.Module):
         after = {node: 1 for node in self.outputs}
         for node in reversed(self.order):
             after.setdefault(node, sum(after[self.edges[e][1]] for e in self.edges_from(node)))
-        return {edge: before[source] * after[target] for edge, (source, target) in self.edges.items()}
+        return {
+            edge: before[source] * after[target] for edge, (source, target) in self.edges.items()
+        }
 
     @property
     def num_paths(self) -> int:
@@ -173,7 +184,8 @@ class Network(eqx.Module):
         total = self.num_paths
         if total > MAX_PATHS:
             raise ValueError(
-                f"This network has {total} paths, more than the {MAX_PATHS} that can be listed one by one."
+                f"This network has {total} paths, more than the {MAX_PATHS} that can be listed one "
+                "by one."
             )
         onward_of = {node: self.edges_from(node) for node in self.nodes}
         found: list[Path] = []
@@ -196,7 +208,9 @@ class Network(eqx.Module):
 
     @property
     def biases(self) -> dict[str, str]:
-        """Edge -> the edge that is its bias: "<edge>_bias", into the same node from an input of one unit (`with_biases`)."""
+        """Edge -> the edge that is its bias: "<edge>_bias", into the same node from an input of one
+        unit (`with_biases`).
+        """
         named = {edge: bias for edge in self.edges if (bias := bias_of(edge)) in self.edges}
         return {
             edge: bias
@@ -207,7 +221,8 @@ class Network(eqx.Module):
         }
 
     def path_names(self) -> tuple[str, ...]:
-        """A name per path: "pathway 1", ... where no edge is shared, else its edges joined by " > ".
+        """A name per path: "pathway 1", ... where no edge is shared, else its edges joined by " >
+        ".
 
         Paths from biases have the latter, and the others the names that they have without biases.
         """
@@ -225,9 +240,9 @@ class Network(eqx.Module):
     def init(self, law: Any, *, key: Any = None, task: Any = None) -> Weights:
         """Draw weights: edge -> (n_target, n_source).
 
-        `law` is one of `racedyn.init`; `key` a whole number or a JAX key, required wherever something is drawn; `task`
-        is needed by laws that are read in its modes. Each edge has a key of its own, made from its name.
-        """
+        `law` is one of `racedyn.init`; `key` a whole number or a JAX key, required wherever
+        something is drawn; `task` is needed by laws that are read in its modes. Each edge has a key
+        of its own, made from its name."""
         if isinstance(law, type) or not hasattr(law, "draw"):
             fail(
                 "law",
@@ -238,7 +253,7 @@ class Network(eqx.Module):
             )
         if task is not None:
             check_is("task", task, Task, "be a Task")
-        return law.draw(self, key=key, task=task)  # type: ignore[no-any-return]
+        return law.draw(self, key=key, task=task)
 
     def __str__(self) -> str:
         gates = f", {self.num_contexts} contexts" if self.num_contexts > 1 else ""
@@ -246,9 +261,15 @@ class Network(eqx.Module):
         ends = [f"{name} {widths.pop(name)}" for name in (*self.inputs, *self.outputs)]
         if len(ends) > 4:
             ends = [f"{len(self.inputs)} inputs", f"{len(self.outputs)} outputs"]
-        hidden = f", {len(widths)} hidden layers of {'/'.join(dict.fromkeys(widths.values()))} units" if widths else ""
+        hidden = (
+            f", {len(widths)} hidden layers of {'/'.join(dict.fromkeys(widths.values()))} units"
+            if widths
+            else ""
+        )
         kinds = sorted({node.kind for node in self.nodes.values()} | set(self.edge_kinds.values()))
-        return f"{'/'.join(kinds)} network ({', '.join(ends)}{hidden}), {len(self.edges)} edges{gates}"
+        return (
+            f"{'/'.join(kinds)} network ({', '.join(ends)}{hidden}), {len(self.edges)} edges{gates}"
+        )
 
 
 def bias_of(edge: str) -> str:
@@ -259,31 +280,55 @@ def bias_of(edge: str) -> str:
 def _as_node(name: str, given: Any) -> Node:
     pair = given if isinstance(given, tuple | list) else (given, "linear")
     if len(pair) != 2:
-        fail(f"nodes[{name!r}]", "be a width or (width, kind)", f"it is {shown(given)}", 'For example (50, "relu").')
+        fail(
+            f"nodes[{name!r}]",
+            "be a width or (width, kind)",
+            f"it is {shown(given)}",
+            'For example (50, "relu").',
+        )
     width, kind = pair
-    return Node(check_positive_int(f"nodes[{name!r}]", width), check_name(f"nodes[{name!r}]", kind, KINDS))
+    return Node(
+        check_positive_int(f"nodes[{name!r}]", width),
+        check_name(f"nodes[{name!r}]", kind, ACTIVATIONS),
+    )
 
 
 def _as_tables(
-    argument: str, tables: Mapping[str, Any] | None, widths: Mapping[str, int | None], num_contexts: int
+    argument: str,
+    tables: Mapping[str, Any] | None,
+    widths: Mapping[str, int | None],
+    num_contexts: int,
 ) -> dict[str, np.ndarray]:
-    """Checked tables. `widths`: of everything that has a name, None where units have no gates of their own."""
+    """Checked tables. `widths`: of everything that has a name, None where units have no gates of
+    their own.
+    """
     result: dict[str, np.ndarray] = {}
     if tables is None:
         return result
-    check_mapping(argument, tables, "be a dict name -> table of factors", 'For example {"h": [1, 0]}.')
+    check_mapping(
+        argument, tables, "be a dict name -> table of factors", 'For example {"h": [1, 0]}.'
+    )
     for name, table in tables.items():
         check_name(argument, name, widths)
         array = np.asarray(as_real(f"{argument}[{name!r}]", table), dtype=np.float64)
-        if array.shape != (num_contexts,) and (widths[name] is None or array.shape != (num_contexts, widths[name])):
-            fail(f"{argument}[{name!r}]", f"have one factor per context, {num_contexts}", f"its shape is {array.shape}",
-                 "Pass num_contexts= if there are more; a node may have a factor per context and unit.")  # fmt: skip
+        if array.shape != (num_contexts,) and (
+            widths[name] is None or array.shape != (num_contexts, widths[name])
+        ):
+            fail(
+                f"{argument}[{name!r}]",
+                f"have one factor per context, {num_contexts}",
+                f"its shape is {array.shape}",
+                "Pass num_contexts= if there are more; a node may have a factor per context and "
+                "unit.",
+            )
         check_finite(f"{argument}[{name!r}]", array)
         result[name] = read_only(array)
     return result
 
 
-def _topological_order(nodes: Mapping[str, Node], edges: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
+def _topological_order(
+    nodes: Mapping[str, Node], edges: Mapping[str, tuple[str, str]]
+) -> tuple[str, ...]:
     before: dict[str, list[str]] = {node: [] for node in nodes}
     for source, target in edges.values():
         before[target].append(source)

@@ -1,6 +1,19 @@
-"""Figures. Each function draws on the axes it is given, or makes its own, and returns those it drew on.
+"""Figures. Each function draws on the axes it is given, or makes its own, and returns those it drew
+on.
 
-matplotlib is imported when a function runs; the package's style holds while it draws and in `save_figure`.
+matplotlib is imported when a function runs; the package's style holds while it draws and in
+`save_figure`.
+
+- `races`: strengths over time: which pathway takes each mode, and when.
+- `losses`: loss curves.
+- `seeds`: several seeds of one run as one curve with a shaded range, for both of these.
+- `times`: when each mode is learned, against how strong it is.
+- `phases`: the plane of two pathways, and where each start leads.
+- `maps`: what each pathway carries between all modes, as images at a few times.
+- `images`: one matrix as an image.
+- `graphs`: a network as a graph, and what a context opens in it.
+- `layout`: where the nodes of that graph stand.
+- `style`: what all figures share: colours, labels, legends, saving.
 """
 
 from racedyn.plot.graphs import network
@@ -9,7 +22,12 @@ from racedyn.plot.losses import loss
 from racedyn.plot.maps import strength_maps
 from racedyn.plot.phases import phase_plane
 from racedyn.plot.races import race, strengths
+from racedyn.plot.style import GREY as GREY
 from racedyn.plot.style import close, save_figure
+from racedyn.plot.style import context as context
+from racedyn.plot.style import cycle as cycle
+from racedyn.plot.style import new_figure as new_figure
+from racedyn.plot.style import share_legend as share_legend
 from racedyn.plot.times import learning_times
 
 __all__ = [

@@ -26,24 +26,35 @@ def network(
     edge_labels: bool = False,
     ax: Any = None,
 ) -> Any:
-    """The graph from inputs (left) to outputs (right); nodes carry name, width and kind where there is room.
+    """The graph from inputs (left) to outputs (right); nodes carry name, width and kind where there
+    is room.
 
-    A node's column is its longest distance from an input. Inputs and outputs have a grey box. Pathways that share no
-    edge have the colours of `race`. Where nodes are too many for labels, they are dots.
+    A node's column is its longest distance from an input. Inputs and outputs have a grey box.
+    Pathways that share no edge have the colours of `race`. Where nodes are too many for labels,
+    they are dots.
 
     **Arguments:**
 
-    - `context`: what it opens is drawn strong, the rest faint. Open is what lies on a path from an input to an output
-      along which no gate, of nodes or edges, is 0.
-    - `paths`: tuples of edge names (as in `network.paths()`) to draw strong, those that `context` closes left out; by
-      default all.
+    - `context`: what it opens is drawn strong, the rest faint. Open is what lies on a path from an
+      input to an output along which no gate, of nodes or edges, is 0.
+    - `paths`: tuples of edge names (as in `network.paths()`) to draw strong, those that `context`
+      closes left out; by default all.
     - `edge_labels`: name edges, with their kind where they are not linear.
 
     Returns the axes. Raises `ValueError` for an unknown context or path.
+
+        >>> network = rd.networks.parallel(rd.tasks.hierarchy(items=4), depths=(2, 3), width=8)
+        >>> ax = rd.plot.network(network)
+        >>> [text.get_text().split()[0] for text in ax.texts]
+        ['input', 'h1_1', 'h2_1', 'h2_2', 'output']
     """
     check_is("network", network, Network, "be a Network")
     strong = _open_edges(network, _check_context(network, context))
-    listed = None if paths is None else as_list("paths", paths, "be a list of paths", "network.paths() lists them.")
+    listed = (
+        None
+        if paths is None
+        else as_list("paths", paths, "be a list of paths", "network.paths() lists them.")
+    )
     chosen = None if listed is None else [_check_path(network, path) for path in listed]
     if chosen is not None:
         chosen = [path for path in chosen if strong.issuperset(path)]
@@ -59,14 +70,24 @@ def network(
                 np.clip(0.3 + 0.42 * (1 + high - low), 0.9, 6.0),
             )
             ax = style.new_axes(1, 1, (float(size[0]), float(size[1])))[0]
-        ax.set(xlim=(-0.5, columns - 0.5), ylim=(high + 0.6, low - 0.6))  # the first pathway at the top
+        ax.set(
+            xlim=(-0.5, columns - 0.5), ylim=(high + 0.6, low - 0.6)
+        )  # the first pathway at the top
         ax.set_axis_off()
         room = _room(ax)
-        labelled = room[0] / columns >= _LABEL_ROOM[0] and room[1] / (1.2 + high - low) >= _LABEL_ROOM[1]
+        labelled = (
+            room[0] / columns >= _LABEL_ROOM[0] and room[1] / (1.2 + high - low) >= _LABEL_ROOM[1]
+        )
         colours = _colours(network, chosen)
         for edge, points in _bowed(network, layout).items():
             colour, width = (colours.get(edge, _STRONG), 1.4) if edge in strong else (_FAINT, 0.7)
-            _draw_edge(ax, points, colour, width if labelled else width / 2, zorder=2 if edge in strong else 1)
+            _draw_edge(
+                ax,
+                points,
+                colour,
+                width if labelled else width / 2,
+                zorder=2 if edge in strong else 1,
+            )
             if edge_labels and labelled:
                 _label_edge(ax, network, edge, points, edge in strong)
         alive = {node for edge in strong for node in network.edges[edge]}
@@ -88,7 +109,11 @@ def _check_context(network: Network, context: int | None) -> int | None:
         or not isinstance(context, int | np.integer)
         or not 0 <= context < network.num_contexts
     ):
-        fail("context", f"be a whole number from 0 to {network.num_contexts - 1}, or None", f"it is {context!r}")
+        fail(
+            "context",
+            f"be a whole number from 0 to {network.num_contexts - 1}, or None",
+            f"it is {context!r}",
+        )
     return int(context)
 
 
@@ -98,13 +123,19 @@ def _check_path(network: Network, path: Any) -> Path:
     ends = [network.edges[edge] for edge in path] if known else []
     whole = known and ends[0][0] in network.inputs and ends[-1][1] in network.outputs
     if not whole or any(one[1] != other[0] for one, other in pairwise(ends)):
-        fail("paths", "be edges from an input to an output, each from where the last one ends", f"one is {path!r}",
-             "network.paths() lists them.")  # fmt: skip
+        fail(
+            "paths",
+            "be edges from an input to an output, each from where the last one ends",
+            f"one is {path!r}",
+            "network.paths() lists them.",
+        )
     return path
 
 
 def _open_edges(network: Network, context: int | None) -> set[str]:
-    """Edges on a path that no gate closes: reached from an open input, and leading to an open output."""
+    """Edges on a path that no gate closes: reached from an open input, and leading to an open
+    output.
+    """
 
     def gate(tables: dict[str, np.ndarray], name: str) -> bool:
         return context is None or name not in tables or bool(np.any(tables[name][context] != 0))
@@ -114,16 +145,22 @@ def _open_edges(network: Network, context: int | None) -> set[str]:
     reached = {node for node in network.inputs if node in nodes}
     for node in network.order:
         if node in nodes and any(
-            edge in passing and network.edges[edge][0] in reached for edge in network.edges_into(node)
+            edge in passing and network.edges[edge][0] in reached
+            for edge in network.edges_into(node)
         ):
             reached.add(node)
     leading = {node for node in network.outputs if node in nodes}
     for node in reversed(network.order):
         if node in nodes and any(
-            edge in passing and network.edges[edge][1] in leading for edge in network.edges_from(node)
+            edge in passing and network.edges[edge][1] in leading
+            for edge in network.edges_from(node)
         ):
             leading.add(node)
-    return {edge for edge in passing if network.edges[edge][0] in reached and network.edges[edge][1] in leading}
+    return {
+        edge
+        for edge in passing
+        if network.edges[edge][0] in reached and network.edges[edge][1] in leading
+    }
 
 
 # Drawing
@@ -155,7 +192,9 @@ def _colours(network: Network, paths: Sequence[Path] | None) -> dict[str, Any]:
 
 
 def _bowed(network: Network, layout: Layout) -> dict[str, list[tuple[float, float]]]:
-    """Routes of edges, those side by side between neighbouring columns bent apart: else one would hide the other."""
+    """Routes of edges, those side by side between neighbouring columns bent apart: else one would
+    hide the other.
+    """
     beside: dict[tuple[str, str], list[str]] = {}
     for edge, ends in network.edges.items():
         beside.setdefault(ends, []).append(edge)
@@ -171,7 +210,9 @@ def _bowed(network: Network, layout: Layout) -> dict[str, list[tuple[float, floa
     return result
 
 
-def _draw_edge(ax: Any, points: Sequence[tuple[float, float]], colour: Any, width: float, zorder: int) -> None:
+def _draw_edge(
+    ax: Any, points: Sequence[tuple[float, float]], colour: Any, width: float, zorder: int
+) -> None:
     """A curve that runs level through every point."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path as Curve
@@ -182,26 +223,60 @@ def _draw_edge(ax: Any, points: Sequence[tuple[float, float]], colour: Any, widt
         vertices += [(middle, y0), (middle, y1), (x1, y1)]
         codes += [Curve.CURVE4] * 3
     curve = Curve(vertices, codes)
-    ax.add_patch(PathPatch(curve, fill=False, edgecolor=colour, linewidth=width, zorder=zorder, capstyle="butt"))
+    ax.add_patch(
+        PathPatch(
+            curve, fill=False, edgecolor=colour, linewidth=width, zorder=zorder, capstyle="butt"
+        )
+    )
 
 
-def _draw_node(ax: Any, network: Network, node: str, place: tuple[int, float], alive: bool, labelled: bool) -> None:
+def _draw_node(
+    ax: Any, network: Network, node: str, place: tuple[int, float], alive: bool, labelled: bool
+) -> None:
     colour, end = _STRONG if alive else _FAINT, node in (*network.inputs, *network.outputs)
     if not labelled:
-        ax.plot(*place, marker="o", markersize=3.5 if alive else 2.5, color=colour, linestyle="none", zorder=3)
+        ax.plot(
+            *place,
+            marker="o",
+            markersize=3.5 if alive else 2.5,
+            color=colour,
+            linestyle="none",
+            zorder=3,
+        )
         return
     units = network.nodes[node]
-    ax.text(*place, f"{style.shortened(node, 12)}\n{units.width} {units.kind}", ha="center", va="center", fontsize=6,
-            linespacing=1.15, color="black" if alive else "0.65", zorder=4,
-            bbox={"boxstyle": "round,pad=0.3", "facecolor": "0.93" if end else "white", "edgecolor": colour,
-                  "linewidth": 0.8 if alive else 0.5})  # fmt: skip
+    ax.text(
+        *place,
+        f"{style.shortened(node, 12)}\n{units.width} {units.kind}",
+        ha="center",
+        va="center",
+        fontsize=6,
+        linespacing=1.15,
+        color="black" if alive else "0.65",
+        zorder=4,
+        bbox={
+            "boxstyle": "round,pad=0.3",
+            "facecolor": "0.93" if end else "white",
+            "edgecolor": colour,
+            "linewidth": 0.8 if alive else 0.5,
+        },
+    )
 
 
-def _label_edge(ax: Any, network: Network, edge: str, points: Sequence[tuple[float, float]], strong: bool) -> None:
+def _label_edge(
+    ax: Any, network: Network, edge: str, points: Sequence[tuple[float, float]], strong: bool
+) -> None:
     """Halfway along its first stretch; what a gap between two boxes has room for."""
     (x0, y0), (x1, y1) = points[:2]
     at = (x1, y1) if len(points) == 3 and x1 != round(x1) else ((x0 + x1) / 2, (y0 + y1) / 2)
     kind = network.edge_kinds.get(edge, "linear")
-    ax.text(*at, style.shortened(edge, 8) + ("" if kind == "linear" else f"\n{kind}"), fontsize=5, ha="center",
-            va="center", color="black" if strong else "0.65", zorder=3,
-            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"})  # fmt: skip
+    ax.text(
+        *at,
+        style.shortened(edge, 8) + ("" if kind == "linear" else f"\n{kind}"),
+        fontsize=5,
+        ha="center",
+        va="center",
+        color="black" if strong else "0.65",
+        zorder=3,
+        bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
+    )

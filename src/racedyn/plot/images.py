@@ -4,17 +4,25 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_matrix
+from racedyn._arrays import as_matrix
 from racedyn.plot import style
 
 _MOST_TICKS = 8
 
 
-def matrix(values: Any, *, ax: Any = None, label: str | None = None, signed: bool | None = None) -> Any:
-    """A matrix as an image, rows downwards, both counted from 1; colour is symmetric about 0 where a value is negative.
+def matrix(
+    values: Any, *, ax: Any = None, label: str | None = None, signed: bool | None = None
+) -> Any:
+    """A matrix as an image, rows downwards, both counted from 1; colour is symmetric about 0 where
+    a value is negative.
 
-    `signed` says so of several matrices that are to be compared. `label` stands at the colour bar; there is none without.
-    Returns the axes. Raises `ValueError` for what is no finite matrix.
+    `signed` says so of several matrices that are to be compared. `label` stands at the colour bar;
+    there is none without. Returns the axes. Raises `ValueError` for what is no finite matrix.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> ax = rd.plot.matrix(task.Y, label="property")
+        >>> ax.images[0].get_array().shape
+        (7, 4)
     """
     values = as_matrix("values", values)
     limit = float(np.abs(values).max()) or 1.0

@@ -6,34 +6,47 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn._types import PATH, TIME
+from racedyn.comparison import check_axes
 from racedyn.plot import style
-from racedyn.trajectory import Trajectory
+from racedyn.trajectory import OBSERVABLES, Trajectory
 
 _MOST_PATHS = 8
 _MOST_TICKS = 10
 _COLUMNS = 4
-_DIMS = (TIME, PATH, "mode_out", "mode_in")
 
 
-def strength_maps(trajectory: Trajectory, *, at: float | Sequence[float] = -1, axes: Any = None) -> np.ndarray:
-    """U^T W_a V of every pathway, as saved by `train(..., strength_matrix=True)`; colour is symmetric about 0.
+def strength_maps(
+    trajectory: Trajectory, *, at: float | Sequence[float] = -1, axes: Any = None
+) -> np.ndarray:
+    """U^T W_a V of every pathway, as `train(..., observe=["strength_matrix"])` saves them;
+    colour is symmetric about 0.
 
-    On the diagonal are the strengths K_a; what is off it couples modes, and is what the q/p equations leave out. Thin
-    squares frame groups of equal S, inside which the basis is a convention. At most 8 pathways: those with the largest
-    norm at the last of the times, in the order of their index, as the figure then says.
+    On the diagonal are the strengths K_a; what is off it couples modes, and is what the q/p
+    equations leave out. Thin squares frame groups of equal S, inside which the basis is a
+    convention. At most 8 pathways: those with the largest norm at the last of the times, in the
+    order of their index, as the figure then says.
 
     **Arguments:**
 
-    - `at`: a flow time, or several; the saved row nearest to each is drawn, and its time said. A negative whole number
-      counts saved rows from the end: -1 is the last.
+    - `at`: a flow time, or several; the saved row nearest to each is drawn, and its time said. A
+      negative whole number counts saved rows from the end: -1 is the last.
     - `axes`: as many as panels (times x pathways, pathway by pathway), to draw on.
 
-    Returns the axes drawn on: (panel,) for one time, (path, time) for several. Raises `ValueError` where the matrices
-    were not saved, there is no such row, or there are too few axes.
+    Returns the axes drawn on: (panel,) for one time, (path, time) for several. Raises `ValueError`
+    where the matrices were not saved, there is no such row, or there are too few axes.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> run = rd.train(network, task, weights, lr=0.04, steps=1000, observe=["strength_matrix"])
+        >>> axes = rd.plot.strength_maps(run, at=[0.0, 10.0, 40.0])
+        >>> axes.shape  # pathways x times
+        (2, 3)
     """
     matrices = _matrices(trajectory)
-    rows = [_row(trajectory, one) for one in (at if isinstance(at, Sequence | np.ndarray) else [at])]
+    rows = [
+        _row(trajectory, one) for one in (at if isinstance(at, Sequence | np.ndarray) else [at])
+    ]
     if not rows:
         fail("at", "be a flow time, or several", "it is empty")
     paths = _shown(matrices[rows[-1]])
@@ -44,9 +57,16 @@ def strength_maps(trajectory: Trajectory, *, at: float | Sequence[float] = -1, a
         own = axes is None
         columns = min(_COLUMNS, len(paths)) if len(rows) == 1 else len(rows)
         count = len(paths) * len(rows)
-        panels = _new_panels(count, columns) if own else list(np.ravel(np.asarray(axes, dtype=object)))
+        panels = (
+            _new_panels(count, columns) if own else list(np.ravel(np.asarray(axes, dtype=object)))
+        )
         if len(panels) < count:
-            fail("axes", f"be one per pathway and time, {count}", f"there are {len(panels)}", "Leave them out.")
+            fail(
+                "axes",
+                f"be one per pathway and time, {count}",
+                f"there are {len(panels)}",
+                "Leave them out.",
+            )
         panels = panels[:count]
         wanted = [(path, row) for path in paths for row in rows]
         for i, (ax, (path, row)) in enumerate(zip(panels, wanted, strict=True)):
@@ -57,11 +77,16 @@ def strength_maps(trajectory: Trajectory, *, at: float | Sequence[float] = -1, a
                 ax.xaxis.set_tick_params(labelbottom=True)
             if not own or i % columns == 0:
                 ax.set_ylabel("mode out")
-        bar = panels[0].get_figure().colorbar(image, ax=panels, shrink=0.8, label="$U^T W_a V$")
+        bar = (
+            panels[0]
+            .get_figure()
+            .colorbar(image, ax=panels, shrink=0.8, label=OBSERVABLES["strength_matrix"].symbol)
+        )
         bar.outline.set_visible(False)
         if own and len(paths) < matrices.shape[1]:
             panels[0].get_figure().suptitle(
-                f"{len(paths)} of {matrices.shape[1]} pathways: those with the largest norm", fontsize=8
+                f"{len(paths)} of {matrices.shape[1]} pathways: those with the largest norm",
+                fontsize=8,
             )
     result = np.empty(count, dtype=object)
     result[:] = panels
@@ -69,12 +94,8 @@ def strength_maps(trajectory: Trajectory, *, at: float | Sequence[float] = -1, a
 
 
 def _matrices(trajectory: Trajectory) -> np.ndarray:
-    if trajectory.dims.get("strength_matrix") != _DIMS:
-        given = trajectory.dims.get("strength_matrix")
-        fail("trajectory", f"have an observable 'strength_matrix' with axes {_DIMS}",
-             f"it has {', '.join(trajectory.observables)}" if given is None else f"its axes are {given}",
-             "Train with strength_matrix=True, which records it." if given is None else "Pick one member first.")  # fmt: skip
-    matrices = np.asarray(trajectory.observables["strength_matrix"], dtype=np.float64)
+    check_axes("trajectory", trajectory, "strength_matrix")
+    matrices = np.asarray(trajectory["strength_matrix"], dtype=np.float64)
     if not len(matrices):
         fail("trajectory", "have at least one saved row", "it has none")
     return matrices
@@ -112,12 +133,19 @@ def _draw(ax: Any, matrix: np.ndarray, limit: float, modes: Any) -> Any:
     size = len(matrix)
     edges = np.arange(size + 1) + 0.5  # mode numbers count from 1
     image = ax.imshow(
-        matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=(0.5, size + 0.5, size + 0.5, 0.5), interpolation="none"
+        matrix,
+        cmap="RdBu_r",
+        vmin=-limit,
+        vmax=limit,
+        extent=(0.5, size + 0.5, size + 0.5, 0.5),
+        interpolation="none",
     )
     ax.set_facecolor("0.9")  # where a pair has fewer modes, and the matrix is padded with NaN
     for group in () if modes is None or modes.num != size else modes.degenerate:
         corner, side = edges[group[0]], len(group)
-        ax.add_patch(Rectangle((corner, corner), side, side, fill=False, edgecolor=style.GREY, linewidth=0.5))
+        ax.add_patch(
+            Rectangle((corner, corner), side, side, fill=False, edgecolor=style.GREY, linewidth=0.5)
+        )
     step = -(-size // _MOST_TICKS)
     ticks = np.arange(1, size + 1, step)
     ax.set(xticks=ticks, yticks=ticks)

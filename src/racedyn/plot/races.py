@@ -8,8 +8,8 @@ import numpy as np
 from racedyn._checks import check_is, fail
 from racedyn.comparison import check_axes, check_comparable
 from racedyn.plot import seeds, style
-from racedyn.tasks.modes import Modes
-from racedyn.trajectory import Trajectory
+from racedyn.tasks import Modes
+from racedyn.trajectory import OBSERVABLES, Trajectory
 
 _MOST_PANELS = 8
 _MOST_GROUPS = 5
@@ -19,7 +19,6 @@ _LINES: tuple[dict[str, Any], ...] = (
     {"linestyle": "--", "linewidth": 1.1, "zorder": 3},
 )
 _ALONE: dict[str, Any] = {"linestyle": "-", "linewidth": 1.2, "zorder": 3}
-_STRENGTH = ("time", "path", "mode")
 
 
 def race(
@@ -28,36 +27,63 @@ def race(
     *,
     axes: Any = None,
 ) -> np.ndarray:
-    """One panel per mode: the strength K_a of every pathway against flow time, and S/d where it is known.
+    """One panel per mode: the strength K_a of every pathway against flow time, and S/d where it is
+    known.
 
-    Where a run goes over to another task, a dotted line marks it, and S/d is that of each task in its turn.
+    Where a run goes over to another task, a dotted line marks it, and S/d is that of each task in
+    its turn.
 
-    With both, training is solid and the theory dashed over it; one trajectory alone is solid. At most 8 panels:
-    the modes with the largest S (without modes, the largest strength at the end), as the legend's title then says.
-    `axes`: as many as panels, to draw on. Up to 30 saved rows have a marker each, as the line between them is but drawn.
+    With both, training is solid and the theory dashed over it; one trajectory alone is solid. At
+    most 8 panels: the modes with the largest S (without modes, the largest strength at the end), as
+    the legend's title then says. `axes`: as many as panels, to draw on. Up to 30 saved rows have a
+    marker each, as the line between them is but drawn.
 
-    Either may be a list: several seeds of one run, saved at the same times. The line is then the median over seeds, and
-    the shade goes from lowest to highest (for a theory beside training, its thin dashed edges alone), pathway by
-    pathway. Where seeds differ in who wins, the shades of pathways overlap, and the medians are the fate of no seed.
+    Either may be a list: several seeds of one run, saved at the same times. The line is then the
+    median over seeds, and the shade goes from lowest to highest (for a theory beside training, its
+    thin dashed edges alone), pathway by pathway. Where seeds differ in who wins, the shades of
+    pathways overlap, and the medians are the fate of no seed.
 
-    Returns the axes drawn on, (panel,). Raises `ValueError` where the runs are not comparable (see `compare`), seeds
-    have different times, or there are too few axes.
+    Returns the axes drawn on, (panel,). Raises `ValueError` where the runs are not comparable (see
+    `compare`), seeds have different times, or there are too few axes.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> theory = rd.simulate(rd.reduce(network, task, weights), ts=np.linspace(0.0, 40.0, 41))
+        >>> axes = rd.plot.race(theory)
+        >>> [ax.get_title() for ax in axes]
+        ['all, $S$ = 0.661', '1-2 | 3-4, $S$ = 0.433', '1 | 2, $S$ = 0.25', '3 | 4, $S$ = 0.25']
     """
     sets = [seeds.as_seeds("theory", theory)]
     if trained is not None:
         sets.insert(0, seeds.as_seeds("trained", trained))
         check_comparable(sets[1][0], sets[0][0])
     firsts = [runs[0] for runs in sets]
-    strengths_of = [np.stack([_strength(run) for run in runs]) for runs in sets]  # (seed, time, path, mode) each
+    strengths_of = [
+        np.stack([_strength(run) for run in runs]) for runs in sets
+    ]  # (seed, time, path, mode) each
     median = np.median(strengths_of[0], axis=0)
     modes = next((m for m in map(_modes, firsts) if m is not None), None)
     shown = _shown(median, modes)
-    targets = _targets(next((run for run in firsts if _modes(run) is modes), firsts[0])) if modes is not None else []
+    targets = (
+        _targets(next((run for run in firsts if _modes(run) is modes), firsts[0]))
+        if modes is not None
+        else []
+    )
     with style.context():
         own, columns = axes is None, len(shown) if len(shown) <= 4 else (len(shown) + 1) // 2
-        panels = _new_panels(len(shown), columns) if own else list(np.ravel(np.asarray(axes, dtype=object)))
+        panels = (
+            _new_panels(len(shown), columns)
+            if own
+            else list(np.ravel(np.asarray(axes, dtype=object)))
+        )
         if len(panels) < len(shown):
-            fail("axes", f"be one per panel, {len(shown)}", f"there are {len(panels)}", "Leave them out.")
+            fail(
+                "axes",
+                f"be one per panel, {len(shown)}",
+                f"there are {len(panels)}",
+                "Leave them out.",
+            )
         panels = panels[: len(shown)]
         colours = style.path_colours(median)
         looks = _LINES if len(sets) == 2 else (_ALONE,)
@@ -66,20 +92,29 @@ def race(
                 if start is None:
                     ax.axhline(target[mode], color=style.GREY, linewidth=0.6, zorder=1)
                 else:
-                    ax.plot([start, stop], [target[mode]] * 2, color=style.GREY, linewidth=0.6, zorder=1)
+                    ax.plot(
+                        [start, stop], [target[mode]] * 2, color=style.GREY, linewidth=0.6, zorder=1
+                    )
             style.mark_switches(ax, firsts, named=i == 0)
             for first, strength, look in zip(firsts, strengths_of, looks, strict=True):
                 for path in style.drawing_order(colours):
                     seeds.draw(
-                        ax, first.ts, strength[:, :, path, mode], color=colours[path], fill=first is firsts[0], **look
+                        ax,
+                        first.ts,
+                        strength[:, :, path, mode],
+                        color=colours[path],
+                        fill=first is firsts[0],
+                        **look,
                     )
             ax.set_title(_mode_name(firsts, modes, mode))
             if not own or i + columns >= len(shown):  # nothing below
                 ax.set_xlabel(style.time_label(firsts[0]))
                 ax.tick_params(labelbottom=True)
             if not own or i % columns == 0:
-                ax.set_ylabel("strength $K_a$")
-        handles = style.path_handles(style.path_names(firsts), colours) + _meanings(sets, modes is not None)
+                ax.set_ylabel(OBSERVABLES["strength"].label)
+        handles = style.path_handles(style.path_names(firsts), colours) + _meanings(
+            sets, modes is not None
+        )
         style.legend(panels, handles, own, _caption(len(shown), median.shape[2], modes))
     result = np.empty(len(panels), dtype=object)
     result[:] = panels
@@ -90,6 +125,14 @@ def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
     """All strengths K_a of one run on one axis: a colour per pathway, thinner and paler as S falls.
 
     Returns the axes. Raises `ValueError` for a trajectory without strengths.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> theory = rd.simulate(rd.reduce(network, task, weights), ts=np.linspace(0.0, 40.0, 41))
+        >>> ax = rd.plot.strengths(theory)
+        >>> len(ax.lines)  # 2 pathways x 4 modes
+        8
     """
     check_is("trajectory", trajectory, Trajectory, "be a Trajectory")
     strength, modes, ts = _strength(trajectory), _modes(trajectory), np.asarray(trajectory.ts)
@@ -105,18 +148,29 @@ def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
         for group, look in reversed(list(zip(groups, looks, strict=True))):
             for mode in group:
                 for path in style.drawing_order(colours):
-                    ax.plot(ts, strength[:, path, mode], color=colours[path], **style.row_markers(ts), **look)
+                    ax.plot(
+                        ts,
+                        strength[:, path, mode],
+                        color=colours[path],
+                        **style.row_markers(ts),
+                        **look,
+                    )
         entries = range(len(groups)) if len(groups) <= _MOST_GROUPS else (0, len(groups) - 1)
-        handles = [Line2D([], [], color="0.3", label=_group_name(groups[g], trajectory), **looks[g]) for g in entries]
-        ax.set(xlabel=style.time_label(trajectory), ylabel="strength $K_a$")
+        handles = [
+            Line2D([], [], color="0.3", label=_group_name(groups[g], trajectory), **looks[g])
+            for g in entries
+        ]
+        ax.set(xlabel=style.time_label(trajectory), ylabel=OBSERVABLES["strength"].label)
         style.mark_switches(ax, [trajectory])
-        style.legend([ax], style.path_handles(style.path_names([trajectory]), colours) + handles, own)
+        style.legend(
+            [ax], style.path_handles(style.path_names([trajectory]), colours) + handles, own
+        )
     return ax
 
 
 def _strength(trajectory: Trajectory) -> np.ndarray:
-    check_axes("trajectory", trajectory, "strength", _STRENGTH)
-    return np.asarray(trajectory.observables["strength"], dtype=np.float64)
+    check_axes("trajectory", trajectory, "strength")
+    return np.asarray(trajectory["strength"], dtype=np.float64)
 
 
 def _modes(trajectory: Trajectory) -> Modes | None:
@@ -124,26 +178,40 @@ def _modes(trajectory: Trajectory) -> Modes | None:
 
 
 def _targets(run: Trajectory) -> list[tuple[float | None, float, np.ndarray]]:
-    """S/d of each task of a run, with the times from and to which it is trained; (None, ...) for a run of one task."""
-    edges = [float(np.min(run.ts)), *(float(switch["time"]) for switch in run.switches), float(np.max(run.ts))]
+    """S/d of each task of a run, with the times from and to which it is trained; (None, ...) for a
+    run of one task.
+    """
+    edges = [
+        float(np.min(run.ts)),
+        *(float(switch["time"]) for switch in run.switches),
+        float(np.max(run.ts)),
+    ]
     found: list[tuple[float | None, float, np.ndarray]] = []
     for i in range(len(run.switches) + 1):
         modes = _modes(run.segment(i))
         if modes is not None:
-            target = np.divide(modes.S, modes.variances, out=np.full(modes.num, np.nan), where=modes.variances != 0)
+            target = np.divide(
+                modes.S, modes.variances, out=np.full(modes.num, np.nan), where=modes.variances != 0
+            )
             found.append((edges[i] if run.switches else None, edges[i + 1], target))
     return found
 
 
 def _shown(strength: np.ndarray, modes: Modes | None) -> list[int]:
     """The modes that get a panel, in the order of their index."""
-    size = np.abs(modes.S) if modes is not None else np.nan_to_num(np.abs(np.nansum(strength[-1], axis=0)))
+    size = (
+        np.abs(modes.S)
+        if modes is not None
+        else np.nan_to_num(np.abs(np.nansum(strength[-1], axis=0)))
+    )
     return sorted(int(m) for m in np.argsort(-size, kind="stable")[:_MOST_PANELS])
 
 
 def _new_panels(count: int, columns: int) -> list[Any]:
     rows = -(-count // columns)
-    panels = style.new_axes(rows, columns, (style.WIDTH * min(1.0, 0.25 + columns / 4), 0.6 + 1.45 * rows))
+    panels = style.new_axes(
+        rows, columns, (style.WIDTH * min(1.0, 0.25 + columns / 4), 0.6 + 1.45 * rows)
+    )
     for spare in panels[count:]:
         spare.remove()
     return panels[:count]
@@ -157,14 +225,19 @@ def _mode_name(runs: Sequence[Trajectory], modes: Modes | None, mode: int) -> st
 
 
 def _group_name(group: Sequence[int], run: Trajectory) -> str:
-    which, modes = f"mode {group[0] + 1}" if len(group) == 1 else f"modes {group[0] + 1}-{group[-1] + 1}", _modes(run)
+    which, modes = (
+        f"mode {group[0] + 1}" if len(group) == 1 else f"modes {group[0] + 1}-{group[-1] + 1}",
+        _modes(run),
+    )
     return which if modes is None else f"{which}, $S$ = {_in_turn([run], modes, group[0])}"
 
 
 def _in_turn(runs: Sequence[Trajectory], modes: Modes, mode: int) -> str:
     """S of a mode in each task of the run that has these modes: "1.5", or "1.5, then 0.8"."""
     run = next(run for run in runs if _modes(run) is modes)
-    parts = [known for i in range(len(run.switches) + 1) if (known := _modes(run.segment(i))) is not None]
+    parts = [
+        known for i in range(len(run.switches) + 1) if (known := _modes(run.segment(i))) is not None
+    ]
     return ", then ".join(dict.fromkeys(f"{known.S[mode]:.3g}" for known in parts))
 
 
@@ -185,4 +258,5 @@ def _meanings(sets: Sequence[Sequence[Trajectory]], has_target: bool) -> list[An
 def _caption(shown: int, num_modes: int, modes: Modes | None) -> str | None:
     if shown == num_modes:
         return None
-    return f"{shown} of {num_modes} modes: those with the largest {'strength at the end' if modes is None else '$S$'}"
+    largest = "strength at the end" if modes is None else "$S$"
+    return f"{shown} of {num_modes} modes: those with the largest {largest}"

@@ -1,4 +1,6 @@
-"""Several seeds of one run as one curve: their median, and a shade from the lowest to the highest."""
+"""Several seeds of one run as one curve: their median, and a shade from the lowest to the
+highest.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,12 +18,16 @@ _SHADE = 0.15
 def as_seeds(argument: str, given: Trajectory | Sequence[Trajectory]) -> tuple[Trajectory, ...]:
     """One trajectory, or several that can be put over each other: comparable, at the same times.
 
-    Raises `TypeError` for what is no trajectory, `ValueError` for none at all, for runs that `compare` refuses, and
-    for times that differ.
-    """
+    Raises `TypeError` for what is no trajectory, `ValueError` for none at all, for runs that
+    `compare` refuses, and for times that differ."""
     runs = tuple(given) if isinstance(given, list | tuple) else (given,)
     if wrong := [type(run).__name__ for run in runs if not isinstance(run, Trajectory)]:
-        fail(argument, "be a Trajectory or a list of them", f"it is or holds {wrong[0]}", error=TypeError)
+        fail(
+            argument,
+            "be a Trajectory or a list of them",
+            f"it is or holds {wrong[0]}",
+            error=TypeError,
+        )
     if not runs:
         fail(argument, "be at least one trajectory", "the list is empty")
     first = np.asarray(runs[0].ts)
@@ -29,14 +35,22 @@ def as_seeds(argument: str, given: Trajectory | Sequence[Trajectory]) -> tuple[T
         try:
             check_comparable(run, runs[0])
         except ValueError as error:
-            raise ValueError(f"`{argument}` number {i} as theory, number 0 as trained: {error}") from error
+            raise ValueError(
+                f"`{argument}` number {i} as theory, number 0 as trained: {error}"
+            ) from error
         ts = np.asarray(run.ts)
         # To rounding: times kept in float32 are the same times.
-        if ts.shape != first.shape or not np.allclose(ts, first, rtol=1e-5, atol=1e-6 * np.ptp(first)):
-            fail(argument, "be saved at the same times, as one median and spread are drawn",
-                 f"number 0 has {_span(first)} and number {i} {_span(ts)}",
-                 "Train with the same lr, steps and save_every, leave out runs that stopped early, or simulate with "
-                 "ts=trained.ts.")  # fmt: skip
+        if ts.shape != first.shape or not np.allclose(
+            ts, first, rtol=1e-5, atol=1e-6 * np.ptp(first)
+        ):
+            fail(
+                argument,
+                "be saved at the same times, as one median and spread are drawn",
+                f"number 0 has {_span(first)} and number {i} {_span(ts)}",
+                "Train with the same lr, steps and save_every, leave out runs that stopped early, "
+                "or simulate with "
+                "ts=trained.ts.",
+            )
     return runs
 
 
@@ -45,7 +59,8 @@ def _span(ts: np.ndarray) -> str:
 
 
 def draw(ax: Any, ts: Any, curves: np.ndarray, *, fill: bool = True, **look: Any) -> None:
-    """The median of `curves` (seed, time) against `ts`, with markers where rows are few; from two seeds on, their range.
+    """The median of `curves` (seed, time) against `ts`, with markers where rows are few; from two
+    seeds on, their range.
 
     The range is a shade with thin edges, which tell shades that overlap apart, or its edges alone.
     """
@@ -65,7 +80,11 @@ def range_handles(count: int) -> list[Any]:
     """The legend's entry for the range, where there is one."""
     from matplotlib.patches import Patch
 
-    return [Patch(facecolor="0.85", edgecolor="0.5", linewidth=0.5, label="lowest to highest")] if count > 1 else []
+    return (
+        [Patch(facecolor="0.85", edgecolor="0.5", linewidth=0.5, label="lowest to highest")]
+        if count > 1
+        else []
+    )
 
 
 def counted(name: str, count: int) -> str:

@@ -21,12 +21,14 @@ FEW_ROWS = 30  # markers of 2.5 pt still stand apart in a panel of 1.7 in
 def context() -> Iterator[None]:
     """The package's style, for a `with` block.
 
-    Afterwards what the style sets is as it was before, and nothing else: a notebook's backend is loaded with the first
-    figure and switches interactive drawing on, which matplotlib's own context would switch off again, for good.
-    """
+    Afterwards what the style sets is as it was before, and nothing else: a notebook's backend is
+    loaded with the first figure and switches interactive drawing on, which matplotlib's own context
+    would switch off again, for good."""
     import matplotlib as mpl
 
-    ours = mpl.rc_params_from_file(Path(__file__).with_name("racedyn.mplstyle"), use_default_template=False)
+    ours = mpl.rc_params_from_file(
+        Path(__file__).with_name("racedyn.mplstyle"), use_default_template=False
+    )
     before = {name: mpl.rcParams[name] for name in ours}
     try:
         mpl.rcParams.update(ours)
@@ -39,29 +41,42 @@ def new_axes(rows: int, columns: int, size: tuple[float, float]) -> list[Any]:
     """A figure of panels that share both axes, row by row; call it inside `context()`."""
     import matplotlib.pyplot as plt
 
-    _, panels = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
+    _, panels = plt.subplots(
+        rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
     return list(panels.ravel())
 
 
 def new_figure(rows: int, columns: int, *, height: float) -> list[Any]:
-    """Panels of their own axes, row by row, on a figure as wide as a page and `height` inches high."""
+    """Panels of their own axes, row by row, on a figure as wide as a page and `height` inches
+    high.
+    """
     import matplotlib.pyplot as plt
 
     with context():
-        _, panels = plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, layout="constrained")
+        _, panels = plt.subplots(
+            rows, columns, figsize=(WIDTH, height), squeeze=False, layout="constrained"
+        )
     return list(panels.ravel())
 
 
 def share_legend(panels: Sequence[Any], columns: int = 3) -> None:
-    """One legend under the figure, that of the first panel which has one, instead of one on each."""
+    """One legend under the figure, that of the first panel which has one, instead of one on
+    each.
+    """
     legends = [legend for legend in (ax.get_legend() for ax in panels) if legend is not None]
     if not legends:
         return
-    handles, labels = legends[0].legend_handles, [text.get_text() for text in legends[0].get_texts()]
+    handles, labels = (
+        legends[0].legend_handles,
+        [text.get_text() for text in legends[0].get_texts()],
+    )
     for legend in legends:
         legend.remove()
     with context():
-        panels[0].get_figure(root=True).legend(handles, labels, loc="outside lower center", ncols=columns)
+        panels[0].get_figure(root=True).legend(
+            handles, labels, loc="outside lower center", ncols=columns
+        )
 
 
 def time_unit(trajectory: Trajectory) -> str:
@@ -83,7 +98,9 @@ def time_text(trajectory: Trajectory, row: int) -> str:
 
 
 def mark_switches(ax: Any, runs: Sequence[Trajectory], *, named: bool = True) -> None:
-    """A vertical line where a run goes over to another task, with its name; one line where several runs do at once."""
+    """A vertical line where a run goes over to another task, with its name; one line where several
+    runs do at once.
+    """
     seen: dict[str, str] = {}
     for run in runs:
         for switch in run.switches:
@@ -106,20 +123,30 @@ def mark_switches(ax: Any, runs: Sequence[Trajectory], *, named: bool = True) ->
 
 
 def row_markers(ts: Any) -> dict[str, Any]:
-    """Where saved rows are few, each has a marker: the line between two of them is drawn, not computed."""
+    """Where saved rows are few, each has a marker: the line between two of them is drawn, not
+    computed.
+    """
     return {"marker": "o", "markersize": 2.5} if len(ts) <= FEW_ROWS else {}
 
 
+THEORY = {"simulate", "exact"}  # kinds of runs
+
+
 def kind(trajectory: Trajectory) -> str:
-    """Where it comes from: "simulate" (theory), "train" (trained), ...; "run" where that is not known."""
+    """Where it comes from: "simulate" (theory), "exact" (closed form), "train" (trained), ...;
+    "run" where that is not known.
+    """
     return "run" if trajectory.provenance is None else trajectory.provenance.kind
 
 
 def name_of(trajectory: Trajectory, index: int, all_of_them: Sequence[Trajectory]) -> str:
-    """What a curve is called that was given no name: its kind, with a number where several are of that kind."""
+    """What a curve is called that was given no name: its kind, with a number where several are of
+    that kind.
+    """
     same = [other for other in all_of_them if kind(other) == kind(trajectory)]
     number = sum(kind(other) == kind(trajectory) for other in all_of_them[: index + 1])
-    word = {"simulate": "theory", "train": "trained"}.get(kind(trajectory), kind(trajectory))
+    words = {"simulate": "theory", "exact": "closed form", "train": "trained"}
+    word = words.get(kind(trajectory), kind(trajectory))
     return word if len(same) == 1 else f"{word} {number}"
 
 
@@ -139,8 +166,8 @@ def path_names(trajectories: Sequence[Trajectory], observable: str = "strength")
 
 
 def name_text(name: str) -> str:
-    """A name, which may come from a file of anyone's, as figures write it: formulas between dollars where they are some,
-    else letter by letter."""
+    """A name, which may come from a file of anyone's, as figures write it: formulas between dollars
+    where they are some, else letter by letter."""
     from matplotlib.cbook import is_math_text
     from matplotlib.mathtext import MathTextParser
 
@@ -154,9 +181,13 @@ def name_text(name: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """A name of at most so many letters, the middle left out: both ends of a path say where it goes."""
+    """A name of at most so many letters, the middle left out: both ends of a path say where it
+    goes.
+    """
     half = (most - 1) // 2
-    return name_text(text if len(text) <= most else f"{text[: most - 1 - half].rstrip()}…{text[-half:].lstrip()}")
+    return name_text(
+        text if len(text) <= most else f"{text[: most - 1 - half].rstrip()}…{text[-half:].lstrip()}"
+    )
 
 
 def cycle() -> list[Any]:
@@ -167,14 +198,18 @@ def cycle() -> list[Any]:
 
 
 def path_colours(strength: np.ndarray) -> list[Any]:
-    """One colour per path of `strength` (time, path, mode); grey for those that end weakest where colours run out."""
+    """One colour per path of `strength` (time, path, mode); grey for those that end weakest where
+    colours run out.
+    """
     known = cycle()
     num_paths = strength.shape[1]
     if num_paths <= len(known):
         return known[:num_paths]
     ends = np.nan_to_num(np.abs(strength[-1])).max(axis=1)
     colours: list[Any] = [GREY] * num_paths
-    for path, colour in zip(sorted(np.argsort(-ends, kind="stable")[: len(known) - 1]), known, strict=False):
+    for path, colour in zip(
+        sorted(np.argsort(-ends, kind="stable")[: len(known) - 1]), known, strict=False
+    ):
         colours[path] = colour
     return colours
 
@@ -189,29 +224,49 @@ def path_handles(names: Sequence[str], colours: Sequence[Any]) -> list[Any]:
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], color=c, label=name_text(name)) for name, c in zip(names, colours, strict=True) if c != GREY
+        Line2D([], [], color=c, label=name_text(name))
+        for name, c in zip(names, colours, strict=True)
+        if c != GREY
     ]
     others = sum(c == GREY for c in colours)
-    return handles + ([Line2D([], [], color=GREY, label=f"{others} other pathways")] if others else [])
+    return handles + (
+        [Line2D([], [], color=GREY, label=f"{others} other pathways")] if others else []
+    )
 
 
 def legend(axes: Sequence[Any], handles: list[Any], own: bool, title: str | None = None) -> None:
-    """One legend: below the panels of our own figure, where it hides nothing, else in the first of the axes given."""
+    """One legend: below the panels of our own figure, where it hides nothing, else in the first of
+    the axes given.
+    """
     if not own:
         axes[0].legend(handles=handles, title=title)
         return
     figure = axes[0].get_figure()
     longest = max(len(handle.get_label()) for handle in handles)
-    fitting = int(18 * figure.get_figwidth() / (longest + 8))  # 18 letters to an inch at 7 pt, 8 for the line
-    figure.legend(handles=handles, title=title, loc="outside lower center", ncols=min(len(handles), max(1, fitting)))
+    fitting = int(
+        18 * figure.get_figwidth() / (longest + 8)
+    )  # 18 letters to an inch at 7 pt, 8 for the line
+    figure.legend(
+        handles=handles,
+        title=title,
+        loc="outside lower center",
+        ncols=min(len(handles), max(1, fitting)),
+    )
 
 
 def save_figure(figure: Any, path: str | os.PathLike[str]) -> Path:
-    """Save a figure, or the figure that some axes are on, in the package's style: text stays text in PDF and SVG.
+    """Save a figure, or the figure that some axes are on, in the package's style: text stays text
+    in PDF and SVG.
 
-    The ending of `path` picks the format, PNG where it has none. In a folder (one that is there, or a path that ends with
-    a slash) it is figure.png, or figure-2.png, ... where there is one already. Folders that are missing are made. Returns
-    the file's path. Raises `TypeError` where `figure` is neither, `ValueError` for an ending that is no format of figures.
+    The ending of `path` picks the format, PNG where it has none. In a folder (one that is there, or
+    a path that ends with a slash) it is figure.png, or figure-2.png, ... where there is one
+    already. Folders that are missing are made. Returns the file's path. Raises `TypeError` where
+    `figure` is neither, `ValueError` for an ending that is no format of figures.
+
+        >>> ax = rd.plot.matrix(np.eye(4))
+        >>> path = rd.plot.save_figure(ax, "figures/unit.pdf")
+        >>> path.name, path.exists()
+        ('unit.pdf', True)
     """
     root = _figure_of(figure)
     target = Path(path)
@@ -220,8 +275,14 @@ def save_figure(figure: Any, path: str | os.PathLike[str]) -> Path:
     formats = root.canvas.get_supported_filetypes()
     target = target if target.suffix else target.with_name(f"{target.name}.png")
     if (ending := target.suffix[1:].lower()) not in formats:
-        fail("path", f"end with a format of figures: {', '.join(sorted(formats))}", f"it is {str(path)!r}",
-             "Trajectories are saved by racedyn.save." if ending == "h5" else "For example race.pdf.")  # fmt: skip
+        fail(
+            "path",
+            f"end with a format of figures: {', '.join(sorted(formats))}",
+            f"it is {str(path)!r}",
+            "Trajectories are saved by racedyn.save."
+            if ending == "h5"
+            else "For example race.pdf.",
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     with context():
         root.savefig(target)
@@ -229,14 +290,24 @@ def save_figure(figure: Any, path: str | os.PathLike[str]) -> Path:
 
 
 def _free(directory: Path) -> Path:
-    """figure.png, or the first number that is free: a folder is not a name, so that nothing is to be replaced."""
+    """figure.png, or the first number that is free: a folder is not a name, so that nothing is to
+    be replaced.
+    """
     taken = {item.name for item in directory.iterdir()} if directory.is_dir() else set()
     names = ("figure.png", *(f"figure-{number}.png" for number in range(2, len(taken) + 3)))
     return directory / next(name for name in names if name not in taken)
 
 
 def close(figure: Any) -> None:
-    """Let go of a figure, or of the one that some axes are on: pyplot keeps each until it is closed."""
+    """Let go of a figure, or of the one that some axes are on: pyplot keeps each until it is
+    closed.
+
+        >>> from matplotlib import pyplot
+        >>> figure = rd.plot.matrix(np.eye(4)).figure
+        >>> rd.plot.close(figure)
+        >>> pyplot.fignum_exists(figure.number)
+        False
+    """
     import matplotlib.pyplot as plt
 
     plt.close(_figure_of(figure))
@@ -244,7 +315,9 @@ def close(figure: Any) -> None:
 
 def _figure_of(figure: Any) -> Any:
     first = np.asarray(figure, dtype=object).ravel()[:1]
-    root: Any = first[0].get_figure(root=True) if first.size and hasattr(first[0], "get_figure") else None
+    root: Any = (
+        first[0].get_figure(root=True) if first.size and hasattr(first[0], "get_figure") else None
+    )
     if root is None:
         fail("figure", "be a figure or axes", f"it is {type(figure).__name__}", error=TypeError)
     return root

@@ -7,7 +7,7 @@ import numpy as np
 from racedyn._checks import check_is, fail
 from racedyn.comparison import learning_times as times_of
 from racedyn.plot import style
-from racedyn.tasks.modes import Modes
+from racedyn.tasks import Modes
 from racedyn.trajectory import Trajectory
 
 _MARKERS = "osD^vP*X"
@@ -15,21 +15,34 @@ _MOST_TICKS = 6
 
 
 def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajectory) -> Any:
-    """Flow time at which each mode is half learned (`racedyn.learning_times`) against its S, both axes logarithmic.
+    """Flow time at which each mode is half learned (`racedyn.learning_times`) against its S, both
+    axes logarithmic.
 
-    One marker per trajectory, named by keyword; those of theories are open, over the filled ones of training. Modes
-    of equal S stand side by side, in the order of their index, each at the same place for every trajectory. A mode that is
-    half learned between two rows too far apart to tell when has a bar from the earliest to the latest time, without a
-    lower end where that is the start. Modes that are never half learned, or are from the start, have none: the legend
-    counts them. Of a run that switched tasks it shows the last one, from its switch on; `run.segment(i)` has the others.
-    S of a task read in another's modes may be negative: its size counts, and where it is 0 there is nothing to learn.
+    One marker per trajectory, named by keyword; those of theories are open, over the filled ones of
+    training. Modes of equal S stand side by side, in the order of their index, each at the same
+    place for every trajectory. A mode that is half learned between two rows too far apart to tell
+    when has a bar from the earliest to the latest time, without a lower end where that is the
+    start. Modes that are never half learned, or are from the start, have none: the legend counts
+    them. Of a run that switched tasks it shows the last one, from its switch on; `run.segment(i)`
+    has the others. S of a task read in another's modes may be negative: its size counts, and where
+    it is 0 there is nothing to learn.
 
-    Returns the axes. Raises `ValueError` for a trajectory without strengths or without modes, or times in different
-    units.
+    Returns the axes. Raises `ValueError` for a trajectory without strengths or without modes, or
+    times in different units.
+
+        >>> task = rd.tasks.hierarchy(items=4)
+        >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> theory = rd.simulate(rd.reduce(network, task, weights), ts=np.linspace(0.0, 40.0, 41))
+        >>> ax = rd.plot.learning_times(theory)
+        >>> ax.get_xlabel(), ax.get_xscale()
+        ('singular value $S$', 'log')
     """
     for run in (*trajectories, *named.values()):
         check_is("trajectories", run, Trajectory, "be Trajectories")
-    curves = [(style.name_of(t, i, trajectories), t) for i, t in enumerate(trajectories)] + list(named.items())
+    curves = [(style.name_of(t, i, trajectories), t) for i, t in enumerate(trajectories)] + list(
+        named.items()
+    )
     if not curves:
         fail("trajectories", "be at least one trajectory", "there is none")
     label = style.common_time_label([run for _, run in curves])
@@ -44,7 +57,10 @@ def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajector
             times = times_of(run)
             places, vague = _places(own, levels), times.between_rows
             missing = int(np.sum(~times.known & ~vague))
-            colour, theory = colours[i % len(colours)], style.kind(run) == "simulate" and len(curves) > 1
+            colour, theory = (
+                colours[i % len(colours)],
+                style.kind(run) in style.THEORY and len(curves) > 1,
+            )
             ax.loglog(
                 places,
                 times.times,
@@ -71,8 +87,13 @@ def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajector
 def _modes(name: str, run: Trajectory) -> Modes:
     modes = None if run.provenance is None else run.provenance.modes
     if modes is None:
-        fail("trajectories", "know their modes, which have the S of the axis", f"{name!r} has none",
-             "Train on a task of one input and output, `reduce` it, or pass Pathways(..., modes=task.modes).")  # fmt: skip
+        fail(
+            "trajectories",
+            "know their modes, which have the S of the axis",
+            f"{name!r} has none",
+            "Train on a task of one input and output, `reduce` it, or pass Pathways(..., "
+            "modes=task.modes).",
+        )
     return modes
 
 
@@ -91,18 +112,28 @@ def _counted(missing: int, vague: int, num: int) -> str:
 
 
 def _draw_bars(ax: Any, bars: list[tuple[Any, bool, float, float, float]]) -> None:
-    """From the earliest to the latest time of each mode; 0 is nowhere on a logarithmic axis, so those bars leave it."""
+    """From the earliest to the latest time of each mode; 0 is nowhere on a logarithmic axis, so
+    those bars leave it.
+    """
     shown = [time for *_, earliest, latest in bars for time in (earliest, latest) if time > 0]
     if shown:
         low, high = ax.get_ylim() if np.isfinite(ax.dataLim.y0) else (min(shown), max(shown))
         ax.set_ylim(min(low, min(shown) / 1.5), max(high, max(shown) * 1.2))
     for colour, theory, place, earliest, latest in bars:
         look = {"color": colour, "linewidth": 0.9 if theory else 1.8, "zorder": 3 if theory else 2}
-        ax.plot([place] * 2, [earliest if earliest > 0 else ax.get_ylim()[0], latest], marker="_", markersize=4, **look)
+        ax.plot(
+            [place] * 2,
+            [earliest if earliest > 0 else ax.get_ylim()[0], latest],
+            marker="_",
+            markersize=4,
+            **look,
+        )
 
 
 def _places(modes: Modes, levels: np.ndarray) -> np.ndarray:
-    """Where each mode stands: its S, modes of one group spread over less than half the way to the next level."""
+    """Where each mode stands: its S, modes of one group spread over less than half the way to the
+    next level.
+    """
     gap = np.min(np.diff(np.log(levels)), initial=np.inf)
     places = np.log(_sizes(modes, keep=True))
     for group in modes.degenerate:
@@ -112,13 +143,23 @@ def _places(modes: Modes, levels: np.ndarray) -> np.ndarray:
 
 
 def _mark(ax: Any, levels: np.ndarray) -> None:
-    """Ticks that say numbers: the values of S themselves where they are few, else as many as there is room for."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+    """Ticks that say numbers: the values of S themselves where they are few, else as many as there
+    is room for.
+    """
+    from matplotlib.ticker import (
+        FixedLocator,
+        FuncFormatter,
+        LogLocator,
+        NullFormatter,
+        NullLocator,
+    )
 
     plain = FuncFormatter(lambda value, _: f"{value:.3g}")
     for axis in (ax.xaxis, ax.yaxis):
         low, high = axis.get_view_interval()
-        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 4, 5, 6, 8) if high < 10 * low else (1, 2, 5)))
+        axis.set_major_locator(
+            LogLocator(subs=(1, 2, 3, 4, 5, 6, 8) if high < 10 * low else (1, 2, 5))
+        )
         axis.set_major_formatter(plain)
         axis.set_minor_formatter(NullFormatter())
     if len(levels) <= _MOST_TICKS:

@@ -1,101 +1,18 @@
-"""From a network, a task and weights to the (reduced) equations of their learning dynamics."""
+"""From a network, a task and weights to the (reduced) equations of their learning dynamics.
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+- `reduce`: the function for users: the equations at the level that is asked for.
+- `assignment`: what `reduce` was given, checked once for all levels.
+- `levels`: the levels of the gated flow: full, matrix and modes.
+- `pathway`: the level of the q/p equations, one pathway against the others.
+- `bases`: the bases, one per node, in which a level is smaller than the network.
+- `own_bases`: the same where each path has bases of its own.
+- `matching`: from actual weights to the start of the q/p equations.
+- `projection`: `project`: the network itself in these bases, with fewer dimensions.
+- `validity`: how exact a reduction is, as it measured itself.
+"""
 
-from racedyn._checks import check_flags, check_is, check_name, check_not_negative, fail
-from racedyn._precision import full_precision
-from racedyn._types import Path
-from racedyn.networks.fit import check_task, check_weights, warn_of_closed_gates
-from racedyn.networks.network import Network
-from racedyn.networks.pathmaps import observed_paths
-from racedyn.networks.stages import check_stages
-from racedyn.reduction.levels import Problem, full_flow, matrix_flow, modes_flow, own_modes_flow
-from racedyn.reduction.pathway import pathway_race
 from racedyn.reduction.projection import project
+from racedyn.reduction.reduce import LEVELS, reduce
 from racedyn.reduction.validity import Validity
-from racedyn.systems.base import AbstractSystem
-from racedyn.tasks.task import Task
-
-LEVELS = ("pathway", "modes", "matrix", "full")
-
-
-@full_precision
-def reduce(
-    network: Network,
-    task: Task,
-    weights: Mapping[str, Any],
-    *,
-    level: str = "pathway",
-    force: bool = False,
-    weight_decay: float = 0.0,
-    stages: Sequence[Sequence[str]] | None = None,
-    bases: str = "nodes",
-    paths: Sequence[Path] | None = None,
-    branch: str = "larger",
-    modes: Task | None = None,
-) -> AbstractSystem:
-    """The system that `network` learning `task` from `weights` becomes at a level of reduction.
-
-    **Levels**, each with what was measured as its `validity` (print it):
-
-    - "full": the gradient flow of all matrices ([Saxe22] eq. 5). Exact.
-    - "matrix": the flow of the network projected on bases that are closed under the initial matrices
-      (`racedyn.reduction.bases`). Exact for any two-layer weights, any statistics; deeper from balanced weights, or in
-      chains with square orthogonal inner matrices. Refused where such bases fill the network.
-    - "modes": one number per edge and mode ([Saxe22] eq. 11), each mode on its own. Exact where all path statistics and
-      all weights are diagonal in the task's modes. Refused elsewhere.
-    - "pathway": the q/p equations of [Shi22], matched to the weights (`racedyn.systems.matching`; `branch` is the choice
-      of root). Never exact beyond what `validity` says, never refused. For pathways that share no edge and have no gates.
-
-    **Arguments:**
-
-    - `force`: go on where the level isn't exact; `validity` records that, and how far from it. At "matrix" the bases are
-      then those of one sweep.
-    - `weight_decay`: rate, in units of 1/tau, at which all weights decay besides; it keeps every reduction as exact.
-    - `stages`: groups of edges trained one upon the other as in `racedyn.train`; not at "pathway".
-    - `bases`: of the level "modes": "nodes", one at each node, that of the task; or "paths", at outputs each path's own with
-      measured overlaps, at the input one that all paths share ([Jarvis25] App. F), for paths whose first and last edge are
-      theirs alone. Paths that read different directions of the input, as with XoR gating, have the level "matrix".
-      `racedyn.statistics` has the residual task of paths that learn what others leave.
-    - `paths`: whose strengths are observed; all by default, none where there are more than 1,000.
-    - `modes`: another task, in whose modes strengths are read, at the levels "full" and "pathway": for
-      `systems.Piecewise`, where one task follows another. S and d are then those of `task` in these modes, S of either
-      sign; what `task` has off their diagonal, and q/p leave out, is in `validity`.
-
-    Raises `ValueError` where a level isn't exact (with the measured reason, and the level that is), for a nonlinear
-    network, and for weights or a task that do not fit.
-    """
-    check_name("level", level, LEVELS)
-    check_flags(force=force)
-    check_task(network, task)
-    weights = check_weights(network, weights)
-    check_not_negative("weight_decay", weight_decay)
-    if not network.linear:
-        fail("network", "be linear to be reduced", f"it is a {network}", "Train it in full width and compare with the "
-             "reduction of the linear network of the same shape.")  # fmt: skip
-    warn_of_closed_gates(network, task)
-    if check_name("bases", bases, ("nodes", "paths")) == "paths" and level != "modes":
-        fail(
-            "bases", "be 'nodes' at this level", f"it is 'paths' at level {level!r}", "Only level='modes' has a choice."
-        )
-    if modes is not None:
-        check_is("modes", modes, Task, "be a Task")
-        if level not in ("full", "pathway"):
-            but = f"they are given at level {level!r}, whose state is read in the task's own"
-            fail("modes", "be left out at this level", but, "level='full' takes them.")
-        check_task(network, modes)
-    if level == "pathway":
-        if stages is not None:
-            fail("stages", "be left out at level 'pathway'", "they are given", "level='matrix' takes them.")
-        if paths is not None:
-            fail("paths", "be left out at level 'pathway'", "they are given", "All pathways are observed.")
-        return pathway_race(network, task, weights, branch=branch, weight_decay=weight_decay, modes=modes)
-    read = task.all_modes() if modes is None else task.modes_in(modes)
-    observed = observed_paths(network, paths, None if bases == "paths" else read)
-    problem = Problem(network, task, weights, weight_decay, check_stages(network, stages), observed, read)
-    build = {"full": full_flow, "matrix": matrix_flow, "modes": own_modes_flow if bases == "paths" else modes_flow}
-    return build[level](problem, force)
-
 
 __all__ = ["LEVELS", "Validity", "project", "reduce"]

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-# What rounding does to products and to bases of a few hundred entries: measured parts below this many units of the last
-# place of the weights' own precision count as none.
+# What rounding does to products and to bases of a few hundred entries: measured parts below this
+# many units of the last place of the weights' own precision count as none.
 ULPS = 1e4
 
 
@@ -15,7 +15,9 @@ def rounding(dtype: Any) -> float:
 
 
 class Validity(dict[str, Any]):
-    """What was measured, name -> number or text; `level`, `exact` and, where it is not, `reason`. It prints itself."""
+    """What was measured, name -> number or text; `level`, `exact` and, where it is not, `reason`.
+    It prints itself.
+    """
 
     @property
     def exact(self) -> bool:
@@ -23,7 +25,10 @@ class Validity(dict[str, Any]):
 
     def __str__(self) -> str:
         state = "exact" if self.exact else "not exact"
-        lines = [f"level {self['level']!r}: {state}" + (f", {self['reason']}" if self.get("reason") else "")]
+        lines = [
+            f"level {self['level']!r}: {state}"
+            + (f", {self['reason']}" if self.get("reason") else "")
+        ]
         for name, value in self.items():
             if name not in ("level", "exact", "reason"):
                 lines.append(f"  {name.replace('_', ' '):<28} {_short(value)}")

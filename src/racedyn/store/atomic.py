@@ -19,16 +19,19 @@ SEAL_LENGTH = len(SEAL % 0)
 
 
 class StoreError(ValueError):
-    """A file that can't be read as what `save` writes: damaged, incomplete, from a newer version, or not ours."""
+    """A file that can't be read as what `save` writes: damaged, incomplete, from a newer version,
+    or not ours.
+    """
 
 
 def seal_holds(file: BinaryIO) -> bool:
-    """Whether the HDF5 bytes are those that were written, by the checksum behind them, which readers of HDF5 ignore.
+    """Whether the HDF5 bytes are those that were written, by the checksum behind them, which
+    readers of HDF5 ignore.
 
-    HDF5's own (fletcher32) covers arrays only: of 100 single bits flipped anywhere, about one came back as another
-    label or number without an error, and one file with 20 flipped bits kept HDF5 busy for ever. So it must not see
-    them. A file that another program has changed has lost the checksum and is read without.
-    """
+    HDF5's own (fletcher32) covers arrays only: of 100 single bits flipped anywhere, about one came
+    back as another label or number without an error, and one file with 20 flipped bits kept HDF5
+    busy for ever. So it must not see them. A file that another program has changed has lost the
+    checksum and is read without."""
     left = max(0, os.fstat(file.fileno()).st_size - SEAL_LENGTH)
     file.seek(0)
     checksum = 0
@@ -40,7 +43,9 @@ def seal_holds(file: BinaryIO) -> bool:
 
 
 def put(path: Path, data: bytes) -> None:
-    """Put `data` and their checksum at `path` in one step: write beside it, bring it to the disk, rename."""
+    """Put `data` and their checksum at `path` in one step: write beside it, bring it to the disk,
+    rename.
+    """
     beside = name_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,14 +62,17 @@ def put(path: Path, data: bytes) -> None:
             raise
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        what = f"{len(data) / 2**20:.3g} MiB could not be written ({reason}); what was there before is untouched."
+        size = f"{len(data) / 2**20:.3g} MiB"
+        what = f"{size} could not be written ({reason}); what was there before is untouched."
         remedy = "Free some space, or choose a directory that can be written to, and save again"
         raise OSError(error.errno, f"{what} {remedy}", str(path)) from error
     sync_directory(path.parent)
 
 
 def name_beside(path: Path) -> Path:
-    """A name of its own, so that two processes with the same target don't write into each other's file."""
+    """A name of its own, so that two processes with the same target don't write into each other's
+    file.
+    """
     return path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
 
 
@@ -79,7 +87,9 @@ def sync_directory(directory: Path) -> None:
 
 
 def lock(file: BinaryIO, *, shared: bool = False) -> bool:
-    """Lock an open file until it is closed, as HDF5 does. False where another program has; true where locks are unknown."""
+    """Lock an open file until it is closed, as HDF5 does. False where another program has; true
+    where locks are unknown.
+    """
     if fcntl is None:
         return True
     try:

@@ -1,16 +1,16 @@
-"""A trajectory of many members that is written block by block: the only file that changes once it is there."""
+"""A trajectory of many members that is written block by block: the only file that changes once it
+is there.
+"""
 
 import contextlib
 import io
-import json
 import os
-import shutil
 import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import h5py
 import numpy as np
@@ -21,71 +21,94 @@ from racedyn.store.atomic import SEAL, SEAL_LENGTH, StoreError, lock, name_besid
 from racedyn.store.checksums import CHECKSUMS, ROWS, of_rows
 from racedyn.store.files import check_target, partial_path
 from racedyn.store.layout import write
+from racedyn.store.ledger import goes_on
+from racedyn.store.members import AbstractBlocks, as_blocks
+from racedyn.store.places import changes, check_space, place_of, size_of
 from racedyn.store.read import read_names
 from racedyn.store.walk import walk
-from racedyn.store.write import fill, provenance_text
+from racedyn.store.write import fill
 from racedyn.trajectory import Provenance, Status, Trajectory
 
 GROUP = "ensemble"
 PIECE = 2**24  # bytes read at once
 
 
-class BlockFile:
+class BlockFile(AbstractBlocks[Path]):
     """`PATH.partial` while members are missing, `path` once all are there.
 
-    `empty`: the whole trajectory with nothing in it: arrays of one number repeated (`numpy.broadcast_to`), and a status of
-    INTERRUPTED for every member. What is there of the same ensemble, by all settings and versions of its provenance, by its
-    times, names and shapes, is gone on with.
+    What is there of the same ensemble as `empty`, by all settings and versions of its provenance,
+    by its times, names and shapes, is gone on with.
 
-    HDF5 makes the file and knows where arrays lie; members are put there by plain writes, so that a full disk is a plain
-    error and nothing but this one file is ever written to. Each 64 members have a checksum, and so has all that is not theirs:
-    what was half written, or has changed since, is computed again. Another process can't have the same file.
+    HDF5 makes the file and knows where arrays lie; members are put there by plain writes, so that a
+    full disk is a plain error and nothing but this one file is ever written to. Each 64 members
+    have a checksum, and so has all that is not theirs: what was half written, or has changed since,
+    is computed again. Another process can't have the same file.
 
-    Raises `FileExistsError`, `OSError` where there is no room, and `StoreError` where what is there is not this ensemble's.
-    """
+    Raises `FileExistsError`, `OSError` where there is no room, and `StoreError` where what is there
+    is not this ensemble's."""
 
     def __init__(self, path: str | os.PathLike[str], empty: Trajectory, *, overwrite: bool = False):
         self.path = Path(os.path.realpath(check_target(path, overwrite=overwrite)))
         self._partial = partial_path(self.path)
         if not os.path.lexists(self._partial):
-            _check_space(self._partial.parent, sum(np.asarray(values).nbytes for values in empty.observables.values()))
-        self._file = self._claimed()
+            check_space(
+                self._partial.parent,
+                sum(np.asarray(values).nbytes for values in empty.observables.values()),
+            )
+        self._file, self._done = self._claimed(), 0
         try:
             if not os.fstat(self._file.fileno()).st_size:  # new, or its maker was killed at once
                 self._begin(empty)
-            self._open(empty)
+            self._open(empty, overwrite)
         except BaseException:
             self.close()
             raise
 
     def status(self) -> np.ndarray:
-        """`Status` of every member, (member,)."""
         offset, shape, dtype = self._places["status"]
         return np.frombuffer(self._read(offset, shape[0] * dtype.itemsize), dtype).copy()
 
     def missing(self) -> np.ndarray:
-        """Numbers of the members that are not there yet, or are not what was written."""
         blocks, _, _ = self._passed()
         wrong = np.repeat(blocks != self._table[1:], ROWS)[: self._count]
-        return np.flatnonzero(wrong | (self.status() == Status.INTERRUPTED))
+        missing = np.flatnonzero(wrong | (self.status() == Status.INTERRUPTED))
+        self._done = self._count - len(missing)
+        return missing
 
-    def write(self, members: np.ndarray, observables: Mapping[str, np.ndarray], status: np.ndarray,
-              stats: Mapping[str, np.ndarray]) -> None:  # fmt: skip
-        """Members that follow each other, in whole blocks of 64 as `missing` gives them. Raises `OSError` for a full disk."""
-        first, stop = int(members[0]), int(members[-1]) + 1
-        if first % ROWS or (stop % ROWS and stop != self._count):
-            fail("members", f"be whole blocks of {ROWS}", f"they are {first} to {stop - 1}")
-        given = {**observables, "status": status, **{f"stats/{name}": values for name, values in stats.items()}}
+    def write(
+        self,
+        members: np.ndarray,
+        observables: Mapping[str, np.ndarray],
+        status: np.ndarray,
+        stats: Mapping[str, np.ndarray],
+    ) -> None:
+        """Raises `OSError` for a full disk besides."""
+        first, stop = as_blocks(members, self._count)
+        given = {
+            **observables,
+            "status": status,
+            **{f"stats/{name}": values for name, values in stats.items()},
+        }
         blocks = np.zeros(-(-(stop - first) // ROWS), np.uint32)
         for number, (name, (offset, shape, dtype)) in enumerate(self._places.items()):
             rows = np.ascontiguousarray(given[name], dtype)
             self._write(offset + first * dtype.itemsize * int(np.prod(shape[1:])), rows.tobytes())
             for block in range(len(blocks)):
-                blocks[block] ^= np.uint32(of_rows(rows[block * ROWS : (block + 1) * ROWS].tobytes(), number))
+                blocks[block] ^= np.uint32(
+                    of_rows(rows[block * ROWS : (block + 1) * ROWS].tobytes(), number)
+                )
         self._note(1 + first // ROWS, blocks)
+        self._done += len(members)
+
+    def interrupted(self) -> None:
+        raise KeyboardInterrupt(
+            f"{self._done} of {self._count} members are in the file; the same call goes on"
+        ) from None
 
     def finish(self, provenance: Provenance) -> Path:
-        """Call it complete, seal it and put it in place. Raises `StoreError` where members are not what was written."""
+        """Call it complete, seal it and put it in place. Raises `StoreError` where members are not
+        what was written.
+        """
         blocks, _, _ = self._passed()
         self._refuse_changed(blocks)
         # From here on what is not the members' changes, until the seal is there.
@@ -109,7 +132,9 @@ class BlockFile:
     def _claimed(self) -> io.FileIO:
         """The partial file, an empty one if there is none, locked."""
         try:
-            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+            flags = (
+                os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+            )
             file = io.FileIO(os.open(self._partial, flags, 0o666), "r+")
         except OSError as error:
             if self._partial.is_symlink() or self._partial.is_dir():
@@ -124,13 +149,17 @@ class BlockFile:
         return file
 
     def _is_there(self, file: io.FileIO) -> bool:
-        """Whether an open file is still the one of that name: another process may have finished it meanwhile."""
+        """Whether an open file is still the one of that name: another process may have finished it
+        meanwhile.
+        """
         with contextlib.suppress(OSError):
             return os.path.samestat(os.fstat(file.fileno()), os.lstat(self._partial))
         return False
 
     def _begin(self, empty: Trajectory) -> None:
-        """Make the file beside, in whatever time, and put it in place in one step, locked by then."""
+        """Make the file beside, in whatever time, and put it in place in one step, locked by
+        then.
+        """
         beside = name_beside(self.path)
         count = np.shape(empty.status)[0]
         try:
@@ -158,19 +187,20 @@ class BlockFile:
                     self._partial.unlink()
             raise
 
-    def _open(self, empty: Trajectory) -> None:
-        """Find the places of all arrays in a file that is this ensemble's; refuse another."""
+    def _open(self, empty: Trajectory, overwrite: bool = False) -> None:
+        """Find the places of all arrays in a file that is this ensemble's; refuse another, or by
+        `overwrite` begin anew.
+        """
         try:
             with h5py.File(self._file, "r") as file:
                 walk(file, os.fstat(self._file.fileno()).st_size)
                 self._find(file)
-                different = _differences(file[GROUP], empty)
+                changed = changes(file[GROUP], empty)
         except Exception as error:  # whatever h5py makes of bytes that are not what was written
             self._refuse(f"can't be read: {printable(' '.join(str(error).split()))}", error)
-        if different:
-            fail("path", "have beside it what the same ensemble left, or nothing",
-                 f"{str(self._partial)!r} is of one with other {' and '.join(different)}",
-                 "Remove it, or choose another name.", StoreError)  # fmt: skip
+        if not goes_on(self._partial, changed, overwrite):
+            self._begin(empty)
+            return self._open(empty)
         offset, shape, _ = self._table_place
         self._table = np.frombuffer(self._read(offset, 4 * shape[0]), np.uint32).copy()
         if not self._table[0]:  # it was being sealed
@@ -185,16 +215,20 @@ class BlockFile:
         arrays = {**{name: group[name] for name in names}, "status": group["status"]}
         arrays |= {f"stats/{name}": item for name, item in group["stats"].items() if item.ndim}
         self._count = group["status"].shape[0]
-        self._places = {name: _place(item, self._count) for name, item in arrays.items()}
-        self._table_place = _place(group[CHECKSUMS], 1 + -(-self._count // ROWS))
-        used = sorted((o, o + _bytes(s, d)) for o, s, d in (*self._places.values(), self._table_place))
+        self._places = {name: place_of(item, self._count) for name, item in arrays.items()}
+        self._table_place = place_of(group[CHECKSUMS], 1 + -(-self._count // ROWS))
+        used = sorted(
+            (o, o + size_of(s, d)) for o, s, d in (*self._places.values(), self._table_place)
+        )
         if any(before > after for (_, before), (after, _) in pairwise(used)):
             raise ValueError("its arrays overlap")
         seal = self._read(max(0, end - SEAL_LENGTH), SEAL_LENGTH) if end >= SEAL_LENGTH else b""
         self._size = end - SEAL_LENGTH if seal[:8] == SEAL[:8] else end
 
     def _passed(self) -> tuple[np.ndarray, int, int]:
-        """One pass over the file: the checksums of each block of members, of all that is not theirs, and of the whole."""
+        """One pass over the file: the checksums of each block of members, of all that is not
+        theirs, and of the whole.
+        """
         blocks, rest, whole = np.zeros(len(self._table) - 1, np.uint32), 0, 0
         for number, block, piece in self._pieces():
             whole = zlib.crc32(piece, whole)
@@ -205,17 +239,29 @@ class BlockFile:
         return blocks, rest, whole
 
     def _pieces(self) -> Iterator[tuple[int | None, int | None, bytes]]:
-        """All bytes in order, as (array, block of members, bytes); array None for the rest, block None for the checksums."""
-        places = sorted([*enumerate(self._places.values()), (-1, self._table_place)], key=lambda item: item[1][0])
+        """All bytes in order, as (array, block of members, bytes); array None for the rest, block
+        None for the checksums.
+        """
+        places = sorted(
+            [*enumerate(self._places.values()), (-1, self._table_place)],
+            key=lambda item: item[1][0],
+        )
         at = 0
-        for number, (offset, shape, dtype) in [*places, (None, (self._size, (0,), np.dtype(np.int8)))]:
+        for number, (offset, shape, dtype) in [
+            *places,
+            (None, (self._size, (0,), np.dtype(np.int8))),
+        ]:
             for start in range(at, offset, PIECE):
                 yield None, None, self._read(start, min(PIECE, offset - start))
             if number is not None:
-                step = _bytes((ROWS, *shape[1:]), dtype) if number >= 0 else PIECE
-                at = offset + _bytes(shape, dtype)
+                step = size_of((ROWS, *shape[1:]), dtype) if number >= 0 else PIECE
+                at = offset + size_of(shape, dtype)
                 for block, start in enumerate(range(offset, at, step) if step else ()):
-                    yield number, (block if number >= 0 else None), self._read(start, min(step, at - start))
+                    yield (
+                        number,
+                        (block if number >= 0 else None),
+                        self._read(start, min(step, at - start)),
+                    )
 
     def _refuse_changed(self, blocks: np.ndarray) -> None:
         if wrong := int(np.sum(blocks != self._table[1:])):
@@ -247,61 +293,12 @@ class BlockFile:
 
     def _refuse(self, what: str, cause: Exception | None = None) -> NoReturn:
         try:
-            fail("path", "have beside it what an ensemble left, or nothing", f"{str(self._partial)!r} {what}",
-                 "Remove it, or wait for the run that writes it.", StoreError)  # fmt: skip
+            fail(
+                "path",
+                "have beside it what an ensemble left, or nothing",
+                f"{str(self._partial)!r} {what}",
+                "Remove it, or wait for the run that writes it.",
+                StoreError,
+            )
         except StoreError as error:
             raise error from cause
-
-
-Place = tuple[int, tuple[int, ...], np.dtype]
-
-
-def _place(item: h5py.Dataset, count: int) -> Place:
-    if item.shape[:1] != (count,):
-        raise ValueError(f"{item.name!r} is not as long as there are members")
-    offset = item.id.get_offset()
-    if _bytes(item.shape, item.dtype) and (
-        offset is None or item.id.get_storage_size() != _bytes(item.shape, item.dtype)
-    ):
-        raise ValueError(f"{item.name!r} is not in one piece")
-    return offset or 0, item.shape, item.dtype
-
-
-def _bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
-    return int(np.prod(shape, dtype=object)) * dtype.itemsize
-
-
-def _differences(group: h5py.Group, empty: Trajectory) -> list[str]:
-    """In what a file is not the one of this ensemble."""
-    found, wanted = json.loads(group.attrs["provenance"]), json.loads(provenance_text(empty.provenance))  # type: ignore[arg-type]
-    different = [name for name in ("settings", "versions", "system", "solver") if found[name] != wanted[name]]
-    dims, labels = read_names(group)
-
-    def shapes(arrays: Mapping[str, Any]) -> list[tuple[str, tuple[int, ...], np.dtype]]:
-        held = {
-            name: np.asarray(value) if not isinstance(value, h5py.Dataset) else value for name, value in arrays.items()
-        }
-        return [
-            (name, value.shape, np.dtype(np.int8) if value.dtype == bool else value.dtype)
-            for name, value in held.items()
-        ]
-
-    stats = {name: value for name, value in group["stats"].items() if name in empty.stats}
-    same = (
-        dims == dict(empty.dims)
-        and labels == dict(empty.labels)
-        and np.array_equal(group["time"][()], np.asarray(empty.ts))
-        and shapes({name: group[name] for name in dims}) == shapes(empty.observables)
-        and shapes({"status": group["status"]}) == shapes({"status": empty.status})
-        and shapes(stats) == shapes(empty.stats)
-    )
-    return different if same else [*different, "times, names or shapes"]
-
-
-def _check_space(directory: Path, needed: int) -> None:
-    """Before the run rather than in the middle of it."""
-    directory.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(directory).free
-    if needed > free:
-        what = f"the members need {needed / 2**30:.3g} GiB and {free / 2**30:.3g} GiB are free"
-        fail("path", "be where there is room", what, "Free some, save fewer times or observables.", OSError)

@@ -12,7 +12,7 @@ from racedyn._names import PARTS
 from racedyn._types import FrozenDict
 from racedyn.store.checksums import CHECKSUMS, ROWS, of_members
 from racedyn.store.layout import as_array, check_ends, is_scale
-from racedyn.tasks.modes import Modes
+from racedyn.tasks import Modes
 from racedyn.trajectory import Provenance, Status, Trajectory
 
 
@@ -53,19 +53,27 @@ def read_names(group: h5py.Group) -> tuple[FrozenDict, FrozenDict]:
         for dimension, size in zip(item.dims, item.shape, strict=True):
             axis = at[h5py.h5o.get_info(dimension[0].id).addr]
             if axes[axis].shape != (size,):
-                raise ValueError(f"{name!r} has {size} along {axis!r}, which is {axes[axis].shape} long")
+                raise ValueError(
+                    f"{name!r} has {size} along {axis!r}, which is {axes[axis].shape} long"
+                )
             first = axes[axis].attrs.get("same_as", axis)
             if axes[first].shape != (size,):
                 raise ValueError(f"{axis!r} is not as long as {first!r}")
             named.append(first)
         dims[name] = tuple(named)
-    return FrozenDict(dims), FrozenDict({name: _labels(axis) for name, axis in axes.items() if _is_labels(axis)})
+    return FrozenDict(dims), FrozenDict(
+        {name: _labels(axis) for name, axis in axes.items() if _is_labels(axis)}
+    )
 
 
 def _checked(run: Trajectory, written: np.ndarray, *, complete: bool) -> Trajectory:
-    """Members of a file that is written block by block: those that are missing, or not what was written, are NaN."""
+    """Members of a file that is written block by block: those that are missing, or not what was
+    written, are NaN.
+    """
     status = np.array(run.status)
-    found = of_members([as_array("", value) for value in (*run.observables.values(), status, *run.stats.values())])
+    found = of_members(
+        [as_array("", value) for value in (*run.observables.values(), status, *run.stats.values())]
+    )
     if written.shape != (1 + len(found),):
         raise ValueError("its checksums are not as many as its members")
     wrong = np.repeat(found != written[1:], ROWS)[: len(status)]
@@ -134,7 +142,8 @@ def _read_tree(item: h5py.Group | h5py.Dataset) -> Any:
 
 
 def _read(dataset: h5py.Dataset, *, checked: bool = False) -> np.ndarray:
-    """The array as it was saved, dtype and byte order included: `dataset[()]` would lose a scalar's byte order.
+    """The array as it was saved, dtype and byte order included: `dataset[()]` would lose a scalar's
+    byte order.
 
     `checked`: what it holds is looked at later, when members that are missing are known.
     """

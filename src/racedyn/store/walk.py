@@ -1,9 +1,9 @@
-"""One walk over a file before anything in it is read: it may come from a stranger, or from a disk that fails.
+"""One walk over a file before anything in it is read: it may come from a stranger, or from a disk
+that fails.
 
-HDF5 follows what a file says: links and arrays that lie in other files, filters that load libraries, room for values that
-were never written. None of that is in what `save` writes, so all of it is refused; what is left can be read in a time and
-memory that the file's own size bounds.
-"""
+HDF5 follows what a file says: links and arrays that lie in other files, filters that load
+libraries, room for values that were never written. None of that is in what `save` writes, so all of
+it is refused; what is left can be read in a time and memory that the file's own size bounds."""
 
 import math
 
@@ -13,7 +13,8 @@ import numpy as np
 from racedyn._names import DTYPES, MAX_DEPTH
 from racedyn._text import printable
 
-# Arrays are compressed by deflate, which writes at least 2 bits for what stands for 258 bytes: 1032 times as much at most.
+# Arrays are compressed by deflate, which writes at least 2 bits for what stands for 258 bytes: 1032
+# times as much at most.
 MULTIPLE = 1032
 UNWRITTEN = 2**16  # bytes of an array that has none in the file, and is its fill value
 OBJECT_BYTES = 64  # an object takes more
@@ -21,7 +22,18 @@ PIECE = 2**26  # bytes of texts read at once
 
 FILTERS = (h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32)
 # Attributes that are read; those of other programs are left alone.
-TEXTS = ("format", "versions", "config", "created", "git_commit", "provenance", "tree", "same_as", "groups", "dtype")
+TEXTS = (
+    "format",
+    "versions",
+    "config",
+    "created",
+    "git_commit",
+    "provenance",
+    "tree",
+    "same_as",
+    "groups",
+    "dtype",
+)
 NUMBERS = ("format_version", "complete", "misalignment", "floor", "wall_time")
 LINKS = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "a link to another file"}
 
@@ -70,7 +82,9 @@ def _refuse(where: str, reason: str) -> None:
 
 
 def _check_dataset(dataset: h5py.Dataset, where: str, size: int) -> int:
-    """Refuse what would lie elsewhere, run something, or take more room than it may. Returns its bytes in the file."""
+    """Refuse what would lie elsewhere, run something, or take more room than it may. Returns its
+    bytes in the file.
+    """
     made = dataset.id.get_create_plist()
     layout, stored = made.get_layout(), dataset.id.get_storage_size()
     if layout not in (h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED):
@@ -85,10 +99,15 @@ def _check_dataset(dataset: h5py.Dataset, where: str, size: int) -> int:
     if kind.get_class() == h5py.h5t.STRING:
         known = kind.is_variable_str() and len(dataset.shape) == 1
     else:
-        known = kind.get_class() in (h5py.h5t.INTEGER, h5py.h5t.FLOAT) and _code(dataset.dtype) in DTYPES
+        known = (
+            kind.get_class() in (h5py.h5t.INTEGER, h5py.h5t.FLOAT)
+            and _code(dataset.dtype) in DTYPES
+        )
     if not known:
         _refuse(where, "is neither numbers nor a list of names")
-    if layout == h5py.h5d.CHUNKED and any(n > max(m, 1) for n, m in zip(made.get_chunk(), dataset.shape, strict=True)):
+    if layout == h5py.h5d.CHUNKED and any(
+        n > max(m, 1) for n, m in zip(made.get_chunk(), dataset.shape, strict=True)
+    ):
         _refuse(where, "has pieces larger than itself")
     logical = math.prod(dataset.shape) * dataset.dtype.itemsize
     if layout == h5py.h5d.CONTIGUOUS and stored and (dataset.id.get_offset() or 0) + stored > size:
@@ -96,7 +115,11 @@ def _check_dataset(dataset: h5py.Dataset, where: str, size: int) -> int:
     # An axis without values of its own has a length alone; nobody reads it.
     empty_axis = not stored and h5py.h5ds.is_scale(dataset.id) and not where.endswith("/time")
     if logical > MULTIPLE * stored + UNWRITTEN and not empty_axis:
-        _refuse(where, f"claims {logical} bytes and has {stored}, of which there may be {MULTIPLE} times as many")
+        _refuse(
+            where,
+            f"claims {logical} bytes and has {stored}, of which there may be {MULTIPLE} times as "
+            "many",
+        )
     return int(stored)
 
 
@@ -105,7 +128,9 @@ def _code(dtype: np.dtype) -> str:
 
 
 def _text_along(dataset: h5py.Dataset, where: str, size: int) -> int:
-    """Bytes of the texts of an array: two of them may lie at one place, so that few bytes could be many texts."""
+    """Bytes of the texts of an array: two of them may lie at one place, so that few bytes could be
+    many texts.
+    """
     found, rows = 0, max(1, PIECE // size)
     for k in range(0, len(dataset), rows):
         found += sum(map(len, dataset[k : k + rows]))
@@ -122,7 +147,11 @@ def _check_attributes(item: h5py.Group | h5py.Dataset, where: str) -> int:
             continue
         found = h5py.h5a.open(item.id, name.encode())
         classes = (h5py.h5t.STRING,) if name in TEXTS else (h5py.h5t.INTEGER, h5py.h5t.FLOAT)
-        if found.shape != () or found.get_type().get_class() not in classes or found.get_storage_size() > 2**16:
+        if (
+            found.shape != ()
+            or found.get_type().get_class() not in classes
+            or found.get_storage_size() > 2**16
+        ):
             _refuse(f"{where}:{name}", f"is not a {'text' if name in TEXTS else 'number'}")
         if name in TEXTS:
             text += len(item.attrs[name])

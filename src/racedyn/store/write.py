@@ -11,20 +11,20 @@ import numpy as np
 
 from racedyn._names import check_file_name, check_tree, distinct
 from racedyn._types import MODE, TIME
-from racedyn.provenance import now, versions
 from racedyn.store.layout import (
     as_array,
     as_strings,
     attach,
     axes,
     check_ends,
+    described,
     last_name,
     make_group,
     write,
     write_tree,
 )
-from racedyn.tasks.modes import Modes
-from racedyn.trajectory import Provenance, Status, Trajectory
+from racedyn.tasks import Modes
+from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
 
 FORMAT, FORMAT_VERSION = "racedyn", 1
 GIT_SECONDS = 2.0  # on a sleeping network drive git may not answer at all
@@ -33,19 +33,27 @@ GIT_SECONDS = 2.0  # on a sleeping network drive git may not answer at all
 def image(trajectories: Mapping[str, Trajectory], config: Any, *, complete: bool) -> bytes:
     """The whole file as bytes, one group per trajectory.
 
-    It is made in memory because h5py crashes the process (a segmentation fault in `close`) or swallows the error where
-    the disk fills up under it; the same bytes in a plain `write` give a plain `OSError`.
-    """
+    It is made in memory because h5py crashes the process (a segmentation fault in `close`) or
+    swallows the error where the disk fills up under it; the same bytes in a plain `write` give a
+    plain `OSError`."""
     with h5py.File.in_memory(track_order=True) as file:
         fill(file, trajectories, config, complete=complete)
         file.flush()
-        return file.id.get_file_image()  # type: ignore[no-any-return]
+        made: bytes = file.id.get_file_image()
+        return made
 
 
 def fill(
-    file: h5py.File, trajectories: Mapping[str, Trajectory], config: Any, *, complete: bool, room: bool = False
+    file: h5py.File,
+    trajectories: Mapping[str, Trajectory],
+    config: Any,
+    *,
+    complete: bool,
+    room: bool = False,
 ) -> None:
-    """Write into a new file. `room`: of observables, status and stats only the places, see `layout.write`."""
+    """Write into a new file. `room`: of observables, status and stats only the places, see
+    `layout.write`.
+    """
     file.attrs["format"] = FORMAT
     file.attrs["format_version"] = np.int32(FORMAT_VERSION)
     file.attrs["complete"] = np.int8(complete)
@@ -59,7 +67,10 @@ def fill(
 
 
 def _write_trajectory(group: h5py.Group, trajectory: Trajectory, room: bool) -> None:
-    observables = {name: as_array(f"observables[{name!r}]", value) for name, value in trajectory.observables.items()}
+    observables = {
+        name: as_array(f"observables[{name!r}]", value)
+        for name, value in trajectory.observables.items()
+    }
     values, second = axes(trajectory, observables)
     check_ends(trajectory)
     for axis, value in values.items():
@@ -67,7 +78,10 @@ def _write_trajectory(group: h5py.Group, trajectory: Trajectory, room: bool) -> 
     for axis, same in second.items():
         group[axis].attrs["same_as"] = same
     for name, array in observables.items():
-        attach(group, write(group, name, array, room=room), distinct(trajectory.dims[name]))
+        dataset = write(group, name, array, room=room)
+        attach(group, dataset, distinct(trajectory.dims[name]))
+        for attribute, text in described(trajectory, name).items():
+            dataset.attrs[attribute] = text
     if trajectory.step is not None:
         attach(group, write(group, "step", as_array("step", trajectory.step)), (TIME,))
     status = write(group, "status", as_array("status", trajectory.status), room=room)
@@ -79,7 +93,10 @@ def _write_trajectory(group: h5py.Group, trajectory: Trajectory, room: bool) -> 
     parts = {name: tree for name, tree in parts.items() if tree is not None}
     for name, tree in parts.items():
         check_tree(name, tree, values)
-    leaves = {name: list(write_tree(group, name, tree, room=room and name == "stats")) for name, tree in parts.items()}
+    leaves = {
+        name: list(write_tree(group, name, tree, room=room and name == "stats"))
+        for name, tree in parts.items()
+    }
     taken = {last_name(leaf) for part in leaves.values() for leaf in part}
     source = trajectory.provenance
     edges = {} if source is None else source.settings.get("edges", {})
@@ -98,7 +115,13 @@ def _write_trajectory(group: h5py.Group, trajectory: Trajectory, room: bool) -> 
 def provenance_text(source: Provenance) -> str:
     """JSON of all but its modes, which are arrays of the file."""
     return json.dumps(
-        plain({f.name: getattr(source, f.name) for f in dataclasses.fields(Provenance) if f.name != "modes"})
+        plain(
+            {
+                f.name: getattr(source, f.name)
+                for f in dataclasses.fields(Provenance)
+                if f.name != "modes"
+            }
+        )
     )
 
 
@@ -107,14 +130,26 @@ def _write_modes(run: h5py.Group, modes: Modes, taken: Collection[str]) -> None:
     group.attrs["misalignment"] = np.float64(modes.misalignment)
     group.attrs["floor"] = np.float64(modes.floor)
     group.attrs["groups"] = json.dumps(plain(modes.groups))
-    named = {"U": ("unit_output", MODE), "S": (MODE,), "V": ("unit_input", MODE), "variances": (MODE,)}
+    named = {
+        "U": ("unit_output", MODE),
+        "S": (MODE,),
+        "V": ("unit_input", MODE),
+        "variances": (MODE,),
+    }
     for name, axis_names in named.items():
-        attach(run, write(group, name, as_array(f"modes.{name}", getattr(modes, name))), axis_names, taken)
+        attach(
+            run,
+            write(group, name, as_array(f"modes.{name}", getattr(modes, name))),
+            axis_names,
+            taken,
+        )
     attach(run, write(group, "names", as_strings("modes.names", modes.names)), (MODE,), taken)
 
 
 def _state_axes(leaf: h5py.Dataset, edges: Any, num_times: int | None = None) -> list[str]:
-    """The axes of an array in a state: the units of its edge's nodes, where known, else named after itself."""
+    """The axes of an array in a state: the units of its edge's nodes, where known, else named after
+    itself.
+    """
     name = last_name(leaf)
     leading = [TIME] if num_times is not None and leaf.shape[:1] == (num_times,) else []
     rest = leaf.ndim - len(leading)
@@ -126,10 +161,11 @@ def _state_axes(leaf: h5py.Dataset, edges: Any, num_times: int | None = None) ->
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON has it: arrays and tuples are lists, and what JSON does not know is its `str`.
+    """`value` as JSON has it: arrays and tuples are lists, and what JSON does not know is its
+    `str`.
 
-    So hours of work are never refused for a function among the settings. NaN and infinity stay, as Python writes them.
-    """
+    So hours of work are never refused for a function among the settings. NaN and infinity stay, as
+    Python writes them."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -142,11 +178,18 @@ def plain(value: Any) -> Any:
 
 
 def _git_commit() -> str:
-    """The commit of the working directory, or "": no repository, no git, or one that does not answer."""
+    """The commit of the working directory, or "": no repository, no git, or one that does not
+    answer.
+    """
     command, quiet = ["git", "rev-parse", "HEAD"], subprocess.DEVNULL
     try:
         found = subprocess.run(
-            command, stdin=quiet, stderr=quiet, stdout=subprocess.PIPE, timeout=GIT_SECONDS, check=True
+            command,
+            stdin=quiet,
+            stderr=quiet,
+            stdout=subprocess.PIPE,
+            timeout=GIT_SECONDS,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return ""

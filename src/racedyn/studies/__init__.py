@@ -1,23 +1,49 @@
-"""Published figures from scratch: one module per paper, each figure a function.
+"""Published figures from scratch: a folder per paper, a file per figure.
 
-`reproduce("shi2022.fig5")` trains, solves, writes NAME.h5 and NAME.png, and says the paper's claim beside the number found.
+`reproduce("shi2022.fig5")` trains, solves, writes NAME.h5 and NAME.png, and says the paper's claim
+beside the number found.
+
+- `study`: what every study shares: its runs are kept as they end, and its finding is printed.
+- `references`: the papers and solvers behind a result.
+- `shared_xor`: a ReLU network on XoR beside its gated twins, for figures of two papers.
 """
 
+from importlib import import_module
 from typing import Any
 
 from racedyn._checks import check_name
-from racedyn.studies import jarvis2025, saxe2019, saxe2022, shi2022
 from racedyn.studies.references import REFERENCES, cite
 from racedyn.studies.study import Finding, Job, Reproduced, Study, run_study
 
+# A folder here, whose face lists its STUDIES, and a line: all that another paper needs.
+PAPERS = (
+    "shi2022",
+    "saxe2019",
+    "saxe2022",
+    "jarvis2025",
+)
 STUDIES: dict[str, Study] = {
-    study.name: study for study in (*shi2022.STUDIES, *saxe2019.STUDIES, *saxe2022.STUDIES, *jarvis2025.STUDIES)
+    study.name: study
+    for paper in PAPERS
+    for study in import_module(f"racedyn.studies.{paper}").STUDIES
 }
 
 
 def reproduce(name: str, **options: Any) -> Reproduced:
-    """Reproduce the study `name`; options as in `run_study`. Raises `ValueError` for an unknown name."""
+    """Reproduce the study `name`; options as in `run_study`. Raises `ValueError` for an unknown
+    name.
+    """
     return run_study(STUDIES[check_name("name", name, STUDIES)], **options)
 
 
-__all__ = ["REFERENCES", "STUDIES", "Finding", "Job", "Reproduced", "Study", "cite", "reproduce", "run_study"]
+__all__ = [
+    "REFERENCES",
+    "STUDIES",
+    "Finding",
+    "Job",
+    "Reproduced",
+    "Study",
+    "cite",
+    "reproduce",
+    "run_study",
+]

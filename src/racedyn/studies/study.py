@@ -1,4 +1,6 @@
-"""What every study shares: its runs are kept as they end, so that an interrupted one goes on; its finding is printed."""
+"""What every study shares: its runs are kept as they end, so that an interrupted one goes on; its
+finding is printed.
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -8,15 +10,19 @@ from typing import Any
 import jax.numpy as jnp
 
 from racedyn import plot, store
+from racedyn._checks import check_name
+from racedyn._compilation import Stopwatch
 from racedyn._types import Weights
-from racedyn.compilation import Stopwatch
-from racedyn.plot.style import context
+from racedyn.plot import context
+from racedyn.studies.references import REFERENCES
 from racedyn.trajectory import Trajectory
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """What a study found: the figure, and the lines that set the paper's claim beside the number."""
+    """What a study found: the figure, and the lines that set the paper's claim beside the
+    number.
+    """
 
     figure: Any
     lines: tuple[str, ...]
@@ -34,8 +40,8 @@ class Job:
     def keep(self, name: str, make: Callable[[], Trajectory]) -> Trajectory:
         """The run of this name: made now, and kept on disk, unless an earlier try got as far.
 
-        Weights at the end are left out: at width 1,000 they are a thousand times larger than what is plotted.
-        """
+        Weights at the end are left out: at width 1,000 they are a thousand times larger than what
+        is plotted."""
         if name not in self.runs:
             self.runs[name] = dataclasses.replace(make(), end=None)
             store.checkpoint(self.path, config=dict(self.settings), **self.runs)
@@ -43,7 +49,7 @@ class Job:
 
 
 def weights_of(run: Trajectory, row: int) -> Weights:
-    """The weights of a saved row of a run with `save_weights`: edge -> (n_target, n_source)."""
+    """The weights of a saved row of a run that observed "weights": edge -> (n_target, n_source)."""
     return {edge: jnp.asarray(matrices[row]) for edge, matrices in run.ys.items()}
 
 
@@ -51,9 +57,9 @@ def weights_of(run: Trajectory, row: int) -> Weights:
 class Study:
     """A published figure.
 
-    **Fields:** `name` ("paper.figure"), `source` (a key of `REFERENCES`), `title`, `claim` (the paper's, in our words),
-    `published` and `quick` (settings, the same keys), `make` (runs and draws it).
-    """
+    **Fields:** `name` ("paper.figure"), `source` (a key of `REFERENCES`), `title`, `claim` (the
+    paper's, in our words), `published` and `quick` (settings, the same keys), `make` (runs and
+    draws it)."""
 
     name: str
     source: str
@@ -63,10 +69,15 @@ class Study:
     quick: Mapping[str, Any]
     make: Callable[[Job], Finding]
 
+    def __post_init__(self) -> None:
+        check_name("source", self.source, REFERENCES)
+
 
 @dataclasses.dataclass(frozen=True)
 class Reproduced:
-    """A study that has run: what it found, and where its runs and its figure lie; seconds in all and of compiling."""
+    """A study that has run: what it found, and where its runs and its figure lie; seconds in all
+    and of compiling.
+    """
 
     study: Study
     finding: Finding
@@ -81,27 +92,29 @@ class Reproduced:
 
 
 def run_study(
-    study: Study, *, out: str | Path = "runs", quick: bool = False, force: bool = False, progress: bool = True
+    study: Study,
+    *,
+    out: str | Path = "runs",
+    quick: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
 ) -> Reproduced:
-    """Run `study` at its published settings, or at `quick` ones (a minute on two cores), into `out`/NAME.h5 and .png.
+    """Run `study` at its published settings, or at `quick` ones (a minute on two cores), into
+    `out`/NAME.h5 and .png.
 
-    What an interrupted try of the same settings left is gone on from. Raises `FileExistsError` where results are in the
-    way (unless `force`).
-    """
+    What an interrupted try of the same settings left is gone on from. Raises `FileExistsError`
+    where results are in the way, and `StoreError` where a try of other settings left something,
+    naming those that differ; `overwrite` replaces both."""
     watch = Stopwatch()
     settings = {"study": study.name, **(study.quick if quick else study.published)}
     target = Path(out) / f"{study.name}{'.quick' if quick else ''}.h5"
     target.parent.mkdir(parents=True, exist_ok=True)
-    store.check_target(target, overwrite=force)
+    store.check_target(target, overwrite=overwrite)
     job = Job(settings, target, progress)
-    partial = store.partial_path(target)
-    if partial.exists():
-        earlier = store.load(partial, partial=True)
-        if earlier.config == settings:
-            job.runs.update(earlier)
+    job.runs.update(store.unfinished(target, settings, overwrite=overwrite) or {})
     with context():
         finding = study.make(job)
-    store.save(target, overwrite=force, config=settings, **job.runs)
+    store.save(target, overwrite=overwrite, config=settings, **job.runs)
     figure = plot.save_figure(finding.figure, target.with_suffix(".png"))
     plot.close(finding.figure)
     return Reproduced(study, finding, target, figure, watch.wall_time, watch.compile_time)

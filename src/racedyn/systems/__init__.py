@@ -1,6 +1,26 @@
-"""Systems: initial state and d/dt, and what may be observed. They know nothing of solvers."""
+"""Systems: initial state and d/dt, and what may be observed. They know nothing of solvers.
+
+- `base`: `AbstractSystem`, which `simulate` integrates, and systems made from a function.
+- `pathways`: the q/p equations of parallel pathways.
+- `piecewise`: one system after another from the same state.
+- `gated`: gradient flow of gated linear networks, a room of its own.
+- `closures`: arrays that a user's function closes over, made visible to JAX.
+"""
 
 from racedyn.systems.base import AbstractSystem, from_function
+from racedyn.systems.closures import with_own_arrays as with_own_arrays
+from racedyn.systems.gated import FULL as FULL
+from racedyn.systems.gated import MATRIX as MATRIX
+from racedyn.systems.gated import MODES as MODES
+from racedyn.systems.gated import Condensed as Condensed
+from racedyn.systems.gated import GatedFlow as GatedFlow
+from racedyn.systems.gated import Level as Level
+from racedyn.systems.gated import Modewise as Modewise
+from racedyn.systems.gated import Reading as Reading
+from racedyn.systems.gated import Size as Size
+from racedyn.systems.gated import Trained as Trained
+from racedyn.systems.gated import condense as condense
+from racedyn.systems.gated import gated_flow as gated_flow
 from racedyn.systems.pathways import Pathways
 from racedyn.systems.piecewise import Piecewise
 

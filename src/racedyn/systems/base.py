@@ -9,17 +9,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_real, check_callable, check_finite, fail, shown
+from racedyn._arrays import as_real, check_finite
+from racedyn._checks import check_callable, fail, shown
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, PyTree
+from racedyn.tasks import Modes
 
 
 class AbstractSystem(eqx.Module):
     """An ODE: `y0()` and `vector_field(t, y, args)`; the rest has defaults.
 
-    The state y is any pytree of real arrays. Fields that are floats or arrays are its parameters: differentiable, and
-    free to change without recompiling.
-    """
+    The state y is any pytree of real arrays. Fields that are floats or arrays are its parameters:
+    differentiable, and free to change without recompiling."""
 
     @abc.abstractmethod
     def y0(self) -> PyTree:
@@ -34,22 +35,34 @@ class AbstractSystem(eqx.Module):
         return _From(self, y)
 
     def jumps(self) -> ArrayLike | None:
-        """Times at which the vector field jumps, (jump,), which no step of a solver then runs over; None for none."""
+        """Times at which the vector field jumps, (jump,), which no step of a solver then runs over;
+        None for none.
+        """
         return None
 
     def pieces(self) -> tuple[Sequence[Any], Array] | None:
-        """Systems that follow each other, and the times of the switches between them; None for one alone."""
+        """Systems that follow each other, and the times of the switches between them; None for one
+        alone.
+        """
         return None
 
     def observe(self, t: Array, y: PyTree) -> dict[str, Array]:
-        """What is saved at each time: name -> array. By default the state itself: one entry per leaf."""
+        """What is saved at each time: name -> array. By default the state itself: one entry per
+        leaf.
+        """
         if isinstance(y, Mapping) and all(isinstance(leaf, jax.Array) for leaf in y.values()):
             return dict(y)
         leaves = jax.tree.leaves(y)
-        return {"y": leaves[0]} if len(leaves) == 1 else {f"y{i}": leaf for i, leaf in enumerate(leaves)}
+        return (
+            {"y": leaves[0]}
+            if len(leaves) == 1
+            else {f"y{i}": leaf for i, leaf in enumerate(leaves)}
+        )
 
     def dims(self) -> Mapping[str, tuple[str, ...]]:
-        """Axis names of observables (without time): name -> names. Unnamed axes get names of their own."""
+        """Axis names of observables (without time): name -> names. Unnamed axes get names of their
+        own.
+        """
         return {}
 
     def labels(self) -> Mapping[str, tuple[str, ...]]:
@@ -64,64 +77,85 @@ class AbstractSystem(eqx.Module):
         return brief(self)
 
     @property
+    def modes(self) -> Modes | None:
+        """The modes in which its strengths are read. By default None: it has none."""
+        return None
+
+    @property
+    def validity(self) -> Mapping[str, Any] | None:
+        """What was measured of a system that stands for a network, as `racedyn.reduce` makes them:
+        name -> value, `exact` among them. By default None.
+        """
+        return None
+
+    @property
     def lanes(self) -> int | None:
         """None, or the number of independent modes.
 
-        In a laned system the mode is the last axis of every state leaf and of every parameter that is not a scalar, and
-        `y0`, `vector_field` and `settled` also work on one mode alone, where that axis is absent: each mode then steps
-        on its own clock.
-        """
+        In a laned system the mode is the last axis of every state leaf and of every parameter that
+        is not a scalar, and `y0`, `vector_field` and `settled` also work on one mode alone, where
+        that axis is absent: each mode then steps on its own clock."""
         return None
 
     def rates(self) -> Array | None:
-        """Predicted speed of each lane, (lanes,): only used to let lanes of like speed step together."""
+        """Predicted speed of each lane, (lanes,): only used to let lanes of like speed step
+        together.
+        """
         return None
 
     def amplification(self) -> ArrayLike:
-        """By how much an early relative error of the state grows in what is observed (per lane); at least 1.
+        """By how much an early relative error of the state grows in what is observed (per lane); at
+        least 1.
 
-        Tolerances of a solve are divided by it, so that they mean the accuracy of the result. By default 1.
-        """
+        Tolerances of a solve are divided by it, so that they mean the accuracy of the result. By
+        default 1."""
         return 1.0
 
     def mixing(self) -> ArrayLike:
-        """By how much less than the state's entries what is observed is known (per lane), as the start tells; at least 1.
+        """By how much less than the state's entries what is observed is known (per lane), as the
+        start tells; at least 1.
 
         Not paid for by shorter steps, but said: `stats["accuracy"]` has it. By default 1.
         """
         return 1.0
 
     def magnitudes(self, y: PyTree) -> PyTree:
-        """The size of each part of the state, against which its error is judged: arrays that broadcast to those of y.
+        """The size of each part of the state, against which its error is judged: arrays that
+        broadcast to those of y.
 
-        By default each entry's own, so that small ones are as well known as large ones; in matrices (the last two axes) the
-        smaller of the means of row and column, as a matrix has entries that are near zero by chance.
-        """
+        By default each entry's own, so that small ones are as well known as large ones; in matrices
+        (the last two axes) the smaller of the means of row and column, as a matrix has entries that
+        are near zero by chance."""
         return jax.tree.map(entry_sizes, y)
 
     def settled(self, t: Array, y: PyTree, tolerance: ArrayLike) -> Array:
-        """Whether what is left to change is below `tolerance`, relative: the solve stops and holds the value.
+        """Whether what is left to change is below `tolerance`, relative: the solve stops and holds
+        the value.
 
-        Of the flow that is integrated, weight decay and all. Never a norm of dy/dt, which is small on a plateau too. By
-        default never.
-        """
+        Of the flow that is integrated, weight decay and all. Never a norm of dy/dt, which is small
+        on a plateau too. By default never."""
         return jnp.asarray(False)
 
     @property
     def has_exact(self) -> bool:
-        """Whether `exact` knows the states; asked on the host, of one system or of a stack of them. By default not."""
+        """Whether `exact` knows the states; asked on the host, of one system or of a stack of them.
+        By default not.
+        """
         return False
 
     def exact(self, ts: Array | None) -> tuple[PyTree, Array]:
-        """States without a solver at `ts` (time,), counted from the start and of at least 0; None: the end, as one row.
+        """States without a solver at `ts` (time,), counted from the start and of at least 0; None:
+        the end, as one row.
 
-        Leaves are (time, ...), with the `racedyn.exact.Ending` of each lane, (lanes,), NaN where it is not a state. Parameters
-        of a stack have an axis of members in front; so then have states and endings.
-        """
+        Leaves are (time, ...), with the `Status` of each lane, (lanes,): DONE
+        or SYMMETRIC, or leaves are NaN. Parameters of a stack have an axis of members in front; so
+        then have states and statuses."""
         raise NotImplementedError(f"{type(self).__name__} has no solution of its own")
 
     def drift(self, y: PyTree, y0: PyTree) -> Array:
-        """Largest change of a conserved quantity since y0, relative to its scale; NaN where nothing is conserved."""
+        """Largest change of a conserved quantity since y0, relative to its scale; NaN where nothing
+        is conserved.
+        """
         return jnp.asarray(jnp.nan)
 
 
@@ -151,6 +185,14 @@ class _From(AbstractSystem):
 
     def jumps(self) -> ArrayLike | None:
         return self.system.jumps()
+
+    @property
+    def modes(self) -> Modes | None:
+        return self.system.modes
+
+    @property
+    def validity(self) -> Mapping[str, Any] | None:
+        return self.system.validity
 
     @property
     def lanes(self) -> int | None:
@@ -186,12 +228,24 @@ class FunctionSystem(AbstractSystem):
 
 
 def from_function(function: Callable[[Array, PyTree, Any], PyTree], y0: PyTree) -> AbstractSystem:
-    """The system dy/dt = function(t, y, args) from `y0`: numbers (one array), or a tuple or dict of arrays."""
+    """The system dy/dt = function(t, y, args) from `y0`: numbers (one array), or a tuple or dict of
+    arrays.
+
+        >>> system = rd.from_function(lambda t, y, args: -y, y0=1.0)
+        >>> run = rd.simulate(system, ts=[0.0, 1.0])
+        >>> run["y"].round(3).tolist()  # 1, 1 / e
+        [1.0, 0.368]
+    """
     check_callable("function", function, "be a function (t, y, args) -> dy/dt", "t", "y", "args")
     initial = y0 if isinstance(y0, tuple | dict) else jnp.asarray(as_real("y0", y0), float)
     start = jax.tree.map(lambda leaf: jnp.asarray(as_real("y0", leaf), float), initial)
     if not jax.tree.leaves(start) or any(leaf.size == 0 for leaf in jax.tree.leaves(start)):
-        fail("y0", "hold at least one number in each part", f"it is {shown(y0)}", "For example jnp.ones(3).")
+        fail(
+            "y0",
+            "hold at least one number in each part",
+            f"it is {shown(y0)}",
+            "For example jnp.ones(3).",
+        )
     for leaf in jax.tree.leaves(start):
         if not isinstance(leaf, jax.core.Tracer):
             check_finite("y0", np.asarray(leaf))

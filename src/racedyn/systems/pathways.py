@@ -8,38 +8,42 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import LARGEST, as_float, as_list, as_real, check_names, fail, shown
+from racedyn._arrays import as_real
+from racedyn._checks import check_depths, check_names, fail, shown
 from racedyn._text import clipped
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
-from racedyn.exact.converged import converged
-from racedyn.exact.race import Ending
-from racedyn.exact.trajectory import trajectory
+from racedyn.exact import converged, race_states
 from racedyn.systems.base import AbstractSystem
+from racedyn.tasks import Modes
+from racedyn.trajectory import Status
 
 State = tuple[Array, Array]
 
 
 class Pathways(AbstractSystem):
-    """Pathways that compete for each mode, one (q, p) per pathway and mode ([Shi22]; depths may differ).
+    """Pathways that compete for each mode, one (q, p) per pathway and mode ([Shi22]; depths may
+    differ).
 
-        dq_a/dt = q_a^(D_a - 2) p_a r,   dp_a/dt = q_a^(D_a - 1) r,   r = S - d sum_a K_a,   K_a = p_a q_a^(D_a - 1)
+        dq_a/dt = q_a^(D_a - 2) p_a r,   dp_a/dt = q_a^(D_a - 1) r,
+        r = S - d sum_a K_a,   K_a = p_a q_a^(D_a - 1)
 
-    D_a counts weight matrices. D_a = 1 is a shallow pathway: K = p, dp/dt = r, and its q is unused. c_a = q_a^2 -
-    p_a^2 is conserved. Modes don't interact: each is a lane. With weight decay each q and p decays besides, and c_a too.
+    D_a counts weight matrices. D_a = 1 is a shallow pathway: K = p, dp/dt = r, and its q is unused.
+    c_a = q_a^2 - p_a^2 is conserved. Modes don't interact: each is a lane. With weight decay each q
+    and p decays besides, and c_a too.
 
     **Arguments:**
 
     - `singular_values`: S, (mode,).
-    - `depths`: D_a, one per pathway: whole numbers; or others above 2, with q > 0, for which only a solver
-      has the solution.
+    - `depths`: D_a, one per pathway: whole numbers; or others above 2, with q > 0, for which only a
+      solver has the solution.
     - `q`, `p`: at time 0, (path, mode), or anything that broadcasts to it.
     - `variances`: d, (mode,) or a number.
     - `loss_floor`: the part of the loss outside the modes.
     - `weight_decay`: rate at which all matrices decay besides, in units of 1/tau.
 
-    Observables: `strength`, `q`, `p` (path, mode), `loss` (). Raises `ValueError` where shapes don't meet, a value is
-    not finite, a variance below 0, or a depth neither whole and at least 1 nor above 2.
-    """
+    Observables: `strength`, `q`, `p` (path, mode), `loss` (). Raises `ValueError` where shapes
+    don't meet, a value is not finite, a variance below 0, or a depth neither whole and at least 1
+    nor above 2."""
 
     singular_values: Array
     variances: Array
@@ -64,11 +68,11 @@ class Pathways(AbstractSystem):
         weight_decay: ArrayLike = 0.0,
         path_names: Sequence[str] | None = None,
         mode_names: Sequence[str] | None = None,
-        modes: Any = None,
+        modes: Modes | None = None,
         validity: Mapping[str, Any] | None = None,
     ):
         S = jnp.atleast_1d(_as_real("singular_values", singular_values))
-        self.depths = _as_depths(depths)
+        self.depths = check_depths(depths, broken=True)
         shape = (len(self.depths), S.shape[0])
         if S.ndim != 1 or 0 in shape:
             fail(
@@ -78,16 +82,30 @@ class Pathways(AbstractSystem):
             )
         self.singular_values = S
         self.variances = _broadcast("variances", variances, shape[1:])
-        if not isinstance(self.variances, jax.core.Tracer) and np.any(np.asarray(self.variances) < 0):
-            fail("variances", "be of at least 0", f"the smallest is {np.min(np.asarray(self.variances)):g}")
+        if not isinstance(self.variances, jax.core.Tracer) and np.any(
+            np.asarray(self.variances) < 0
+        ):
+            fail(
+                "variances",
+                "be of at least 0",
+                f"the smallest is {np.min(np.asarray(self.variances)):g}",
+            )
         self.q = _broadcast("q", q, shape)
         self.p = _broadcast("p", p, shape)
         for a, depth in enumerate(self.depths):
-            if depth % 1 and not isinstance(self.q, jax.core.Tracer) and np.any(np.asarray(self.q[a]) <= 0):
-                fail("q", f"be above 0 in a pathway of depth {depth}", f"that of pathway {a} is not")
+            if (
+                depth % 1
+                and not isinstance(self.q, jax.core.Tracer)
+                and np.any(np.asarray(self.q[a]) <= 0)
+            ):
+                fail(
+                    "q", f"be above 0 in a pathway of depth {depth}", f"that of pathway {a} is not"
+                )
         self.loss_floor = _as_real("loss_floor", loss_floor)
         self.weight_decay = _as_real("weight_decay", weight_decay)
-        if not isinstance(self.weight_decay, jax.core.Tracer) and np.any(np.asarray(self.weight_decay) < 0):
+        if not isinstance(self.weight_decay, jax.core.Tracer) and np.any(
+            np.asarray(self.weight_decay) < 0
+        ):
             fail("weight_decay", "be of at least 0", f"it is {shown(weight_decay)}")
         self.path_names = None if path_names is None else check_names("path_names", path_names)
         self.mode_names = None if mode_names is None else check_names("mode_names", mode_names)
@@ -97,20 +115,18 @@ class Pathways(AbstractSystem):
         ):
             if names is not None and len(names) != count:
                 fail(argument, f"have {count} names", f"it has {len(names)}")
-        self.notes = HostOnly({"modes": modes, "validity": {} if validity is None else validity})
+        self.notes = HostOnly({"modes": modes, "validity": validity})
 
     def __repr__(self) -> str:
         return clipped(self.describe())
 
     @property
-    def modes(self) -> Any:
-        """The `racedyn.tasks.Modes` that the strengths are read in, or None."""
+    def modes(self) -> Modes | None:
         return self.notes.value["modes"]
 
     @property
-    def validity(self) -> Mapping[str, Any]:
-        """What `reduce` measured about this reduction."""
-        return self.notes.value["validity"]  # type: ignore[no-any-return]
+    def validity(self) -> Mapping[str, Any] | None:
+        return self.notes.value["validity"]
 
     def y0(self) -> State:
         return self.q, self.p
@@ -159,22 +175,29 @@ class Pathways(AbstractSystem):
 
     def rates(self) -> Array:
         """Growth rate of the fastest pathway at the start, S q^(D-2), or d in a shallow one."""
-        growth = _powers(jnp.abs(self.q), [max(depth - 2, 0) for depth in self.depths]) * self.singular_values
+        growth = (
+            _powers(jnp.abs(self.q), [max(depth - 2, 0) for depth in self.depths])
+            * self.singular_values
+        )
         deep = _per_path([depth > 1 for depth in self.depths], self.q)
         return jnp.max(jnp.where(deep, growth, self.variances), axis=0)
 
     def amplification(self) -> Array:
-        """Length of the plateau times the rate at its end: a plateau turns an early error into a shift in time.
+        """Length of the plateau times the rate at its end: a plateau turns an early error into a
+        shift in time.
 
-        A pathway leaves after about t S = 1 / (q^(D-3) sqrt(q^2 + p^2)) (D > 2), ln(1 + S/(d (q + p)^2)) (D = 2), or at once
-        (D = 1), and then K moves at about the relaxation rate of a balanced pathway, D d (S/d)^(2-2/D). One that starts
-        against S first falls to q^2 = c = q^2 - p^2, of which an error is q^2 / c times that of q. The first to leave counts.
-        At least the depth: an error in each of D factors is D times that in K.
-        """
+        A pathway leaves after about t S = 1 / (q^(D-3) sqrt(q^2 + p^2)) (D > 2), ln(1 + S/(d (q +
+        p)^2)) (D = 2), or at once (D = 1), and then K moves at about the relaxation rate of a
+        balanced pathway, D d (S/d)^(2-2/D). One that starts against S first falls to q^2 = c = q^2
+        - p^2, of which an error is q^2 / c times that of q. The first to leave counts. At least the
+        depth: an error in each of D factors is D times that in K."""
         reach = jnp.where(self.variances > 0, jnp.abs(self.singular_values) / self.variances, 1)
         ways = []
         for depth, signed, p in zip(self.depths, self.q, self.p, strict=True):
-            q, towards = jnp.abs(signed), jnp.sign(self.singular_values) * p * jnp.sign(signed) ** (depth - 1)
+            q, towards = (
+                jnp.abs(signed),
+                jnp.sign(self.singular_values) * p * jnp.sign(signed) ** (depth - 1),
+            )
             against, c = towards < 0, (q - jnp.abs(p)) * (q + jnp.abs(p))
             if depth == 1:
                 plateau = jnp.ones_like(reach)
@@ -184,14 +207,18 @@ class Pathways(AbstractSystem):
             else:
                 lowest = jnp.sqrt(jnp.maximum(c, 0))
                 plateau = jnp.where(
-                    against, lowest ** (-depth) * q**2, 1 / (q ** (depth - 3.0) * jnp.sqrt(q**2 + p**2))
+                    against,
+                    lowest ** (-depth) * q**2,
+                    1 / (q ** (depth - 3.0) * jnp.sqrt(q**2 + p**2)),
                 )
             ways.append(plateau * depth * reach ** (1 - 2 / depth if depth > 1 else 0))
         first = jnp.min(jnp.where(jnp.isnan(jnp.stack(ways)), jnp.inf, jnp.stack(ways)), axis=0)
         return jnp.maximum(max(self.depths), jnp.where(jnp.isfinite(first), first, 1))
 
     def settled(self, t: Array, y: State, tolerance: ArrayLike) -> Array:
-        """Whether the residual is small beside S and what pathways cancel of each other; weight decay goes on there."""
+        """Whether the residual is small beside S and what pathways cancel of each other; weight
+        decay goes on there.
+        """
         fitted = self.variances * jnp.sum(jnp.abs(self.strength(y)), axis=0)
         small = jnp.abs(self.residual(y)) <= tolerance * (jnp.abs(self.singular_values) + fitted)
         return (self.weight_decay == 0) & small
@@ -209,17 +236,22 @@ class Pathways(AbstractSystem):
         )
 
     def exact(self, ts: Array | None) -> tuple[State, Array]:
-        """`racedyn.exact.trajectory`, or `converged` where `ts` is None; FAILED with weight decay."""
-        given = self.singular_values, tuple(map(int, self.depths)), self.q, self.p, self.variances
-        decays = jnp.asarray(self.weight_decay)[..., None] != 0
+        """As `racedyn.exact.trajectory`, or `converged` where `ts` is None; FAILED with weight
+        decay.
+        """
+        given = self.singular_values, tuple(map(int, self.depths)), self.q, self.p
         if ts is None:
-            end = converged(*given)
-            return (end.q[..., None, :, :], end.p[..., None, :, :]), jnp.where(decays, Ending.FAILED, end.status)
-        found = trajectory(*given, ts=ts)
-        return (found.q, found.p), jnp.where(decays, Ending.FAILED, found.status)
+            end = converged(*given, self.variances)
+            q, p, status = end.q[..., None, :, :], end.p[..., None, :, :], end.status
+        else:
+            _, q, p, status = race_states(*given, ts, variances=self.variances)
+        decays = jnp.asarray(self.weight_decay)[..., None] != 0
+        return (q, p), jnp.where(decays, Status.FAILED, status)
 
     def drift(self, y: State, y0: State) -> Array:
-        """Largest |c - c0| over q0^2 + p0^2, c = q^2 - p^2; shallow pathways conserve nothing, decay lets nothing stand."""
+        """Largest |c - c0| over q0^2 + p0^2, c = q^2 - p^2; shallow pathways conserve nothing,
+        decay lets nothing stand.
+        """
         (q, p), (q0, p0) = y, y0
         change = jnp.abs((q**2 - p**2) - (q0**2 - p0**2)) / (q0**2 + p0**2)
         deep = _per_path([depth > 1 for depth in self.depths], q)
@@ -231,20 +263,6 @@ def _powers(q: Array, exponents: Sequence[float]) -> Array:
     if len(set(exponents)) == 1:
         return q ** exponents[0]
     return jnp.stack([q[a] ** n for a, n in enumerate(exponents)])
-
-
-def _as_depths(depths: Sequence[float]) -> tuple[float, ...]:
-    depths = as_list("depths", depths, "be one number per pathway, for at least one", "For example (3, 3).")
-    if not depths:
-        fail("depths", "be one number per pathway, for at least one", "it is empty", "For example (3, 3).")
-    found = []
-    for depth in depths:
-        must = "be whole numbers of at least 1, or numbers above 2"
-        depth = as_float("depths", must, depth, "Depth counts weight matrices.")
-        if not depth <= LARGEST or (depth < 2 and depth != 1):
-            fail("depths", must, f"one is {shown(depth)}", "Depth counts weight matrices.")
-        found.append(int(depth) if depth % 1 == 0 else float(depth))
-    return tuple(found)
 
 
 def _per_path(flags: Sequence[bool], q: Array) -> Array:
@@ -263,4 +281,9 @@ def _broadcast(argument: str, value: Any, shape: tuple[int, ...]) -> Array:
     try:
         return jnp.broadcast_to(array, shape)
     except ValueError:
-        fail(argument, f"broadcast to {shape}", f"its shape is {array.shape}", "Axes are (path, mode).")
+        fail(
+            argument,
+            f"broadcast to {shape}",
+            f"its shape is {array.shape}",
+            "Axes are (path, mode).",
+        )

@@ -8,35 +8,41 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_list, as_real, check_names, fail, shown
+from racedyn._arrays import as_real
+from racedyn._checks import as_list, check_names, fail, shown
 from racedyn._types import Array, ArrayLike, HostOnly, PyTree
 from racedyn.systems.base import AbstractSystem
+from racedyn.tasks import Modes
 
 
 class Piecewise(AbstractSystem):
-    """`systems`, each from the state that the one before it reached at its switch: continual and reversal learning.
+    """`systems`, each from the state that the one before it reached at its switch: continual and
+    reversal learning.
 
-    Solvers stop at each switch and begin anew, so that no step runs over one. A row at the time of a switch is the last of the
-    system before it, as in `racedyn.train`, where a run that goes on with another task has the row before its first step from
-    the task before.
+    Solvers stop at each switch and begin anew, so that no step runs over one. A row at the time of
+    a switch is the last of the system before it, as in `racedyn.train`, where a run that goes on
+    with another task has the row before its first step from the task before.
 
     **Arguments:**
 
-    - `systems`: of one kind, with states and observables of the same shapes. Strengths have to be read in the same modes:
-      `racedyn.reduce(network, later, weights, modes=earlier)`. The first has the start; those of the others don't matter.
-    - `switches`: one time fewer, rising, in units of tau; or the `switches` of a run that was trained so.
+    - `systems`: of one kind, with states and observables of the same shapes. Strengths have to be
+      read in the same modes: `racedyn.reduce(network, later, weights, modes=earlier)`. The first
+      has the start; those of the others don't matter.
+    - `switches`: one time fewer, rising, in units of tau; or the `switches` of a run that was
+      trained so.
     - `names`: of the systems, as figures name what begins at a switch; "system 1", ... by default.
 
     Raises `ValueError` where they do not fit together, `TypeError` for what is no system.
 
-    ```python
-    first  = rd.systems.Pathways([2.0], depths=(3, 3), q=1.0, p=[[0.01], [0.02]])
-    second = rd.systems.Pathways([-2.0], depths=(3, 3), q=1.0, p=[[0.01], [0.02]])      # the target is reversed
-    run = rd.simulate(rd.systems.Piecewise([first, second], switches=[5.0]), jnp.linspace(0, 20, 81))
-    ```
+        >>> first = rd.systems.Pathways([2.0], depths=(3, 3), q=1.0, p=[[0.01], [0.02]])
+        >>> then = rd.systems.Pathways([-2.0], depths=(3, 3), q=1.0, p=[[0.01], [0.02]])  # reversed
+        >>> both = rd.systems.Piecewise([first, then], switches=[5.0])
+        >>> run = rd.simulate(both, np.linspace(0.0, 20.0, 81))
+        >>> run["strength"][[20, 80]].sum(axis=(1, 2)).round(2).tolist()
+        [2.0, -2.0]
     """
 
-    systems: tuple[Any, ...]
+    systems: tuple[AbstractSystem, ...]
     times: tuple[Array, ...]  # numbers, as arrays with an axis have that of lanes
     notes: HostOnly = eqx.field(static=True)
 
@@ -50,34 +56,51 @@ class Piecewise(AbstractSystem):
         self.systems = tuple(as_list("systems", systems, "be a list of systems"))
         for system in self.systems:
             if not isinstance(system, AbstractSystem) or isinstance(system, Piecewise):
-                fail("systems", "be systems, none of them piecewise itself", f"one is {shown(system)}",
-                     "See racedyn.AbstractSystem.", TypeError)  # fmt: skip
+                fail(
+                    "systems",
+                    "be systems, none of them piecewise itself",
+                    f"one is {shown(system)}",
+                    "See racedyn.AbstractSystem.",
+                    TypeError,
+                )
         if isinstance(switches, Sequence) and not isinstance(switches, str):
-            switches = [switch["time"] if isinstance(switch, Mapping) else switch for switch in switches]
+            switches = [
+                switch["time"] if isinstance(switch, Mapping) else switch for switch in switches
+            ]
         times = np.asarray(as_real("switches", switches), dtype=np.float64)
         if times.shape != (len(self.systems) - 1,) or len(self.systems) < 2:
-            fail("switches", "be one time fewer than there are systems, of which there are at least two",
-                 f"there are {times.size} for {len(self.systems)} systems")  # fmt: skip
+            fail(
+                "switches",
+                "be one time fewer than there are systems, of which there are at least two",
+                f"there are {times.size} for {len(self.systems)} systems",
+            )
         if not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):
             fail("switches", "be finite and rise", f"they are {times.tolist()}", "Sort them.")
         first = self.systems[0]
         for number, system in enumerate(self.systems[1:], start=1):
             for what, shape in _SHAPES.items():
                 if shape(system) != shape(first):
-                    fail("systems", f"have {what} of one kind", f"that of systems[{number}] is {shape(system)}, that of "
-                         f"systems[0] {shape(first)}")  # fmt: skip
-            mine, others = first.modes if hasattr(first, "modes") else None, getattr(system, "modes", None)
+                    fail(
+                        "systems",
+                        f"have {what} of one kind",
+                        f"that of systems[{number}] is {shape(system)}, that of "
+                        f"systems[0] {shape(first)}",
+                    )
+            mine, others = first.modes, system.modes
             if mine is not None and others is not None and not mine.same_as(others):
                 but = f"those of systems[{number}] are others than those of systems[0]"
                 remedy = (
-                    "racedyn.reduce(network, later, weights, modes=earlier) reads one task in the modes of another."
+                    "racedyn.reduce(network, later, weights, modes=earlier) reads one task "
+                    "in the modes of another."
                 )
                 fail("systems", "be read in the same modes", but, remedy)
         self.times = tuple(jnp.asarray(time, float) for time in times)
         numbered = [f"system {number}" for number in range(1, len(self.systems) + 1)]
         names = numbered if names is None else list(check_names("names", names))
         if len(names) != len(self.systems):
-            fail("names", "be one for each system", f"there are {len(names)} for {len(self.systems)}")
+            fail(
+                "names", "be one for each system", f"there are {len(names)} for {len(self.systems)}"
+            )
         self.notes = HostOnly({"times": times.tolist(), "names": names})
 
     @property
@@ -86,28 +109,40 @@ class Piecewise(AbstractSystem):
         times, names = self.notes.value["times"], self.notes.value["names"]
         recorded = []
         for number, time in enumerate(times):
-            modes = getattr(self.systems[number], "modes", None)
-            known = {} if modes is None else {"S": modes.S.tolist(), "variances": modes.variances.tolist()}
+            modes = self.systems[number].modes
+            known = (
+                {}
+                if modes is None
+                else {"S": modes.S.tolist(), "variances": modes.variances.tolist()}
+            )
             before = {"task": names[number], **known}
-            recorded.append({"time": time, "step": None, "task": names[number + 1], "before": before})
+            recorded.append(
+                {"time": time, "step": None, "task": names[number + 1], "before": before}
+            )
         return recorded
 
     @property
-    def modes(self) -> Any:
+    def modes(self) -> Modes | None:
         """Those in which all systems are read, with S and d of the last."""
-        return getattr(self.systems[-1], "modes", None)
+        return self.systems[-1].modes
 
     @property
     def validity(self) -> Mapping[str, Any]:
-        """That of each system, by number; and what the worst of them has off the diagonal of the modes, which it leaves out."""
-        each = [dict(getattr(system, "validity", {})) for system in self.systems]
-        left_out = [found["targets_off_diagonal"] for found in each if "targets_off_diagonal" in found]
+        """That of each system, by number; and what the worst of them has off the diagonal of the
+        modes, which it leaves out.
+        """
+        each = [dict(system.validity or {}) for system in self.systems]
+        left_out = [
+            found["targets_off_diagonal"] for found in each if "targets_off_diagonal" in found
+        ]
         told = {"targets_off_diagonal": max(left_out)} if left_out else {}
         return {str(number): found for number, found in enumerate(each)} | told
 
     def __repr__(self) -> str:
         times, names = self.notes.value["times"], self.notes.value["names"]
-        later = "".join(f", then {name} from t = {time:g}" for time, name in zip(times, names[1:], strict=True))
+        later = "".join(
+            f", then {name} from t = {time:g}" for time, name in zip(times, names[1:], strict=True)
+        )
         return f"Piecewise({names[0]}{later}: {self.systems[0].describe()})"
 
     def y0(self) -> PyTree:
@@ -129,32 +164,32 @@ class Piecewise(AbstractSystem):
         return self._now(t, lambda system: system.vector_field(t, y, args))
 
     def observe(self, t: Array, y: PyTree) -> dict[str, Array]:
-        return self._now(t, lambda system: system.observe(t, y))  # type: ignore[no-any-return]
+        return self._now(t, lambda system: system.observe(t, y))
 
     def dims(self) -> Mapping[str, tuple[str, ...]]:
-        return self.systems[0].dims()  # type: ignore[no-any-return]
+        return self.systems[0].dims()
 
     def labels(self) -> Mapping[str, tuple[str, ...]]:
-        return self.systems[0].labels()  # type: ignore[no-any-return]
+        return self.systems[0].labels()
 
     def describe(self) -> str:
         return ", then ".join(system.describe() for system in self.systems)
 
     @property
     def lanes(self) -> int | None:
-        return self.systems[0].lanes  # type: ignore[no-any-return]
+        return self.systems[0].lanes
 
     def rates(self) -> Array | None:
-        return self.systems[0].rates()  # type: ignore[no-any-return]
+        return self.systems[0].rates()
 
     def amplification(self) -> ArrayLike:
-        return self.systems[0].amplification()  # type: ignore[no-any-return]
+        return self.systems[0].amplification()
 
     def magnitudes(self, y: PyTree) -> PyTree:
         return self.systems[0].magnitudes(y)
 
     def drift(self, y: PyTree, y0: PyTree) -> Array:
-        return self.systems[0].drift(y, y0)  # type: ignore[no-any-return]
+        return self.systems[0].drift(y, y0)
 
 
 def _shape(tree: PyTree) -> Any:
@@ -163,6 +198,8 @@ def _shape(tree: PyTree) -> Any:
 
 _SHAPES: dict[str, Callable[[Any], Any]] = {
     "states": lambda system: _shape(jax.eval_shape(system.y0)),
-    "observables": lambda system: _shape(jax.eval_shape(lambda: system.observe(jnp.asarray(0.0), system.y0()))),
+    "observables": lambda system: _shape(
+        jax.eval_shape(lambda: system.observe(jnp.asarray(0.0), system.y0()))
+    ),
     "lanes": lambda system: system.lanes,
 }

@@ -1,12 +1,15 @@
-"""The contextual task: items have properties in every context, and others in one context alone ([Jarvis25] sections 4, 5)."""
+"""The contextual task: items have properties in every context, and others in one context alone
+([Jarvis25] sections 4, 5).
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_list, check_name, check_positive_int, fail
+from racedyn._checks import as_list, check_name, check_positive_int, fail, shown
 from racedyn.tasks.structures import cross_cutting, hierarchy, order, ring
 from racedyn.tasks.task import Task
 
@@ -19,34 +22,55 @@ STRUCTURES: Mapping[str, Callable[[int], Task]] = {
 MOST_CONTEXTS = 8
 
 
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class ContextualTask(Task):
-    """A `Task` of items in contexts, with nodes "item", "context" and "output"; made by `tasks.contextual`.
+@dataclasses.dataclass(frozen=True, repr=False)
+class Contexts:
+    """The structure of a contextual task: `items`, how many there are, and `blocks`, the rows of
+    the target that are active in every context (the first) and in each context alone. It is
+    `task.structure` of what `tasks.contextual` makes."""
 
-    **Fields** besides those of `Task`: `blocks`, the rows of the target that are active in every context (the first) and in
-    each context alone.
-    """
+    items: int
+    blocks: tuple[slice, ...]
 
-    blocks: tuple[slice, ...] = ()
+    def __repr__(self) -> str:
+        return f"Contexts({self})"
 
-    @property
-    def items(self) -> int:
-        return self.inputs["item"].shape[0]
+    def __str__(self) -> str:
+        return f"{self.items} items in {len(self.blocks) - 1} contexts"
 
 
-def contextual(items: int = 8, contexts: int = 3, structures: str | Sequence[str] = "tree") -> ContextualTask:
+def contexts_of(task: Any) -> Contexts:
+    """The structure of a task of `tasks.contextual`. Raises `TypeError` for another."""
+    structure = getattr(task, "structure", None)
+    if not isinstance(structure, Contexts):
+        fail("task", "be one of tasks.contextual", f"it is {shown(task)}", error=TypeError)
+    return structure
+
+
+def contextual(items: int = 8, contexts: int = 3, structures: str | Sequence[str] = "tree") -> Task:
     """Every item in every context: P = C n examples, context by context.
 
-    Inputs: "item" one-hot (n, P), "context" one-hot (C, P); gates depend on the context. Targets (rows, P): a block of
-    properties that items have in every context, and one for each context that they have in it alone. `structures`: that of
-    all blocks, or of each (C + 1, the common one first): "tree", "ring", "order", "cross_cutting" (two classes across a
-    tree of pairs). Raises `ValueError` for fewer than 2 or more than 8 contexts, or as many structures as do not fit.
+    Inputs: "item" one-hot (n, P), "context" one-hot (C, P); gates depend on the context. Targets
+    (rows, P): a block of properties that items have in every context, and one for each context that
+    they have in it alone. `structures`: that of all blocks, or of each (C + 1, the common one
+    first): "tree", "ring", "order", "cross_cutting" (two classes across a tree of pairs). Raises
+    `ValueError` for fewer than 2 or more than 8 contexts, or as many structures as do not fit.
+
+        >>> task = rd.tasks.contextual(items=4, contexts=2)
+        >>> task.context.tolist()
+        [0, 0, 0, 0, 1, 1, 1, 1]
+        >>> blocks = task.structure.blocks  # the common one, and that of each context
+        >>> [np.count_nonzero(task.Y[rows], axis=0).tolist() for rows in blocks]
+        [[3, 3, 3, 3, 3, 3, 3, 3], [3, 3, 3, 3, 0, 0, 0, 0], [0, 0, 0, 0, 3, 3, 3, 3]]
     """
     items, contexts = check_positive_int("items", items), check_positive_int("contexts", contexts)
     if not 2 <= contexts <= MOST_CONTEXTS:
         fail("contexts", f"be from 2 to {MOST_CONTEXTS}", f"it is {contexts}")
     must = f"name one structure, or {contexts + 1}: the common one, then one per context"
-    names = [structures] * (contexts + 1) if isinstance(structures, str) else as_list("structures", structures, must)
+    names = (
+        [structures] * (contexts + 1)
+        if isinstance(structures, str)
+        else as_list("structures", structures, must)
+    )
     for name in names:
         check_name("structures", name, STRUCTURES)
     if len(names) != contexts + 1:
@@ -61,16 +85,21 @@ def contextual(items: int = 8, contexts: int = 3, structures: str | Sequence[str
     for c in range(contexts):
         Y[blocks[c + 1], c * items : (c + 1) * items] = made[c + 1].Y
     where = ["in every context", *(f"in context {c + 1}" for c in range(contexts))]
-    return ContextualTask(
-        {"item": np.tile(np.eye(items), contexts), "context": np.repeat(np.eye(contexts), items, axis=1)},
+    return Task(
+        {
+            "item": np.tile(np.eye(items), contexts),
+            "context": np.repeat(np.eye(contexts), items, axis=1),
+        },
         {"output": Y},
         np.repeat(np.arange(contexts), items),
         name=f"{items} items in {contexts} contexts",
-        item_names=tuple(f"item {i + 1}, context {c + 1}" for c in range(contexts) for i in range(items)),
+        item_names=tuple(
+            f"item {i + 1}, context {c + 1}" for c in range(contexts) for i in range(items)
+        ),
         feature_names=tuple(
             f"{name}, {place}"
             for each, place in zip(made, where, strict=True)
             for name in each.feature_names  # type: ignore[union-attr]
         ),
-        blocks=blocks,
+        structure=Contexts(items, blocks),
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from racedyn._checks import as_matrix, as_real, check_mapping, check_name, check_positive_int, fail, read_only, shown
+from racedyn._arrays import as_matrix, as_real, read_only
+from racedyn._checks import check_mapping, check_name, check_positive_int, fail, shown
 from racedyn._names import check_file_name, check_label
 from racedyn._text import clipped
 from racedyn.tasks.modes import Modes, modes_from_correlations, read_in
@@ -24,32 +25,45 @@ class Task:
     - `context`: (P,) whole numbers; what gates depend on. All 0 if left out.
     - `num_contexts`: how many contexts there are, examples or not. From `context` if left out.
     - `name`: a few words for tables and figures.
-    - `bases`: (input node, output node) -> (U, V), analytic bases of Sigma_yx; canonical ones where left out.
+    - `bases`: (input node, output node) -> (U, V), analytic bases of Sigma_yx; canonical ones where
+      left out.
     - `mode_names`: (input node, output node) -> one name per mode, for the pairs in `bases`.
     - `item_names`, `feature_names`: names of the examples, and of the rows of the single target.
+    - `structure`: what its builder knows of it: `tasks.Routes`, `tasks.Contexts`, or None.
 
-    Raises `ValueError` where shapes don't meet, a value is not finite, a context is out of range, or a name is not text that a
-    file can hold (of nodes: without "/"); `task.modes`
-    raises it where inputs and targets are not correlated.
-    """
+    Raises `ValueError` where shapes don't meet, a value is not finite, a context is out of range,
+    or a name is not text that a file can hold (of nodes: without "/"); `task.modes` raises it where
+    inputs and targets are not correlated."""
 
     inputs: Mapping[str, np.ndarray]
     targets: Mapping[str, np.ndarray]
     context: np.ndarray = None  # type: ignore[assignment]
     num_contexts: int = None  # type: ignore[assignment]
     name: str = "task"
-    bases: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]] = dataclasses.field(default_factory=dict)
+    bases: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]] = dataclasses.field(
+        default_factory=dict
+    )
     mode_names: Mapping[tuple[str, str], tuple[str, ...]] = dataclasses.field(default_factory=dict)
     item_names: tuple[str, ...] | None = None
     feature_names: tuple[str, ...] | None = None
+    structure: Any = None
     # Worked out when first asked for.
-    _modes: dict[tuple[str, str], Modes] = dataclasses.field(default_factory=dict, init=False, repr=False)
-    _columns: dict[str, tuple[Any, np.ndarray]] = dataclasses.field(default_factory=dict, init=False, repr=False)
+    _modes: dict[tuple[str, str], Modes] = dataclasses.field(
+        default_factory=dict, init=False, repr=False
+    )
+    _columns: dict[str, tuple[Any, np.ndarray]] = dataclasses.field(
+        default_factory=dict, init=False, repr=False
+    )
     _powers: dict[str, float] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for argument, given in (("inputs", self.inputs), ("targets", self.targets)):
-            check_mapping(argument, given, "be a dict node -> (n, P)", "tasks.from_arrays(X, Y) takes two matrices.")
+            check_mapping(
+                argument,
+                given,
+                "be a dict node -> (n, P)",
+                "tasks.from_arrays(X, Y) takes two matrices.",
+            )
         for argument, noted in (("bases", self.bases), ("mode_names", self.mode_names)):
             if not isinstance(noted, Mapping):
                 fail(
@@ -59,30 +73,57 @@ class Task:
                     "",
                     TypeError,
                 )
-        inputs = {check_file_name("inputs", node): as_matrix(f"inputs[{node!r}]", X) for node, X in self.inputs.items()}
+        inputs = {
+            check_file_name("inputs", node): as_matrix(f"inputs[{node!r}]", X)
+            for node, X in self.inputs.items()
+        }
         targets = {
-            check_file_name("targets", node): as_matrix(f"targets[{node!r}]", Y) for node, Y in self.targets.items()
+            check_file_name("targets", node): as_matrix(f"targets[{node!r}]", Y)
+            for node, Y in self.targets.items()
         }
         for argument, arrays in (("inputs", inputs), ("targets", targets)):
             if not arrays:
                 fail(argument, "name at least one node", "it is empty")
         counts = {name: array.shape[1] for name, array in {**inputs, **targets}.items()}
         if len(set(counts.values())) > 1:
-            fail("targets", "have one column per example, as many as the inputs", f"the columns are {counts}",
-                 "Rows are units, columns are examples: transpose where needed.")  # fmt: skip
+            fail(
+                "targets",
+                "have one column per example, as many as the inputs",
+                f"the columns are {counts}",
+                "Rows are units, columns are examples: transpose where needed.",
+            )
         num_examples = next(iter(counts.values()))
-        context = np.zeros(num_examples, int) if self.context is None else np.asarray(as_real("context", self.context))
-        if context.shape != (num_examples,) or not np.issubdtype(context.dtype, np.integer) or context.min() < 0:
-            fail("context", f"be {num_examples} whole numbers of at least 0, one per example",
-                 f"its shape is {context.shape} and its dtype {context.dtype}"
-                 + (f", and it holds {context.min()}" if context.size and context.dtype.kind in "if" else ""))  # fmt: skip
+        context = (
+            np.zeros(num_examples, int)
+            if self.context is None
+            else np.asarray(as_real("context", self.context))
+        )
+        if (
+            context.shape != (num_examples,)
+            or not np.issubdtype(context.dtype, np.integer)
+            or context.min() < 0
+        ):
+            fail(
+                "context",
+                f"be {num_examples} whole numbers of at least 0, one per example",
+                f"its shape is {context.shape} and its dtype {context.dtype}"
+                + (
+                    f", and it holds {context.min()}"
+                    if context.size and context.dtype.kind in "if"
+                    else ""
+                ),
+            )
         num_contexts = (
             int(context.max()) + 1
             if self.num_contexts is None
             else check_positive_int("num_contexts", self.num_contexts)
         )
         if context.max() >= num_contexts:
-            fail("context", f"be below num_contexts = {num_contexts}", f"its largest value is {context.max()}")
+            fail(
+                "context",
+                f"be below num_contexts = {num_contexts}",
+                f"its largest value is {context.max()}",
+            )
         for argument, names, count in (
             ("item_names", self.item_names, num_examples),
             ("feature_names", self.feature_names, next(iter(targets.values())).shape[0]),
@@ -99,10 +140,16 @@ class Task:
         pairs = [(source, target) for source in inputs for target in targets]
         if unknown := [pair for pair in self.mode_names if pair not in pairs]:
             fail(
-                "mode_names", f"name modes of pairs of an input and a target node ({pairs})", f"{unknown[0]!r} is none"
+                "mode_names",
+                f"name modes of pairs of an input and a target node ({pairs})",
+                f"{unknown[0]!r} is none",
             )
         for name, arrays in (("inputs", inputs), ("targets", targets)):
-            object.__setattr__(self, name, MappingProxyType({node: read_only(array) for node, array in arrays.items()}))
+            object.__setattr__(
+                self,
+                name,
+                MappingProxyType({node: read_only(array) for node, array in arrays.items()}),
+            )
         object.__setattr__(self, "context", read_only(context.astype(np.int64)))
         object.__setattr__(self, "num_contexts", num_contexts)
 
@@ -121,12 +168,16 @@ class Task:
         return self.targets[_only("Y", "targets", self.targets)]
 
     def _live(self, node: str) -> tuple[np.ndarray, np.ndarray]:
-        """The examples in which an input node is not silent, and its inputs there: few where there are many nodes."""
+        """The examples in which an input node is not silent, and its inputs there: few where there
+        are many nodes.
+        """
         check_name("node", node, self.inputs)
         if node not in self._columns:
             X = self.inputs[node]
             live = np.flatnonzero(X.any(axis=0))
-            self._columns[node] = (live, X[:, live]) if 2 * len(live) < self.num_examples else (slice(None), X)
+            self._columns[node] = (
+                (live, X[:, live]) if 2 * len(live) < self.num_examples else (slice(None), X)
+            )
         return self._columns[node]
 
     def _power(self, node: str) -> float:
@@ -142,17 +193,30 @@ class Task:
 
     def sigma_yx(self, source: str | None = None, target: str | None = None) -> np.ndarray:
         """Input-output correlation Y X^T / P, (n_out, n_in)."""
-        live, X = self._live(_only("sigma_yx()", "inputs", self.inputs) if source is None else source)
+        live, X = self._live(
+            _only("sigma_yx()", "inputs", self.inputs) if source is None else source
+        )
         target = _only("sigma_yx()", "targets", self.targets) if target is None else target
-        return self.targets[check_name("target", target, self.targets)][:, live] @ X.T / self.num_examples
+        return (
+            self.targets[check_name("target", target, self.targets)][:, live]
+            @ X.T
+            / self.num_examples
+        )
 
     def pair_modes(self, source: str, target: str) -> Modes:
         """The modes in which paths from node `source` to node `target` are read."""
-        pair = (check_name("source", source, self.inputs), check_name("target", target, self.targets))
+        pair = (
+            check_name("source", source, self.inputs),
+            check_name("target", target, self.targets),
+        )
         if pair not in self._modes:
             if not self._readable(pair):
-                fail("targets", "be correlated with the inputs", "Sigma_yx = Y X^T / P is zero (rank 0)",
-                     "There is nothing to learn: look at X and Y.")  # fmt: skip
+                fail(
+                    "targets",
+                    "be correlated with the inputs",
+                    "Sigma_yx = Y X^T / P is zero (rank 0)",
+                    "There is nothing to learn: look at X and Y.",
+                )
             self._modes[pair] = modes_from_correlations(
                 self.sigma_yx(*pair),
                 self.sigma_x(source),
@@ -163,12 +227,20 @@ class Task:
         return self._modes[pair]
 
     def all_modes(self) -> dict[tuple[str, str], Modes]:
-        """(input node, output node) -> modes, of all pairs that are correlated or have bases of their own."""
+        """(input node, output node) -> modes, of all pairs that are correlated or have bases of
+        their own.
+        """
         pairs = ((source, target) for source in self.inputs for target in self.targets)
-        return {pair: self.pair_modes(*pair) for pair in pairs if pair in self._modes or self._readable(pair)}
+        return {
+            pair: self.pair_modes(*pair)
+            for pair in pairs
+            if pair in self._modes or self._readable(pair)
+        }
 
     def modes_in(self, other: "Task") -> dict[tuple[str, str], Modes]:
-        """(input node, output node) -> the modes of another task with this one's S, of either sign, variances and floor."""
+        """(input node, output node) -> the modes of another task with this one's S, of either sign,
+        variances and floor.
+        """
         return {
             pair: read_in(modes, self.sigma_yx(*pair), self.sigma_x(pair[0]), self._power(pair[1]))
             for pair, modes in other.all_modes().items()
@@ -177,16 +249,24 @@ class Task:
     def _readable(self, pair: tuple[str, str]) -> bool:
         """Whether a pair has bases of its own, or a correlation that is more than rounding."""
         _, X = self._live(pair[0])
-        size = np.linalg.norm(X) * np.sqrt(self._power(pair[1]) * self.num_examples) / self.num_examples
-        return pair in self.bases or bool(np.linalg.norm(self.sigma_yx(*pair)) > 1e3 * np.finfo(np.float64).eps * size)
+        size = (
+            np.linalg.norm(X)
+            * np.sqrt(self._power(pair[1]) * self.num_examples)
+            / self.num_examples
+        )
+        return pair in self.bases or bool(
+            np.linalg.norm(self.sigma_yx(*pair)) > 1e3 * np.finfo(np.float64).eps * size
+        )
 
     @property
     def modes(self) -> Modes:
         """The modes of a task with one input and one output node."""
-        return self.pair_modes(_only("modes", "inputs", self.inputs), _only("modes", "targets", self.targets))
+        return self.pair_modes(
+            _only("modes", "inputs", self.inputs), _only("modes", "targets", self.targets)
+        )
 
     def __repr__(self) -> str:
-        return clipped(f"{type(self).__name__}({self})")
+        return clipped(f"Task({self})")
 
     def __str__(self) -> str:
         sizes = [f"{node} {X.shape[0]}" for node, X in self.inputs.items()]
@@ -195,14 +275,33 @@ class Task:
         return f"{self.name}: {self.num_examples} examples, {', '.join(sizes)}{contexts}"
 
 
-def _check_bases(pair: Any, bases: Any, inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]) -> None:
+def _check_bases(
+    pair: Any, bases: Any, inputs: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray]
+) -> None:
     """Refuse bases of a pair that there is not, of one side alone, or that are not orthonormal."""
-    if not isinstance(pair, tuple) or len(pair) != 2 or pair[0] not in inputs or pair[1] not in targets:
-        fail("bases", "have pairs (input node, output node) as keys", f"one is {pair!r}",
-             f"Inputs are {list(inputs)}, outputs {list(targets)}.")  # fmt: skip
-    if not isinstance(bases, tuple | list) or len(bases) != 2 or any(basis is None for basis in bases):
-        fail(f"bases[{pair!r}]", "be (U, V), of both sides", f"it is {type(bases).__name__}", "Leave the pair out for "
-             "canonical ones.")  # fmt: skip
+    if (
+        not isinstance(pair, tuple)
+        or len(pair) != 2
+        or pair[0] not in inputs
+        or pair[1] not in targets
+    ):
+        fail(
+            "bases",
+            "have pairs (input node, output node) as keys",
+            f"one is {pair!r}",
+            f"Inputs are {list(inputs)}, outputs {list(targets)}.",
+        )
+    if (
+        not isinstance(bases, tuple | list)
+        or len(bases) != 2
+        or any(basis is None for basis in bases)
+    ):
+        fail(
+            f"bases[{pair!r}]",
+            "be (U, V), of both sides",
+            f"it is {type(bases).__name__}",
+            "Leave the pair out for canonical ones.",
+        )
     U, V = (as_matrix(f"bases[{pair!r}]", basis) for basis in bases)
     rows = len(targets[pair[1]]), len(inputs[pair[0]])
     if (len(U), len(V)) != rows or U.shape[1] != V.shape[1]:
@@ -213,11 +312,18 @@ def _check_bases(pair: Any, bases: Any, inputs: Mapping[str, np.ndarray], target
         )
     for name, basis in (("U", U), ("V", V)):
         if not np.allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=1e-8):
-            fail(f"bases[{pair!r}]", f"have orthonormal columns, {name}^T {name} = I", f"those of {name} are not",
-                 "np.linalg.qr makes them so.")  # fmt: skip
+            fail(
+                f"bases[{pair!r}]",
+                f"have orthonormal columns, {name}^T {name} = I",
+                f"those of {name} are not",
+                "np.linalg.qr makes them so.",
+            )
 
 
 def _only(what: str, kind: str, nodes: Mapping[str, Any]) -> str:
     if len(nodes) != 1:
-        raise ValueError(f"`task.{what}` needs a task with one node among its {kind}, but this has {list(nodes)}.")
+        raise ValueError(
+            f"`task.{what}` needs a task with one node among its {kind}, but this has "
+            f"{list(nodes)}."
+        )
     return next(iter(nodes))

@@ -1,0 +1,5 @@
+"""`python -m racedyn.cli`: the command `racedyn`."""
+
+from racedyn.cli.frame import command
+
+command()

@@ -1,0 +1,226 @@
+"""The commands: a function each. Our own modules are imported where they are used, so that help is
+quick.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from racedyn.cli.table import argument, file, flag, register, said
+
+if TYPE_CHECKING:
+    from racedyn.config import Config
+    from racedyn.jobs import RunResult
+
+FIELDS = """\
+Any field of the file can be given on the line too, after CONFIG:
+  racedyn run data/runs/hierarchy.toml --out runs --network.width 1000 --train.steps 100
+  racedyn run data/runs/hierarchy.toml --help      lists them with their values
+"""
+OUT = argument(
+    "--out", metavar="DIR", type=Path, default=Path("runs"), help="where results go (default: runs)"
+)
+OVERWRITE = flag("--overwrite", "replace what is there")
+RESULTS = argument("file", metavar="FILE.h5", type=file)
+
+
+@register(
+    "train a network, solve the theory from the same weights, compare",
+    argument("config", metavar="CONFIG.toml", nargs="?", type=file, help="what to run"),
+    OUT,
+    OVERWRITE,
+    flag("--resume", "go on from what an interrupted run left"),
+    flag("--quiet", "no progress and no table, only errors"),
+    argument(
+        "-h", "--help", action="store_true", help="show this, and with CONFIG.toml its fields"
+    ),
+    epilog=FIELDS,
+    fields=True,
+)
+def run(given: argparse.Namespace) -> int:
+    if given.help:
+        given.print_help()
+    if given.config is None:
+        if not given.help:
+            given.fail("CONFIG.toml is missing: which run? For example data/runs/hierarchy.toml.")
+        return 0
+    if given.help:
+        _list_fields(given.config)
+        return 0
+    config = _configuration(given.config, given.overrides)
+    _start_jax()
+    from racedyn import jobs
+
+    try:
+        result = jobs.run(
+            config,
+            out=given.out,
+            overwrite=given.overwrite,
+            resume=given.resume,
+            progress=not given.quiet,
+        )
+    except jobs.NotSavedError as error:
+        if not given.quiet:
+            _show(error.result)
+        print(f"racedyn: error: {said(error)}", file=sys.stderr)
+        return 1
+    if not given.quiet:
+        _show(result)
+    return 1 if result.trained.failed else 0
+
+
+@register("say what a file of results holds", RESULTS)
+def info(given: argparse.Namespace) -> None:
+    from racedyn import store
+
+    print(said(store.info(given.file)))
+
+
+@register(
+    "draw the race in a file of results",
+    RESULTS,
+    argument(
+        "--out",
+        metavar="FIGURE",
+        type=Path,
+        help="its ending picks the format (default: FILE.png, FILE.race.png of a study)",
+    ),
+)
+def plot(given: argparse.Namespace) -> None:
+    _start_jax()
+    from racedyn import jobs, plot, store
+
+    found = store.load(given.file, partial=True)
+    runs = [found[name] for name in ("theory", "trained") if name in found]
+    # A study has drawn its own figure under its own name.
+    ending = ".race.png" if "study" in (found.config or {}) else ".png"
+    axes = jobs.draw(*(runs or list(found.values())[:1]))
+    print(said(plot.save_figure(axes, given.out or given.file.with_suffix(ending))))
+
+
+@register(
+    "reproduce a published figure, from scratch",
+    argument("name", metavar="NAME", nargs="?", help="which study; --list names them"),
+    flag("--list", "list the studies"),
+    flag("--quick", "smaller: a minute on two cores"),
+    OUT,
+    OVERWRITE,
+    flag("--quiet", "no progress"),
+    epilog="For example: racedyn reproduce shi2022.fig5 --quick",
+)
+def reproduce(given: argparse.Namespace) -> None:
+    _start_jax()
+    from racedyn import studies
+
+    if given.list:
+        for study in studies.STUDIES.values():
+            print(f"{study.name:<16} {study.title}")
+        return
+    if given.name is None:
+        given.fail("NAME is missing: which study? --list names them.")
+    done = studies.reproduce(
+        given.name,
+        out=given.out,
+        quick=given.quick,
+        overwrite=given.overwrite,
+        progress=not given.quiet,
+    )
+    print(said(done))
+    print(f"wall time: {done.wall_time:.0f} s, {done.compile_time:.0f} s of it compiling")
+    print("results:", said(done.path))
+    print("figure:", said(done.figure))
+
+
+@register(
+    "say which papers and solvers stand behind a study or a file of results",
+    argument("what", metavar="FILE-or-NAME", type=file),
+)
+def cite(given: argparse.Namespace) -> None:
+    from racedyn import store, studies
+    from racedyn.reduction import LEVELS
+
+    if (name := str(given.what)) in studies.STUDIES:
+        # Which solvers are behind it, its file says once it has run.
+        sources, solvers = [studies.STUDIES[name].source], []
+    else:
+        runs = store.load(given.what, partial=True).values()
+        provenance = [run.provenance for run in runs if run.provenance is not None]
+        solvers = [source.solver for source in provenance]
+        levels = {source.validity.get("level") for source in provenance}
+        sources = [known.source for name, known in LEVELS.items() if name in levels]
+    print(*map(said, studies.cite(sources=sources, solvers=solvers)), sep="\n")
+
+
+@register("say what this installation can do: devices, precision, versions")
+def doctor(given: argparse.Namespace) -> None:
+    _start_jax()
+    from racedyn._progress import table
+    from racedyn.cli import doctor
+
+    table(("", "found"), doctor.report())
+
+
+def _configuration(path: Path, overrides: list[str]) -> "Config":
+    """The file's configuration with the fields given on the line."""
+    from racedyn import config as configuration
+
+    given: dict[str, list[str]] = {}
+    words: list[str] = []
+    for token in overrides:
+        if token.startswith("--"):
+            flag, equals, value = token[2:].partition("=")
+            words = given[flag.replace("-", "_")] = [value] if equals else []
+        else:
+            words.append(token)
+    config = configuration.read(path)
+    return configuration.override(config, given) if given else config
+
+
+def _list_fields(path: Path) -> None:
+    """Each field of the file's configuration, with its value and what it means."""
+    import tyro
+
+    from racedyn import config as configuration
+
+    tyro.cli(
+        configuration.Config,
+        prog=f"racedyn run {path}",
+        description="Fields of the configuration.",
+        default=configuration.read(path),
+        args=["--help"],
+        use_underscores=True,
+        config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff),
+    )
+
+
+def _show(result: "RunResult") -> None:
+    from racedyn._progress import table
+
+    if result.comparison is not None:
+        print(said(result.comparison), end="\n\n")
+    rows = []
+    for name, trajectory in (("training", result.trained), ("theory", result.theory)):
+        source = None if trajectory is None else trajectory.provenance
+        if source is not None:
+            rows.append(
+                (name, source.solver, source.compile_time, source.run_time, source.wall_time)
+            )
+    table(("", "solver", "compile (s)", "run (s)", "wall time (s)"), rows)
+    for note in result.notes:
+        print(said(f"note: {note}"))
+    print("results:", said(result.path))
+    if result.figures:
+        print("figures:", *map(said, result.figures))
+
+
+def _start_jax() -> None:
+    """float64, before anything else uses JAX; whole tracebacks, which tell whose an error is;
+    figures into files.
+    """
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_traceback_filtering", "off")
+    os.environ["MPLBACKEND"] = "Agg"

@@ -1,0 +1,251 @@
+"""Pathways racing for modes, in terms of their drive: where they start, how far poles are, where
+all are at a given s.
+"""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from racedyn._types import Array
+from racedyn.exact.races.drive import (
+    Course,
+    Whole,
+    column,
+    constants,
+    course,
+    gap,
+    half_way,
+    power,
+    reach,
+)
+from racedyn.trajectory import Status
+
+# Drive: e^s is still a number. A pathway of depth 2 goes on for so long only if it dies out
+_LATEST = 700.0
+
+
+class Turned(NamedTuple):
+    """A race, and the signs that turn its K, q and p (path, ...) back: those of the modes given."""
+
+    race: "Race"
+    strength: Array
+    q: Array
+    p: Array
+
+
+def set_out(target: Array, q: Array, p: Array, depths: tuple[int, ...]) -> Turned:
+    """The race to sum K = `target` (...) from `q`, `p` (path, ...) of any signs.
+
+    q of either sign is q > 0 with p of sign(q)^(D-1) times its own; a mode that unlearns is one
+    that learns, mirrored."""
+    D = column(depths, q)
+    below = jnp.asarray(D > 1) & (q < 0)
+    mirror, sign = jnp.where(below, -1.0, 1.0), jnp.where(below & (D % 2 == 0), -1.0, 1.0)
+    begun = jnp.sum(p * power(q, D - 1), axis=0)
+    sense = jnp.where(target >= begun, 1.0, -1.0)
+    return Turned(
+        Race.start(sense * target, mirror * q, sense * sign * p, depths),
+        sense,
+        mirror,
+        sense * sign,
+    )
+
+
+class Race(eqx.Module):
+    """All pathways of a batch of modes, so turned that q >= 0 and the sum of K has to rise to
+    `goal`.
+
+    `q`, `p` (path, ...) at the start. `stuck`: deeper than two with q = 0. `first`: the drive at
+    which the first pathway reaches its pole, infinite where none does. The others are of pathways
+    deeper than two, filled in elsewhere. `way`: their constants. `ahead`: the gap to the pole at
+    the start less `first`, or all of it where a pathway falls asleep. Where p < 0 < c, `since` is
+    the drive since the pole on that side, and `half` the gap at p = 0: until then a pathway is
+    measured from there, as next to the whole way between the poles nothing would be left of its
+    motion."""
+
+    goal: Array
+    q: Array
+    p: Array
+    stuck: Array
+    way: Course
+    first: Array
+    ahead: Array
+    since: Array
+    half: Array
+    depths: tuple[int, ...] = eqx.field(static=True)
+
+    @classmethod
+    def start(cls, goal: Array, q: Array, p: Array, depths: tuple[int, ...]) -> "Race":
+        deep = _deep(depths)
+        stuck = jnp.asarray(column(depths, q) > 2) & (q == 0)
+        moving = jnp.asarray(column(depths, q) > 2) & ~stuck
+        at_q, at_p = jnp.where(moving, q, 1.0), jnp.where(moving, p, 0.0)
+        way = course(at_q, at_p)
+        since = half = ahead = jnp.ones_like(q)
+        first = jnp.full_like(goal, jnp.inf)
+        if max(depths) > 2:
+            since, half = gap(way.c, at_q, at_p, deep), half_way(way.c, deep)
+            ahead = jnp.where((at_p < 0) & (way.c > 0), 2 * half - since, since)
+            racing = moving & (way.forward > 0)
+            first = jnp.min(jnp.where(racing, ahead, jnp.inf), axis=0)
+            ahead = jnp.where(racing, ahead - jnp.where(jnp.isfinite(first), first, 0.0), ahead)
+        return cls(goal, q, p, stuck, way, first, ahead, since, half, depths)
+
+    @property
+    def D(self) -> Whole:
+        return column(self.depths, self.q)
+
+    @property
+    def along(self) -> "Race":
+        """The same with an axis in front of the modes, for many places of each."""
+        path = {"q", "p", "stuck", "way", "ahead", "since", "half"}
+        return Race(
+            **{
+                name: jax.tree.map(
+                    lambda x, name=name: x[:, None] if name in path else x[None], value
+                )
+                for name, value in self.__dict__.items()
+                if name != "depths"
+            },
+            depths=self.depths,
+        )
+
+    @property
+    def moving(self) -> Array:
+        """Pathways deeper than two that move at all."""
+        return jnp.asarray(self.D > 2) & ~self.stuck
+
+    @property
+    def begun(self) -> Array:
+        return jnp.sum(self.p * power(self.q, self.D - 1), axis=0)
+
+    @property
+    def reachable(self) -> Array:
+        """Whether the sum of K gets to the goal: without a pathway that grows for ever it stays
+        below 0.
+        """
+        grows = jnp.any(
+            jnp.asarray(self.D == 1) | (jnp.asarray(self.D == 2) & (self.q + self.p != 0)), axis=0
+        )
+        grows |= jnp.isfinite(self.first)
+        return grows | (self.goal < 0) | (self.goal == self.begun)
+
+    @property
+    def latest(self) -> Array:
+        """A bound on s: no pathway's K falls, so that none of depth 1 or 2 rises by more than what
+        is missing.
+        """
+        missing = self.goal - self.begun
+        bound = jnp.full_like(self.goal, jnp.inf)
+        for depth, q, p in zip(self.depths, self.q, self.p, strict=True):
+            if depth == 1:
+                bound = jnp.minimum(bound, missing)
+            if depth == 2:
+                moves = q + p != 0
+                grown = jnp.log1p(4 * missing / jnp.where(moves, q + p, 1.0) ** 2) / 2
+                bound = jnp.minimum(bound, jnp.where(moves, grown, jnp.inf))
+        return bound
+
+    def at(self, s: Array, y: Array, rough: bool = False) -> "Place":
+        """Where all pathways are at the drive s, `y` before the first pole; `rough`: to about five
+        digits, no derivatives.
+        """
+        zeros = jnp.zeros_like(self.q)
+        place = Place(zeros, zeros, zeros, self.q, self.p)
+        if max(self.depths) > 2:
+            place = self._deep(s, y, rough)
+        K, k, bend, q, p = place
+        if 2 in self.depths:
+            two = self.D == 2
+            rise = jnp.exp(jnp.minimum(s, _LATEST))
+            up, down = (
+                jnp.where(two, x, 0.0) for x in ((self.q + self.p) * rise, (self.q - self.p) / rise)
+            )
+            q, p = jnp.where(two, (up + down) / 2, q), jnp.where(two, (up - down) / 2, p)
+            K, k = (
+                jnp.where(two, (up**2 - down**2) / 4, K),
+                jnp.where(two, (up**2 + down**2) / 2, k),
+            )
+            bend = jnp.where(two, up**2 - down**2, bend)
+        if 1 in self.depths:
+            one = self.D == 1
+            p, k = jnp.where(one, self.p + s, p), jnp.where(one, 1.0, k)
+            K = jnp.where(one, p, K)
+        return Place(K, k, bend, q, p)
+
+    def _deep(self, s: Array, y: Array, rough: bool) -> "Place":
+        deep, c = _deep(self.depths), self.way.c
+        since = self.since + s
+        behind = (c > 0) & (self.p < 0) & (since < self.half)
+        left = jnp.where(self.way.forward > 0, y, s) + self.ahead
+        left = jnp.where(behind, since, left)
+        q, p = reach(c, jnp.where(self.moving, left, 1.0), deep, rough)
+        p = jnp.where(behind, -p, self.way.forward * p)
+        # d(q^n) = n q^(n-1) q^(D-2) p ds
+        D = constants([float(depth) for depth in deep], q)
+        rise = power(q, column(tuple(depth - 2 for depth in deep), q))
+        k = rise**2 * (q**2 + (D - 1) * p**2)
+        bend = rise * p / q * (2 * (D - 2) * k + 2 * D * (rise * q) ** 2)
+        K, k, bend = (jnp.where(self.moving, x, 0.0) for x in (p * q * rise, k, bend))
+        return Place(
+            K, k, bend, jnp.where(self.moving, q, self.q), jnp.where(self.moving, p, self.p)
+        )
+
+    def step(self, place: "Place") -> Array:
+        """Step of s towards the goal, by Halley's method: of third order."""
+        total, slope, bend = (jnp.sum(x, axis=0) for x in (place.K, place.k, place.bend))
+        slope = jnp.maximum(slope, jnp.finfo(total.dtype).tiny)
+        newton = (self.goal - total) / slope
+        return newton / jnp.maximum(1 + newton * bend / (2 * slope), 0.1)
+
+    def arrived(self, s: Array, y: Array) -> tuple[Array, Array, "Place"]:
+        """Last step to the solution: s, y, the place. It alone has derivatives, by the implicit
+        function theorem.
+        """
+        moved = jnp.where(
+            jnp.isfinite(self.first), self.first - jax.lax.stop_gradient(self.first), 0.0
+        )
+        place = self.at(s + moved, y)
+        step = jnp.where(self.goal == self.begun, 0.0, self.step(place))
+        return s + moved + step, y - step, self.further(place, step)
+
+    def further(self, place: "Place", step: Array) -> "Place":
+        """The place after a small step, to third order; c is kept."""
+        _, k, bend, q, p = place
+        deep = power(q, column(tuple(max(depth - 2, 0) for depth in self.depths), q))
+        ratio = p / jnp.where(q == 0, 1.0, q)
+        real = constants([depth - 2.0 for depth in self.depths], q)
+        turn = deep * step * (1 + real * deep * ratio * step / 2)  # of log(q + p)
+        up, down = turn * (1 + turn**2 / 6), turn**2 / 2 * (1 + turn**2 / 12)
+        new_q, new_p = q + q * down + p * up, p + p * down + q * up
+        frozen = jnp.asarray(self.D == 1) | self.stuck
+        new_q, new_p = (
+            jnp.where(frozen, q, new_q),
+            jnp.where(frozen, p + jnp.where(self.D == 1, step, 0.0), new_p),
+        )
+        return Place(new_p * power(new_q, self.D - 1), k + bend * step, bend, new_q, new_p)
+
+    def ending(self, K: Array) -> Array:
+        """DONE, or SYMMETRIC where several pathways deeper than two are in front, equal to the
+        last digit.
+        """
+        size = jnp.abs(K)
+        front = (size == jnp.max(size, axis=0)) & self.moving
+        equal = jnp.maximum(jnp.sum(front & (K > 0), axis=0), jnp.sum(front & (K < 0), axis=0))
+        return jnp.where(equal > 1, Status.SYMMETRIC, Status.DONE)
+
+
+def _deep(depths: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(max(depth, 3) for depth in depths)
+
+
+class Place(NamedTuple):
+    """K, k = dK/ds, bend = dk/ds, q, p (path, ...)."""
+
+    K: Array
+    k: Array
+    bend: Array
+    q: Array
+    p: Array

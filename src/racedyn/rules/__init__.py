@@ -1,0 +1,10 @@
+"""Rules that training and theory share: what is descended on, and in which order."""
+
+from racedyn.rules.losses import LOSSES, Loss
+from racedyn.rules.losses import as_loss as as_loss
+from racedyn.rules.stages import Stages as Stages
+from racedyn.rules.stages import check_stages as check_stages
+from racedyn.rules.stages import stage_masks as stage_masks
+from racedyn.rules.stages import staged as staged
+
+__all__ = ["LOSSES", "Loss"]

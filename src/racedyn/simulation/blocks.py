@@ -1,0 +1,178 @@
+"""How one block of members of an ensemble is computed: exactly or by the solver, over all
+devices.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from racedyn._checks import check_positive_int, fail
+from racedyn._types import Array, PyTree
+from racedyn.exact import has_end
+from racedyn.simulation import stacks
+from racedyn.simulation.building import CHUNK, FIELD
+from racedyn.simulation.checks import check_observe
+from racedyn.simulation.lane import Settings
+from racedyn.simulation.lanes import LanesOfMany, Outcome, solve_lanes, worst
+from racedyn.simulation.members import Builder
+from racedyn.simulation.method import EXACT_ACCURACY
+from racedyn.trajectory import Status
+
+AMPLIFIED = 1e3  # from this amplification on steps are so accurate that one of order 8 pays
+BLOCK_BYTES = 2**26  # of states of one block of members
+LARGEST_BLOCK = 2**16  # members
+
+Rows = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What is done with each block. `like`: one member; `times` (time,), or None for the end;
+    `exact`: whether by the systems' own solution; `settings`, and `long` for lanes whose errors are
+    AMPLIFIED, of the solver; `retry`: of what uses up its steps; `args` of vector fields; `names`
+    of observables; `mesh`: the devices."""
+
+    like: Any
+    times: Array | None
+    exact: bool
+    settings: Settings
+    long: Settings
+    retry: Any
+    args: Any
+    names: tuple[str, ...]
+    mesh: Mesh
+
+    @property
+    def rows(self) -> int:
+        return 1 if self.times is None else len(self.times)
+
+    @property
+    def told(self) -> dict[str, np.dtype[Any]]:
+        """What is told of each lane beside its states: name -> dtype."""
+        names = [name for name, _ in self.settings.crossings]
+        whole, real = np.dtype(np.int64), np.dtype(np.float64)
+        crossings = {f"crossing_{name}": real for name in names} | {
+            f"num_crossings_{name}": whole for name in names
+        }
+        return {"accuracy": real, **crossings}
+
+    def block_size(self, asked: int | None, count: int) -> int:
+        """Members of a block: whole chunks on every device, and blocks of one size, so that only
+        one is compiled for.
+        """
+        if asked is None:
+            state = sum(
+                leaf.size * leaf.dtype.itemsize
+                for leaf in jax.tree.leaves(jax.eval_shape(self.like.y0))
+            )
+            asked = max(1, min(LARGEST_BLOCK, BLOCK_BYTES // max(1, state * self.rows)))
+        whole = CHUNK * self.mesh.size
+        largest = max(1, check_positive_int("block", asked) // whole) * whole
+        blocks = -(-count // largest)
+        return -(-count // (blocks * whole)) * whole
+
+    def __call__(
+        self, builder: Builder, numbers: np.ndarray, size: int
+    ) -> tuple[Rows, np.ndarray, Rows]:
+        """Observables, status and stats of these members, of which there are at most `size`."""
+        stack = stacks.spread(builder(np.resize(numbers, size)), self.mesh)
+        times = jnp.asarray([jnp.inf]) if self.times is None else self.times
+        try:
+            block = self._exactly(stack) if self.exact else self._nothing_yet(stack)
+            # The end of what is never learned is not to be found by a solver either.
+            if self.times is not None and block.left.any():
+                lanes = LanesOfMany(stack, self.like.lanes, self.times, self.args, self.mesh)
+                block.put(solve_lanes(lanes, self._first(stack, block.left), self.retry))
+            states = stacks.spread(block.states, self.mesh)
+            observables = stacks.observe_members(stack, states, times, self.names, self.mesh)
+        except jax.errors.UnexpectedTracerError:
+            fail(
+                "build",
+                "return systems that compute with fields of theirs",
+                f"{type(self.like).__name__} computes with what JAX traced elsewhere (the member?)",
+                FIELD,
+            )
+        count = len(numbers)
+        kept = {name: np.asarray(values)[:count] for name, values in observables.items()}
+        told = {"num_steps": block.steps.sum(axis=1)[:count]}
+        for name, values in block.told.items():
+            told[name] = (values if self.like.lanes is not None else values[:, 0])[:count]
+        return kept, worst(block.status)[:count], told
+
+    def _first(self, stack: Any, left: np.ndarray) -> list[tuple[np.ndarray, Settings]]:
+        """Lanes that are `left`, by number, and what they are tried with first."""
+        long = np.asarray(stacks.amplifications(stack)).reshape(len(left), -1) >= AMPLIFIED
+        return [
+            (np.flatnonzero(left & ~long), self.settings),
+            (np.flatnonzero(left & long), self.long),
+        ]
+
+    def _exactly(self, stack: Any) -> "_Block":
+        """What the systems' own solution finds; what begins and has none is left."""
+        block = self._nothing_yet(stack, states=False)
+        states, ends = stacks.exact_states(stack, self.times, self.mesh)
+        # What is learned by equal pathways is learned, too.
+        ended = np.where(np.asarray(has_end(ends)), int(Status.DONE), np.asarray(ends))
+        status = np.where(block.left, ended, int(Status.NOT_FINITE))
+        block.told["accuracy"] = np.where(status == Status.DONE, EXACT_ACCURACY, np.nan)
+        return dataclasses.replace(
+            block, states=states, status=status, left=block.left & (status != Status.DONE)
+        )
+
+    def _nothing_yet(self, stack: Any, states: bool = True) -> "_Block":
+        """NaN, and all that can begin is left."""
+        arrays = jax.tree.leaves(eqx.filter(stack, eqx.is_array))
+        shape = len(arrays[0]), self.like.lanes or 1
+        left = np.asarray(stacks.begins(stack, self.args)).reshape(shape)
+        told = {
+            name: np.full(shape, np.nan if kind.kind == "f" else 0, kind)
+            for name, kind in self.told.items()
+        }
+        room = jax.tree.map(
+            lambda leaf: np.full((shape[0], self.rows, *leaf.shape), np.nan, leaf.dtype),
+            jax.eval_shape(self.like.y0) if states else None,
+        )
+        status = np.where(left, int(Status.DONE), int(Status.NOT_FINITE))
+        return _Block(room, status, np.zeros(shape, int), told, left, self.like.lanes is not None)
+
+
+@dataclasses.dataclass
+class _Block:
+    """A block of members: `states` (member, time, ..., lane where there are any), and `status`,
+    `steps`, what is `told`, and whether it is `left` to a solver, each (member, lane)."""
+
+    states: PyTree
+    status: np.ndarray
+    steps: np.ndarray
+    told: Rows
+    left: np.ndarray
+    laned: bool
+
+    def put(self, outcome: Outcome) -> None:
+        """What a solver made of lanes, in their places."""
+        at = np.divmod(outcome.numbers, self.left.shape[1])
+        self.status[at], self.steps[at] = outcome.solved.status, outcome.steps
+        for name, values in self.told.items():
+            values[at] = outcome.solved.stats[name]
+
+        def put(states: Any, solved: np.ndarray) -> np.ndarray:
+            room = np.array(states)
+            of_lanes = np.moveaxis(room, -1, 1) if self.laned else room[:, None]
+            of_lanes[at] = solved
+            return room
+
+        self.states = jax.tree.map(put, self.states, outcome.solved.saved)
+
+
+def observed(like: Any, asked: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the observables to keep. Raises `ValueError` where one is none of the system's."""
+    if (names := check_observe(like, asked)) is not None:
+        return names
+    known = tuple(jax.eval_shape(lambda: like.observe(jnp.asarray(0.0), like.y0())))
+    return ("strength",) if "strength" in known else known

@@ -1,0 +1,254 @@
+"""The only ODE solve: `solve`, pure, and the pieces of it that `simulate` and `ensemble` put
+together on the host.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from racedyn._arrays import as_real, check_times
+from racedyn._checks import check_is
+from racedyn._jit import computed_by_jax, differentiated_by, full_precision
+from racedyn._outside import read_again
+from racedyn._types import TIME, Array, ArrayLike, PyTree, Times
+from racedyn.simulation.checks import (
+    as_times,
+    check_observe,
+    check_solver,
+    check_tolerances,
+    checked_jumps,
+)
+from racedyn.simulation.crossings import Asked, check_crossings
+from racedyn.simulation.lane import Settings, Solved, integrate_one
+from racedyn.simulation.method import MAX_STEPS
+from racedyn.systems import AbstractSystem
+from racedyn.trajectory import Trajectory
+
+# Lanes of a batch are stepped together. The size is fixed, and the last batch padded, because the
+# size of a batch changes the last bits of a result: so no result depends on how many lanes there
+# are or how they are ordered.
+LANES_PER_BATCH = 16
+STATES = "states"  # asked for as an observable is, and kept in `ys`
+
+
+def settings_for(
+    system: AbstractSystem,
+    *,
+    rtol: ArrayLike = 1e-8,
+    atol: ArrayLike | None = None,
+    max_steps: int = MAX_STEPS,
+    solver: dfx.AbstractSolver | None = None,
+    stepsize_controller: dfx.AbstractStepSizeController | None = None,
+    event: dfx.Event | None = None,
+    adjoint: dfx.AbstractAdjoint | None = None,
+    dt0: ArrayLike | None = None,
+    jumps: Times | None = None,
+    crossings: Asked | None = None,
+    observe: Sequence[str] | None = None,
+) -> Settings:
+    """The settings of one solve, defaults filled in; arguments as in `solve`. Raises `ValueError`
+    for tolerances that mean nothing, or that the dtype of the state can't meet."""
+    check_tolerances(system, rtol, atol)
+    read_again(crossings, event)
+    names = check_observe(system, observe, others=(STATES,))
+    return Settings(
+        rtol=as_times(system, rtol),
+        atol=None if atol is None else as_times(system, atol),
+        solver=dfx.Tsit5() if solver is None else solver,
+        controller=stepsize_controller,
+        event=event,
+        adjoint=dfx.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
+        dt0=None if dt0 is None else as_times(system, dt0),
+        max_steps=max_steps,
+        save_ys=names is not None and STATES in names,
+        jumps=None if jumps is None else as_times(system, checked_jumps(jumps)),
+        crossings=check_crossings(system, {} if crossings is None else crossings),
+        observe=None if names is None else tuple(name for name in names if name != STATES),
+    )
+
+
+@full_precision
+def solve(
+    system: AbstractSystem,
+    ts: Times,
+    *,
+    t0: ArrayLike = 0.0,
+    args: Any = None,
+    rtol: ArrayLike = 1e-8,
+    atol: ArrayLike | None = None,
+    max_steps: int = MAX_STEPS,
+    solver: dfx.AbstractSolver | None = None,
+    stepsize_controller: dfx.AbstractStepSizeController | None = None,
+    event: dfx.Event | None = None,
+    adjoint: dfx.AbstractAdjoint | None = None,
+    dt0: ArrayLike | None = None,
+    jumps: Times | None = None,
+    crossings: Asked | None = None,
+    observe: Sequence[str] | None = None,
+) -> Trajectory:
+    """Integrate `system` from t0 and observe it at `ts` (time,). Pure: works under jit, grad, jvp
+    and vmap; no retry.
+
+    **Arguments:**
+
+    - `ts`: save times in units of tau, rising, from t0 on.
+    - `args`: passed to the vector field.
+    - `rtol`, below 0.1: of each step and each part of the state, against its own size
+      (`magnitudes` of the system), divided by the system's `amplification`, so that it is met by
+      what is observed. `atol`: what is added to it, by default nothing.
+    - `max_steps`: per lane; what uses them up has NaN rows from there and says so in `status`.
+    - `solver`: diffrax's; by default Tsit5, whose dense output is as accurate as its steps.
+    - `stepsize_controller`, `event`, `adjoint`, `dt0`: passed to diffrax. Forward-mode derivatives
+      need `adjoint=diffrax.ForwardMode()`. After an event of yours rows are NaN; once the system
+      has `settled`, rows hold.
+    - `jumps`: times at which the vector field jumps, as a drive that is switched on, or is off but
+      for a short pulse: steps end there. A solver sees the field only at its own steps: without
+      these times it loses digits at each jump, and may step over a pulse without a sign. What is
+      smooth needs none, but for pulses that are short beside all else: their times, too.
+      `systems.Piecewise` has its switches.
+    - `crossings`: name -> a function of (system, t, y) whose first change of sign is recorded, as
+      `stats["crossing_NAME"]` in units of tau, with the number of all as
+      `stats["num_crossings_NAME"]`, for each lane by its own system, without stopping anything; or,
+      for systems that know what there is to learn, a number: the fraction of it. NaN where there is
+      none. They are known as well as the states are, and have no derivatives.
+    - `observe`: names of the observables to keep, by default all that the system has; "states"
+      keeps the states besides, in `ys`.
+
+    A laned system (`system.lanes`) steps each mode on its own clock; `status` and `stats` are then
+    per lane.
+
+    Raises `ValueError` or `TypeError` for bad arguments.
+
+        >>> system = rd.from_function(lambda t, y, args: -y, y0=1.0)
+        >>> rd.solve(system, [0.0, 1.0])["y"].round(3).tolist()  # 1, 1 / e
+        [1.0, 0.368]
+    """
+    check_is("system", system, AbstractSystem, "be an AbstractSystem", "See racedyn.from_function.")
+    check_solver(
+        max_steps=max_steps,
+        solver=solver,
+        stepsize_controller=stepsize_controller,
+        event=event,
+        adjoint=adjoint,
+        dt0=dt0,
+    )
+    system = arrays_at_the_door(system)
+    settings = settings_for(
+        system,
+        rtol=rtol,
+        atol=atol,
+        max_steps=max_steps,
+        solver=solver,
+        stepsize_controller=stepsize_controller,
+        event=event,
+        adjoint=adjoint,
+        dt0=dt0,
+        jumps=jumps,
+        crossings=crossings,
+        observe=observe,
+    )
+    times, start = as_times(system, check_times(ts, t0)), as_times(system, t0)
+    with computed_by_jax("system"), differentiated_by("adjoint"):
+        solved = integrate(system, times, start, args, settings)
+    return package(system, times, solved, settings)
+
+
+def arrays_at_the_door(system: Any) -> Any:
+    """Float fields become arrays: a Python float would recompile for every value and have no
+    gradient.
+
+    And what functions and methods of the user's read beside their arguments is read as it is now.
+    """
+    read_again(system)
+    return jax.tree.map(
+        lambda leaf: (
+            jnp.asarray(as_real("system", leaf), float)
+            if isinstance(leaf, float | np.ndarray)
+            else leaf
+        ),
+        system,
+    )
+
+
+def take_lanes(system: Any, lanes: ArrayLike) -> Any:
+    """The system that has these lanes only (in this order); parameters that are scalars are
+    shared.
+    """
+    return jax.tree.map(
+        lambda leaf: leaf[..., lanes] if eqx.is_array(leaf) and leaf.ndim else leaf, system
+    )
+
+
+def integrate(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) -> Solved:
+    """One integration from t0, lane by lane where the system has lanes."""
+    if system.lanes is None:
+        return _integrate_whole(system, ts, t0, args, settings)
+    batches = -(-system.lanes // LANES_PER_BATCH)
+    padded = take_lanes(system, np.minimum(np.arange(batches * LANES_PER_BATCH), system.lanes - 1))
+    solved = _integrate_lanes(padded, ts, t0, args, settings)
+    return jax.tree.map(lambda leaf: leaf[: system.lanes], solved)
+
+
+@eqx.filter_jit
+def _integrate_whole(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) -> Solved:
+    y0 = system.y0()
+
+    def save(now: Any, t: Array, y: PyTree) -> PyTree:
+        return settings.kept(now.observe(t, y)), now.drift(y, y0), y if settings.save_ys else None
+
+    return integrate_one(system, ts, t0, args, settings, save)
+
+
+@eqx.filter_jit
+def _integrate_lanes(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) -> Solved:
+    """Whole batches of lanes. Each saves its state: observables may sum over modes, so they wait
+    for all of them.
+    """
+    dynamic, static = eqx.partition(system, lambda leaf: eqx.is_array(leaf) and leaf.ndim > 0)
+
+    def one(lane: Array) -> Solved:
+        alone = eqx.combine(jax.tree.map(lambda leaf: leaf[..., lane], dynamic), static)
+        return integrate_one(alone, ts, t0, args, settings, lambda now, t, y: y)
+
+    solved = jax.lax.map(jax.vmap(one), jnp.arange(system.lanes).reshape(-1, LANES_PER_BATCH))
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), solved)
+
+
+@eqx.filter_jit
+def _observe_lanes(system: Any, ts: Array, ys: PyTree) -> tuple[dict[str, Array], Array]:
+    y0 = system.y0()
+    return jax.vmap(system.observe)(ts, ys), jax.vmap(lambda y: system.drift(y, y0))(ys)
+
+
+def package(system: Any, ts: Array, solved: Solved, settings: Settings) -> Trajectory:
+    """The trajectory of what was solved: axes named, lanes last, observables of all lanes
+    together.
+    """
+    if system.lanes is None:
+        (observables, drift, ys), end = solved.saved, solved.end
+    else:
+        lanes_last = partial(jnp.moveaxis, source=0, destination=-1)
+        ys, end = jax.tree.map(lanes_last, (solved.saved, solved.end))
+        observed, drift = _observe_lanes(system, ts, ys)
+        observables = settings.kept(observed)
+    named = system.dims()
+    dims = {
+        name: (TIME, *named.get(name, tuple(f"{name}_{i}" for i in range(value.ndim - 1))))
+        for name, value in observables.items()
+    }
+    return Trajectory(
+        ts=ts,
+        observables=observables,
+        dims=dims,
+        labels=dict(system.labels()),
+        ys=ys if settings.save_ys else None,
+        status=solved.status,
+        stats={**solved.stats, "drift": jnp.nanmax(drift)},
+        end=end,
+    )

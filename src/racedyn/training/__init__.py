@@ -1,0 +1,20 @@
+"""Gradient descent: a network trained on the host (`train`), and what was trained elsewhere, read
+alike (`observe`).
+
+- `train`: the function for users: gradient descent of the full network.
+- `checkpoints`: `observe`: checkpoints of a training elsewhere, read as `train` reads its own.
+- `asked`: the argument `observe=`: what is to be recorded, checked before anything is computed.
+- `observation`: how that is read off weights, one row at a time.
+- `run`: a training under way, block by block, and what is told of it.
+- `descent`: its jitted part: steps, and observations between them.
+- `rows`: the recorded rows, and the trajectory they make.
+- `going_on`: training continued from an earlier run, perhaps on another task.
+- `convergence`: whether a training came to its end.
+- `fingerprints`: a few numbers by which a task, its modes or a network are known again.
+"""
+
+from racedyn.training.asked import Probe
+from racedyn.training.checkpoints import observe
+from racedyn.training.train import train
+
+__all__ = ["Probe", "observe", "train"]

@@ -1,0 +1,152 @@
+"""What is read off weights: the observables of training and of checkpoints, one row at a time,
+pure.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from racedyn._checks import fail, shown
+from racedyn._types import Array, Path, Weights
+from racedyn.networks import Network, constant_inputs, forward
+from racedyn.paths import Pair, observe_paths
+from racedyn.representations import kernel_of, kernel_rows, largest_curvature, similarity
+from racedyn.tasks import Modes, Task
+from racedyn.training.asked import Asked
+from racedyn.trajectory import BY_DEFAULT, Observable
+
+
+class Data(eqx.Module):
+    """A task on the device: inputs and targets (n, P) per node, context (P,), and inputs (n,) that
+    are always the same.
+    """
+
+    inputs: dict[str, Array]
+    targets: dict[str, Array]
+    context: Array
+    constants: dict[str, Array]
+
+    @classmethod
+    def of(cls, task: Task, dtype: Any) -> "Data":
+        inputs, targets, constants = (
+            {node: jnp.asarray(array, dtype) for node, array in arrays.items()}
+            for arrays in (task.inputs, task.targets, constant_inputs(task))
+        )
+        return cls(inputs, targets, jnp.asarray(task.context), constants)
+
+
+def loss_of(network: Network, weights: Weights, data: Data) -> Array:
+    """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""
+    activity = forward(network, weights, data.inputs, data.context)
+    misses = [jnp.sum((Y - activity[node]) ** 2) for node, Y in data.targets.items()]
+    return 0.5 * sum(misses[1:], start=misses[0]) / data.context.shape[0]
+
+
+class Observer(eqx.Module):
+    """What is observed, of which network and task, one row at a time; see `asked.Asked`."""
+
+    network: Network
+    data: Data
+    probes: tuple[Data, ...]
+    kernel_rows: Any  # of the tangent kernel, where it is asked for
+    names: tuple[str, ...] = eqx.field(static=True)
+    modes: tuple[tuple[Pair, Modes], ...] = eqx.field(static=True)
+    paths: tuple[Path, ...] = eqx.field(static=True)
+    own: tuple[Observable, ...] = eqx.field(static=True)
+    task: Task | None = eqx.field(static=True)  # for functions of the user's alone
+
+    @classmethod
+    def of(cls, asked: Asked, network: Network, task: Task, dtype: Any) -> "Observer":
+        """`network` and `task` as they are trained, biases included."""
+        return cls(
+            network=network,
+            data=Data.of(task, dtype),
+            probes=tuple(Data.of(probe, dtype) for probe in asked.probes.values()),
+            kernel_rows=kernel_rows(network, task) if "tangent_kernel" in asked.names else None,
+            names=asked.names,
+            modes=tuple(asked.modes.items()),
+            paths=tuple(asked.paths),
+            own=asked.own,
+            task=task if asked.own else None,
+        )
+
+    def row(self, weights: Weights) -> dict[str, Array]:
+        """The observables of one set of weights; names and axes as the table has them."""
+        data = self.data
+        row = {"loss": loss_of(self.network, weights, data)}
+        if self.paths:
+            found = observe_paths(
+                self.network,
+                weights,
+                dict(self.modes),
+                self.paths,
+                matrices="strength_matrix" in self.names,
+                inputs=data.inputs if "data_strength" in self.names else None,
+                constants=data.constants,
+            )
+            row |= {name: value for name, value in found.items() if name in self.names}
+        if self.probes:
+            row["probe_loss"] = jnp.stack(
+                [loss_of(self.network, weights, probe) for probe in self.probes]
+            )
+        row |= self._of_nodes(weights) | self._of_all(weights)
+        # What is left out by default where a network has no such thing is left out here, too.
+        if lacking := {*self.names} - {*row, *BY_DEFAULT}:
+            raise NotImplementedError(f"Nothing here computes {sorted(lacking)} of the table")
+        return row
+
+    def _of_nodes(self, weights: Weights) -> dict[str, Array]:
+        """What is asked for as "activity:h1"."""
+        asked = [(name, *name.split(":", 1)) for name in self.names if ":" in name]
+        if not asked:
+            return {}
+        held = forward(self.network, weights, self.data.inputs, self.data.context)
+        return {
+            name: held[node] if kind == "activity" else similarity(held[node])
+            for name, kind, node in asked
+        }
+
+    def _of_all(self, weights: Weights) -> dict[str, Array]:
+        """What is of all weights together."""
+        row = {}
+        if "tangent_kernel" in self.names:
+            inputs, context = self.data.inputs, self.data.context
+            row["tangent_kernel"] = kernel_of(
+                self.network, weights, inputs, context, *self.kernel_rows
+            )
+        if "sharpness" in self.names:
+            row["sharpness"] = largest_curvature(
+                lambda at: loss_of(self.network, at, self.data), weights
+            ).value
+        for own in self.own:
+            value = jnp.asarray(own.function(self.network, self.task, weights))
+            real = jnp.issubdtype(value.dtype, jnp.floating)  # rows that lack it are NaN
+            row[own.name] = value if real else value.astype(jnp.result_type(*weights.values()))
+        return row
+
+
+def as_dtype(dtype: Any, weights: Weights) -> Any:
+    """`dtype`, or that of the weights, float32 at least.
+
+    Raises `ValueError` for any but float32 and float64, which a file can hold, and for one that JAX
+    has not switched on; `TypeError` for what is no dtype."""
+    if dtype is None:
+        dtype = max((w.dtype for w in weights.values()), key=lambda held: jnp.finfo(held).bits)
+        dtype = dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
+    must, remedy = "be float32 or float64", "For example 'float32'."
+    try:
+        known = jnp.dtype(dtype)
+    except Exception:  # NumPy has several, by what is given
+        fail("dtype", must, f"it is {shown(dtype)}", remedy, TypeError)
+    if known not in (jnp.float32, jnp.float64):
+        fail("dtype", must, f"it is {known}", remedy)
+    if jax.dtypes.canonicalize_dtype(known) != known:
+        fail(
+            "dtype",
+            "be one that JAX has switched on",
+            f"it is {known}",
+            'Add jax.config.update("jax_enable_x64", True) at the start.',
+        )
+    return known

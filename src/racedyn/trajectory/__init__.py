@@ -1,0 +1,21 @@
+"""The only currency: what a simulation, a training run, a closed form and a reduced system all
+return.
+
+- `trajectory`: `Trajectory` itself.
+- `observables`: the table of all that can be observed of a run.
+- `status`: how a run, or a part of it, ended.
+- `provenance`: where a trajectory comes from: settings, versions and date.
+- `segments`: a run that went over to other tasks, cut into one part per task.
+- `printed`: what `print(run)` says.
+"""
+
+from racedyn.trajectory.observables import BY_DEFAULT as BY_DEFAULT
+from racedyn.trajectory.observables import OBSERVABLES, Observable
+from racedyn.trajectory.observables import remedy_for as remedy_for
+from racedyn.trajectory.observables import row_of as row_of
+from racedyn.trajectory.observables import table as table
+from racedyn.trajectory.provenance import Provenance, now, versions
+from racedyn.trajectory.status import Status
+from racedyn.trajectory.trajectory import Trajectory
+
+__all__ = ["OBSERVABLES", "Observable", "Provenance", "Status", "Trajectory", "now", "versions"]

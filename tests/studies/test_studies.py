@@ -1,0 +1,99 @@
+"""Studies: each at a size of seconds, going on after an interruption, the table, citations."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from racedyn import store, studies
+from racedyn.studies.shi2022 import pathways
+from racedyn.studies.study import run_study
+
+TINY = {"width": 12, "std": 0.3, "lr": 0.01, "dtype": "float32"}
+
+
+def tiny(name, **settings):
+    """The study with narrow layers and whatever else makes it small."""
+    study = studies.STUDIES[name]
+    return dataclasses.replace(study, published={**study.published, **TINY, **settings})
+
+
+@pytest.fixture(autouse=True)
+def few_epochs(monkeypatch):
+    monkeypatch.setattr(pathways, "EPOCHS", {2: 60, 3: 80, 4: 80, 7: 80})
+
+
+@pytest.mark.parametrize(
+    ("study", "runs", "says"),
+    [
+        pytest.param(
+            tiny("shi2022.fig3", starts=3, depths=[2, 8]), 4, "K(0) < 0.01", marks=pytest.mark.slow
+        ),
+        (tiny("shi2022.fig4", epochs=20, columns=3, depth=3), 1, "off-diagonal norm"),
+        pytest.param(
+            tiny("shi2022.fig6", depth=3), 4, "winners of modes 1-8", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            tiny("shi2022.fig7", seeds=[0], depths=[2, 3]),
+            4,
+            "participation of learned modes",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            tiny("shi2022.fig8", seeds=[0], depths=[2, 3]),
+            4,
+            "participation of learned modes",
+            marks=pytest.mark.long,
+        ),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_every_figure_runs(study, runs, says, tmp_path):
+    done = run_study(study, out=tmp_path, progress=False)
+    file = store.load(done.path)
+    assert len(file) == runs and file.config["study"] == study.name and file.config["width"] == 12
+    assert says in str(done) and study.claim in str(done)
+    assert done.figure.stat().st_size > 10_000
+    with pytest.raises(FileExistsError, match="exists"):
+        run_study(study, out=tmp_path, progress=False)
+
+
+def test_quick_and_published_settings_have_the_same_names():
+    for study in studies.STUDIES.values():
+        assert set(study.quick) == set(study.published) and study.source in studies.REFERENCES
+
+
+@pytest.mark.slow
+def test_an_interrupted_study_goes_on(tmp_path, monkeypatch):
+    study = tiny("shi2022.fig5", seeds=[0], depths=[2, 3])
+    real, calls = pathways.train, []
+
+    def interrupted(network, task, weights, **options):
+        calls.append(len(network.paths()[0]))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(network, task, weights, **options)
+
+    monkeypatch.setattr(pathways, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, out=tmp_path, progress=False)
+    done = run_study(study, out=tmp_path, progress=False)
+    assert calls == [2, 3, 3], "depth 2 was not trained again"
+    assert not list(tmp_path.glob("*.partial")) and len(store.load(done.path)) == 4
+    assert "linear theory" in str(done) and study.claim in str(done)
+
+
+def test_participation_counts_learned_modes_only():
+    modes = pathways.hierarchy(8).modes
+    target = modes.S / modes.variances
+    learned = np.where(np.arange(8) < 3, 1.0, 0.1)
+    strength = np.stack([0.75 * target * learned, 0.25 * target * learned])[None]
+    run = studies.study.Trajectory(ts=np.zeros(1), observables={"strength": strength}, dims={})
+    np.testing.assert_allclose(pathways.final_participation([run]), [1 / (0.75**2 + 0.25**2)] * 3)
+
+
+def test_citations():
+    lines = studies.cite(sources=["Shi22"], solvers=["Tsit5, rtol 1e-08"])
+    assert [line.split("]")[0][1:] for line in lines] == ["Shi22", "Tsit5", "diffrax", "jax"]
+    with pytest.raises(ValueError, match=r"Did you mean 'shi2022.fig5'"):
+        studies.reproduce("shi2022.fig55")
