@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from racedyn.systems import AbstractSystem as AbstractSystem
     from racedyn.systems import from_function as from_function
     from racedyn.tasks import Task as Task
-    from racedyn.training import Probe as Probe
     from racedyn.training import observe as observe
     from racedyn.training.train import train as train
     from racedyn.trajectory import Observable as Observable
+    from racedyn.trajectory import Probe as Probe
     from racedyn.trajectory import Status as Status
     from racedyn.trajectory import Trajectory as Trajectory
 
@@ -65,7 +65,7 @@ _HOMES = {
     "AbstractSystem": "racedyn.systems",
     "Network": "racedyn.networks",
     "Observable": "racedyn.trajectory",
-    "Probe": "racedyn.training",
+    "Probe": "racedyn.trajectory",
     "Problem": "racedyn.networks",
     "Status": "racedyn.trajectory",
     "Task": "racedyn.tasks",

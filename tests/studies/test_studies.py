@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from racedyn import store, studies
+from racedyn.reduction import LEVELS
 from racedyn.studies.shi2022 import pathways
 from racedyn.studies.study import run_study
 
@@ -93,6 +94,7 @@ def test_participation_counts_learned_modes_only():
 
 
 def test_citations():
+    assert {known.source for known in LEVELS.values()} <= set(studies.REFERENCES)
     lines = studies.cite(sources=["Shi22"], solvers=["Tsit5, rtol 1e-08"])
     assert [line.split("]")[0][1:] for line in lines] == ["Shi22", "Tsit5", "diffrax", "jax"]
     with pytest.raises(ValueError, match=r"Did you mean 'shi2022.fig5'"):

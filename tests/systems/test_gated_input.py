@@ -559,6 +559,11 @@ def test_stages_that_are_none(stages, message, rule):
             rd.train(NET, TASK, WEIGHTS, lr=0.1, steps=1, stages=stages, progress=False)
 
 
+def test_a_branch_is_of_the_level_pathway_alone():
+    with pytest.raises(ValueError, match=r"`branch` must be left out at level 'full'.*'pathway'"):
+        rd.reduce(NET, TASK, WEIGHTS, level="full", branch="smaller")
+
+
 def test_stages_are_not_of_the_level_pathway():
     with pytest.raises(
         ValueError,

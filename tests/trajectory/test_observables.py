@@ -122,7 +122,7 @@ def test_a_simulation_and_an_ensemble_keep_what_is_asked_for():
         rd.solve(system, TS, observe=("size", "left")),
     ):
         assert set(kept.observables) == set(kept.dims) == {"size", "left"}
-        np.testing.assert_allclose(kept["left"], whole["left"], rtol=1e-8)
+        np.testing.assert_allclose(kept["left"], whole["left"], rtol=1e-12)
     assert list(rd.solve(system, TS, observe="y").observables) == ["y"]
     many = rd.ensemble(lambda i: Decay(0.3 + 0 * i), 2, TS, observe=["size"])
     assert list(many.observables) == ["size"]
@@ -149,6 +149,20 @@ def test_figures_files_and_print_say_what_the_table_says(run, tmp_path):
     assert any(line.split() == ["norms", "(time", "3,", "edge", "4)", "weight"] for line in lines)
     for edge, matrices in run["weights"].items():
         np.testing.assert_array_equal(back["weights"][edge], matrices)
+
+
+def test_a_row_that_nothing_computes_is_told(monkeypatch):
+    ghost = OBSERVABLES["sharpness"]._replace(name="ghost", training="ghost")
+    monkeypatch.setitem(OBSERVABLES, "ghost", ghost)
+    with pytest.raises(NotImplementedError, match="ghost"):
+        train(["ghost"])
+
+
+def test_theories_say_where_probes_and_functions_of_weights_belong():
+    flow = rd.reduce(NET, TASK, START, level="full")
+    for asked in ([rd.Probe("other", OTHER)], [NORMS], NORMS):
+        with pytest.raises(ValueError, match=r"`observe` must be a list of names in theory.*train"):
+            rd.simulate(flow, TS, observe=asked, progress=False)
 
 
 def test_the_table_in_markdown_has_a_row_for_each():

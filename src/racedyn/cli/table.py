@@ -41,6 +41,7 @@ def register(
     """Put a function into the table, by its own name."""
 
     def put(function: Function) -> Function:
+        function.__doc__ = function.__doc__ or text
         COMMANDS[function.__name__] = Command(function, text, arguments, epilog, fields)
         return function
 
@@ -48,10 +49,12 @@ def register(
 
 
 def argument(*names: str, **options: Any) -> Argument:
+    """One of a command's, as `add_argument` takes it."""
     return Argument(names, options)
 
 
 def flag(name: str, text: str) -> Argument:
+    """One that is there or not, with its help."""
     return Argument((name,), {"action": "store_true", "help": text})
 
 

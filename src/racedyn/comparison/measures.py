@@ -17,6 +17,7 @@ from racedyn.trajectory import Trajectory
 
 
 def as_float64(array: Any) -> np.ndarray:
+    """An array of a run, on the host and in the precision of measures."""
     return np.asarray(array, dtype=np.float64)
 
 
@@ -157,6 +158,7 @@ def group_norms(strength: np.ndarray, modes: Modes) -> np.ndarray:
 def off_diagonal(
     values: np.ndarray | None, ts: np.ndarray, labels: Mapping[str, Any]
 ) -> OffDiagonal | None:
+    """The smallest and largest of `off_diagonal` (time, path), and when and where the latter."""
     if values is None or not np.isfinite(values).any():
         return None
     values = np.where(np.isfinite(values), values, np.nan).reshape(len(ts), -1)
@@ -168,4 +170,5 @@ def off_diagonal(
 
 
 def group_name(group: Sequence[int], modes: Modes) -> str:
+    """A group of equal S, for tables: modes 3-4 (S = 0.2165)."""
     return f"modes {group[0] + 1}-{group[-1] + 1} (S = {modes.S[group[0]]:.4g})"

@@ -11,6 +11,9 @@ MISALIGNED = 1e-9  # far above rounding: a smaller off-diagonal of V^T Sigma_x V
 def notes_of(
     theory: Trajectory, trained: Trajectory, checked: bool, ts: np.ndarray, *, interpolated: bool
 ) -> list[str]:
+    """A sentence for each. `checked`: whether bases were; `ts` (time,): the common times;
+    `interpolated`: whether the theory was, onto these.
+    """
     notes = []
     if ts[0] == ts[-1]:
         notes.append(

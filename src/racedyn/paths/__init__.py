@@ -11,7 +11,6 @@
 
 from racedyn.paths.beginnings import Pair as Pair
 from racedyn.paths.classes import PathClass as PathClass
-from racedyn.paths.classes import classes_of_paths as classes_of_paths
 from racedyn.paths.classes import path_classes as path_classes
 from racedyn.paths.concentration import entropy, largest_share, participation, shares
 from racedyn.paths.reading import Turn as Turn

@@ -29,7 +29,7 @@ class Reduction(NamedTuple):
 
 
 LEVELS = {
-    "pathway": Reduction(pathway_race, "Shi22", ("modes",)),
+    "pathway": Reduction(pathway_race, "Shi22", ("modes", "branch")),
     "modes": Reduction(modes_flow, "Saxe22", ("stages", "paths", "bases")),
     "matrix": Reduction(matrix_flow, "Saxe22", ("stages", "paths")),
     "full": Reduction(full_flow, "Saxe22", ("modes", "stages", "paths")),
@@ -113,7 +113,8 @@ def reduce(
         check_task(network, modes)
     check_name("bases", bases, ("nodes", "paths"))
     given = {"modes": modes, "stages": stages, "paths": paths}
-    _check_taken(level, {**given, "bases": None if bases == "nodes" else bases})
+    given |= {} if bases == "nodes" else {"bases": bases}
+    _check_taken(level, given | ({} if branch == "larger" else {"branch": branch}))
     read = task.all_modes() if modes is None else task.modes_in(modes)
     observed = {}
     if "paths" in LEVELS[level].takes:

@@ -22,7 +22,7 @@ from racedyn._jit import computed_by_jax
 from racedyn._names import check_held, check_observed, check_tree
 from racedyn._types import MEMBER, TIME, Array, Times
 from racedyn.simulation.step_sizes import COARSEST_TOLERANCE, finest_tolerance
-from racedyn.trajectory import remedy_for
+from racedyn.trajectory import Observable, Probe, remedy_for
 
 
 def as_times(system: Any, ts: Times | float) -> Array:
@@ -174,11 +174,8 @@ def check_observe(
     """
     if observe is None:
         return None
-    if (
-        not isinstance(observe, str)
-        and isinstance(observe, list | tuple)
-        and any(hasattr(entry, "name") for entry in observe)
-    ):
+    entries = observe if isinstance(observe, list | tuple) else [observe]
+    if any(isinstance(entry, Observable | Probe) for entry in entries):
         fail(
             "observe",
             "be a list of names in theory",

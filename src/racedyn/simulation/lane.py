@@ -37,7 +37,7 @@ class Settings(eqx.Module):
     dt0: Array | None
     jumps: Array | None
     max_steps: int = eqx.field(static=True)
-    save_ys: bool = eqx.field(static=True)
+    states: bool = eqx.field(static=True)
     crossings: Crossings = eqx.field(static=True, default=())
     step_to_ts: bool = eqx.field(static=True, default=False)
     observe: tuple[str, ...] | None = eqx.field(static=True, default=None)  # None: all there is

@@ -66,7 +66,7 @@ def settings_for(
         adjoint=dfx.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
         dt0=None if dt0 is None else as_times(system, dt0),
         max_steps=max_steps,
-        save_ys=names is not None and STATES in names,
+        states=names is not None and STATES in names,
         jumps=None if jumps is None else as_times(system, checked_jumps(jumps)),
         crossings=check_crossings(system, {} if crossings is None else crossings),
         observe=None if names is None else tuple(name for name in names if name != STATES),
@@ -200,7 +200,7 @@ def _integrate_whole(system: Any, ts: Array, t0: Array, args: Any, settings: Set
     y0 = system.y0()
 
     def save(now: Any, t: Array, y: PyTree) -> PyTree:
-        return settings.kept(now.observe(t, y)), now.drift(y, y0), y if settings.save_ys else None
+        return settings.kept(now.observe(t, y)), now.drift(y, y0), y if settings.states else None
 
     return integrate_one(system, ts, t0, args, settings, save)
 
@@ -247,7 +247,7 @@ def package(system: Any, ts: Array, solved: Solved, settings: Settings) -> Traje
         observables=observables,
         dims=dims,
         labels=dict(system.labels()),
-        ys=ys if settings.save_ys else None,
+        ys=ys if settings.states else None,
         status=solved.status,
         stats={**solved.stats, "drift": jnp.nanmax(drift)},
         end=end,

@@ -13,8 +13,7 @@ alike (`observe`).
 - `fingerprints`: a few numbers by which a task, its modes or a network are known again.
 """
 
-from racedyn.training.asked import Probe
 from racedyn.training.checkpoints import observe
 from racedyn.training.train import train
 
-__all__ = ["Probe", "observe", "train"]
+__all__ = ["observe", "train"]

@@ -19,27 +19,9 @@ from racedyn.paths import MAX_UNNAMED_PATHS, Pair, not_separable, observed_paths
 from racedyn.tasks import Modes, Task
 from racedyn.training.fingerprints import bases_said, task_said
 from racedyn.training.going_on import OF_PATHS
-from racedyn.trajectory import BY_DEFAULT, OBSERVABLES, Observable, remedy_for, row_of
+from racedyn.trajectory import BY_DEFAULT, OBSERVABLES, Observable, Probe, remedy_for, row_of
 
 MUST = "hold names of observables, rd.Probe(name, task) and rd.Observable(name, axes, function)"
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Probe:
-    """Another task with the same nodes, whose loss a training observes beside its own: an entry of
-    `observe=`, read as `run["probe_loss"]`, (time, probe).
-
-        >>> task = rd.tasks.routing(domains=3, trained=2)
-        >>> network = rd.networks.routing(task, width=8)
-        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
-        >>> probe = rd.Probe("untrained", task.structure.untrained())
-        >>> run = rd.train(network, task, weights, lr=0.02, steps=10, observe=["strength", probe])
-        >>> run["probe_loss"].shape, run.labels["probe"]
-        ((11, 1), ('untrained',))
-    """
-
-    name: str
-    task: Task
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,7 +23,6 @@ from racedyn.paths import modes_asked_for
 from racedyn.rules import Loss, as_loss
 from racedyn.tasks import Modes, Task
 from racedyn.training.asked import (
-    Probe,
     axes_of,
     check_data_strength,
     check_functions,
@@ -33,7 +32,7 @@ from racedyn.training.asked import (
 )
 from racedyn.training.fingerprints import network_said, task_said
 from racedyn.training.observation import Observer, as_dtype
-from racedyn.trajectory import Observable, Provenance, Status, Trajectory, now, versions
+from racedyn.trajectory import Observable, Probe, Provenance, Status, Trajectory, now, versions
 
 
 @full_precision

@@ -22,7 +22,6 @@ from racedyn.paths import modes_asked_for
 from racedyn.rules import Loss, as_loss, check_stages
 from racedyn.tasks import Modes, Task
 from racedyn.training.asked import (
-    Probe,
     check_data_strength,
     check_functions,
     check_observe,
@@ -34,7 +33,7 @@ from racedyn.training.fingerprints import network_said, task_said
 from racedyn.training.going_on import check_same_network, same_task, weights_at_the_end
 from racedyn.training.observation import Observer, as_dtype
 from racedyn.training.run import begin
-from racedyn.trajectory import Observable, Trajectory
+from racedyn.trajectory import Observable, Probe, Trajectory
 
 
 @full_precision

@@ -10,7 +10,7 @@ return.
 """
 
 from racedyn.trajectory.observables import BY_DEFAULT as BY_DEFAULT
-from racedyn.trajectory.observables import OBSERVABLES, Observable
+from racedyn.trajectory.observables import OBSERVABLES, Observable, Probe
 from racedyn.trajectory.observables import remedy_for as remedy_for
 from racedyn.trajectory.observables import row_of as row_of
 from racedyn.trajectory.observables import table as table
@@ -18,4 +18,13 @@ from racedyn.trajectory.provenance import Provenance, now, versions
 from racedyn.trajectory.status import Status
 from racedyn.trajectory.trajectory import Trajectory
 
-__all__ = ["OBSERVABLES", "Observable", "Provenance", "Status", "Trajectory", "now", "versions"]
+__all__ = [
+    "OBSERVABLES",
+    "Observable",
+    "Probe",
+    "Provenance",
+    "Status",
+    "Trajectory",
+    "now",
+    "versions",
+]

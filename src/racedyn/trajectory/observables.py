@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
+from racedyn.tasks import Task
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Observable:
@@ -32,6 +34,24 @@ class Observable:
     function: Callable[..., Any]
     meaning: str = ""
     unit: str = "1"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Probe:
+    """Another task with the same nodes, whose loss a training observes beside its own: an entry of
+    `observe=`, read as `run["probe_loss"]`, (time, probe).
+
+        >>> task = rd.tasks.routing(domains=3, trained=2)
+        >>> network = rd.networks.routing(task, width=8)
+        >>> weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+        >>> probe = rd.Probe("untrained", task.structure.untrained())
+        >>> run = rd.train(network, task, weights, lr=0.02, steps=10, observe=["strength", probe])
+        >>> run["probe_loss"].shape, run.labels["probe"]
+        ((11, 1), ('untrained',))
+    """
+
+    name: str
+    task: Task
 
 
 class Row(NamedTuple):

@@ -66,6 +66,7 @@ def _counts(trajectory: Any) -> dict[Status, int]:
 
 
 def statuses(trajectory: Any) -> list[str]:
+    """A line for each way in which lanes or members ended, with how many did."""
     return [
         f"  status       {count} x {item.message}" for item, count in _counts(trajectory).items()
     ]

@@ -11,8 +11,8 @@ from racedyn.networks import Network, forward, routing
 from racedyn.representations import responses, similarity
 from racedyn.studies.study import Job, weights_of
 from racedyn.tasks import Task, routes_of
-from racedyn.training import Probe, train
-from racedyn.trajectory import Trajectory
+from racedyn.training import train
+from racedyn.trajectory import Probe, Trajectory
 
 
 def trained_routing(
