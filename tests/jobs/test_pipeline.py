@@ -245,6 +245,7 @@ def test_float64_is_needed(tmp_path, monkeypatch):
         run(small(), tmp_path)
 
 
+@pytest.mark.slow
 def test_resuming_an_interrupted_run_gives_the_same_result(tmp_path, monkeypatch):
     settings = small(
         train={"lr": 0.01, "steps": 1200}

@@ -45,7 +45,10 @@ def problems():
 
 
 @pytest.mark.parametrize("std", [1e-3, 0.3, 1.0])
-@pytest.mark.parametrize("kind", problems())
+@pytest.mark.parametrize(
+    "kind",
+    ["linear", *(pytest.param(k, marks=pytest.mark.slow) for k in ("tanh", "relu", "gated"))],
+)
 def test_against_the_dense_hessian(kind, std):
     network, task = problems()[kind]
     weights = network.init(rd.init.Gaussian(std), key=1)
@@ -127,6 +130,7 @@ def test_a_space_that_is_used_up_and_a_flat_loss():
     assert float(flat.value) == float(flat.residual) == 0
 
 
+@pytest.mark.slow
 def test_single_precision():
     network = rd.networks.parallel(TASK, depths=(2, 3), width=20)
     weights = network.init(rd.init.Gaussian(0.3), key=1)

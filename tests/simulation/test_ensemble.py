@@ -247,7 +247,7 @@ def growth_and_decay(rate):
 
 
 @pytest.mark.parametrize(
-    "build, ends", [(growth, 1), pytest.param(growth_and_decay, 0.5, marks=pytest.mark.slow)]
+    ("build", "ends"), [(growth, 1), pytest.param(growth_and_decay, 0.5, marks=pytest.mark.slow)]
 )
 def test_functions_that_compute_with_the_member(build, ends):
     """What a system closes over is its member's own where JAX traces it, alone or as a piece."""
@@ -380,6 +380,7 @@ def test_draws_that_are_not_the_members_own_are_refused(on_the_host):
         rd.ensemble(build, 3, TS)
 
 
+@pytest.mark.slow
 def test_a_file_is_gone_on_with_by_the_same_functions_only(tmp_path, monkeypatch):
     """After an interruption: another closure, another global, other code."""
     path = tmp_path / "many.h5"

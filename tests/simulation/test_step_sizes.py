@@ -233,6 +233,7 @@ def test_tolerances_that_mean_nothing(rtol):
         rd.ensemble(race, {"q": np.full((2, 1, 1), 0.1)}, [0.0, 1.0], rtol=rtol)
 
 
+@pytest.mark.slow
 def test_the_end_of_the_flow_that_is_integrated():
     """Where the data are fitted, weight decay goes on: K = (S - decay) / d at depth 2."""
     race = rd.systems.Pathways([1, 2], (2,), [[1, 2**0.5]], [[1, 2**0.5]], weight_decay=0.1)

@@ -352,6 +352,7 @@ def test_the_tangent_kernel_is_that_of_jacobians(run):
     np.testing.assert_allclose(run["tangent_kernel"][2], J @ J.T, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_checkpoints_give_the_rows_of_a_training(run):
     states = {int(step): weights_at(run, row) for row, step in enumerate(run.step)}
     seen = rd.observe(NET, TASK, states, lr=0.1, observe=OBSERVED, progress=False)
@@ -360,6 +361,7 @@ def test_checkpoints_give_the_rows_of_a_training(run):
         np.testing.assert_allclose(seen[name], run[name], rtol=1e-10, atol=1e-13, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_function_that_reads_another_value_is_computed_anew():
     scale = [1.0]
     own = rd.Observable("own", (), lambda network, task, weights: scale[0] * weights["w1_1"][0, 0])
@@ -384,6 +386,7 @@ def test_what_a_run_lacks_is_computed_from_its_weights_where_the_task_is_the_sam
         np.testing.assert_allclose(both[name][:3], run[name], rtol=1e-9, atol=1e-13, err_msg=name)
 
 
+@pytest.mark.slow
 def test_what_depends_on_targets_is_not_told_of_another_task():
     """A row says of the task it was trained on, as the loss does: those of the first task stay
     NaN.
@@ -398,6 +401,7 @@ def test_what_depends_on_targets_is_not_told_of_another_task():
     assert np.isfinite(kept["norms"]).all(), "that the first run observed itself"
 
 
+@pytest.mark.slow
 def test_strengths_that_are_saved_in_part_are_read_in_other_modes_as_far_as_they_tell():
     """A run that saved matrices alone has its strengths read off them; one that saved a part keeps
     that.

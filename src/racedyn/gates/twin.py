@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_int, check_name, fail
+from racedyn._checks import check_int, check_is, check_name, fail
 from racedyn._text import brief
 from racedyn._types import Weights
 from racedyn.networks import (
     Network,
     Problem,
-    check_task,
     check_weights,
     forward,
     split_units,
@@ -102,11 +101,6 @@ def twin(
     for argument, step in (("at", at), ("gates_at", gates_at)):
         if step is not None:
             check_int(argument, step, 0)
-    start = run
-    if isinstance(run, Trajectory) and isinstance(network, Network) and isinstance(task, Task):
-        check_task(network, task)
-        start = _weights_at(run, "at", at)
-    network, task, weights = the_three(network, task, start)
     if not isinstance(run, Trajectory):
         for argument, step in (("at", at), ("gates_at", gates_at)):
             if step is not None:
@@ -116,20 +110,9 @@ def twin(
                     f"it is {step}",
                     "Pass the run itself.",
                 )
-    inner = [node for node in network.nodes if node not in (*network.inputs, *network.outputs)]
-    if (
-        len(inner) != 1
-        or network.nodes[inner[0]].kind != "relu"
-        or network.edge_kinds
-        or network.node_gates
-    ):
-        fail(
-            "network",
-            "have one hidden node, of ReLU units, and no gates of its own",
-            f"it is a {network}",
-            'networks.chain(task, 2, width, activation="relu").',
-        )
-    hidden = inner[0]
+    hidden = _relu_node(network.network if isinstance(network, Problem) else network)
+    start = _weights_at(run, "at", at) if isinstance(run, Trajectory) else run
+    network, task, weights = the_three(network, task, start)
     active = gates = _active(network, task, weights, hidden)
     if gates_at is not None and isinstance(run, Trajectory):
         gates = _active(
@@ -164,6 +147,25 @@ def twin(
     with_contexts = dataclasses.replace(task, context=contexts, num_contexts=gates.shape[1])
     off = np.mean(gates[alive][:, contexts] != active[alive])
     return Twin(Problem(gated, with_contexts, taken), len(gates) - len(alive), float(off))
+
+
+def _relu_node(network: Network) -> str:
+    """The hidden node of a network that has one, of ReLU units."""
+    check_is("network", network, Network, "be a Network")
+    inner = [node for node in network.nodes if node not in (*network.inputs, *network.outputs)]
+    if (
+        len(inner) != 1
+        or network.nodes[inner[0]].kind != "relu"
+        or network.edge_kinds
+        or network.node_gates
+    ):
+        fail(
+            "network",
+            "have one hidden node, of ReLU units, and no gates of its own",
+            f"it is a {network}",
+            'networks.chain(task, 2, width, activation="relu").',
+        )
+    return inner[0]
 
 
 def _active(network: Network, task: Task, weights: Weights, hidden: str) -> np.ndarray:
