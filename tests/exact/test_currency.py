@@ -177,6 +177,7 @@ JITTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", marked(JITTED))
 def test_they_work_inside_jit_grad_and_vmap(name):
     function = JITTED[name]

@@ -97,6 +97,7 @@ def interrupt_after(monkeypatch, blocks):
     monkeypatch.setattr(Work, "__call__", call)
 
 
+@pytest.mark.slow
 def test_an_interrupted_file_is_gone_on_with(tmp_path, monkeypatch):
     whole = rd.ensemble(build, 200, TS, block=64)
     path, partial = tmp_path / "many.h5", tmp_path / "many.h5.partial"
@@ -502,7 +503,8 @@ assert not stiff.failed
 @pytest.mark.slow
 def test_two_devices_give_the_same_bits():
     code = OVER_DEVICES.format(tests=os.path.dirname(__file__))
-    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
+    environment = {**os.environ, "XLA_FLAGS": flags}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 

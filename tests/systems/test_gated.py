@@ -76,6 +76,7 @@ def sum_over_paths(network, task, weights):
     return field
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The output:UserWarning", "ignore:Gates cut:UserWarning")
 @settings(max_examples=3)
 @given(st.sampled_from(range(40)))

@@ -67,6 +67,7 @@ def test_learning_unlearning_and_learning_again():
     np.testing.assert_array_equal(pure.observables["strength"], run.observables["strength"])
 
 
+@pytest.mark.slow
 def test_times_before_between_and_after_all_switches():
     system = rd.systems.Piecewise([race(2.0), race(-2.0)], [5.0])
     ts = np.array([3.0, 4.0])
