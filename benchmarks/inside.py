@@ -13,10 +13,10 @@ import racedyn as rd
 from racedyn.exact import race_states as race_states
 from racedyn.reduction.bases import closed_bases
 from racedyn.reduction.validity import rounding
-from racedyn.rules import as_loss
+from racedyn.rules import Data, as_loss
 from racedyn.systems import condense as condense
 from racedyn.training.descent import Descent, advance
-from racedyn.training.observation import Data, Observer
+from racedyn.training.observation import Observer
 
 Weights = dict[str, Any]
 

@@ -8,11 +8,13 @@
 - `own_bases`: the same where each path has bases of its own.
 - `matching`: from actual weights to the start of the q/p equations.
 - `projection`: `project`: the network itself in these bases, with fewer dimensions.
+- `compression`: `compress`: a narrow network that learns as the wide one does.
 - `validity`: how exact a reduction is, as it measured itself.
 """
 
+from racedyn.reduction.compression import Compressed, compress
 from racedyn.reduction.projection import project
 from racedyn.reduction.reduce import LEVELS, reduce
 from racedyn.reduction.validity import Validity
 
-__all__ = ["LEVELS", "Validity", "project", "reduce"]
+__all__ = ["LEVELS", "Compressed", "Validity", "compress", "project", "reduce"]

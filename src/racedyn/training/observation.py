@@ -10,38 +10,13 @@ import jax.numpy as jnp
 
 from racedyn._checks import fail, shown
 from racedyn._types import Array, Path, Weights
-from racedyn.networks import Network, constant_inputs, forward
+from racedyn.networks import Network, forward
 from racedyn.paths import Pair, observe_paths
 from racedyn.representations import kernel_of, kernel_rows, largest_curvature, similarity
+from racedyn.rules import Data, loss_of
 from racedyn.tasks import Modes, Task
 from racedyn.training.asked import Asked
 from racedyn.trajectory import BY_DEFAULT, Observable
-
-
-class Data(eqx.Module):
-    """A task on the device: inputs and targets (n, P) per node, context (P,), and inputs (n,) that
-    are always the same.
-    """
-
-    inputs: dict[str, Array]
-    targets: dict[str, Array]
-    context: Array
-    constants: dict[str, Array]
-
-    @classmethod
-    def of(cls, task: Task, dtype: Any) -> "Data":
-        inputs, targets, constants = (
-            {node: jnp.asarray(array, dtype) for node, array in arrays.items()}
-            for arrays in (task.inputs, task.targets, constant_inputs(task))
-        )
-        return cls(inputs, targets, jnp.asarray(task.context), constants)
-
-
-def loss_of(network: Network, weights: Weights, data: Data) -> Array:
-    """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""
-    activity = forward(network, weights, data.inputs, data.context)
-    misses = [jnp.sum((Y - activity[node]) ** 2) for node, Y in data.targets.items()]
-    return 0.5 * sum(misses[1:], start=misses[0]) / data.context.shape[0]
 
 
 class Observer(eqx.Module):

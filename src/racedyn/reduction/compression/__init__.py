@@ -1,0 +1,16 @@
+"""Compression: a narrow network that learns as a wide one does, given or drawn from a law.
+
+- `compress`: the function for users, and the rounds that find what a tolerance needs.
+- `columns`: the task as columns, each with a direction of its own in the targets.
+- `store`: what is known of the initial weights, in bases that grow.
+- `matrices`: the store of weights that are given.
+- `laws`: stores of weights that are drawn when they are asked for, and never formed.
+- `signals`: a look: what the network's signals reach outside the store.
+- `marching`: the network of the store goes on in time, by descent or flow.
+- `growing`: one pass through learning, in which the store grows.
+- `choice`: the directions that the signals of a pass used.
+"""
+
+from racedyn.reduction.compression.compress import Compressed, compress
+
+__all__ = ["Compressed", "compress"]
