@@ -72,21 +72,28 @@ def matrix_flow(assigned: Assignment, inexact: bool) -> GatedFlow:
         if not inexact:
             _refuse(validity, FULL)
     validity["outside_the_bases"] = closed.residual
+    return narrow_flow(assigned, MATRIX, closed.bases, validity)
+
+
+def narrow_flow(
+    assigned: Assignment, level: Level, bases: Mapping[str, np.ndarray], validity: Validity
+) -> GatedFlow:
+    """The flow of the network projected on `bases`, whose sizes `validity` then has."""
+    network = assigned.network
     validity["dimensions"] = {
-        node: f"{closed.bases[node].shape[1]} of {width}"
-        for node, (width, _) in network.nodes.items()
+        node: f"{bases[node].shape[1]} of {width}" for node, (width, _) in network.nodes.items()
     }
-    small, task, weights = project(network, assigned.task, matrices, bases=closed.bases)
+    small, task, weights = project(network, assigned.task, assigned.matrices, bases=bases)
     condensed = _condensed(small, task)
     return _flow(
         assigned,
-        MATRIX,
+        level,
         condensed,
         {edge: np.asarray(matrix) for edge, matrix in weights.items()},
-        _size(assigned.task, MATRIX, condensed),
+        _size(assigned.task, level, condensed),
         validity,
         network=small,
-        bases=closed.bases,
+        bases=bases,
     )
 
 

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 from racedyn._checks import check_flags, check_is, check_name, check_not_negative, fail, shown
 from racedyn._jit import full_precision
-from racedyn._types import Path
+from racedyn._types import Path, Times
 from racedyn.networks import Network, Problem, check_task, the_three, warn_of_closed_gates
 from racedyn.paths import observed_paths
 from racedyn.reduction.assignment import Assignment
+from racedyn.reduction.compression.levels import compressed_flow, signals_flow
 from racedyn.reduction.levels import full_flow, matrix_flow, modes_flow
 from racedyn.reduction.pathway import pathway_race
 from racedyn.rules import check_stages
@@ -32,6 +33,8 @@ LEVELS = {
     "pathway": Reduction(pathway_race, "Shi22", ("modes", "branch")),
     "modes": Reduction(modes_flow, "Saxe22", ("stages", "paths", "bases")),
     "matrix": Reduction(matrix_flow, "Saxe22", ("stages", "paths")),
+    "signals": Reduction(signals_flow, "racedyn", ("stages", "paths")),
+    "compressed": Reduction(compressed_flow, "racedyn", ("stages", "paths", "tolerance", "ts")),
     "full": Reduction(full_flow, "Saxe22", ("modes", "stages", "paths")),
 }
 
@@ -50,6 +53,8 @@ def reduce(
     paths: Sequence[Path] | None = None,
     branch: str = "larger",
     modes: Task | None = None,
+    tolerance: float | None = None,
+    ts: Times | None = None,
 ) -> AbstractSystem:
     """The system that `network` learning `task` from `weights` becomes at a level of reduction.
 
@@ -60,6 +65,12 @@ def reduce(
       matrices (`racedyn.reduction.bases`). Exact for any two-layer weights, any statistics; deeper
       from balanced weights, or in chains with square orthogonal inner matrices. Refused where such
       bases fill the network.
+    - "compressed": the flow of a narrow network, which stands for the wide one to `tolerance`
+      (`racedyn.compress`, which also follows descent). Any weights, any depth. Refused where its
+      bases would take more than half of a node.
+    - "signals": the flow of a network of as many directions at each node as signals of the start
+      reach there, 2R for R modes: modes that couple inside a pathway, which q/p leave out. A few
+      percent off; never refused.
     - "modes": one number per edge and mode ([Saxe22] eq. 11), each mode on its own. Exact where all
       path statistics and all weights are diagonal in the task's modes. Refused elsewhere.
     - "pathway": the q/p equations of [Shi22], matched to the weights (`racedyn.reduction.matching`;
@@ -83,6 +94,8 @@ def reduce(
       for `systems.Piecewise`, where one task follows another. S and d are then those of `task` in
       these modes, S of either sign; what `task` has off their diagonal, and q/p leave out, is in
       `validity`.
+    - `tolerance`, `ts`: of the level "compressed": relative L2 error of strengths and loss, by
+      default 1e-3, and the flow times over which it holds, by default until all is learned.
 
     Raises `ValueError` where a level isn't exact (with the measured reason, and the level that is),
     for a nonlinear network, and for weights or a task that do not fit.
@@ -112,7 +125,7 @@ def reduce(
         check_is("modes", modes, Task, "be a Task")
         check_task(network, modes)
     check_name("bases", bases, ("nodes", "paths"))
-    given = {"modes": modes, "stages": stages, "paths": paths}
+    given = {"modes": modes, "stages": stages, "paths": paths, "tolerance": tolerance, "ts": ts}
     given |= {} if bases == "nodes" else {"bases": bases}
     _check_taken(level, given | ({} if branch == "larger" else {"branch": branch}))
     read = task.all_modes() if modes is None else task.modes_in(modes)
@@ -121,7 +134,18 @@ def reduce(
         observed = observed_paths(network, paths, None if bases == "paths" else read)
     stages = check_stages(network, stages)
     assigned = Assignment(
-        network, task, weights, weight_decay, stages, observed, read, modes, bases, branch
+        network,
+        task,
+        weights,
+        weight_decay,
+        stages,
+        observed,
+        read,
+        modes,
+        bases,
+        branch,
+        1e-3 if tolerance is None else tolerance,
+        ts,
     )
     return LEVELS[level].build(assigned, inexact)
 

@@ -29,7 +29,7 @@ from racedyn.simulation.crossings import Asked
 from racedyn.simulation.lanes import failures
 from racedyn.simulation.members import Builder
 from racedyn.simulation.method import MAX_STEPS, takes_exact
-from racedyn.simulation.solve import settings_for
+from racedyn.simulation.solve import rtol_of, settings_for
 from racedyn.simulation.stacks import mesh_of
 from racedyn.store import AbstractBlocks, BlockFile, BlockMemory
 from racedyn.systems import AbstractSystem
@@ -91,7 +91,7 @@ def ensemble(
     observe: Sequence[str] | None = None,
     method: str = "auto",
     args: Any = None,
-    rtol: float = 1e-8,
+    rtol: float | None = None,
     atol: float | None = None,
     max_steps: int = MAX_STEPS,
     solver: dfx.AbstractSolver | None = None,
@@ -152,6 +152,7 @@ def ensemble(
     builder = Builder(build, members, args)
     like = builder.first()
     check_field(like, args)
+    rtol = rtol_of(like) if rtol is None else rtol
     settings = settings_for(
         like,
         rtol=rtol,

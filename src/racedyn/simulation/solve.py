@@ -34,13 +34,19 @@ from racedyn.trajectory import Trajectory
 # size of a batch changes the last bits of a result: so no result depends on how many lanes there
 # are or how they are ordered.
 LANES_PER_BATCH = 16
+FINEST_BY_DEFAULT = 1e-8
 STATES = "states"  # asked for as an observable is, and kept in `ys`
+
+
+def rtol_of(system: AbstractSystem) -> float:
+    """The relative tolerance where none is given."""
+    return max(FINEST_BY_DEFAULT, system.known_to / 10)
 
 
 def settings_for(
     system: AbstractSystem,
     *,
-    rtol: ArrayLike = 1e-8,
+    rtol: ArrayLike | None = None,
     atol: ArrayLike | None = None,
     max_steps: int = MAX_STEPS,
     solver: dfx.AbstractSolver | None = None,
@@ -54,6 +60,7 @@ def settings_for(
 ) -> Settings:
     """The settings of one solve, defaults filled in; arguments as in `solve`. Raises `ValueError`
     for tolerances that mean nothing, or that the dtype of the state can't meet."""
+    rtol = rtol_of(system) if rtol is None else rtol
     check_tolerances(system, rtol, atol)
     read_again(crossings, event)
     names = check_observe(system, observe, others=(STATES,))
@@ -80,7 +87,7 @@ def solve(
     *,
     t0: ArrayLike = 0.0,
     args: Any = None,
-    rtol: ArrayLike = 1e-8,
+    rtol: ArrayLike | None = None,
     atol: ArrayLike | None = None,
     max_steps: int = MAX_STEPS,
     solver: dfx.AbstractSolver | None = None,
@@ -99,7 +106,8 @@ def solve(
 
     - `ts`: save times in units of tau, rising, from t0 on.
     - `args`: passed to the vector field.
-    - `rtol`, below 0.1: of each step and each part of the state, against its own size
+    - `rtol`, below 0.1 and by default 1e-8, or a tenth of what a system of `reduce` is itself known
+      to (`known_to`): of each step and each part of the state, against its own size
       (`magnitudes` of the system), divided by the system's `amplification`, so that it is met by
       what is observed. `atol`: what is added to it, by default nothing.
     - `max_steps`: per lane; what uses them up has NaN rows from there and says so in `status`.

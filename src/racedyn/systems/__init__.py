@@ -9,9 +9,11 @@
 
 from racedyn.systems.base import AbstractSystem, from_function
 from racedyn.systems.closures import with_own_arrays as with_own_arrays
+from racedyn.systems.gated import COMPRESSED as COMPRESSED
 from racedyn.systems.gated import FULL as FULL
 from racedyn.systems.gated import MATRIX as MATRIX
 from racedyn.systems.gated import MODES as MODES
+from racedyn.systems.gated import SIGNALS as SIGNALS
 from racedyn.systems.gated import Condensed as Condensed
 from racedyn.systems.gated import GatedFlow as GatedFlow
 from racedyn.systems.gated import Level as Level

@@ -119,6 +119,12 @@ class AbstractSystem(eqx.Module):
         """
         return 1.0
 
+    @property
+    def known_to(self) -> float:
+        """The relative error to which it stands for what it stands for, which a solve need not
+        undercut by far: `rtol` is by default a tenth of it, and at least 1e-8. By default 0."""
+        return 0.0
+
     def magnitudes(self, y: PyTree) -> PyTree:
         """The size of each part of the state, against which its error is judged: arrays that
         broadcast to those of y.
@@ -200,6 +206,10 @@ class _From(AbstractSystem):
 
     def amplification(self) -> ArrayLike:
         return self.system.amplification()
+
+    @property
+    def known_to(self) -> float:
+        return self.system.known_to
 
     def magnitudes(self, y: PyTree) -> PyTree:
         return self.system.magnitudes(y)

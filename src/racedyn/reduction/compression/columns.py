@@ -23,7 +23,8 @@ class Columns(NamedTuple):
     """**Fields:** `inputs`, `targets`: node -> (n, column); `asked` (column,): norm of what a
     column asks for, 0 for nothing; `given` (column,): norm of its input, over the largest; `group`
     (column,), of contexts with equal gates; `node_gates`, `edge_gates`: name -> (column,);
-    `data`: the same for descent, whose loss is the task's less `floor`.
+    `weight`: 1/P; `data`: the
+    same for descent, whose loss is the task's less `floor`.
     """
 
     inputs: dict[str, np.ndarray]
@@ -34,6 +35,7 @@ class Columns(NamedTuple):
     node_gates: dict[str, np.ndarray]
     edge_gates: dict[str, np.ndarray]
     data: Data
+    weight: float
     floor: float
 
     @property
@@ -100,6 +102,7 @@ def columns_of(network: Network, task: Task) -> Columns:
         {node: factors[group] for node, factors in gating.nodes.items()},
         {edge: factors[group] for edge, factors in gating.edges.items()},
         data,
+        condensed.weight,
         condensed.floor,
     )
 

@@ -1,8 +1,7 @@
 """`compress`: a narrow network that learns as the wide one does, to a stated error."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,8 +17,7 @@ from racedyn._checks import (
 )
 from racedyn._compilation import Stopwatch
 from racedyn._jit import full_precision
-from racedyn._text import clipped
-from racedyn._types import MODE, PATH, Times
+from racedyn._types import MODE, PATH, TIME, AnyArray, Times
 from racedyn.networks import (
     Network,
     Problem,
@@ -31,70 +29,23 @@ from racedyn.networks import (
 )
 from racedyn.paths import observed_paths
 from racedyn.reduction.bases import gated_alike
-from racedyn.reduction.compression.choice import Choice, choose
-from racedyn.reduction.compression.columns import Columns, columns_of
+from racedyn.reduction.compression.columns import columns_of
+from racedyn.reduction.compression.compressed import Compressed
 from racedyn.reduction.compression.growing import (
     Diverged,
-    Pass,
-    Schedule,
-    grow,
-    run_through,
     schedule_of_steps,
     schedule_of_times,
+    until_learned,
 )
 from racedyn.reduction.compression.laws import store_of
 from racedyn.reduction.compression.marching import Descent, Flow, March, Reader
 from racedyn.reduction.compression.matrices import Matrices
-from racedyn.reduction.compression.store import Store
+from racedyn.reduction.compression.rounds import narrowed
 from racedyn.rules import Loss, as_loss, check_stages
 from racedyn.tasks import Task
-from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
+from racedyn.trajectory import OBSERVABLES, Provenance, Status, Trajectory, now, versions
 
 _LOOSEST = 0.3
-_ROUNDS = 8  # of a pass at a finer share, each at least 1.4 times as fine
-_FINEST = 1e-7  # share of a signal, above the rounding of what it is measured with
-
-
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Compressed:
-    """A narrow network that learns as a wide one does. Made by `racedyn.compress`.
-
-    **Fields:** `network`, `task`, `weights`: the narrow network, which trains, reduces and saves
-    like any other; `estimate`: {"strength", "loss"}, relative L2 error over the run, 0 where
-    `exact`; `dimensions`: inner node -> directions; `run`: the pass itself, a Trajectory whose rows
-    are already those of the wide network; `bases`: node -> orthonormal columns (n, directions)
-    where weights were given, None where they were drawn; `tolerance`; `share`: of a signal, that
-    was let outside the bases; `exact`: whether all of it lies inside.
-    """
-
-    network: Network
-    task: Task
-    weights: dict[str, np.ndarray]
-    estimate: Mapping[str, float]
-    dimensions: Mapping[str, int]
-    run: Trajectory
-    bases: Mapping[str, np.ndarray] | None
-    tolerance: float
-    share: float
-    exact: bool
-    wide: Network
-
-    @property
-    def problem(self) -> Problem:
-        """Network, task and weights as one, which most functions take."""
-        return Problem(self.network, self.task, self.weights)
-
-    def __repr__(self) -> str:
-        return clipped(f"Compressed({self.network}, from {self.wide})")
-
-    def __str__(self) -> str:
-        sizes = [
-            f"  {node:<12} {size} of {self.wide.nodes[node].width} directions"
-            for node, size in self.dimensions.items()
-        ]
-        said = ", ".join(f"{name} {error:.1e}" for name, error in self.estimate.items())
-        state = "exact: its bases are closed" if self.exact else f"estimated error: {said}"
-        return "\n".join([f"Compressed {self.wide}", *sizes, f"  {state}"])
 
 
 @full_precision
@@ -129,7 +80,8 @@ def compress(
       `key`, from which a network of these widths is drawn. It is one of its law, and another one
       than `network.init` draws with this key.
     - `lr`, `steps`: of the descent that it is to follow, on the loss of convention `loss`; or
-      `ts`: flow times, from 0 on, of the gradient flow.
+      `ts`: flow times, from 0 on, of the gradient flow; without all three the flow until all is
+      learned.
     - `tolerance`: relative L2 error, over the run, of strengths and loss.
     - `weight_decay`, `stages`: as in `racedyn.train`; they are kept exactly.
     - `max_share`: of a node's width: bases that are larger are refused.
@@ -165,10 +117,9 @@ def compress(
     if descent:
         step = factor * check_positive("lr", lr)
         march = Descent(rate, stages, jnp.asarray(step, float))
-        schedule, unit = schedule_of_steps(check_positive_int("steps", steps)), step
+        unit = step
     else:
-        march = Flow(rate, stages, jnp.asarray(tolerance / 100, float))
-        schedule, unit = schedule_of_times(_times(ts)), 1.0
+        march, unit = Flow(rate, stages, tolerance / 100), 1.0
     columns = columns_of(network, task)
     modes = task.all_modes()
     paths = observed_paths(network, None, modes)
@@ -179,8 +130,14 @@ def compress(
         else Matrices(network, given)
     )
     store.sweep(columns)
+    if descent:
+        schedule = schedule_of_steps(check_positive_int("steps", steps))
+    elif ts is not None:
+        schedule = schedule_of_times(_times(ts))
+    else:
+        schedule = until_learned(store, columns, march, reader)
     try:
-        found = _narrowed(store, columns, march, reader, schedule, tolerance, max_share)
+        found = narrowed(store, columns, march, reader, schedule, tolerance, max_share)
     except Diverged as stop:
         where = f"the loss is not finite at {'step' if descent else 't ='} {stop.mark:g}"
         fail("lr" if descent else "weights", "let the loss stay finite", where, "Lower it.")
@@ -198,12 +155,12 @@ def compress(
         "time_unit": "tau",
         **({"lr": lr} if descent else {}),
     }
-    rows = found.seen.rows
+    rows: dict[str, AnyArray] = dict(found.seen.rows)
     run = Trajectory(
         ts=found.seen.marks * unit,
         step=found.seen.marks if descent else None,
         observables=rows,
-        dims={name: ("time", *_DIMS[name]) for name in rows},
+        dims={name: (TIME, *OBSERVABLES[name].axes) for name in rows},
         labels={
             **({PATH: tuple(paths.values())} if paths else {}),
             **({MODE: next(iter(modes.values())).names} if len(modes) == 1 else {}),
@@ -224,11 +181,11 @@ def compress(
     )
     bases = None
     if isinstance(store, Matrices):
-        bases = {node: store.bases[node] @ turn for node, turn in found.choice.turns.items()}
+        bases = {node: store.directions(node, turn) for node, turn in found.choice.turns.items()}
     return Compressed(
         narrow,
         task,
-        found.choice.weights,
+        {edge: jnp.asarray(matrix) for edge, matrix in found.choice.weights.items()},
         found.estimate,
         sizes,
         run,
@@ -238,14 +195,6 @@ def compress(
         store.closed,
         network,
     )
-
-
-_DIMS = {
-    "loss": (),
-    "strength": (PATH, MODE),
-    "off_diagonal": (PATH,),
-    "group_strength": (PATH, "group"),
-}
 
 
 def _asked(
@@ -284,11 +233,11 @@ def _way(lr: Any, steps: Any, ts: Any) -> bool:
     """Whether it is descent that is asked for, and not the flow."""
     if ts is None and lr is not None and steps is not None:
         return True
-    if ts is not None and lr is None and steps is None:
+    if lr is None and steps is None:
         return False
     fail(
         "lr, steps",
-        "both be given, or `ts` alone",
+        "both be given, or neither, and `ts` alone",
         f"they are {shown(lr)}, {shown(steps)}, {shown(ts)}",
         "For example lr=0.04, steps=6000; or ts=np.linspace(0, 240, 481).",
     )
@@ -301,69 +250,3 @@ def _times(ts: Times) -> np.ndarray:
     if len(times) < 2:
         fail("ts", "hold a time after 0", f"it is {shown(ts)}")
     return times
-
-
-class _Found(NamedTuple):
-    """What the rounds came to."""
-
-    seen: Pass
-    choice: Choice
-    estimate: dict[str, float]
-    share: float
-
-
-def _narrowed(
-    store: Store,
-    columns: Columns,
-    march: March,
-    reader: Reader,
-    schedule: Schedule,
-    tolerance: float,
-    max_share: float,
-) -> _Found:
-    """Passes at ever finer shares, until the estimate is within the tolerance.
-
-    The error falls about as the square of the share. A store that has grown is still that of the
-    same weights: the next pass starts with it.
-    """
-    eps = np.sqrt(tolerance / 10)
-    for number in range(_ROUNDS):
-        seen = grow(store, columns, march, reader, schedule, eps)
-        fine, coarse = choose(store, columns, seen, (eps, 3 * eps))
-        _check_shares(store, fine, tolerance, max_share)
-        estimate = {name: 0.0 for name in ("strength", "loss") if name in seen.rows}
-        if store.closed:
-            break
-        for choice, part in ((fine, 1.0), (coarse, 1 / 9)):
-            rows = run_through(store, columns, march, reader, schedule, choice.weights, seen.width)
-            for name in estimate:
-                estimate[name] += part * distance(rows[name], seen.rows[name])
-        estimate = {name: error + eps**2 / 100 for name, error in estimate.items()}
-        worst = max(estimate.values())
-        if 2 * worst <= tolerance or eps <= _FINEST or number == _ROUNDS - 1:
-            break
-        eps = max(_FINEST, eps * min(np.sqrt(tolerance / (2 * worst)), 0.7))
-    return _Found(seen, fine, estimate, float(eps))
-
-
-def distance(rows: np.ndarray, others: np.ndarray) -> float:
-    """Relative L2 distance over a run, of what both know."""
-    known = np.isfinite(others)
-    size = np.linalg.norm(others[known])
-    return float(np.linalg.norm((rows - others)[known]) / size) if size else 0.0
-
-
-def _check_shares(store: Store, choice: Choice, tolerance: float, max_share: float) -> None:
-    """Refuse bases that come near the width, unless nothing leaves them."""
-    if store.closed:
-        return
-    for node, (width, _) in store.network.nodes.items():
-        size = choice.turns[node].shape[1]
-        if node not in store.complete and size > max_share * width:
-            fail(
-                "network",
-                f"be wider at {node!r} to be compressed to {tolerance:g}",
-                f"that takes {size} directions of {width} there, more than max_share={max_share:g}",
-                f"A width of {int(np.ceil(size / max_share))}, a larger tolerance, or max_share=1 "
-                "goes on.",
-            )

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from racedyn._checks import fail
+from racedyn._types import Weights as Arrays
 from racedyn.networks import Network
 from racedyn.reduction.compression.columns import Columns
 from racedyn.reduction.compression.marching import March, Reader, cut, padded, rows_of
@@ -17,6 +19,8 @@ from racedyn.reduction.compression.signals import Looked, Signals, Weights, look
 from racedyn.reduction.compression.store import Store
 
 SEGMENTS = 60
+_DOUBLINGS = 40  # of the time in which a network is to have learned
+_LEARNED = 1e-6  # of the loss: what may be left then
 _AGAIN = 2  # times a segment is gone through again, at most
 _GROWN = 2.0  # in units of eps: what may have lain outside the store at the end of a segment
 
@@ -57,6 +61,33 @@ def _schedule(marks: np.ndarray, wanted: np.ndarray | None) -> Schedule:
     return Schedule(
         np.concatenate([spans, np.zeros(missing, spans.dtype)]).reshape(shape),
         np.concatenate([wanted, np.zeros(missing, bool)]).reshape(shape),
+    )
+
+
+def until_learned(store: Store, columns: Columns, march: March, reader: Reader) -> Schedule:
+    """Times from 0 to where the zero sweep has learned all but a millionth of the loss, and half as
+    long again, as it may be late.
+
+    Raises `ValueError` where it has not, however long it goes on."""
+    narrow, weights = padded(store.network, store.B)
+
+    def on(span: float) -> float:
+        nonlocal weights
+        spans = jnp.asarray([span])
+        weights, rows = rows_of(march, reader, narrow, columns.data, weights, spans)
+        return float(rows["loss"][0]) - columns.floor
+
+    start = on(0.0)
+    span = total = 1.0 / float(np.max(columns.asked) ** 2 * columns.weight)
+    for _ in range(_DOUBLINGS):
+        if on(span) <= _LEARNED * start:
+            return schedule_of_times(np.linspace(0.0, 1.5 * total, 8 * SEGMENTS + 1))
+        span, total = total, 2 * total
+    fail(
+        "ts",
+        "be given where learning does not come to an end",
+        f"the loss is above its floor at t = {total:.3g}",
+        "For example ts=np.linspace(0, 240, 481).",
     )
 
 
@@ -140,7 +171,7 @@ def _row(
     reader: Reader,
     columns: Columns,
     narrow: Network,
-    weights: Weights,
+    weights: Arrays,
     like: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """The first row: that of a network that goes nowhere."""

@@ -110,6 +110,19 @@ class Orthogonal(Law):
         Q = isometry(self._draw(edge, FORWARD), max(rows, columns), min(rows, columns))
         return self.scale * (Q if rows >= columns else Q.T)
 
+    def explore(self, edge: str, side: Side, A: np.ndarray) -> int:
+        """As of any store; what was explored is kept an isometry to rounding, which what is drawn
+        later is told from.
+        """
+        added = super().explore(edge, side, A)
+        known = self.explored[edge, side]
+        if known.shape[1]:
+            images = self.matrix(edge, side) @ known / self.scale
+            left, _, right = np.linalg.svd(images, full_matrices=False)
+            change = self.scale * (left @ right - images) @ known.T
+            self.B[edge] = self.B[edge] + (change if side == FORWARD else change.T)
+        return added
+
     def _images(self, edge: str, side: Side, C: np.ndarray) -> np.ndarray:
         inside = self.matrix(edge, side) @ C / self.scale
         values, vectors = np.linalg.eigh(np.eye(C.shape[1]) - inside.T @ inside)
@@ -133,7 +146,7 @@ class Orthogonal(Law):
         return np.asarray(self.scale * rows_of_isometry(self._draw(edge, side), room, new, root))
 
 
-_GRAM = 1e-13  # squares below it are rounding
+_GRAM = 1e-8  # squares below it are rounding, amplified where images lie almost in the basis
 
 
 def rows_of_isometry(
@@ -147,8 +160,8 @@ def rows_of_isometry(
         return np.asarray(isometry(draw, room, rank)[:new] @ root)
     first = draw.standard_normal((new, rank))
     rest = triangle(draw, room - new, rank)
-    whole = np.linalg.qr(np.vstack([first, rest]), mode="r")
-    whole = whole * np.where(np.diagonal(whole) < 0, -1.0, 1.0)[:, None]
+    R = np.linalg.qr(np.vstack([first, rest]))[1]
+    whole = R * np.where(np.diagonal(R) < 0, -1.0, 1.0)[:, None]
     return np.asarray(np.linalg.solve(whole.T, first.T).T @ root)
 
 

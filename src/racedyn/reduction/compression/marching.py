@@ -58,23 +58,31 @@ class Descent(March):
 class Flow(March):
     """Gradient flow. `rtol`: relative error of a step, in units of the largest entry."""
 
-    rtol: Array
+    rtol: float = eqx.field(static=True)
 
     def over(self, network: Network, data: Data, weights: Weights, span: Array) -> Weights:
-        def field(weights: Weights, t: Array) -> Weights:
-            _, gradient = loss_and_gradient(network, weights, data, self.stages, self.weight_decay)
-            return jax.tree.map(jnp.negative, gradient)
-
         # Entries that are small by chance are known in units of the usual one.
-        squares = [jnp.sum(w**2) for w in weights.values()]
-        filled = [jnp.sum(w != 0) for w in weights.values()]
-        usual = jnp.sqrt(sum(squares, start=0.0) / jnp.maximum(sum(filled, start=0), 1))
-        times = jnp.stack([jnp.zeros(()), span])
+        squares = sum((jnp.sum(w**2) for w in weights.values()), start=jnp.zeros(()))
+        filled = sum((jnp.sum(w != 0) for w in weights.values()), start=jnp.zeros((), int))
+        usual = jnp.sqrt(squares / jnp.maximum(filled, 1))
+
+        def field(scaled_weights: Weights, t: Array) -> Weights:
+            here = jax.tree.map(lambda w: usual * w, scaled_weights)
+            _, gradient = loss_and_gradient(network, here, data, self.stages, self.weight_decay)
+            return jax.tree.map(lambda g: -g / usual, gradient)
+
         there = odeint(
-            field, weights, times, rtol=self.rtol, atol=self.rtol * usual, mxstep=_MAX_STEPS
+            field,
+            jax.tree.map(lambda w: w / usual, weights),
+            jnp.stack([jnp.zeros(()), span]),
+            rtol=self.rtol,
+            atol=self.rtol,
+            mxstep=_MAX_STEPS,
         )
         # A span of 0, as padding has it, is none to an integrator that divides by it.
-        return jax.tree.map(lambda rows, w: jnp.where(span > 0, rows[-1], w), there, weights)
+        return jax.tree.map(
+            lambda rows, w: jnp.where(span > 0, usual * rows[-1], w), there, weights
+        )
 
     def shrunk(self, span: float) -> float:
         return 1.0 if self.weight_decay is None else float(np.exp(-float(self.weight_decay) * span))

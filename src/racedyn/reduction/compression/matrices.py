@@ -25,6 +25,13 @@ class Matrices(Store):
         }
         super().__init__(network)
 
+    def directions(self, node: str, turn: np.ndarray) -> np.ndarray:
+        """Columns of `turn` in the node's basis, as directions of its units; any one where a node
+        has none, as no signal reaches it.
+        """
+        found = self.bases[node] @ turn
+        return found if found.any() else np.eye(*found.shape)
+
     def _between(self, edge: str) -> np.ndarray:
         source, target = self.network.edges[edge]
         return np.asarray(self.bases[target].T @ self.weights[edge] @ self.bases[source])

@@ -107,8 +107,18 @@ class Store(abc.ABC):
     def sweep(self, columns: Columns) -> None:
         """Explore the forward images of all columns' inputs and the backward images of what they
         ask for: the zero sweep.
+
+        Where every inner node lies between inputs and outputs (two layers), images of all inputs
+        and outputs close the store at once.
         """
         network = self.network
+        if all(ends & self.complete for ends in map(set, network.edges.values())):
+            for edge in network.edges:
+                for side in (FORWARD, BACKWARD):
+                    begin, end = self.ends(edge, side)
+                    if end not in self.complete:
+                        self.explore(edge, side, np.eye(self.size[begin]))
+            return
         for side, order, start in (
             (FORWARD, network.order, columns.inputs),
             (BACKWARD, network.order[::-1], columns.unit_targets()),

@@ -52,6 +52,10 @@ class GatedFlow(AbstractSystem):
         """What `reduce` measured about this reduction; it prints itself."""
         return self.measured.value
 
+    @property
+    def known_to(self) -> float:
+        return float(self.validity.get("known_to", 0.0))
+
     def __repr__(self) -> str:
         return clipped(self.describe())
 
