@@ -63,22 +63,23 @@ class Flow(March):
     def over(self, network: Network, data: Data, weights: Weights, span: Array) -> Weights:
         # Entries that are small by chance are known in units of the usual one.
         squares = sum((jnp.sum(w**2) for w in weights.values()), start=jnp.zeros(()))
-        filled = sum((jnp.sum(w != 0) for w in weights.values()), start=jnp.zeros((), int))
-        usual = jnp.sqrt(squares / jnp.maximum(filled, 1))
+        filled = sum((jnp.sum((w != 0).astype(w.dtype)) for w in weights.values()), jnp.zeros(()))
+        usual = jnp.sqrt(squares / jnp.maximum(filled, 1.0))
 
         def field(scaled_weights: Weights, t: Array) -> Weights:
             here = jax.tree.map(lambda w: usual * w, scaled_weights)
             _, gradient = loss_and_gradient(network, here, data, self.stages, self.weight_decay)
             return jax.tree.map(lambda g: -g / usual, gradient)
 
-        there = odeint(
-            field,
-            jax.tree.map(lambda w: w / usual, weights),
-            jnp.stack([jnp.zeros(()), span]),
-            rtol=self.rtol,
-            atol=self.rtol,
-            mxstep=_MAX_STEPS,
-        )
+        with jax.numpy_dtype_promotion("standard"):  # odeint mixes whole numbers with reals
+            there = odeint(
+                field,
+                jax.tree.map(lambda w: w / usual, weights),
+                jnp.stack([jnp.zeros(()), span]),
+                rtol=self.rtol,
+                atol=self.rtol,
+                mxstep=_MAX_STEPS,
+            )
         # A span of 0, as padding has it, is none to an integrator that divides by it.
         return jax.tree.map(
             lambda rows, w: jnp.where(span > 0, usual * rows[-1], w), there, weights
