@@ -12,7 +12,6 @@ from typing import Any, TypeAlias, TypedDict, Unpack, overload
 
 import diffrax as dfx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from racedyn._arrays import check_times
@@ -32,7 +31,7 @@ from racedyn.simulation.method import MAX_STEPS, takes_exact
 from racedyn.simulation.solve import settings_for
 from racedyn.simulation.stacks import mesh_of
 from racedyn.store import AbstractBlocks, BlockFile, BlockMemory
-from racedyn.systems import AbstractSystem
+from racedyn.systems import AbstractSystem, observable_shapes
 from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
 
 
@@ -224,7 +223,7 @@ def ensemble(
 def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
     """The trajectory with nothing in it; see `BlockFile`."""
     count = builder.count
-    shapes = jax.eval_shape(lambda: work.like.observe(jnp.asarray(0.0), work.like.y0()))
+    shapes = observable_shapes(work.like)
     named = work.like.dims()
     dims = {
         name: (
