@@ -313,6 +313,14 @@ def doors(folder: Path) -> tuple[Door, ...]:
             modes=instance(task.all_modes()),
             paths=names(route),
         ),
+        *(
+            Door(f"paths.{measure.__name__}", measure, matrices=statused(np.ones((2, 1, 1))))
+            for measure in (
+                rd.paths.projectors,
+                rd.paths.projector_eigenvalues,
+                rd.paths.basis_free_participation,
+            )
+        ),
         Door(
             "network.init",
             pair.init,

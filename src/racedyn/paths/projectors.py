@@ -4,21 +4,22 @@ With M_a = U^T W_a V, what pathway a carries between all modes,
 
     P_a = M_a (sum_b M_b)^-1,    sum_a P_a = 1
 
-is the part that a has of whatever the pathways do together. Its eigenvalues are shares w_a of
-directions which are mixtures of modes; where no mode is coupled to another they are the modes' own
-K_a / sum_b K_b. From small weights each end map M_a is nearly symmetric and positive. P_a is then
-similar to the symmetric (S/d)^(-1/2) M_a (S/d)^(-1/2), d of whitened inputs: its eigenvalues are
-real and in [0, 1], and where depth concentrates they are near 0 and 1, so that P_a is an (oblique)
-projector. `concentration` reads shares mode by mode, and hides this where pathways own mixtures.
+is what a has of what the pathways do together. Its eigenvalues are a's shares of directions that
+are mixtures of modes; where no mode is coupled to another they are the modes' own K_a / sum_b K_b.
+From small weights the end maps M_a are nearly symmetric and positive, and sum to S/d. P_a is then
+similar to the symmetric (S/d)^(-1/2) M_a (S/d)^(-1/2): its eigenvalues are real and in [0, 1], and
+where depth concentrates they are near 0 and 1, so that P_a is an (oblique) projector.
+`concentration` reads shares mode by mode, and hides this where pathways own mixtures.
 
 All take `matrices` (..., path, mode_out, mode_in), "strength_matrix" of a run, of paths that join
 one pair, and are traceable. What all M_a have NaN of (padding) is left out. All is NaN where sum_b
-M_b is singular: its least singular value is below rounding of what is summed. While modes are
-unlearned their M_a are what the start drew: eigenvalues of a P_a may then be far from [0, 1], and
+M_b is singular: its least singular value is within rounding of what is summed. At the start the M_a
+are what the weights drew, not symmetric: eigenvalues may be complex and outside [0, 1], and
 participation of either sign."""
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from racedyn._arrays import as_real
@@ -38,22 +39,22 @@ def projectors(matrices: ArrayLike) -> Array:
         >>> rd.paths.projectors(shared).round(3).tolist()
         [[[0.5, 0.25], [0.25, 0.5]], [[0.5, -0.25], [-0.25, 0.5]]]
     """
-    return _padded(*_projectors(matrices))
+    return _padded(*_projectors(_checked(matrices)))
 
 
 def projector_eigenvalues(matrices: ArrayLike) -> Array:
     """The eigenvalues of every P_a, (..., path, direction), falling: shares of a pathway without a
     basis.
 
-    Real parts. A complex pair, two equal numbers here, is seen only where maps are far from
-    symmetric: from large weights, and for modes that are not yet learned. Raises `ValueError` for
+    Real parts. A complex pair, two equal numbers here, is there only where maps are far from
+    symmetric: at the start, and from large weights. Raises `ValueError` for
     another shape.
 
         >>> shared = [[[2.0, 1.0], [1.0, 2.0]], [[2.0, -1.0], [-1.0, 2.0]]]  # two pathways
         >>> rd.paths.projector_eigenvalues(shared).round(3).tolist()  # by mode 0.5 each
         [[0.75, 0.25], [0.75, 0.25]]
     """
-    return _eigenvalues(*_projectors(matrices))
+    return _eigenvalues(*_projectors(_checked(matrices)))
 
 
 def basis_free_participation(matrices: ArrayLike) -> Array:
@@ -69,12 +70,12 @@ def basis_free_participation(matrices: ArrayLike) -> Array:
         >>> rd.paths.participation([np.diag(one), np.diag(other)]).round(3).tolist()  # by mode
         [2.0, 2.0]
     """
-    return _participation(*_projectors(matrices))
+    return _participation(*_projectors(_checked(matrices)))
 
 
 def observe_projectors(matrices: ArrayLike) -> dict[str, Array]:
     """All three of them, by their names in the table of observables."""
-    P, known = _projectors(matrices)
+    P, known = _projectors(_checked(matrices))
     return {
         "projectors": _padded(P, known),
         "projector_eigenvalues": _eigenvalues(P, known),
@@ -82,10 +83,7 @@ def observe_projectors(matrices: ArrayLike) -> dict[str, Array]:
     }
 
 
-def _projectors(matrices: Any) -> tuple[Array, Array]:
-    """P_a, 0 in rows and columns of padding and NaN where the sum is singular, and which modes are
-    known, (..., mode).
-    """
+def _checked(matrices: Any) -> Array:
     M = jnp.asarray(as_real("matrices", matrices))
     if M.ndim < 3 or M.shape[-1] != M.shape[-2] or 0 in M.shape[-3:]:
         fail(
@@ -96,6 +94,14 @@ def _projectors(matrices: Any) -> tuple[Array, Array]:
         )
     if not jnp.issubdtype(M.dtype, jnp.floating) or jnp.finfo(M.dtype).bits < 32:
         M = M.astype(float)  # LAPACK has no half precision
+    return M
+
+
+@jax.jit
+def _projectors(M: Array) -> tuple[Array, Array]:
+    """P_a, 0 in rows and columns of padding and NaN where the sum is singular, and which modes are
+    known, (..., mode).
+    """
     known = ~jnp.isnan(jnp.diagonal(M, axis1=-2, axis2=-1)).all(axis=-2)
     both = known[..., :, None] & known[..., None, :]
     M = jnp.where(both[..., None, :, :], M, 0)
@@ -117,6 +123,7 @@ def _padded(P: Array, known: Array) -> Array:
     return jnp.where(known[..., None, :, None] & known[..., None, None, :], P, jnp.nan)
 
 
+@jax.jit
 def _eigenvalues(P: Array, known: Array) -> Array:
     finite = jnp.isfinite(P).all(axis=(-2, -1), keepdims=True)
     P = jnp.where(finite, P, 0)  # LAPACK may not end on NaN
@@ -132,6 +139,7 @@ def _eigenvalues(P: Array, known: Array) -> Array:
     return jnp.where(place & finite[..., 0], values, jnp.nan)
 
 
+@jax.jit
 def _participation(P: Array, known: Array) -> Array:
     num = jnp.sum(known, axis=-1).astype(P.dtype)
     squares = jnp.einsum("...aij,...aji->...", P, P)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypedDict, Unpack, overload
 
 import diffrax as dfx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from racedyn._arrays import check_times
@@ -31,7 +32,7 @@ from racedyn.simulation.method import MAX_STEPS, takes_exact
 from racedyn.simulation.solve import settings_for
 from racedyn.simulation.stacks import mesh_of
 from racedyn.store import AbstractBlocks, BlockFile, BlockMemory
-from racedyn.systems import AbstractSystem, observable_shapes
+from racedyn.systems import AbstractSystem, observe_named
 from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
 
 
@@ -223,7 +224,8 @@ def ensemble(
 def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
     """The trajectory with nothing in it; see `BlockFile`."""
     count = builder.count
-    shapes = observable_shapes(work.like)
+    like, start = work.like, jnp.asarray(0.0)
+    shapes = jax.eval_shape(lambda: observe_named(like, start, like.y0(), work.names))
     named = work.like.dims()
     dims = {
         name: (
