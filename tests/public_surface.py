@@ -85,7 +85,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
         lr=0.1,
         steps=3,
         progress=False,
-        observe=[*BY_DEFAULT, "activity:h1_1", "weights"],
+        observe=[*BY_DEFAULT, "projector_eigenvalues", "activity:h1_1", "weights"],
     )
     relu = networks.chain(task, 2, 3, activation="relu")
     seen = rd.train(
@@ -742,6 +742,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
         Door("plot.race", plot.race, theory=instance(theory), trained=or_none(instance(trained))),
         Door("plot.loss", lambda run: plot.loss(run), run=instance(trained)),
         Door("plot.strengths", plot.strengths, trajectory=instance(theory)),
+        Door("plot.projectors", plot.projectors, trajectory=instance(trained)),
         Door("plot.learning_times", lambda run: plot.learning_times(run), run=instance(trained)),
         Door(
             "plot.phase_plane",

@@ -117,8 +117,8 @@ def solve(
       `stats["num_crossings_NAME"]`, for each lane by its own system, without stopping anything; or,
       for systems that know what there is to learn, a number: the fraction of it. NaN where there is
       none. They are known as well as the states are, and have no derivatives.
-    - `observe`: names of the observables to keep, by default all that the system has; "states"
-      keeps the states besides, in `ys`.
+    - `observe`: names of the observables to keep, by default all that the system has without a
+      request (`observe_on_request`); "states" keeps the states besides, in `ys`.
 
     A laned system (`system.lanes`) steps each mode on its own clock; `status` and `stats` are then
     per lane.
