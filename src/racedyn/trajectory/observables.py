@@ -5,6 +5,7 @@ read.
 import dataclasses
 from collections.abc import Callable, Collection
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, NamedTuple
 
 from racedyn.tasks import Task
@@ -104,6 +105,7 @@ MATRICES = "what `reduce` returns at the levels full and matrix"
 WHOLE = "what `reduce` returns at the levels full and matrix, and Pathways"
 EDGES = "what `reduce` returns at the levels modes and matrix"
 PATHWAYS = "Pathways"
+_of_matrices = partial(Row, theory=WHOLE, turns=True, one_pair=True, on_request=True)
 
 _ROWS = (
     Row(
@@ -144,52 +146,38 @@ _ROWS = (
         turns=True,
         one_pair=True,
     ),
-    Row(
+    _of_matrices(
         "strength_matrix",
         ("path", "mode_out", "mode_in"),
         "U^T W_a V whole: strengths, and what couples modes",
         "y/x",
         "strength_matrix",
-        WHOLE,
-        "$U^T W_a V$",
-        turns=True,
-        on_request=True,
+        symbol="$U^T W_a V$",
+        one_pair=False,
     ),
-    Row(
+    _of_matrices(
         "projectors",
         ("path", "mode_out", "mode_in"),
         "P_a = M_a (sum_b M_b)^-1, M_a = U^T W_a V: what a path has of what the observed paths do "
         "together; NaN where that is singular",
         "1",
         "projectors",
-        WHOLE,
-        "$P_a$",
-        turns=True,
-        one_pair=True,
-        on_request=True,
+        symbol="$P_a$",
     ),
-    Row(
+    _of_matrices(
         "projector_eigenvalues",
         ("path", "direction"),
         "eigenvalues of P_a, falling, their real parts: a path's shares of mixtures of modes",
         "1",
         "projector_eigenvalues",
-        WHOLE,
-        turns=True,
-        one_pair=True,
-        on_request=True,
     ),
-    Row(
+    _of_matrices(
         "basis_free_participation",
         (),
         "R / sum_a tr(P_a^2) of R modes: 1 where every direction belongs to one path, M where M "
         "share all",
         "1",
         "basis_free_participation",
-        WHOLE,
-        turns=True,
-        one_pair=True,
-        on_request=True,
     ),
     Row(
         "data_strength",
