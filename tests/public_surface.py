@@ -85,7 +85,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
         lr=0.1,
         steps=3,
         progress=False,
-        observe=[*BY_DEFAULT, "activity:h1_1", "weights"],
+        observe=[*BY_DEFAULT, "projector_eigenvalues", "activity:h1_1", "weights"],
     )
     relu = networks.chain(task, 2, 3, activation="relu")
     seen = rd.train(
@@ -312,6 +312,14 @@ def doors(folder: Path) -> tuple[Door, ...]:
             weights=passed_on(start),
             modes=instance(task.all_modes()),
             paths=names(route),
+        ),
+        *(
+            Door(f"paths.{measure.__name__}", measure, matrices=statused(np.ones((2, 1, 1))))
+            for measure in (
+                rd.paths.projectors,
+                rd.paths.projector_eigenvalues,
+                rd.paths.basis_free_participation,
+            )
         ),
         Door(
             "network.init",
@@ -734,6 +742,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
         Door("plot.race", plot.race, theory=instance(theory), trained=or_none(instance(trained))),
         Door("plot.loss", lambda run: plot.loss(run), run=instance(trained)),
         Door("plot.strengths", plot.strengths, trajectory=instance(theory)),
+        Door("plot.projectors", plot.projectors, trajectory=instance(trained)),
         Door("plot.learning_times", lambda run: plot.learning_times(run), run=instance(trained)),
         Door(
             "plot.phase_plane",

@@ -42,6 +42,7 @@ from racedyn.tasks import Modes
 from racedyn.trajectory import OBSERVABLES, Trajectory
 
 SUM, GROUPS = "strength, sum over paths", "group_strength"
+BASIS_FREE = "basis_free_participation"
 
 
 def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
@@ -54,9 +55,11 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
     Half-learned times are those of each run's own save times, towards one target for both, and
     after a switch of tasks those of the last one, counted from it, as bounds where rows are too
     sparse (`learning_times`); where paths join several pairs of input and output, each with modes
-    of its own, there are none, nor sums. Where all common times are the same, errors are those of
-    that moment, and a note says so. Raises `ValueError` where the two are not the same quantities:
-    other bases, paths, numbers of modes or units of time, no common time, no common observable.
+    of its own, there are none, nor sums. Where both have `basis_free_participation`, the last is
+    printed beside the mean of participation by mode. Where all common times are the same, errors
+    are those of that moment, and a note says so. Raises `ValueError` where the two are not the same
+    quantities: other bases, paths, numbers of modes or units of time, no common time, no common
+    observable.
 
         >>> task = rd.tasks.hierarchy(items=4)
         >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
@@ -130,9 +133,10 @@ def _by_mode(
         Outcome(
             first_reached(own, total, target, start=start_of(run)),
             *winners(filled(strength[-1:], padding)[0]),
+            float(side[BASIS_FREE][-1]) if BASIS_FREE in comparison.errors else float("nan"),
         )
-        for run, own, total, strength in zip(
-            last, own_ts, totals, (a_strength, b_strength), strict=True
+        for run, own, total, strength, side in zip(
+            last, own_ts, totals, (a_strength, b_strength), (a, b), strict=True
         )
     ]
     sums = [filled(strength, padding).sum(axis=1) for strength in (a_strength, b_strength)]

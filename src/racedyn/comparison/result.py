@@ -26,19 +26,22 @@ class Error:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outcome:
-    """What became of each mode in one run; every field is (mode,).
+    """What became of each mode in one run; fields are (mode,).
 
     **Fields:** `learning_times`: when sum_a K_a reaches half of S/d (see `LearningTimes`); at the
     last common time, with w_a = abs(K_a) / sum_b abs(K_b): `winner`, the path with the largest w_a
     (-1 where all K_a are 0 or one is not finite), `share`, its w_a, and `participation`, 1 / sum_a
     w_a^2 (1: one pathway has the mode; M: all M share it), both NaN where there is no winner;
-    `tied`: a second path has the same share, to the two decimals that are printed."""
+    `tied`: a second path has the same share, to the two decimals that are printed;
+    `basis_free_participation`: a number, that of all modes together whatever their basis
+    (`paths.basis_free_participation`), NaN where the run didn't keep it."""
 
     learning_times: LearningTimes
     winner: np.ndarray
     share: np.ndarray
     participation: np.ndarray
     tied: np.ndarray
+    basis_free_participation: float = float("nan")
 
     def __repr__(self) -> str:
         return brief(self)
@@ -180,7 +183,7 @@ class Comparison:
         lines.append(
             f"  the same pathway wins in {np.sum(self.agree)} of {len(self.modes)} modes{ties}"
         )
-        return lines
+        return [*lines, *_participation_lines(theory, trained)]
 
     def _winner(self, side: Outcome, m: int) -> str:
         if side.winner[m] < 0:
@@ -188,6 +191,19 @@ class Comparison:
         return (
             f"{'tie' if side.tied[m] else _clipped(self.paths[side.winner[m]])} {side.share[m]:.2f}"
         )
+
+
+def _participation_lines(theory: Outcome, trained: Outcome) -> list[str]:
+    """By mode and without a basis, where both runs have both."""
+    free = [side.basis_free_participation for side in (theory, trained)]
+    modes = [side.participation[~np.isnan(side.participation)] for side in (theory, trained)]
+    if np.isnan(free).any() or not all(len(known) for known in modes):
+        return []
+    by_mode = [float(np.mean(known)) for known in modes]
+    return [
+        f"  participation at the end, {how}: theory {one:.2f}, trained {other:.2f}"
+        for how, (one, other) in (("by mode (mean)", by_mode), ("without a basis", free))
+    ]
 
 
 def _clipped(name: str) -> str:

@@ -32,7 +32,7 @@ from racedyn.simulation.method import MAX_STEPS, takes_exact
 from racedyn.simulation.solve import rtol_of, settings_for
 from racedyn.simulation.stacks import mesh_of
 from racedyn.store import AbstractBlocks, BlockFile, BlockMemory
-from racedyn.systems import AbstractSystem
+from racedyn.systems import AbstractSystem, observe_named
 from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
 
 
@@ -225,7 +225,8 @@ def ensemble(
 def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
     """The trajectory with nothing in it; see `BlockFile`."""
     count = builder.count
-    shapes = jax.eval_shape(lambda: work.like.observe(jnp.asarray(0.0), work.like.y0()))
+    like, start = work.like, jnp.asarray(0.0)
+    shapes = jax.eval_shape(lambda: observe_named(like, start, like.y0(), work.names))
     named = work.like.dims()
     dims = {
         name: (

@@ -27,7 +27,7 @@ from racedyn.simulation.checks import (
 from racedyn.simulation.crossings import Asked, check_crossings
 from racedyn.simulation.lane import Settings, Solved, integrate_one
 from racedyn.simulation.method import MAX_STEPS
-from racedyn.systems import AbstractSystem
+from racedyn.systems import AbstractSystem, observe_named
 from racedyn.trajectory import Trajectory
 
 # Lanes of a batch are stepped together. The size is fixed, and the last batch padded, because the
@@ -125,8 +125,8 @@ def solve(
       `stats["num_crossings_NAME"]`, for each lane by its own system, without stopping anything; or,
       for systems that know what there is to learn, a number: the fraction of it. NaN where there is
       none. They are known as well as the states are, and have no derivatives.
-    - `observe`: names of the observables to keep, by default all that the system has; "states"
-      keeps the states besides, in `ys`.
+    - `observe`: names of the observables to keep, by default all that the system has without a
+      request (`observe_on_request`); "states" keeps the states besides, in `ys`.
 
     A laned system (`system.lanes`) steps each mode on its own clock; `status` and `stats` are then
     per lane.
@@ -208,7 +208,7 @@ def _integrate_whole(system: Any, ts: Array, t0: Array, args: Any, settings: Set
     y0 = system.y0()
 
     def save(now: Any, t: Array, y: PyTree) -> PyTree:
-        return settings.kept(now.observe(t, y)), now.drift(y, y0), y if settings.states else None
+        return settings.observed(now, t, y), now.drift(y, y0), y if settings.states else None
 
     return integrate_one(system, ts, t0, args, settings, save)
 
@@ -229,9 +229,12 @@ def _integrate_lanes(system: Any, ts: Array, t0: Array, args: Any, settings: Set
 
 
 @eqx.filter_jit
-def _observe_lanes(system: Any, ts: Array, ys: PyTree) -> tuple[dict[str, Array], Array]:
+def _observe_lanes(
+    system: Any, ts: Array, ys: PyTree, names: tuple[str, ...] | None
+) -> tuple[dict[str, Array], Array]:
     y0 = system.y0()
-    return jax.vmap(system.observe)(ts, ys), jax.vmap(lambda y: system.drift(y, y0))(ys)
+    observed = jax.vmap(lambda t, y: observe_named(system, t, y, names))(ts, ys)
+    return observed, jax.vmap(lambda y: system.drift(y, y0))(ys)
 
 
 def package(system: Any, ts: Array, solved: Solved, settings: Settings) -> Trajectory:
@@ -243,8 +246,7 @@ def package(system: Any, ts: Array, solved: Solved, settings: Settings) -> Traje
     else:
         lanes_last = partial(jnp.moveaxis, source=0, destination=-1)
         ys, end = jax.tree.map(lanes_last, (solved.saved, solved.end))
-        observed, drift = _observe_lanes(system, ts, ys)
-        observables = settings.kept(observed)
+        observables, drift = _observe_lanes(system, ts, ys, settings.observe)
     named = system.dims()
     dims = {
         name: (TIME, *named.get(name, tuple(f"{name}_{i}" for i in range(value.ndim - 1))))

@@ -17,6 +17,7 @@ from racedyn._jit import wide_jit
 from racedyn._types import MEMBER, Array, PyTree
 from racedyn.simulation.apart import Apart
 from racedyn.simulation.lane import Settings, Solved, integrate_one
+from racedyn.systems import observe_named
 
 
 def mesh_of(devices: Sequence[Any] | None) -> Mesh:
@@ -122,8 +123,8 @@ def observe_members(
     arrays, static = eqx.partition(stack, eqx.is_array)
 
     def one(own: Any, states: PyTree) -> dict[str, Array]:
-        observed = jax.vmap(eqx.combine(own, static).observe)(times, states)
-        return {name: observed[name] for name in names}
+        system = eqx.combine(own, static)
+        return jax.vmap(lambda t, y: observe_named(system, t, y, names))(times, states)
 
     found: dict[str, Array] = _over_devices(jax.vmap(one), mesh, arrays, states)
     return found

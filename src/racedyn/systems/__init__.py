@@ -8,6 +8,8 @@
 """
 
 from racedyn.systems.base import AbstractSystem, from_function
+from racedyn.systems.base import observable_shapes as observable_shapes
+from racedyn.systems.base import observe_named as observe_named
 from racedyn.systems.closures import with_own_arrays as with_own_arrays
 from racedyn.systems.gated import COMPRESSED as COMPRESSED
 from racedyn.systems.gated import FULL as FULL

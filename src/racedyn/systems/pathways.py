@@ -13,9 +13,10 @@ from racedyn._checks import check_depths, check_names, fail, shown
 from racedyn._text import clipped
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
 from racedyn.exact import converged, race_states
+from racedyn.paths import PROJECTORS, observe_projectors
 from racedyn.systems.base import AbstractSystem
 from racedyn.tasks import Modes
-from racedyn.trajectory import Status
+from racedyn.trajectory import OBSERVABLES, Status
 
 State = tuple[Array, Array]
 
@@ -41,7 +42,8 @@ class Pathways(AbstractSystem):
     - `loss_floor`: the part of the loss outside the modes.
     - `weight_decay`: rate at which all matrices decay besides, in units of 1/tau.
 
-    Observables: `strength`, `q`, `p` (path, mode), `loss` (). Raises `ValueError` where shapes
+    Observables: `strength`, `q`, `p` (path, mode), `loss` (); on request the diagonal
+    `strength_matrix` and the projectors made of it. Raises `ValueError` where shapes
     don't meet, a value is not finite, a variance below 0, or a depth neither whole and at least 1
     nor above 2."""
 
@@ -159,8 +161,16 @@ class Pathways(AbstractSystem):
         loss = 0.5 * jnp.sum(self.residual(y) ** 2 / self.variances) + self.loss_floor
         return {"strength": self.strength(y), "loss": loss, "q": y[0], "p": y[1]}
 
+    def observe_on_request(self, t: Array, y: State) -> dict[str, Array]:
+        strength = self.strength(y)
+        matrices = strength[:, :, None] * jnp.eye(strength.shape[1], dtype=strength.dtype)
+        return {"strength_matrix": matrices, **observe_projectors(matrices)}
+
     def dims(self) -> Mapping[str, tuple[str, ...]]:
-        return {name: (PATH, MODE) for name in ("strength", "q", "p")}
+        return {
+            name: OBSERVABLES[name].axes
+            for name in ("strength", "q", "p", "strength_matrix", *PROJECTORS)
+        }
 
     def labels(self) -> Mapping[str, tuple[str, ...]]:
         given = {PATH: self.path_names, MODE: self.mode_names}

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from racedyn._checks import fail, shown
 from racedyn._types import Array, Path, Weights
 from racedyn.networks import Network, forward
-from racedyn.paths import Pair, observe_paths
+from racedyn.paths import PROJECTORS, Pair, observe_paths, observe_projectors
 from racedyn.representations import kernel_of, kernel_rows, largest_curvature, similarity
 from racedyn.rules import Data, loss_of
 from racedyn.tasks import Modes, Task
@@ -52,15 +52,18 @@ class Observer(eqx.Module):
         data = self.data
         row = {"loss": loss_of(self.network, weights, data)}
         if self.paths:
+            projectors = not {*self.names}.isdisjoint(PROJECTORS)
             found = observe_paths(
                 self.network,
                 weights,
                 dict(self.modes),
                 self.paths,
-                matrices="strength_matrix" in self.names,
+                matrices=projectors or "strength_matrix" in self.names,
                 inputs=data.inputs if "data_strength" in self.names else None,
                 constants=data.constants,
             )
+            if projectors:
+                found |= observe_projectors(found["strength_matrix"])
             row |= {name: value for name, value in found.items() if name in self.names}
         if self.probes:
             row["probe_loss"] = jnp.stack(
