@@ -6,11 +6,11 @@ compared."""
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
-from racedyn._checks import check_is, check_positive, fail
+from racedyn._checks import check_is, check_mapping, check_positive, fail
 from racedyn._types import MODE, PATH, TIME
 from racedyn.comparison.comparable import (
     check_axes,
@@ -37,6 +37,7 @@ from racedyn.comparison.measures import (
 )
 from racedyn.comparison.notes import notes_of
 from racedyn.comparison.result import Comparison, Outcome
+from racedyn.comparison.several import Comparisons
 from racedyn.comparison.times import WITHIN, LearningTimes, first_reached
 from racedyn.tasks import Modes
 from racedyn.trajectory import OBSERVABLES, Trajectory
@@ -45,8 +46,19 @@ SUM, GROUPS = "strength, sum over paths", "group_strength"
 BASIS_FREE = "basis_free_participation"
 
 
-def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
-    """Set a theory beside a trained run, on the flow times that both cover.
+@overload
+def compare(theory: Trajectory, trained: Trajectory) -> Comparison: ...
+
+
+@overload
+def compare(theory: Mapping[str, Trajectory], trained: Trajectory) -> Comparisons: ...
+
+
+def compare(
+    theory: Trajectory | Mapping[str, Trajectory], trained: Trajectory
+) -> Comparison | Comparisons:
+    """Set a theory beside a trained run, on the flow times that both cover; or several, as a dict
+    name -> theory, in one table.
 
     Where the save times differ, the theory is interpolated linearly onto the trained ones. Every
     observable that both have with equal axes gets an `Error`; so do the strengths summed over
@@ -70,6 +82,16 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
         >>> f"{comparison.errors['strength'].relative_l2:.2f}"
         '0.07'
     """
+    if isinstance(theory, Mapping):
+        check_mapping("theory", theory, "be a Trajectory, or a dict name -> Trajectory")
+        if not theory:
+            fail("theory", "hold at least one theory", "it is empty")
+        return Comparisons({name: _compared(one, trained) for name, one in theory.items()})
+    return _compared(theory, trained)
+
+
+def _compared(theory: Trajectory, trained: Trajectory) -> Comparison:
+    """One theory beside a trained run."""
     checked = check_comparable(theory, trained)
     # First: whatever both observe, as it is.
     own_ts = times_of("theory", theory), times_of("trained", trained)

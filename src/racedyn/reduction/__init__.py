@@ -3,6 +3,7 @@
 - `reduce`: the function for users: the equations at the level that is asked for.
 - `assignment`: what `reduce` was given, checked once for all levels.
 - `levels`: the levels of the gated flow: full, matrix and modes.
+- `best`: the smallest of these that holds its tolerance.
 - `pathway`: the level of the q/p equations, one pathway against the others.
 - `bases`: the bases, one per node, in which a level is smaller than the network.
 - `own_bases`: the same where each path has bases of its own.

@@ -9,6 +9,7 @@ from racedyn._types import Path, Times
 from racedyn.networks import Network, Problem, check_task, the_three, warn_of_closed_gates
 from racedyn.paths import observed_paths
 from racedyn.reduction.assignment import Assignment
+from racedyn.reduction.best import best_flow
 from racedyn.reduction.compression.levels import compressed_flow, signals_flow
 from racedyn.reduction.levels import full_flow, matrix_flow, modes_flow
 from racedyn.reduction.pathway import pathway_race
@@ -35,6 +36,7 @@ LEVELS = {
     "matrix": Reduction(matrix_flow, "Saxe22", ("stages", "paths")),
     "signals": Reduction(signals_flow, "racedyn", ("stages", "paths")),
     "compressed": Reduction(compressed_flow, "racedyn", ("stages", "paths", "tolerance", "ts")),
+    "best": Reduction(best_flow, "racedyn", ("stages", "paths", "tolerance", "ts")),
     "full": Reduction(full_flow, "Saxe22", ("modes", "stages", "paths")),
 }
 
@@ -65,6 +67,8 @@ def reduce(
       matrices (`racedyn.reduction.bases`). Exact for any two-layer weights, any statistics; deeper
       from balanced weights, or in chains with square orthogonal inner matrices. Refused where such
       bases fill the network.
+    - "best": the first of "modes", "matrix", "compressed" and "full" that is exact, or holds its
+      tolerance.
     - "compressed": the flow of a narrow network, which stands for the wide one to `tolerance`
       (`racedyn.compress`, which also follows descent). Any weights, any depth. Refused where its
       bases would take more than half of a node.
