@@ -29,6 +29,8 @@ std = 0.3
 [train]
 lr = 0.1
 steps = 40
+[theory]
+level = "pathway"
 """
 
 

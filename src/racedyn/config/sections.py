@@ -159,8 +159,8 @@ class Theory:
     inexact: bool = False
     """Whether to solve a level that is not exact here."""
     rtol: Annotated[float, Field(ge=FINEST_RTOL, lt=LOOSEST_RTOL)] | None = None
-    """Relative tolerance of the solver, below 0.1 and such that float64 can meet it; by default 1e-8,
-    or a tenth of `tolerance` at the level "compressed".
+    """Relative tolerance of the solver, below 0.1 and such that float64 can meet it; by default
+    1e-8, or a tenth of `tolerance` at the level "compressed".
     """
 
 

@@ -93,6 +93,18 @@ def find_figures(result: RunResult) -> RunResult:
     return draw_figures(result)
 
 
+def by_level(theories: Mapping[str, Trajectory]) -> Trajectory | dict[str, Trajectory]:
+    """One theory as it is; several by their levels, as they are called in tables and figures."""
+    if len(theories) == 1:
+        return next(iter(theories.values()))
+    levels = {
+        name: name if run.provenance is None else str(run.provenance.validity.get("level", name))
+        for name, run in theories.items()
+    }
+    # "pathway" beside "pathway 1" would be taken for one.
+    return {"q/p" if levels[name] == "pathway" else levels[name]: theories[name] for name in levels}
+
+
 def draw(theories: Mapping[str, Trajectory], trained: Trajectory | None) -> Any:
     """The race between theories and training, or in one of them alone; the losses where no
     strengths were saved. Its axes.
@@ -102,7 +114,7 @@ def draw(theories: Mapping[str, Trajectory], trained: Trajectory | None) -> Any:
     runs = [*theories.values(), *([] if trained is None else [trained])]
     if not all("strength" in run.observables for run in runs):
         return plot.loss(*runs)
-    return plot.race(theories or trained, trained if theories else None)
+    return plot.race(by_level(theories), trained) if theories else plot.race(runs[0])
 
 
 def kept_of(target: Path) -> str:

@@ -19,6 +19,7 @@ from racedyn.jobs.results import (
     FIGURES,
     NotSavedError,
     RunResult,
+    by_level,
     draw_figures,
     find_figures,
     kept_of,
@@ -142,7 +143,8 @@ def _reduced(
             level=level,
             inexact=asked.inexact,
             weight_decay=train.weight_decay,
-            **({"tolerance": asked.tolerance, "ts": [0.0, flow_time]} if compressed else {}),
+            tolerance=asked.tolerance if compressed else None,
+            ts=[0.0, flow_time] if compressed else None,
         )
 
     systems = {"theory": at(asked.level)}
@@ -243,8 +245,6 @@ def _compared(
     if not theories:
         return None, ()
     try:
-        return compare(
-            theories if len(theories) > 1 else next(iter(theories.values())), trained
-        ), ()
+        return compare(by_level(theories), trained), ()
     except ValueError as error:
         return None, (f"no comparison: {error}",)

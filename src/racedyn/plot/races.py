@@ -17,7 +17,7 @@ _MOST_GROUPS = 5
 _TRAINED: dict[str, Any] = {"linestyle": "-", "linewidth": 2.2, "alpha": 0.45, "zorder": 2}
 _THEORIES: tuple[dict[str, Any], ...] = (
     {"linestyle": "--", "linewidth": 1.1, "zorder": 4},
-    {"linestyle": (0, (1, 1.6)), "linewidth": 1.0, "zorder": 3},
+    {"linestyle": ":", "linewidth": 1.2, "zorder": 3},
     {"linestyle": "-.", "linewidth": 0.9, "zorder": 3},
     {"linestyle": (0, (5, 1, 1, 1, 1, 1)), "linewidth": 0.9, "zorder": 3},
 )

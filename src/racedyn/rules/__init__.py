@@ -1,4 +1,9 @@
-"""Rules that training and theory share: what is descended on, and in which order."""
+"""Rules that training and theory share: what is descended on, and in which order.
+
+- `losses`: conventions of the papers.
+- `descent`: a task on the device, its loss, and one plain step down it.
+- `stages`: edges trained one upon the other.
+"""
 
 from racedyn.rules.descent import Data as Data
 from racedyn.rules.descent import loss_and_gradient as loss_and_gradient

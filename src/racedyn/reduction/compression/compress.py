@@ -15,7 +15,6 @@ from racedyn._checks import (
     fail,
     shown,
 )
-from racedyn._compilation import Stopwatch
 from racedyn._jit import full_precision
 from racedyn._types import MODE, PATH, TIME, AnyArray, Times
 from racedyn.networks import (
@@ -102,7 +101,6 @@ def compress(
         (True, True)
         >>> run = rd.train(narrow.problem, lr=0.1, steps=1000)  # as the wide network learns
     """
-    watch = Stopwatch()
     network, task, given = _asked(network, task, weights, key)
     stages = check_stages(network, stages)
     factor = as_loss(loss).factor(task)
@@ -174,8 +172,6 @@ def compress(
             modes=next(iter(modes.values())) if len(modes) == 1 else None,
             validity={"exact": store.closed, "outside_the_bases": found.seen.outside},
             versions=versions(),
-            wall_time=watch.wall_time,
-            compile_time=watch.compile_time,
             created=now(),
         ),
     )
