@@ -38,6 +38,8 @@ std = 0.3
 lr = 1e-6
 steps = {steps}
 save_every = 1000
+[theory]
+level = "pathway"
 """
 CODE = """
 from racedyn import cli
