@@ -53,7 +53,7 @@ def narrowed(
             rows = run_through(store, columns, march, reader, schedule, choice.weights, seen.width)
             for name in estimate:
                 estimate[name] += part * distance(rows[name], seen.rows[name])
-        estimate = {name: error + eps**2 / 100 for name, error in estimate.items()}
+        estimate = {name: float(error + eps**2 / 100) for name, error in estimate.items()}
         worst = max(estimate.values())
         if 2 * worst <= tolerance or eps <= _FINEST or number == _ROUNDS - 1:
             break
