@@ -85,6 +85,7 @@ def test_a_network_narrower_than_its_bases_is_itself():
     assert set(narrow.dimensions.values()) == {6}
 
 
+@pytest.mark.slow
 def test_the_error_falls_with_the_tolerance():
     """At about its own order: a hundred times finer asked for, at least ten times finer had."""
     weights = weights_of(SMALL)
@@ -195,6 +196,7 @@ def test_pathways_may_be_named_in_any_order():
     assert distance(other.run["strength"][:, ::-1], one.run["strength"]) < 1e-6
 
 
+@pytest.mark.slow
 def test_signals_lie_between_qp_and_the_exact_theory():
     network = rd.networks.parallel(TASK, depths=(4, 4), width=80)
     weights = weights_of(network, 0.04)
@@ -207,6 +209,12 @@ def test_signals_lie_between_qp_and_the_exact_theory():
         off[level] = distance(run["strength"], wide["strength"])
     assert off["signals"] < 0.15 and off["signals"] < off["pathway"] / 2
     assert system.validity["outside_the_bases"] > 0.1
+
+
+def test_too_few_steps_to_learn_are_said():
+    short = rd.compress(SMALL, TASK, weights_of(SMALL), lr=0.1, steps=20)
+    assert re.search(r"\d+% of the loss is left", str(short))
+    assert len(short.run.ts) == 21
 
 
 def test_a_drawn_network_has_no_matrices():
@@ -254,3 +262,24 @@ def test_refusals_of_networks_laws_and_tasks():
         rd.reduce(SMALL, TASK, weights_of(SMALL), level="compressed", weight_decay=0.1)
     with pytest.raises(ValueError, match="be left out at level 'full'"):
         rd.reduce(SMALL, TASK, weights_of(SMALL), level="full", tolerance=1e-2)
+
+
+@pytest.mark.slow
+def test_networks_of_one_shape_are_members_of_an_ensemble():
+    network = rd.networks.parallel(TASK, depths=(3, 3), width=10**6)
+    law, ts = Gaussian(std=3e-4), np.linspace(0, 60, 31)
+    drawn = [
+        rd.compress(network, TASK, law, key=k, lr=0.1, steps=600, tolerance=10.0 ** (-2 - k))
+        for k in range(3)
+    ]
+    assert len({tuple(one.dimensions.values()) for one in drawn}) > 1
+    problems = rd.reduction.of_one_shape(drawn)
+    runs = rd.ensemble(lambda i: rd.reduce(problems[i], level="full"), 3, ts, rtol=1e-8)
+    for member, one in enumerate(drawn):
+        alone = rd.simulate(rd.reduce(one.problem, level="full"), ts)
+        np.testing.assert_allclose(
+            runs["strength"][member], alone["strength"], atol=1e-6 * alone["strength"].max()
+        )
+    other = rd.compress(SMALL, rd.tasks.hierarchy(items=4), weights_of(SMALL), lr=0.1, steps=300)
+    with pytest.raises(ValueError, match="come from one network and one task"):
+        rd.reduction.of_one_shape([drawn[0], other])

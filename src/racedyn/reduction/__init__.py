@@ -13,9 +13,9 @@
 - `validity`: how exact a reduction is, as it measured itself.
 """
 
-from racedyn.reduction.compression import Compressed, compress
+from racedyn.reduction.compression import Compressed, compress, of_one_shape
 from racedyn.reduction.projection import project
 from racedyn.reduction.reduce import LEVELS, reduce
 from racedyn.reduction.validity import Validity
 
-__all__ = ["LEVELS", "Compressed", "Validity", "compress", "project", "reduce"]
+__all__ = ["LEVELS", "Compressed", "Validity", "compress", "of_one_shape", "project", "reduce"]

@@ -10,11 +10,13 @@
 - `signals`: a look: what the network's signals reach outside the store.
 - `marching`: the network of the store goes on in time, by descent or flow.
 - `growing`: one pass through learning, in which the store grows.
+- `members`: narrow networks of one shape, for ensembles.
 - `levels`: the levels "signals" and "compressed" of `reduce`.
 - `choice`: the directions that the signals of a pass used.
 """
 
 from racedyn.reduction.compression.compress import compress
 from racedyn.reduction.compression.compressed import Compressed
+from racedyn.reduction.compression.members import of_one_shape
 
-__all__ = ["Compressed", "compress"]
+__all__ = ["Compressed", "compress", "of_one_shape"]

@@ -51,4 +51,8 @@ class Compressed:
         ]
         said = ", ".join(f"{name} {error:.1e}" for name, error in self.estimate.items())
         state = "exact: its bases are closed" if self.exact else f"estimated error: {said}"
-        return "\n".join([f"Compressed {self.wide}", *sizes, f"  {state}"])
+        left = float(self.run["loss"][-1] / self.run["loss"][0])
+        early = f"  {left:.0%} of the loss is left: it says nothing of what comes after"
+        return "\n".join(
+            [f"Compressed {self.wide}", *sizes, f"  {state}", *([early] if left > 0.5 else [])]
+        )

@@ -20,7 +20,7 @@ from racedyn.rules import Data, Stages, loss_and_gradient, loss_of, scaled, step
 from racedyn.tasks import Modes
 
 MULTIPLE = 16  # of which padded widths are multiples: shapes, and so compilations, are few
-_MAX_STEPS = 100_000  # of the flow between two rows
+_MAX_STEPS = 1_000_000  # of the flow between two rows
 
 
 class March(eqx.Module):
