@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 REFERENCES = {
     "racedyn": (
-        "The racedyn authors. racedyn: learning dynamics of gated deep linear networks, in theory and "
-        "in training. Software, 2026."
+        "The racedyn authors. racedyn: learning dynamics of gated deep linear networks, in theory "
+        "and in training. Software, 2026."
     ),
     "Shi22": (
         "J. Shi, E. Shea-Brown, M. A. Buice. Learning dynamics of deep linear networks with "
