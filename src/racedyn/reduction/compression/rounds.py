@@ -12,6 +12,7 @@ from racedyn.reduction.compression.marching import March, Reader
 from racedyn.reduction.compression.store import Store
 
 ESTIMATED = ("strength", "loss")
+_ORDER = 1.2  # in which the error falls with the share, at least
 _ROUNDS = 8  # of a pass at a finer share, each at least 1.4 times as fine
 _FINEST = 1e-7  # share of a signal, above the rounding of what it is measured with
 
@@ -36,7 +37,7 @@ def narrowed(
 ) -> Found:
     """Passes at ever finer shares, until the estimate is within the tolerance.
 
-    The error falls about as the square of the share. A store that has grown is still that of the
+    A store that has grown is still that of the
     same weights: the next pass starts with it.
     """
     eps = np.sqrt(tolerance / 10)
@@ -49,15 +50,18 @@ def narrowed(
         }
         if store.closed:
             break
+        last = eps <= _FINEST or number == _ROUNDS - 1
         for choice, part in ((fine, 1.0), (coarse, 1 / 9)):
             rows = run_through(store, columns, march, reader, schedule, choice.weights, seen.width)
             for name in estimate:
                 estimate[name] += part * distance(rows[name], seen.rows[name])
+            worst = max(estimate.values()) + eps**2 / 100
+            if 2 * worst > tolerance and not last:  # a finer round is needed in any case
+                break
         estimate = {name: float(error + eps**2 / 100) for name, error in estimate.items()}
-        worst = max(estimate.values())
-        if 2 * worst <= tolerance or eps <= _FINEST or number == _ROUNDS - 1:
+        if 2 * worst <= tolerance or last:
             break
-        eps = max(_FINEST, eps * min(np.sqrt(tolerance / (2 * worst)), 0.7))
+        eps = max(_FINEST, eps * min((tolerance / (2 * worst)) ** (1 / _ORDER), 0.7))
     return Found(seen, fine, estimate, float(eps))
 
 
