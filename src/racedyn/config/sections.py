@@ -147,7 +147,7 @@ class Train:
 class Theory:
     """`racedyn.reduce` and `racedyn.simulate`."""
 
-    level: Literal["pathway", "modes", "matrix", "full"] = "pathway"
+    level: Literal["pathway", "maps", "modes", "matrix", "full"] = "pathway"
     """The reduction to solve: `racedyn.reduce` says which is exact when."""
     inexact: bool = False
     """Whether to solve a level that is not exact here."""
