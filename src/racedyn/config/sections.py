@@ -143,7 +143,9 @@ class Train:
     """Rate, in units of 1/tau, at which weights decay besides; in the theory too."""
 
 
-Level: TypeAlias = Literal["pathway", "modes", "matrix", "signals", "compressed", "best", "full"]
+Level: TypeAlias = Literal[
+    "pathway", "maps", "modes", "matrix", "signals", "compressed", "best", "full"
+]
 
 
 @as_section

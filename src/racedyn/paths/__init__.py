@@ -28,6 +28,7 @@ from racedyn.paths.statistics import off_diagonal as off_diagonal
 from racedyn.paths.strengths import MAX_UNNAMED_PATHS as MAX_UNNAMED_PATHS
 from racedyn.paths.strengths import data_maps, observe_paths, path_maps
 from racedyn.paths.strengths import not_separable as not_separable
+from racedyn.paths.strengths import observe_maps as observe_maps
 from racedyn.paths.strengths import observed_paths as observed_paths
 
 __all__ = [

@@ -5,6 +5,7 @@
 - `levels`: the levels of the gated flow: full, matrix and modes.
 - `best`: the smallest of these that holds its tolerance.
 - `pathway`: the level of the q/p equations, one pathway against the others.
+- `maps`: the level of the race of maps, one matrix per balanced pathway.
 - `bases`: the bases, one per node, in which a level is smaller than the network.
 - `own_bases`: the same where each path has bases of its own.
 - `matching`: from actual weights to the start of the q/p equations.

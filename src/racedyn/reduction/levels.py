@@ -3,7 +3,6 @@ built.
 """
 
 from collections.abc import Mapping
-from typing import NoReturn
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from racedyn.reduction.bases import (
 )
 from racedyn.reduction.own_bases import own_bases
 from racedyn.reduction.projection import project, projected_modes
-from racedyn.reduction.validity import Validity, rounding
+from racedyn.reduction.validity import Validity, refuse, rounding
 from racedyn.systems import (
     FULL,
     MATRIX,
@@ -70,7 +69,7 @@ def matrix_flow(assigned: Assignment, inexact: bool) -> GatedFlow:
             f"{closed.residual:.2g} of some image outside"
         )
         if not inexact:
-            _refuse(validity, FULL)
+            refuse(validity, FULL.name)
     validity["outside_the_bases"] = closed.residual
     return narrow_flow(assigned, MATRIX, closed.bases, validity)
 
@@ -176,17 +175,9 @@ def _judged(assigned: Assignment, found: Mapping[str, float], inexact: bool) -> 
         )
         if not inexact:
             closed = closed_bases(assigned.network, assigned.matrices, assigned.tolerance)
-            _refuse(validity, FULL if closed.grown else MATRIX)
+            refuse(validity, (FULL if closed.grown else MATRIX).name)
     validity["off_the_diagonal"] = dict(found)
     return validity
-
-
-def _refuse(validity: Validity, exact: Level) -> NoReturn:
-    raise ValueError(
-        f"Level {validity['level']!r} is not exact here ({validity['reason']}), but "
-        f"level={exact.name!r} is. "
-        "inexact=True goes on all the same."
-    )
 
 
 def _flow(

@@ -12,6 +12,7 @@ from racedyn.reduction.assignment import Assignment
 from racedyn.reduction.best import best_flow
 from racedyn.reduction.compression.levels import compressed_flow, signals_flow
 from racedyn.reduction.levels import full_flow, matrix_flow, modes_flow
+from racedyn.reduction.maps import maps_race
 from racedyn.reduction.pathway import pathway_race
 from racedyn.rules import check_stages
 from racedyn.systems import AbstractSystem
@@ -32,6 +33,7 @@ class Reduction(NamedTuple):
 
 LEVELS = {
     "pathway": Reduction(pathway_race, "Shi22", ("modes", "branch")),
+    "maps": Reduction(maps_race, "Arora18", ("modes",)),
     "modes": Reduction(modes_flow, "Saxe22", ("stages", "paths", "bases")),
     "matrix": Reduction(matrix_flow, "Saxe22", ("stages", "paths")),
     "signals": Reduction(signals_flow, "racedyn", ("stages", "paths")),
@@ -77,6 +79,9 @@ def reduce(
       percent off; never refused.
     - "modes": one number per edge and mode ([Saxe22] eq. 11), each mode on its own. Exact where all
       path statistics and all weights are diagonal in the task's modes. Refused elsewhere.
+    - "maps": one matrix per pathway, the product of its own (`systems.Maps`). Exact from balanced
+      weights: W_(l+1)^T W_(l+1) = W_l W_l^T at every inner node. Refused elsewhere. For pathways
+      that share no edge and have no gates.
     - "pathway": the q/p equations of [Shi22], matched to the weights (`racedyn.reduction.matching`;
       `branch` is the choice of root). Never exact beyond what `validity` says, never refused. For
       pathways that share no edge and have no gates.
@@ -84,20 +89,21 @@ def reduce(
     **Arguments:**
 
     - `inexact`: go on where the level isn't exact; `validity` records that, and how far from it. At
-      "matrix" the bases are then those of one sweep.
+      "matrix" the bases are then those of one sweep, at "maps" the start is that of the maps.
     - `weight_decay`: rate, in units of 1/tau, at which all weights decay besides; it keeps every
       reduction as exact.
-    - `stages`: groups of edges trained one upon the other as in `racedyn.train`; not at "pathway".
+    - `stages`: groups of edges trained one upon the other as in `racedyn.train`; not at
+      "pathway" and "maps".
     - `bases`: of the level "modes": "nodes", one at each node, that of the task; or "paths", at
       outputs each path's own with measured overlaps, at the input one that all paths share
       ([Jarvis25] App. F), for paths whose first and last edge are theirs alone. Paths that read
       different directions of the input, as with XoR gating, have the level "matrix".
       `racedyn.statistics` has the residual task of paths that learn what others leave.
     - `paths`: whose strengths are observed; all by default, none where there are more than 1,000.
-    - `modes`: another task, in whose modes strengths are read, at the levels "full" and "pathway":
-      for `systems.Piecewise`, where one task follows another. S and d are then those of `task` in
-      these modes, S of either sign; what `task` has off their diagonal, and q/p leave out, is in
-      `validity`.
+    - `modes`: another task, in whose modes strengths are read, at the levels "full", "maps" and
+      "pathway": for `systems.Piecewise`, where one task follows another. S and d are then those of
+      `task` in these modes, S of either sign; what `task` has off their diagonal, and q/p leave
+      out, is in `validity`.
     - `tolerance`, `ts`: of the level "compressed": relative L2 error of strengths and loss, by
       default 1e-3, and the flow times over which it holds, by default until all is learned.
 

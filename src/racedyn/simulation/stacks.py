@@ -19,9 +19,7 @@ from racedyn.simulation.apart import Apart
 from racedyn.simulation.lane import Settings, Solved, integrate_one
 from racedyn.systems import observe_named
 
-_FEW_NUMBERS = (
-    32  # of a state: a program for each number of it takes seconds per hundred to compile
-)
+LARGEST_APART = 32  # numbers of a state
 
 
 def mesh_of(devices: Sequence[Any] | None) -> Mesh:
@@ -92,18 +90,18 @@ def integrate_members(
     """Lanes of many systems, an axis of lanes in front of their arrays, batch by batch; `wanted`
     (batch,): those solved at all.
 
-    A state of a few numbers is taken apart into these: two to six times faster than with an axis of
-    a few pathways behind that of lanes."""
+    A state of a few numbers is taken apart into them: two to six times faster than with an axis of
+    a few pathways behind that of lanes. Of many numbers, as matrices have, that would take minutes
+    to compile."""
     arrays, static = eqx.partition(lanes, eqx.is_array)
     t0 = jnp.zeros_like(times[0])
 
     def one(own: Any) -> Solved:
         system = eqx.combine(own, static)
-        numbers = sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(system.y0)))
-        if numbers > _FEW_NUMBERS:
+        if sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(system.y0))) > LARGEST_APART:
             return integrate_one(system, times, t0, args, settings, lambda now, t, y: y)
-        apart = Apart(system)
-        return integrate_one(apart, times, t0, args, settings, lambda now, t, y: now.together(y))
+        given = Apart(system), times, t0, args, settings
+        return integrate_one(*given, lambda now, t, y: now.together(y))
 
     def batch(given: tuple[Any, Array]) -> Solved:
         own, wanted = given

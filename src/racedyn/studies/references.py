@@ -21,6 +21,11 @@ REFERENCES = {
         "development in deep neural networks. Proceedings of the National Academy of Sciences "
         "116(23), 2019."
     ),
+    "Arora18": (
+        "S. Arora, N. Cohen, E. Hazan. On the optimization of deep networks: implicit "
+        "acceleration by overparameterization. International Conference on Machine Learning, "
+        "PMLR 80, 2018."
+    ),
     "Fukumizu98": (
         "K. Fukumizu. Effect of batch learning in multilayer neural networks. International "
         "Conference on Neural Information Processing, 1998."

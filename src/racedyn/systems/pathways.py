@@ -8,7 +8,7 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._arrays import as_real
+from racedyn._arrays import as_parameter, broadcast
 from racedyn._checks import check_depths, check_names, fail, shown
 from racedyn._text import clipped
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
@@ -73,7 +73,7 @@ class Pathways(AbstractSystem):
         modes: Modes | None = None,
         validity: Mapping[str, Any] | None = None,
     ):
-        S = jnp.atleast_1d(_as_real("singular_values", singular_values))
+        S = jnp.atleast_1d(as_parameter("singular_values", singular_values))
         self.depths = check_depths(depths, broken=True)
         shape = (len(self.depths), S.shape[0])
         if S.ndim != 1 or 0 in shape:
@@ -83,7 +83,7 @@ class Pathways(AbstractSystem):
                 f"it has shape {S.shape}",
             )
         self.singular_values = S
-        self.variances = _broadcast("variances", variances, shape[1:])
+        self.variances = broadcast("variances", variances, shape[1:])
         if not isinstance(self.variances, jax.core.Tracer) and np.any(
             np.asarray(self.variances) < 0
         ):
@@ -92,8 +92,8 @@ class Pathways(AbstractSystem):
                 "be of at least 0",
                 f"the smallest is {np.min(np.asarray(self.variances)):g}",
             )
-        self.q = _broadcast("q", q, shape)
-        self.p = _broadcast("p", p, shape)
+        self.q = broadcast("q", q, shape)
+        self.p = broadcast("p", p, shape)
         for a, depth in enumerate(self.depths):
             if (
                 depth % 1
@@ -103,8 +103,8 @@ class Pathways(AbstractSystem):
                 fail(
                     "q", f"be above 0 in a pathway of depth {depth}", f"that of pathway {a} is not"
                 )
-        self.loss_floor = _as_real("loss_floor", loss_floor)
-        self.weight_decay = _as_real("weight_decay", weight_decay)
+        self.loss_floor = as_parameter("loss_floor", loss_floor)
+        self.weight_decay = as_parameter("weight_decay", weight_decay)
         if not isinstance(self.weight_decay, jax.core.Tracer) and np.any(
             np.asarray(self.weight_decay) < 0
         ):
@@ -277,23 +277,3 @@ def _powers(q: Array, exponents: Sequence[float]) -> Array:
 
 def _per_path(flags: Sequence[bool], q: Array) -> Array:
     return jnp.asarray(flags).reshape((-1,) + (1,) * (q.ndim - 1))
-
-
-def _as_real(argument: str, value: Any) -> Array:
-    array = jnp.asarray(as_real(argument, value), dtype=float)
-    if not isinstance(array, jax.core.Tracer) and not np.all(np.isfinite(np.asarray(array))):
-        fail(argument, "be finite", "it holds NaN or infinity")
-    return array
-
-
-def _broadcast(argument: str, value: Any, shape: tuple[int, ...]) -> Array:
-    array = _as_real(argument, value)
-    try:
-        return jnp.broadcast_to(array, shape)
-    except ValueError:
-        fail(
-            argument,
-            f"broadcast to {shape}",
-            f"its shape is {array.shape}",
-            "Axes are (path, mode).",
-        )
