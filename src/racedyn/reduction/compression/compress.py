@@ -153,10 +153,13 @@ def compress(
         "time_unit": "tau",
         **({"lr": lr} if descent else {}),
     }
-    rows: dict[str, AnyArray] = dict(found.seen.rows)
+    rows: dict[str, AnyArray] = {
+        name: values[schedule.rows] for name, values in found.seen.rows.items()
+    }
+    marks = found.seen.marks[schedule.rows]
     run = Trajectory(
-        ts=found.seen.marks * unit,
-        step=found.seen.marks if descent else None,
+        ts=marks * unit,
+        step=marks if descent else None,
         observables=rows,
         dims={name: (TIME, *OBSERVABLES[name].axes) for name in rows},
         labels={

@@ -35,8 +35,15 @@ class Schedule(NamedTuple):
 
     @property
     def marks(self) -> np.ndarray:
-        """Of the rows of the run, the start included."""
-        return np.concatenate([[0], np.cumsum(self.spans).reshape(self.spans.shape)[self.wanted]])
+        """All of them, the start included."""
+        return np.concatenate(
+            [[0], np.cumsum(self.spans).reshape(self.spans.shape)[self.spans > 0]]
+        )
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Which marks are rows of the run, the start included."""
+        return np.concatenate([[True], self.wanted[self.spans > 0]])
 
 
 def schedule_of_steps(steps: int) -> Schedule:
@@ -92,7 +99,7 @@ def until_learned(store: Store, columns: Columns, march: March, reader: Reader) 
 
 
 class Pass(NamedTuple):
-    """**Fields:** `rows`: observable -> (row, ...); `marks` (row,), in steps or in time; `signals`,
+    """**Fields:** `rows`: observable -> (mark, ...); `marks` (mark,), in steps or in time; `signals`,
     at the ends of segments, and `at` (look,) where these are; `outside`: the largest share of a
     signal that was ever left outside the store; `width`: of the padded network at its end.
     """
@@ -127,7 +134,7 @@ def grow(
     first = padded(network, here.weights)
     blocks = [_row(march, reader, columns, *first, schedule.spans[0])]
     signals, at, outside, gone = [here.signals], [0.0], here.after, 0.0
-    for spans, wanted in zip(*schedule, strict=True):
+    for spans in schedule.spans:
         for again in range(_AGAIN + 1):
             start = here.weights
             narrow, weights = padded(network, start)
@@ -142,7 +149,7 @@ def grow(
         outside = max(outside, there.after)
         signals.append(there.signals)
         at.append(gone)
-        blocks.append({name: np.asarray(values)[wanted] for name, values in rows.items()})
+        blocks.append({name: np.asarray(values)[spans > 0] for name, values in rows.items()})
     joined = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     width = next(iter(padded(network, here.weights)[1].values())).shape[0]
     return Pass(joined, schedule.marks, signals, np.asarray(at), outside, width)
@@ -160,9 +167,9 @@ def run_through(
     """The rows of a network in fixed bases, padded to at least `width`, through `schedule`."""
     narrow, now = padded(network_of.network, weights, width)
     blocks = [_row(march, reader, columns, narrow, now, schedule.spans[0])]
-    for spans, wanted in zip(*schedule, strict=True):
+    for spans in schedule.spans:
         now, rows = rows_of(march, reader, narrow, columns.data, now, jnp.asarray(spans))
-        blocks.append({name: np.asarray(values)[wanted] for name, values in rows.items()})
+        blocks.append({name: np.asarray(values)[spans > 0] for name, values in rows.items()})
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
