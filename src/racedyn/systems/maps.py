@@ -50,8 +50,8 @@ class Maps(AbstractSystem):
         >>> maps = 0.1 * np.array([[[1.0, 0.5], [0.2, 1.0]], [[1.0, 0.0], [0.0, 1.0]]])
         >>> race = rd.systems.Maps([2.0, 1.0], depths=(3, 3), maps=maps)
         >>> run = rd.simulate(race, ts=[0.0, 20.0])
-        >>> run["strength_matrix"][-1].sum(axis=0).round(3).tolist()  # S/d
-        [[2.0, 0.0], [0.0, 1.0]]
+        >>> run["strength"][-1].sum(axis=0).round(3).tolist()  # S/d
+        [2.0, 1.0]
     """
 
     singular_values: Array

@@ -94,10 +94,11 @@ class Row(NamedTuple):
         return "; ".join(place for place in (training, theory) if place)
 
 
-ALL = "all that `reduce` returns, and Pathways"
-MATRICES = "what `reduce` returns at the levels full and matrix"
+ALL = "all that `reduce` returns, Pathways and Maps"
+MATRICES = "what `reduce` returns at the levels full, matrix and maps, and Maps"
 EDGES = "what `reduce` returns at the levels modes and matrix"
 PATHWAYS = "Pathways"
+MAPS = "Maps"
 
 _ROWS = (
     Row(
@@ -143,6 +144,7 @@ _ROWS = (
         "U^T W_a V whole: strengths, and what couples modes",
         "y/x",
         "strength_matrix",
+        MAPS,
         symbol="$U^T W_a V$",
         turns=True,
     ),
