@@ -437,6 +437,18 @@ def doors(folder: Path) -> tuple[Door, ...]:
             mode_names=or_none(names(["a", "b"])),
         ),
         Door(
+            "systems.Maps",
+            rd.systems.Maps,
+            singular_values=array(S),
+            depths=depths((2, 2)),
+            maps=array(np.stack([balanced, balanced])),
+            variances=array(S),
+            loss_floor=real(0.0),
+            weight_decay=real(0.0),
+            path_names=or_none(names(["a", "b"])),
+            mode_names=or_none(names(["a", "b"])),
+        ),
+        Door(
             "from_function",
             lambda **given: rd.simulate(rd.from_function(**given), ts),
             function=function(_decay),

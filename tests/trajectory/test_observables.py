@@ -79,6 +79,8 @@ def systems():
     aligned = NET.init(rd.init.Aligned(0.3), task=TASK, key=0)
     levels = {level: rd.reduce(NET, TASK, START, level=level) for level in ("full", "matrix")}
     levels["modes"] = rd.reduce(NET, TASK, aligned, level="modes")
+    levels["maps"] = rd.reduce(NET, TASK, aligned, level="maps")
+    levels["Maps"] = rd.systems.Maps(TASK.modes.S, (2, 2), np.ones((2, 4, 4)), modes=TASK.modes)
     return {**levels, "Pathways": pathways, "pathway": rd.reduce(NET, TASK, START, level="pathway")}
 
 
@@ -87,7 +89,7 @@ def test_theories_give_every_row_that_the_table_says_they_have():
         at_start = jnp.asarray(0.0), system.y0()
         observed = jax.eval_shape(system.observe, *at_start)
         on_request = jax.eval_shape(system.observe_on_request, *at_start)
-        own = {"Pathways": "Pathways", "pathway": "Pathways"}.get(kind, kind)
+        own = {"pathway": "Pathways", "maps": "Maps"}.get(kind, kind)
         listed = {
             row.name
             for row in OBSERVABLES.values()

@@ -14,9 +14,10 @@ from racedyn._arrays import as_parameter, broadcast, check_shape
 from racedyn._checks import as_list, check_depths, check_names, fail, is_whole, shown
 from racedyn._text import clipped
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
-from racedyn.paths import observe_maps
+from racedyn.paths import PROJECTORS, observe_maps, observe_projectors
 from racedyn.systems.base import AbstractSystem
 from racedyn.tasks import Modes
+from racedyn.trajectory import OBSERVABLES
 
 
 class Maps(AbstractSystem):
@@ -50,8 +51,8 @@ class Maps(AbstractSystem):
         >>> maps = 0.1 * np.array([[[1.0, 0.5], [0.2, 1.0]], [[1.0, 0.0], [0.0, 1.0]]])
         >>> race = rd.systems.Maps([2.0, 1.0], depths=(3, 3), maps=maps)
         >>> run = rd.simulate(race, ts=[0.0, 20.0])
-        >>> run["strength_matrix"][-1].sum(axis=0).round(3).tolist()  # S/d
-        [[2.0, 0.0], [0.0, 1.0]]
+        >>> run["strength"][-1].sum(axis=0).round(3).tolist()  # S/d
+        [2.0, 1.0]
     """
 
     singular_values: Array
@@ -160,8 +161,12 @@ class Maps(AbstractSystem):
 
     def observe(self, t: Array, y: Array) -> dict[str, Array]:
         maps = y[:, : self.num_modes, : self.num_modes]
-        observed = {"loss": self._missing(y) + self.loss_floor, "strength_matrix": maps}
+        observed = {"loss": self._missing(y) + self.loss_floor}
         return observed | observe_maps(maps, self.groups)
+
+    def observe_on_request(self, t: Array, y: Array) -> dict[str, Array]:
+        maps = y[:, : self.num_modes, : self.num_modes]
+        return {"strength_matrix": maps, **observe_projectors(maps)}
 
     def _missing(self, y: Array) -> Array:
         """The loss above its floor, tr(E d^+ E^T) / 2."""
@@ -169,12 +174,8 @@ class Maps(AbstractSystem):
         return 0.5 * jnp.sum(E @ jnp.linalg.pinv(self.sigma_x, hermitian=True) * E)
 
     def dims(self) -> Mapping[str, tuple[str, ...]]:
-        return {
-            "strength": (PATH, MODE),
-            "off_diagonal": (PATH,),
-            "strength_matrix": (PATH, "mode_out", "mode_in"),
-            "group_strength": (PATH, "group"),
-        }
+        known = ("strength", "off_diagonal", "group_strength", "strength_matrix", *PROJECTORS)
+        return {name: OBSERVABLES[name].axes for name in known}
 
     def labels(self) -> Mapping[str, tuple[str, ...]]:
         given = {PATH: self.path_names, MODE: self.mode_names}

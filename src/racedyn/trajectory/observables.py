@@ -100,9 +100,9 @@ class Row(NamedTuple):
         return "; ".join(place for place in (training, theory) if place)
 
 
-ALL = "all that `reduce` returns, and Pathways"
-MATRICES = "what `reduce` returns at the levels full and matrix"
-WHOLE = "what `reduce` returns at the levels full and matrix, and Pathways"
+ALL = "all that `reduce` returns, Pathways and Maps"
+MATRICES = "what `reduce` returns at the levels full, matrix, signals and compressed, and Maps"
+WHOLE = f"{MATRICES}, and Pathways"
 EDGES = "what `reduce` returns at the levels modes and matrix"
 PATHWAYS = "Pathways"
 _of_matrices = partial(Row, theory=WHOLE, turns=True, one_pair=True, on_request=True)

@@ -100,8 +100,9 @@ def until_learned(store: Store, columns: Columns, march: March, reader: Reader) 
 
 class Pass(NamedTuple):
     """**Fields:** `rows`: observable -> (mark, ...); `marks` (mark,), in steps or in time;
-    `signals`, at the ends of segments, and `at` (look,) where these are; `outside`: the largest share of a
-    signal that was ever left outside the store; `width`: of the padded network at its end.
+    `signals`, at the ends of segments, and `at` (look,) where these are; `outside`: the largest
+    share of a signal that was ever left outside the store; `width`: of the padded network at its
+    end.
     """
 
     rows: dict[str, np.ndarray]
