@@ -86,6 +86,7 @@ def test_version(capsys):
     assert capsys.readouterr().out.startswith("racedyn 0.")
 
 
+@pytest.mark.slow
 def test_a_run_from_the_file_to_the_figure(small, tmp_path, capsys):
     out = tmp_path / "runs"
     assert (

@@ -399,6 +399,7 @@ def test_task_and_network_in_the_wrong_order():
         rd.train(task, network, {}, lr=0.1, steps=1)
 
 
+@pytest.mark.slow
 def test_several_theories_are_one_table():
     task = rd.tasks.hierarchy(items=4)
     network = rd.networks.parallel(task, depths=(2, 2), width=8)

@@ -147,6 +147,7 @@ def test_a_task_without_modes_is_compared_and_drawn_by_its_loss(tmp_path):
     assert all(figure.exists() for figure in result.figures)
 
 
+@pytest.mark.slow
 def test_every_setting_arrives(finished, tmp_path):
     train = {"lr": 0.01, "steps": 30, "save_every": 15, "dtype": "float32", "loss": "sum"}
     result = run(small(train=train, theory={"level": "pathway", "rtol": 1e-6}, seed=1), tmp_path)
@@ -162,6 +163,7 @@ def test_every_setting_arrives(finished, tmp_path):
     assert "hierarchy of 4" in result.trained.provenance.system
 
 
+@pytest.mark.slow
 def test_by_default_the_best_level_is_solved_with_qp_beside_it(tmp_path):
     network = {"kind": "parallel", "depths": [3, 3], "width": 60}
     chosen = small(theory={}, network=network, init={"kind": "gaussian", "std": 0.08})
@@ -175,6 +177,7 @@ def test_by_default_the_best_level_is_solved_with_qp_beside_it(tmp_path):
     assert str(again.comparison) == str(result.comparison)
 
 
+@pytest.mark.slow
 def test_a_level_beside_that_is_refused_says_so_where_it_was_asked_for(tmp_path):
     routes = {
         "task": {"kind": "routing", "domains": 3, "trained": 2},

@@ -66,6 +66,7 @@ def copies():
 # Phase plane
 
 
+@pytest.mark.slow
 def test_phase_plane_draws_each_mode_as_a_trajectory_of_its_winner(copies):
     ax = plot.phase_plane(3, singular_value=2.0, variance=0.5, trajectories=copies)
     lines = [line for line in ax.lines if len(line.get_xdata()) == 80]
@@ -110,6 +111,7 @@ def test_the_field_is_that_of_balanced_pathways(depth, monkeypatch):
     assert sum(line.get_marker() == "o" for line in ax.lines) == (depth > 1)  # 0 is a fixed point
 
 
+@pytest.mark.slow
 def test_phase_plane_picks_the_modes_of_this_S(trained, theory):
     modes = TASK.modes
     ax = plot.phase_plane(
