@@ -55,8 +55,9 @@ def flow(options: Any) -> Iterator[Row]:
 
 def estimates(options: Any) -> Iterator[Row]:
     tried: list[Row] = []
-    for number in range(len(SMALL)):
-        for row in one(options, "estimates", {}, number=number, seeds=options.seeds):
+    for number, case in enumerate(SMALL):
+        facts = {"depth": len(case.network.paths()[0]), "width": case.network.nodes["h1_1"].width}
+        for row in one(options, "estimates", facts, number=number, seeds=options.seeds):
             tried += row.get("tried", [])
             yield row
     yield {"depth": "all"} | summary(tried)

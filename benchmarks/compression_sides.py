@@ -114,10 +114,7 @@ def estimate_row(number: int, seeds: int) -> Row:
                 for name in found
             ]
     loss = np.asarray(truth["loss"])
-    depth, width = (len(case.network.nodes) - 2) // 2 + 1, case.network.nodes["h1_1"].width
-    return {"depth": depth, "width": width, "std": case.std, "left": loss[-1] / loss[0]} | summary(
-        tried
-    )
+    return {"std": case.std, "left": loss[-1] / loss[0]} | summary(tried)
 
 
 def summary(tried: list[Row]) -> Row:
