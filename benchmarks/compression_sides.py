@@ -1,4 +1,4 @@
-"""The far end of `compression.py`: a process that measures one question of it."""
+"""The far end of `compress.py`: a process that measures one question of it."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -10,7 +10,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TINY = {
-    "compression": ["--only", "small"],
+    "compress": ["--only", "small"],
     "exact": ["--members", "3", "--turns", "1"],
     "gated_field": ["--domains", "4", "--turns", "1", "--seconds", "0", "--fewest", "3"],
     "gated_levels": ["--domains", "4", "--turns", "1"],
@@ -129,7 +129,7 @@ def test_training(tmp_path):
 
 @pytest.mark.slow
 def test_compression(tmp_path):
-    found, _ = made("compression", tmp_path)
+    found, _ = made("compress", tmp_path)
     (row,) = found["cases"]
     assert row["case"] == "small" and row["left"] < 1e-6
     for name in ("strength", "loss"):

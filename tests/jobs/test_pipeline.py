@@ -71,7 +71,7 @@ def test_a_level_of_the_flow_is_the_theory_of_its_decaying_training(tmp_path):
     settings = small(
         network={"kind": "parallel", "depths": [2, 2], "width": 6},
         train={"lr": 0.002, "steps": 4000, "save_every": 400, "weight_decay": 0.05},
-        theory={"level": "matrix"},
+        theory={"level": "matrix", "beside": []},
     )
     result = run(settings, tmp_path)
     assert (
@@ -133,7 +133,7 @@ def test_a_task_without_modes_is_compared_and_drawn_by_its_loss(tmp_path):
         task={"kind": "xor"},
         network={"kind": "xor", "width": 3},
         init={"kind": "aligned", "scale": 0.3, "bases": "paths"},
-        theory={"level": "matrix"},
+        theory={"level": "matrix", "beside": []},
         train={"lr": 0.002, "steps": 200, "save_every": 50},
     )
     result = run(settings, tmp_path)
@@ -142,7 +142,8 @@ def test_a_task_without_modes_is_compared_and_drawn_by_its_loss(tmp_path):
         "strength" not in result.comparison.errors
         and result.comparison.errors["loss"].relative_l2 < 1e-3
     )
-    axes = np.ravel(jobs.draw(*store.load(result.path).values()))
+    file = store.load(result.path)
+    axes = np.ravel(jobs.draw({"theory": file.theory}, file.trained))
     assert axes[0].get_ylabel() == "loss $L$"
     assert all(figure.exists() for figure in result.figures)
 
@@ -484,7 +485,10 @@ def test_the_animals_are_learned(tmp_path):
     learned = result.trained.observables["strength"][-1].sum(axis=0)
     modes = result.trained.provenance.modes
     assert modes.num == 16
-    np.testing.assert_allclose(learned, 16 * modes.S, rtol=0.01)
+    best, qp = (
+        result.comparison[name].errors["strength"].relative_l2 for name in result.comparison
+    )
+    assert best < 0.02 and qp < 0.3
     assert result.comparison.errors["strength"].relative_l2 < 0.3
 
 

@@ -87,7 +87,7 @@ def compress(
 
     The estimated error is |run - pass| + |coarser run - pass| / 9: the narrow network's own, and
     that of one cut three times as coarsely, for what the pass itself has left out. Twice that
-    bounded the true error in all cases that were measured (`benchmarks/compression.py`) but one of
+    bounded the true error in all cases that were measured (`benchmarks/compress.py`) but one of
     strengths of routes that no example asks for: four times, and within the tolerance.
 
     Raises `ValueError` where the bases don't get by with `max_share` of a node, for a nonlinear

@@ -1,6 +1,6 @@
 """How well and how fast narrow networks learn as wide ones do, beside the wide ones themselves.
 
-    python benchmarks/compression.py [--quick] [--only NAME ...] [--threads 1]
+    python benchmarks/compress.py [--quick] [--only NAME ...] [--threads 1]
 
 Names: cases (compression_cases.py: "readme", "wide", ...), "flow" (README's, without steps),
 "estimates" (beside the truth), "widths" (networks that are drawn), "signals" (the zero sweep),
