@@ -11,12 +11,21 @@ import numpy as np
 
 import racedyn as rd
 from racedyn.exact import race_states as race_states
+from racedyn.networks import init
+from racedyn.paths import observed_paths
 from racedyn.reduction.bases import closed_bases
+from racedyn.reduction.compression.columns import columns_of
+from racedyn.reduction.compression.growing import grow, schedule_of_steps
+from racedyn.reduction.compression.laws import store_of
+from racedyn.reduction.compression.marching import Descent as StoreDescent
+from racedyn.reduction.compression.marching import Reader
+from racedyn.reduction.compression.matrices import Matrices
+from racedyn.reduction.compression.store import Store
 from racedyn.reduction.validity import rounding
-from racedyn.rules import as_loss
+from racedyn.rules import Data, as_loss
 from racedyn.systems import condense as condense
 from racedyn.training.descent import Descent, advance
-from racedyn.training.observation import Data, Observer
+from racedyn.training.observation import Observer
 
 Weights = dict[str, Any]
 
@@ -68,3 +77,43 @@ def descent_steps(
         return float(rows["observables"]["loss"][0])
 
     return steps
+
+
+def draw(network: rd.Network, task: rd.Task, law: init.AbstractLaw, key: int) -> Store:
+    """What compression knows of a drawn network before it learns: its zero sweep."""
+    store = store_of(network, law, key)
+    store.sweep(columns_of(network, task))
+    return store
+
+
+def pass_of(
+    network: rd.Network,
+    task: rd.Task,
+    law: init.AbstractLaw,
+    key: int,
+    lr: float,
+    steps: int,
+    eps: float,
+) -> Weights:
+    """The rows of one pass of a drawn network, whose signals lie in its store to a share `eps`."""
+    columns, modes = columns_of(network, task), task.all_modes()
+    reader = Reader(
+        jnp.asarray(columns.floor),
+        tuple(modes.items()),
+        tuple(observed_paths(network, None, modes)),
+    )
+    march = StoreDescent(None, (), jnp.asarray(loss_factor(task, "mean") * lr, float))
+    store = draw(network, task, law, key)
+    return grow(store, columns, march, reader, schedule_of_steps(steps), eps).rows
+
+
+def sweep_bases(
+    network: rd.Network, task: rd.Task, weights: Weights, sweeps: int
+) -> dict[str, np.ndarray]:
+    """The bases of the zero sweep, or of so many Krylov sweeps from all inputs and outputs."""
+    arrays = {edge: np.asarray(W) for edge, W in weights.items()}
+    if sweeps:
+        return closed_bases(network, arrays, rounding(np.float64), sweeps=sweeps).bases
+    store = Matrices(network, arrays)
+    store.sweep(columns_of(network, task))
+    return store.bases

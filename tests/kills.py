@@ -38,6 +38,8 @@ std = 0.3
 lr = 1e-6
 steps = {steps}
 save_every = 1000
+[theory]
+level = "pathway"
 """
 CODE = """
 from racedyn import cli
@@ -62,8 +64,8 @@ def start(
     """`racedyn run` on the folder's configuration, with a checkpoint every 0.2 s and what it
     compiled before.
     """
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
-    more = {"XLA_FLAGS": flags}
+    xla = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
+    more = {"XLA_FLAGS": xla}
     if temporary is not None:
         more["TMPDIR"] = str(temporary)
     return _process(folder, CODE, "run", str(folder / "small.toml"), *flags, **more)

@@ -85,7 +85,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
         lr=0.1,
         steps=3,
         progress=False,
-        observe=[*BY_DEFAULT, "activity:h1_1", "weights"],
+        observe=[*BY_DEFAULT, "projector_eigenvalues", "activity:h1_1", "weights"],
     )
     relu = networks.chain(task, 2, 3, activation="relu")
     seen = rd.train(
@@ -313,6 +313,14 @@ def doors(folder: Path) -> tuple[Door, ...]:
             modes=instance(task.all_modes()),
             paths=names(route),
         ),
+        *(
+            Door(f"paths.{measure.__name__}", measure, matrices=statused(np.ones((2, 1, 1))))
+            for measure in (
+                rd.paths.projectors,
+                rd.paths.projector_eigenvalues,
+                rd.paths.basis_free_participation,
+            )
+        ),
         Door(
             "network.init",
             pair.init,
@@ -385,6 +393,20 @@ def doors(folder: Path) -> tuple[Door, ...]:
             branch=choice("larger"),
         ),
         Door(
+            "compress",
+            rd.compress,
+            network=instance(pair),
+            task=instance(task),
+            weights=arrays(start),
+            lr=positive(0.1),
+            steps=count(2),
+            tolerance=positive(0.01),
+            loss=choice("mean"),
+            weight_decay=not_negative(0.0),
+            stages=or_none(names(None)),
+            max_share=positive(0.9),
+        ),
+        Door(
             "project",
             rd.project,
             network=instance(pair),
@@ -408,6 +430,18 @@ def doors(folder: Path) -> tuple[Door, ...]:
             depths=depths((2, 2)),
             q=array(q),
             p=array(q),
+            variances=array(S),
+            loss_floor=real(0.0),
+            weight_decay=real(0.0),
+            path_names=or_none(names(["a", "b"])),
+            mode_names=or_none(names(["a", "b"])),
+        ),
+        Door(
+            "systems.Maps",
+            rd.systems.Maps,
+            singular_values=array(S),
+            depths=depths((2, 2)),
+            maps=array(np.stack([balanced, balanced])),
             variances=array(S),
             loss_floor=real(0.0),
             weight_decay=real(0.0),
@@ -734,6 +768,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
         Door("plot.race", plot.race, theory=instance(theory), trained=or_none(instance(trained))),
         Door("plot.loss", lambda run: plot.loss(run), run=instance(trained)),
         Door("plot.strengths", plot.strengths, trajectory=instance(theory)),
+        Door("plot.projectors", plot.projectors, trajectory=instance(trained)),
         Door("plot.learning_times", lambda run: plot.learning_times(run), run=instance(trained)),
         Door(
             "plot.phase_plane",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from racedyn.networks import Problem as Problem
     from racedyn.networks import init as init
     from racedyn.paths import statistics as statistics
+    from racedyn.reduction import compress as compress
     from racedyn.reduction import project as project
     from racedyn.reduction.reduce import reduce as reduce
     from racedyn.simulation.ensemble import ensemble as ensemble
@@ -71,6 +72,7 @@ _HOMES = {
     "Task": "racedyn.tasks",
     "Trajectory": "racedyn.trajectory",
     "compare": "racedyn.comparison",
+    "compress": "racedyn.reduction",
     "ensemble": "racedyn.simulation",
     "from_function": "racedyn.systems",
     "init": "racedyn.networks",

@@ -110,6 +110,28 @@ def as_matrix(argument: str, value: Any) -> np.ndarray:
     return array
 
 
+def as_parameter(argument: str, value: Any) -> jax.Array:
+    """`value` as a JAX array of real numbers, finite ones where JAX does not trace it."""
+    array = jnp.asarray(as_real(argument, value), dtype=float)
+    if not isinstance(array, jax.core.Tracer) and not np.all(np.isfinite(np.asarray(array))):
+        fail(argument, "be finite", "it holds NaN or infinity")
+    return array
+
+
+def broadcast(argument: str, value: Any, shape: tuple[int, ...]) -> jax.Array:
+    """A parameter per path and mode, or per mode."""
+    array = as_parameter(argument, value)
+    try:
+        return jnp.broadcast_to(array, shape)
+    except ValueError:
+        fail(
+            argument,
+            f"broadcast to {shape}",
+            f"its shape is {array.shape}",
+            "Axes are (path, mode).",
+        )
+
+
 def check_times(ts: Any, t0: Any = 0.0, *, in_order: bool = True) -> np.ndarray | jax.Array:
     """Flow times as an array (time,), none of them before `t0`; traced ones are not looked at.
 

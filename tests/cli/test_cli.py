@@ -29,6 +29,8 @@ std = 0.3
 [train]
 lr = 0.1
 steps = 40
+[theory]
+level = "pathway"
 """
 
 
@@ -84,6 +86,7 @@ def test_version(capsys):
     assert capsys.readouterr().out.startswith("racedyn 0.")
 
 
+@pytest.mark.slow
 def test_a_run_from_the_file_to_the_figure(small, tmp_path, capsys):
     out = tmp_path / "runs"
     assert (

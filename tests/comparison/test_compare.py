@@ -397,3 +397,31 @@ def test_task_and_network_in_the_wrong_order():
         TypeError, match=r"be a Network and a Task, in this order, but they are Task and Network"
     ):
         rd.train(task, network, {}, lr=0.1, steps=1)
+
+
+@pytest.mark.slow
+def test_several_theories_are_one_table():
+    task = rd.tasks.hierarchy(items=4)
+    network = rd.networks.parallel(task, depths=(2, 2), width=8)
+    weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+    trained = rd.train(network, task, weights, lr=0.04, steps=1000, save_every=25)
+    theories = {
+        level: rd.simulate(rd.reduce(network, task, weights, level=level), ts=trained.ts)
+        for level in ("full", "pathway")
+    }
+    several = rd.compare(theories, trained)
+    assert list(several) == ["full", "pathway"] and len(several) == 2
+    alone = rd.compare(theories["pathway"], trained)
+    assert several["pathway"].errors["strength"] == alone.errors["strength"]
+    printed = str(several)
+    for name in theories:
+        assert f"{name}: the same pathway wins in" in printed
+        assert f"{several[name].errors['strength'].relative_l2:.2e}" in printed
+    assert printed.count("half learned at (tau)") == 1
+    for panel in rd.plot.race(theories, trained):
+        looks = [line.get_linestyle() for line in panel.lines if line.get_color() != "0.55"]
+        assert sorted(looks) == sorted(["-", "-", "--", "--", ":", ":"])
+    with pytest.raises(ValueError, match="hold at least one theory"):
+        rd.compare({}, trained)
+    with pytest.raises(ValueError, match="be one to 4 theories"):
+        rd.plot.race(dict.fromkeys("abcde", theories["full"]), trained)

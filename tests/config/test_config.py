@@ -39,7 +39,7 @@ def test_the_shipped_run():
         0.04,
         6000,
     )
-    assert read.theory == config.Theory(level="pathway", rtol=1e-8)
+    assert read.theory == config.Theory(level="best", rtol=None)
 
 
 def test_the_shipped_table():

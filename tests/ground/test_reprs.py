@@ -61,6 +61,7 @@ SHOWN = {
     "Pathways of depths (2, 3), 40 modes": rd.systems.Pathways(
         np.ones(40), (2, 3), 1.0, np.ones((2, 40))
     ),
+    "Maps of depths (2, 3), 40 x 40": rd.systems.Maps(np.ones(40), (2, 3), np.ones((2, 40, 40))),
     "GatedFlow at level 'full'": rd.reduce(
         rd.networks.chain(rd.tasks.hierarchy(4), depth=2, width=5),
         rd.tasks.hierarchy(4),

@@ -10,6 +10,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TINY = {
+    "compress": ["--only", "small"],
     "exact": ["--members", "3", "--turns", "1"],
     "gated_field": ["--domains", "4", "--turns", "1", "--seconds", "0", "--fewest", "3"],
     "gated_levels": ["--domains", "4", "--turns", "1"],
@@ -124,3 +125,14 @@ def test_training(tmp_path):
     (run,) = found["whole_run"]
     assert run["how"] == "extrapolated" and run["solve_first_s"] > run["solve_s"]
     assert run["ratio"] == pytest.approx(run["train_s"] / run["solve_s"])
+
+
+@pytest.mark.slow
+def test_compression(tmp_path):
+    found, _ = made("compress", tmp_path)
+    (row,) = found["cases"]
+    assert row["case"] == "small" and row["left"] < 1e-6
+    for name in ("strength", "loss"):
+        assert 0 < row[f"error_{name}"] < row["tolerance"]
+        assert row[f"error_{name}"] < 2 * row[f"estimate_{name}"]
+    assert row["ratio_all"] < row["ratio"]

@@ -95,12 +95,13 @@ def test_pages_print_what_they_say(name, ran):
 @pytest.mark.slow
 def test_the_main_example_learns_and_keeps_what_it_computed(ran):
     names, _, folder = ran("README.md")
-    trained, theory, loaded = names["trained"], names["theory"], rd.load(folder / "race.h5")
+    trained, theory = names["trained"], names["theory"]["compressed"]
+    loaded = rd.load(folder / "race.h5")
     assert trained.observables["loss"][-1] < 1e-9 * trained.observables["loss"][0]
     for run, kept in ((trained, loaded["trained"]), (theory, loaded["theory"])):
         np.testing.assert_array_equal(kept.observables["strength"], run.observables["strength"])
     error = np.linalg.norm(theory.observables["strength"] - trained.observables["strength"])
-    assert error / np.linalg.norm(trained.observables["strength"]) < 0.3
+    assert error / np.linalg.norm(trained.observables["strength"]) < 0.01
 
 
 @pytest.mark.slow

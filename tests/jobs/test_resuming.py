@@ -19,7 +19,9 @@ DATA = {
 
 
 def settings(**changes):
-    return config.parse({"task": {"kind": "hierarchy", "items": 4}} | DATA | changes)
+    return config.parse(
+        {"task": {"kind": "hierarchy", "items": 4}, "theory": {"level": "pathway"}} | DATA | changes
+    )
 
 
 def run(chosen, out, **options):
@@ -75,7 +77,9 @@ def test_a_finished_run_without_its_figures_draws_them(done, monkeypatch):
 def test_a_finished_run_of_other_settings_is_not_replaced(done, monkeypatch):
     folder, chosen, _ = done
     monkeypatch.setattr(job, "train", never)
-    other = config.parse(config.as_dict(chosen) | {"seed": 3, "theory": {"rtol": 1e-6}})
+    other = config.parse(
+        config.as_dict(chosen) | {"seed": 3, "theory": {"level": "pathway", "rtol": 1e-6}}
+    )
     with pytest.raises(
         FileExistsError,
         match=r"is finished, with other settings: `seed` is 3 and was 0; `theory.rtol` is",
@@ -87,15 +91,15 @@ def test_another_theory_goes_on_from_the_same_training(done, tmp_path, monkeypat
     _, chosen, result = done
     left_by(result, tmp_path)
     monkeypatch.setattr(job, "train", never)
-    other = config.parse(config.as_dict(chosen) | {"theory": {"rtol": 1e-6}})
+    other = config.parse(config.as_dict(chosen) | {"theory": {"level": "pathway", "rtol": 1e-6}})
     resumed = run(other, tmp_path, resume=True)
-    assert resumed.theory.provenance.settings["rtol"] == 1e-6
+    assert resumed.theories["theory"].provenance.settings["rtol"] == 1e-6
     np.testing.assert_array_equal(
         resumed.trained.observables["loss"], result.trained.observables["loss"]
     )
     # The other way round: a finished run keeps its training, if it is to be replaced.
     back = run(chosen, tmp_path, resume=True, overwrite=True)
-    assert back.theory.provenance.settings["rtol"] == 1e-8
+    assert back.theories["theory"].provenance.settings["rtol"] == 1e-8
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def trained(network):
             lr=0.04,
             steps=800,
             save_every=40,
-            observe=[*BY_DEFAULT, "strength_matrix"],
+            observe=[*BY_DEFAULT, "strength_matrix", "projector_eigenvalues"],
             progress=False,
         )
         for key in range(3)
@@ -66,6 +66,7 @@ def copies():
 # Phase plane
 
 
+@pytest.mark.slow
 def test_phase_plane_draws_each_mode_as_a_trajectory_of_its_winner(copies):
     ax = plot.phase_plane(3, singular_value=2.0, variance=0.5, trajectories=copies)
     lines = [line for line in ax.lines if len(line.get_xdata()) == 80]
@@ -110,6 +111,7 @@ def test_the_field_is_that_of_balanced_pathways(depth, monkeypatch):
     assert sum(line.get_marker() == "o" for line in ax.lines) == (depth > 1)  # 0 is a fixed point
 
 
+@pytest.mark.slow
 def test_phase_plane_picks_the_modes_of_this_S(trained, theory):
     modes = TASK.modes
     ax = plot.phase_plane(
@@ -215,6 +217,55 @@ def test_strength_maps_refuse(trained, theory):
         ValueError, match="`axes` must be one per pathway and time, 2, but there are 1"
     ):
         plot.strength_maps(trained[0], axes=plt.subplots()[1])
+
+
+# Shares without a basis
+
+
+def test_projectors_show_the_eigenvalues_of_each_pathway(trained):
+    panels = plot.projectors(trained[0])
+    values = trained[0]["projector_eigenvalues"]
+    for path, (ax, colour) in enumerate(zip(panels, (BLUE, ORANGE), strict=True)):
+        lines = [line for line in ax.lines if len(line.get_xdata()) == len(trained[0].ts)]
+        np.testing.assert_array_equal([line.get_ydata() for line in lines], values[:, path].T)
+        assert {to_hex(line.get_color()) for line in lines} == {colour}
+        assert ax.get_ylim() == (-0.04, 1.04) and ax.get_title() == f"pathway {path + 1}"
+        assert ax.get_xlabel() == r"flow time ($\tau$)"
+        assert ax.lines[-1].get_ydata()[0] == 1 / 2
+    assert [ax.get_ylabel() for ax in panels] == ["eigenvalues of $P_a$", ""]
+    (legend,) = panels[0].figure.legends
+    assert texts(legend) == ["share of a mixture of modes", "$1/M$: shared equally"]
+    assert panels[0].figure.get_figwidth() == 3.5, "a column"
+    own = plt.subplots(1, 2)[1]
+    assert list(plot.projectors(trained[0], axes=own)) == list(own) and own[0].get_legend()
+
+
+def test_projectors_of_many_pathways_are_those_with_the_largest_shares():
+    values = np.arange(1.0, 12)[None, :, None] / 66 * np.ones((2, 1, 3))
+    many = Trajectory(
+        ts=np.arange(2.0),
+        observables={"projector_eigenvalues": values},
+        dims={"projector_eigenvalues": ("time", "path", "direction")},
+    )
+    panels = plot.projectors(many)
+    assert [ax.get_title() for ax in panels] == [f"path {a}" for a in range(4, 12)]
+    (legend,) = panels[0].figure.legends
+    assert legend.get_title().get_text().startswith("8 of 11 pathways: those with the largest")
+
+
+def test_projectors_refuse(trained, theory):
+    with pytest.raises(ValueError, match=r"'projector_eigenvalues' .* had from train and observe"):
+        plot.projectors(theory)
+    with pytest.raises(ValueError, match="`axes` must be one per pathway, 2, but there are 1"):
+        plot.projectors(trained[0], axes=plt.subplots()[1])
+    with pytest.raises(ValueError, match="have at least one saved row"):
+        plot.projectors(
+            Trajectory(
+                ts=np.zeros(0),
+                observables={"projector_eigenvalues": np.zeros((0, 2, 3))},
+                dims={"projector_eigenvalues": ("time", "path", "direction")},
+            )
+        )
 
 
 # Learning times
@@ -524,7 +575,9 @@ def test_seeds_must_fit(draw, trained, theory, copies):
 # All
 
 
-@pytest.mark.parametrize("name", ["phase_plane", "strength_maps", "learning_times", "network"])
+@pytest.mark.parametrize(
+    "name", ["phase_plane", "strength_maps", "learning_times", "network", "projectors"]
+)
 def test_style_holds_while_drawing_and_text_is_saved(name, trained, network, tmp_path):
     given = {"phase_plane": 2, "network": network}.get(name, trained[0])
     before = dict(plt.rcParams)

@@ -536,3 +536,16 @@ def test_a_killed_run_is_gone_on_with(tmp_path):
     np.testing.assert_array_equal(
         rd.load(path).ensemble.observables["strength"], strengths(build, 200, TS)
     )
+
+
+@pytest.mark.slow
+def test_states_of_many_numbers_are_members_too():
+    """Matrices of a network: a program for each number would not be compiled in an hour."""
+    task = rd.tasks.hierarchy(items=4)
+    network = rd.networks.parallel(task, depths=(3, 3), width=12)
+    starts = [network.init(rd.init.Gaussian(std=0.3), key=k) for k in range(2)]
+    ts = np.linspace(0, 20, 11)
+    runs = rd.ensemble(lambda i: rd.reduce(network, task, starts[i], level="full"), 2, ts)
+    for member, start in enumerate(starts):
+        alone = rd.simulate(rd.reduce(network, task, start, level="full"), ts)
+        np.testing.assert_allclose(runs["strength"][member], alone["strength"], atol=1e-7)

@@ -45,6 +45,7 @@ def main_job(patch, out, pieces):
                 "network": {"kind": "chain", "depth": 2, "width": width},
                 "init": {"kind": "gaussian", "std": 0.3},
                 "train": {"lr": lr, "steps": 20, "save_every": 10},
+                "theory": {"level": "pathway"},
             }
         )
         return job.run(chosen, out=out, resume=True, overwrite=overwrite, progress=False).path

@@ -30,6 +30,7 @@ LENGTHS = {
     "mode_in": 4,
     "group": len(TASK.modes.groups),
     "probe": 1,
+    "direction": 4,
 }
 LENGTHS |= {"unit_h1_1": 5, "example": 4, "row": 4 * len(TASK.Y), "edge": 4}
 
@@ -78,22 +79,25 @@ def systems():
     aligned = NET.init(rd.init.Aligned(0.3), task=TASK, key=0)
     levels = {level: rd.reduce(NET, TASK, START, level=level) for level in ("full", "matrix")}
     levels["modes"] = rd.reduce(NET, TASK, aligned, level="modes")
+    levels["maps"] = rd.reduce(NET, TASK, aligned, level="maps")
+    levels["Maps"] = rd.systems.Maps(TASK.modes.S, (2, 2), np.ones((2, 4, 4)), modes=TASK.modes)
     return {**levels, "Pathways": pathways, "pathway": rd.reduce(NET, TASK, START, level="pathway")}
 
 
 def test_theories_give_every_row_that_the_table_says_they_have():
     for kind, system in systems().items():
-        observed = jax.eval_shape(
-            lambda system=system: system.observe(jnp.asarray(0.0), system.y0())
-        )
-        own = {"Pathways": "Pathways", "pathway": "Pathways"}.get(kind, kind)
+        at_start = jnp.asarray(0.0), system.y0()
+        observed = jax.eval_shape(system.observe, *at_start)
+        on_request = jax.eval_shape(system.observe_on_request, *at_start)
+        own = {"pathway": "Pathways", "maps": "Maps"}.get(kind, kind)
         listed = {
             row.name
             for row in OBSERVABLES.values()
             if own in row.theory or row.theory.startswith("all ")
         }
-        assert set(observed) == listed, kind
-        for name, value in observed.items():
+        assert {*observed, *on_request} == listed, kind
+        assert {*on_request} == {name for name in listed if OBSERVABLES[name].on_request}, kind
+        for name, value in {**observed, **on_request}.items():
             assert system.dims().get(name, ()) == OBSERVABLES[name].axes and value.ndim == len(
                 OBSERVABLES[name].axes
             )
@@ -285,7 +289,7 @@ def test_strengths_of_no_path_or_of_several_pairs_are_refused():
 
 def test_a_theory_says_what_it_observes_and_where_else_a_name_is_had():
     system = systems()["Pathways"]
-    told = r"hold what the system observes \(loss, p, q, strength\)"
+    told = r"hold what the system observes \(loss, p, q, strength, basis_free.*, strength_matrix\)"
     for name, remedy in (
         ("strenght", r"Did you mean 'strength'\?$"),
         ("sharpnes", r"Did you mean 'sharpness'\? It is had from train and observe"),

@@ -93,10 +93,12 @@ def plot(given: argparse.Namespace) -> None:
     from racedyn import jobs, plot, store
 
     found = store.load(given.file, partial=True)
-    runs = [found[name] for name in ("theory", "trained") if name in found]
+    trained = found.get("trained")
+    names = [name for name in found if name != "trained"]
+    theories = {name: found[name] for name in names if trained is not None or name == names[0]}
     # A study has drawn its own figure under its own name.
     ending = ".race.png" if "study" in (found.config or {}) else ".png"
-    axes = jobs.draw(*(runs or list(found.values())[:1]))
+    axes = jobs.draw(theories, trained)
     print(said(plot.save_figure(axes, given.out or given.file.with_suffix(ending))))
 
 
@@ -201,8 +203,8 @@ def _show(result: "RunResult") -> None:
     if result.comparison is not None:
         print(said(result.comparison), end="\n\n")
     rows = []
-    for name, trajectory in (("training", result.trained), ("theory", result.theory)):
-        source = None if trajectory is None else trajectory.provenance
+    for name, trajectory in {"training": result.trained, **result.theories}.items():
+        source = trajectory.provenance
         if source is not None:
             rows.append(
                 (name, source.solver, source.compile_time, source.run_time, source.wall_time)

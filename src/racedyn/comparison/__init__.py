@@ -6,18 +6,21 @@
 - `times`: when a mode is learned, and how well the saved rows tell.
 - `notes`: what a reader of a comparison must know beside its numbers.
 - `result`: what `compare` returns, and how it prints.
+- `several`: the same for several theories beside one run.
 """
 
 from racedyn.comparison.comparable import check_axes as check_axes
 from racedyn.comparison.comparable import check_comparable as check_comparable
 from racedyn.comparison.compare import compare, learning_times
 from racedyn.comparison.result import Comparison, Error, OffDiagonal, Outcome
+from racedyn.comparison.several import Comparisons
 from racedyn.comparison.times import LearningTimes
 from racedyn.comparison.times import first_fallen as first_fallen
 from racedyn.comparison.times import first_reached as first_reached
 
 __all__ = [
     "Comparison",
+    "Comparisons",
     "Error",
     "LearningTimes",
     "OffDiagonal",

@@ -6,11 +6,11 @@ compared."""
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
-from racedyn._checks import check_is, check_positive, fail
+from racedyn._checks import check_is, check_mapping, check_positive, fail
 from racedyn._types import MODE, PATH, TIME
 from racedyn.comparison.comparable import (
     check_axes,
@@ -37,15 +37,28 @@ from racedyn.comparison.measures import (
 )
 from racedyn.comparison.notes import notes_of
 from racedyn.comparison.result import Comparison, Outcome
+from racedyn.comparison.several import Comparisons
 from racedyn.comparison.times import WITHIN, LearningTimes, first_reached
 from racedyn.tasks import Modes
 from racedyn.trajectory import OBSERVABLES, Trajectory
 
 SUM, GROUPS = "strength, sum over paths", "group_strength"
+BASIS_FREE = "basis_free_participation"
 
 
-def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
-    """Set a theory beside a trained run, on the flow times that both cover.
+@overload
+def compare(theory: Trajectory, trained: Trajectory) -> Comparison: ...
+
+
+@overload
+def compare(theory: Mapping[str, Trajectory], trained: Trajectory) -> Comparisons: ...
+
+
+def compare(
+    theory: Trajectory | Mapping[str, Trajectory], trained: Trajectory
+) -> Comparison | Comparisons:
+    """Set a theory beside a trained run, on the flow times that both cover; or several, as a dict
+    name -> theory, in one table.
 
     Where the save times differ, the theory is interpolated linearly onto the trained ones. Every
     observable that both have with equal axes gets an `Error`; so do the strengths summed over
@@ -54,9 +67,11 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
     Half-learned times are those of each run's own save times, towards one target for both, and
     after a switch of tasks those of the last one, counted from it, as bounds where rows are too
     sparse (`learning_times`); where paths join several pairs of input and output, each with modes
-    of its own, there are none, nor sums. Where all common times are the same, errors are those of
-    that moment, and a note says so. Raises `ValueError` where the two are not the same quantities:
-    other bases, paths, numbers of modes or units of time, no common time, no common observable.
+    of its own, there are none, nor sums. Where both have `basis_free_participation`, the last is
+    printed beside the mean of participation by mode. Where all common times are the same, errors
+    are those of that moment, and a note says so. Raises `ValueError` where the two are not the same
+    quantities: other bases, paths, numbers of modes or units of time, no common time, no common
+    observable.
 
         >>> task = rd.tasks.hierarchy(items=4)
         >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
@@ -67,6 +82,16 @@ def compare(theory: Trajectory, trained: Trajectory) -> Comparison:
         >>> f"{comparison.errors['strength'].relative_l2:.2f}"
         '0.07'
     """
+    if isinstance(theory, Mapping):
+        check_mapping("theory", theory, "be a Trajectory, or a dict name -> Trajectory")
+        if not theory:
+            fail("theory", "hold at least one theory", "it is empty")
+        return Comparisons({name: _compared(one, trained) for name, one in theory.items()})
+    return _compared(theory, trained)
+
+
+def _compared(theory: Trajectory, trained: Trajectory) -> Comparison:
+    """One theory beside a trained run."""
     checked = check_comparable(theory, trained)
     # First: whatever both observe, as it is.
     own_ts = times_of("theory", theory), times_of("trained", trained)
@@ -130,9 +155,10 @@ def _by_mode(
         Outcome(
             first_reached(own, total, target, start=start_of(run)),
             *winners(filled(strength[-1:], padding)[0]),
+            float(side[BASIS_FREE][-1]) if BASIS_FREE in comparison.errors else float("nan"),
         )
-        for run, own, total, strength in zip(
-            last, own_ts, totals, (a_strength, b_strength), strict=True
+        for run, own, total, strength, side in zip(
+            last, own_ts, totals, (a_strength, b_strength), (a, b), strict=True
         )
     ]
     sums = [filled(strength, padding).sum(axis=1) for strength in (a_strength, b_strength)]

@@ -26,19 +26,22 @@ class Error:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outcome:
-    """What became of each mode in one run; every field is (mode,).
+    """What became of each mode in one run; fields are (mode,).
 
     **Fields:** `learning_times`: when sum_a K_a reaches half of S/d (see `LearningTimes`); at the
     last common time, with w_a = abs(K_a) / sum_b abs(K_b): `winner`, the path with the largest w_a
     (-1 where all K_a are 0 or one is not finite), `share`, its w_a, and `participation`, 1 / sum_a
     w_a^2 (1: one pathway has the mode; M: all M share it), both NaN where there is no winner;
-    `tied`: a second path has the same share, to the two decimals that are printed."""
+    `tied`: a second path has the same share, to the two decimals that are printed;
+    `basis_free_participation`: a number, that of all modes together whatever their basis
+    (`paths.basis_free_participation`), NaN where the run didn't keep it."""
 
     learning_times: LearningTimes
     winner: np.ndarray
     share: np.ndarray
     participation: np.ndarray
     tied: np.ndarray
+    basis_free_participation: float = float("nan")
 
     def __repr__(self) -> str:
         return brief(self)
@@ -137,20 +140,29 @@ class Comparison:
         ]
         if len(self.group_errors) > _MOST_NAMES:
             tail.append(f"degenerate: and {len(self.group_errors) - _MOST_NAMES} more groups")
-        if (off := self.off_diagonal) is not None:
-            tail.append(
-                f"off-diagonal norm over diagonal norm, trained: {off.smallest:.3g} to "
-                f"{off.largest:.3g}, "
-                f"largest at {off.time:.4g} {self.time_unit} in {_clipped(off.path)}"
-            )
-        tail += [f"note: {note}" for note in self.notes]
+        tail += [*self.off_diagonal_line, *(f"note: {note}" for note in self.notes)]
         lines += [*([""] if tail else []), *(f"  {line}" for line in tail)]
         return "\n".join(map(printable, lines))  # names may come from a file of anyone's
 
+    @property
+    def off_diagonal_line(self) -> list[str]:
+        """What couples modes inside a pathway of the trained run, where that is known."""
+        if (off := self.off_diagonal) is None:
+            return []
+        return [
+            f"off-diagonal norm over diagonal norm, trained: {off.smallest:.3g} to "
+            f"{off.largest:.3g}, largest at {off.time:.4g} {self.time_unit} in {cell(off.path)}"
+        ]
+
+    @property
+    def shown_modes(self) -> tuple[str, ...]:
+        """Names of the modes that have a line."""
+        return self.modes[:_MOST_MODES]
+
     def _mode_lines(self, theory: Outcome, trained: Outcome) -> list[str]:
-        names = self.modes[:_MOST_MODES]
-        wide = max(len("mode"), *(len(_clipped(name)) for name in names))
-        path = max(len("trained"), *(len(_clipped(name)) for name in self.paths)) + 7
+        names = self.shown_modes
+        wide = max(len("mode"), *(len(cell(name)) for name in names))
+        path = max(len("trained"), *(len(cell(name)) for name in self.paths)) + 7
         halves = [
             [side.learning_times.text(m) for m in range(len(names))] for side in (theory, trained)
         ]
@@ -166,11 +178,11 @@ class Comparison:
         ]
         for m, name in enumerate(names):
             lines.append(
-                f"  {_clipped(name):<{wide}}{_number(self.S[m], '.4g'):>10}"
-                f"{_number(self.mode_errors[m].relative_l2, '.1e'):>10}  "
+                f"  {cell(name):<{wide}}{number(self.S[m], '.4g'):>10}"
+                f"{number(self.mode_errors[m].relative_l2, '.1e'):>10}  "
                 f"{halves[0][m]:>{first}}{halves[1][m]:>{second + 2}}"
-                f"{_number(ratios[m], '.3f'):>8}  "
-                f"{self._winner(theory, m):<{path}}{self._winner(trained, m):<{path}}"
+                f"{number(ratios[m], '.3f'):>8}  "
+                f"{self.winner_text(theory, m):<{path}}{self.winner_text(trained, m):<{path}}"
                 f"{'' if self.agree[m] or theory.tied[m] or trained.tied[m] else 'differ'}".rstrip()
             )
         if len(names) < len(self.modes):
@@ -180,21 +192,35 @@ class Comparison:
         lines.append(
             f"  the same pathway wins in {np.sum(self.agree)} of {len(self.modes)} modes{ties}"
         )
-        return lines
+        return [*lines, *_participation_lines(theory, trained)]
 
-    def _winner(self, side: Outcome, m: int) -> str:
+    def winner_text(self, side: Outcome, m: int) -> str:
+        """The pathway that has a mode at the end, with its share."""
         if side.winner[m] < 0:
             return "-"
-        return (
-            f"{'tie' if side.tied[m] else _clipped(self.paths[side.winner[m]])} {side.share[m]:.2f}"
-        )
+        return f"{'tie' if side.tied[m] else cell(self.paths[side.winner[m]])} {side.share[m]:.2f}"
 
 
-def _clipped(name: str) -> str:
+def _participation_lines(theory: Outcome, trained: Outcome) -> list[str]:
+    """By mode and without a basis, where both runs have both."""
+    free = [side.basis_free_participation for side in (theory, trained)]
+    modes = [side.participation[~np.isnan(side.participation)] for side in (theory, trained)]
+    if np.isnan(free).any() or not all(len(known) for known in modes):
+        return []
+    by_mode = [float(np.mean(known)) for known in modes]
+    return [
+        f"  participation at the end, {how}: theory {one:.2f}, trained {other:.2f}"
+        for how, (one, other) in (("by mode (mean)", by_mode), ("without a basis", free))
+    ]
+
+
+def cell(name: str) -> str:
+    """A name, no longer than a column."""
     return name if len(name) <= _WIDEST_NAME else name[: _WIDEST_NAME - 3] + "..."
 
 
-def _number(value: float, form: str) -> str:
+def number(value: float, form: str) -> str:
+    """A number, or a dash where there is none."""
     return format(value, form) if np.isfinite(value) else "-"
 
 

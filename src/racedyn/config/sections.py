@@ -143,16 +143,27 @@ class Train:
     """Rate, in units of 1/tau, at which weights decay besides; in the theory too."""
 
 
+Level: TypeAlias = Literal[
+    "pathway", "maps", "modes", "matrix", "signals", "compressed", "best", "full"
+]
+
+
 @as_section
 class Theory:
     """`racedyn.reduce` and `racedyn.simulate`."""
 
-    level: Literal["pathway", "modes", "matrix", "full"] = "pathway"
+    level: Level = "best"
     """The reduction to solve: `racedyn.reduce` says which is exact when."""
+    beside: tuple[Level, ...] | None = None
+    """Further levels to solve and compare; by default "pathway", where it applies."""
+    tolerance: Annotated[float, Field(gt=0, le=0.3)] = 1e-3
+    """Relative L2 error of strengths and loss, of the level "compressed"."""
     inexact: bool = False
     """Whether to solve a level that is not exact here."""
-    rtol: Annotated[float, Field(ge=FINEST_RTOL, lt=LOOSEST_RTOL)] = 1e-8
-    """Relative tolerance of the solver, below 0.1 and such that float64 can meet it."""
+    rtol: Annotated[float, Field(ge=FINEST_RTOL, lt=LOOSEST_RTOL)] | None = None
+    """Relative tolerance of the solver, below 0.1 and such that float64 can meet it; by default
+    1e-8, or a tenth of `tolerance` at the level "compressed".
+    """
 
 
 NetworkSection: TypeAlias = Parallel | Chain | XorPathways | RoutingPathways | ContextualPathways

@@ -2,12 +2,13 @@
 
 import dataclasses
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from racedyn import config as configuration
 from racedyn import plot, store
-from racedyn.comparison import Comparison
+from racedyn.comparison import Comparison, Comparisons
 from racedyn.config import Config
 from racedyn.store import partial_path
 from racedyn.trajectory import Trajectory
@@ -19,14 +20,15 @@ FIGURES = (".png", ".pdf")
 class RunResult:
     """What a run computed and where it lies.
 
-    **Fields:** `config`; `trained`; `theory` and `comparison`, None where the network has no
-    reduction or the training diverged; `path` of the results, `figures`; `notes`: what a reader
+    **Fields:** `config`; `trained`; `theories`: "theory", the level that was asked for,
+    and others by their level, none where the network has no reduction or the training diverged;
+    `comparison`, None where there is none; `path` of the results, `figures`; `notes`: what a reader
     must know before using them."""
 
     config: Config
     trained: Trajectory
-    theory: Trajectory | None
-    comparison: Comparison | None
+    theories: Mapping[str, Trajectory]
+    comparison: Comparison | Comparisons | None
     path: Path
     figures: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
@@ -44,7 +46,7 @@ class NotSavedError(OSError):
 
 def saved(result: RunResult, overwrite: bool) -> RunResult:
     """Write the results; where that fails, into the system's temporary folder."""
-    groups: dict[str, Any] = {} if result.theory is None else {"theory": result.theory}
+    groups: dict[str, Any] = dict(result.theories)
     groups |= {"trained": result.trained, "config": configuration.as_dict(result.config)}
     try:
         store.save(result.path, overwrite=overwrite, **groups)
@@ -68,7 +70,7 @@ def draw_figures(result: RunResult) -> RunResult:
     """Draw the race beside the results."""
     axes = None
     try:
-        axes = draw(*([] if result.theory is None else [result.theory]), result.trained)
+        axes = draw(result.theories, result.trained)
         figures = tuple(
             plot.save_figure(axes, result.path.with_suffix(ending)) for ending in FIGURES
         )
@@ -91,15 +93,28 @@ def find_figures(result: RunResult) -> RunResult:
     return draw_figures(result)
 
 
-def draw(*runs: Trajectory) -> Any:
-    """The race between a theory and training, or in one run alone; the losses where no strengths
-    were saved. Its axes.
+def by_level(theories: Mapping[str, Trajectory]) -> Trajectory | dict[str, Trajectory]:
+    """One theory as it is; several by their levels, as they are called in tables and figures."""
+    if len(theories) == 1:
+        return next(iter(theories.values()))
+    levels = {
+        name: name if run.provenance is None else str(run.provenance.validity.get("level", name))
+        for name, run in theories.items()
+    }
+    # "pathway" beside "pathway 1" would be taken for one.
+    return {"q/p" if levels[name] == "pathway" else levels[name]: theories[name] for name in levels}
+
+
+def draw(theories: Mapping[str, Trajectory], trained: Trajectory | None) -> Any:
+    """The race between theories and training, or in one of them alone; the losses where no
+    strengths were saved. Its axes.
 
     There are none where no inputs and targets are correlated but behind gates (pure XoR), or where
     paths are too many."""
-    return (
-        plot.race(*runs) if all("strength" in run.observables for run in runs) else plot.loss(*runs)
-    )
+    runs = [*theories.values(), *([] if trained is None else [trained])]
+    if not all("strength" in run.observables for run in runs):
+        return plot.loss(*runs)
+    return plot.race(by_level(theories), trained) if theories else plot.race(runs[0])
 
 
 def kept_of(target: Path) -> str:

@@ -12,13 +12,14 @@ import numpy as np
 from racedyn import config as configuration
 from racedyn import store, tasks
 from racedyn._types import Weights
-from racedyn.comparison import Comparison, compare
+from racedyn.comparison import Comparison, Comparisons, compare
 from racedyn.config import Config
 from racedyn.jobs.build import build_law, build_network, build_task, fingerprint
 from racedyn.jobs.results import (
     FIGURES,
     NotSavedError,
     RunResult,
+    by_level,
     draw_figures,
     find_figures,
     kept_of,
@@ -28,6 +29,7 @@ from racedyn.jobs.resuming import Trained, check_target, earlier_training, finis
 from racedyn.jobs.sizes import check_network_size, check_numbers, check_run_size, check_task_size
 from racedyn.networks import Network
 from racedyn.reduction import reduce
+from racedyn.rules import as_loss
 from racedyn.simulation import SolveError, simulate
 from racedyn.store import partial_path
 from racedyn.systems import AbstractSystem
@@ -86,13 +88,13 @@ def run(
     weights = network.init(build_law(config.init), key=config.seed, task=task)
     check_numbers(config, network, task, weights)
     # Before the training, so that whatever can't be reduced is refused before it costs hours.
-    system = _reduced(config, network, task, weights)
+    systems = _reduced(config, network, task, weights)
 
     if earlier is None:  # then only `overwrite` lets one be there
         partial_path(target).unlink(missing_ok=True)
     try:
         trained = _train(config, network, task, weights, earlier, target, data, progress)
-        solved, notes = _theory(config, system, trained, progress)
+        solved, notes = _theories(config, systems, trained, progress)
         comparison, more = _compared(solved, trained)
         result = RunResult(config, trained, solved, comparison, target, notes=(*notes, *more))
         result = saved(result, overwrite)
@@ -114,25 +116,47 @@ def run(
 
 def _read_finished(config: Config, file: store.File) -> RunResult:
     """A finished run from its file."""
-    trained, theory = file["trained"], file.get("theory")
-    comparison, notes = _compared(theory, trained)
+    trained = file["trained"]
+    theories = {name: run for name, run in file.items() if name != "trained"}
+    comparison, notes = _compared(theories, trained)
     said = f"this run is finished already: nothing was computed, {file.path} is as it was"
-    return RunResult(config, trained, theory, comparison, file.path, notes=(said, *notes))
+    return RunResult(config, trained, theories, comparison, file.path, notes=(said, *notes))
 
 
 def _reduced(
     config: Config, network: Network, task: tasks.Task, weights: Weights
-) -> AbstractSystem | None:
+) -> dict[str, AbstractSystem]:
+    """Name of the theory -> its system, that of `theory.level` first: "theory", and levels beside
+    it by their names. None for a nonlinear network.
+    """
     if not network.linear:
-        return None
-    return reduce(
-        network,
-        task,
-        weights,
-        level=config.theory.level,
-        inexact=config.theory.inexact,
-        weight_decay=config.train.weight_decay,
-    )
+        return {}
+    asked, train = config.theory, config.train
+    flow_time = train.lr * train.steps * as_loss(train.loss).factor(task)
+
+    def at(level: str) -> AbstractSystem:
+        compressed = level in ("best", "compressed")
+        return reduce(
+            network,
+            task,
+            weights,
+            level=level,
+            inexact=asked.inexact,
+            weight_decay=train.weight_decay,
+            tolerance=asked.tolerance if compressed else None,
+            ts=[0.0, flow_time] if compressed else None,
+        )
+
+    systems = {"theory": at(asked.level)}
+    for level in ("pathway",) if asked.beside is None else asked.beside:
+        if level == asked.level:
+            continue
+        try:
+            systems[level] = at(level)
+        except ValueError:
+            if asked.beside is not None:
+                raise
+    return systems
 
 
 def _train(
@@ -195,29 +219,32 @@ def _with_data(trajectory: Trajectory, data: str | None) -> Trajectory:
     )
 
 
-def _theory(
-    config: Config, system: AbstractSystem | None, trained: Trajectory, progress: bool
-) -> tuple[Trajectory | None, tuple[str, ...]]:
-    """The theory at the training's times, or None and why there is none: what was trained is kept
-    in any case.
+def _theories(
+    config: Config, systems: dict[str, AbstractSystem], trained: Trajectory, progress: bool
+) -> tuple[dict[str, Trajectory], tuple[str, ...]]:
+    """The theories at the training's times, and why one is missing: what was trained is kept in any
+    case.
     """
-    if system is None:
-        return None, ("a nonlinear network has no reduction: it was only trained",)
+    if not systems:
+        return {}, ("a nonlinear network has no reduction: it was only trained",)
     if trained.failed:
-        return None, ("the training did not end well: there is nothing to compare a theory with",)
-    try:
-        return simulate(system, trained.ts, rtol=config.theory.rtol, progress=progress), ()
-    except SolveError as error:
-        return None, (f"no theory: {error}",)
+        return {}, ("the training did not end well: there is nothing to compare a theory with",)
+    solved, notes = {}, []
+    for name, system in systems.items():
+        try:
+            solved[name] = simulate(system, trained.ts, rtol=config.theory.rtol, progress=progress)
+        except SolveError as error:
+            notes.append(f"no {name}: {error}")
+    return solved, tuple(notes)
 
 
 def _compared(
-    theory: Trajectory | None, trained: Trajectory
-) -> tuple[Comparison | None, tuple[str, ...]]:
-    """Both held against each other, or None and why not: it costs nobody a training."""
-    if theory is None:
+    theories: dict[str, Trajectory], trained: Trajectory
+) -> tuple[Comparison | Comparisons | None, tuple[str, ...]]:
+    """All held against the training, or None and why not: it costs nobody a training."""
+    if not theories:
         return None, ()
     try:
-        return compare(theory, trained), ()
+        return compare(by_level(theories), trained), ()
     except ValueError as error:
         return None, (f"no comparison: {error}",)

@@ -7,12 +7,20 @@
 - `beginnings`: the same for many paths at once: a beginning that paths share is computed once.
 - `reading`: which modes strengths are read in, and how they turn from one set of modes to another.
 - `concentration`: how unevenly paths share a mode.
+- `projectors`: how unevenly they share all modes together, whatever the basis.
 """
 
 from racedyn.paths.beginnings import Pair as Pair
 from racedyn.paths.classes import PathClass as PathClass
 from racedyn.paths.classes import path_classes as path_classes
 from racedyn.paths.concentration import entropy, largest_share, participation, shares
+from racedyn.paths.projectors import PROJECTORS as PROJECTORS
+from racedyn.paths.projectors import (
+    basis_free_participation,
+    projector_eigenvalues,
+    projectors,
+)
+from racedyn.paths.projectors import observe_projectors as observe_projectors
 from racedyn.paths.reading import Turn as Turn
 from racedyn.paths.reading import modes_asked_for as modes_asked_for
 from racedyn.paths.statistics import Statistics, statistics
@@ -20,16 +28,20 @@ from racedyn.paths.statistics import off_diagonal as off_diagonal
 from racedyn.paths.strengths import MAX_UNNAMED_PATHS as MAX_UNNAMED_PATHS
 from racedyn.paths.strengths import data_maps, observe_paths, path_maps
 from racedyn.paths.strengths import not_separable as not_separable
+from racedyn.paths.strengths import observe_maps as observe_maps
 from racedyn.paths.strengths import observed_paths as observed_paths
 
 __all__ = [
     "Statistics",
+    "basis_free_participation",
     "data_maps",
     "entropy",
     "largest_share",
     "observe_paths",
     "participation",
     "path_maps",
+    "projector_eigenvalues",
+    "projectors",
     "shares",
     "statistics",
 ]

@@ -7,6 +7,7 @@ import numpy as np
 
 from racedyn._checks import fail
 from racedyn.networks import Network
+from racedyn.paths.projectors import observe_projectors
 from racedyn.tasks import Modes, Task, read_in
 
 Pair = tuple[str, str]
@@ -102,7 +103,7 @@ class Turn:
         picked = np.arange(new.num)
         left, right = self.Q[picked, self.source], self.R[self.source, picked]
         self.one_to_one = bool(np.allclose(np.abs([left, right]), 1, rtol=0, atol=_ROUNDING))
-        self.sign = np.sign(left * right)
+        self.sign, self.sign_out = np.sign(left * right), np.sign(left)
 
     def values(self, values: np.ndarray, *, signed: bool) -> np.ndarray:
         """S or d of another task, (mode,), in the new modes; NaN where the old ones don't tell."""
@@ -126,7 +127,11 @@ class Turn:
             found["strength"] = strength[..., self.source] * self.sign.astype(strength.dtype)
         if self.new.num == self.old.num:
             # The same modes in another order: what is off the diagonal stays off it.
-            found |= {name: observed[name] for name in ("off_diagonal",) if name in observed}
+            same = ("off_diagonal", "projector_eigenvalues", "basis_free_participation")
+            found |= {name: observed[name] for name in same if name in observed}
+            if (P := observed.get("projectors")) is not None:
+                signs = np.outer(self.sign_out, self.sign_out).astype(P.dtype)
+                found["projectors"] = signs * P[..., self.source[:, None], self.source]
             groups = {frozenset(group): g for g, group in enumerate(self.old.groups)}
             places = [
                 groups.get(frozenset(self.source[list(group)].tolist()), -1)
@@ -154,4 +159,5 @@ def _of_matrices(matrices: np.ndarray, modes: Modes) -> dict[str, np.ndarray]:
         "off_diagonal": off_diagonal,
         "group_strength": np.stack(norms, axis=2),
         "strength_matrix": matrices,
+        **{name: np.asarray(rows) for name, rows in observe_projectors(matrices).items()},
     }

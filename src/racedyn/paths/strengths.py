@@ -241,6 +241,20 @@ def observe_paths(
         {'strength': [[1.414, 1.0]], 'off_diagonal': [0.0], 'group_strength': [[1.414, 1.0]]}
     """
     maps = path_maps(network, weights, modes, paths, constants=constants)
+    groups = next(iter(modes.values())).groups if len(modes) == 1 else None
+    observed = observe_maps(maps, groups)
+    if matrices:
+        observed["strength_matrix"] = maps
+    if inputs is not None:
+        on_data = data_maps(network, weights, modes, paths, inputs, constants=constants)
+        observed["data_strength"] = jnp.diagonal(on_data, axis1=1, axis2=2)
+    return observed
+
+
+def observe_maps(maps: Array, groups: Sequence[Sequence[int]] | None) -> dict[str, Array]:
+    """`strength`, `off_diagonal` and, with `groups` of modes, `group_strength` of maps U^T W_p V,
+    (path, mode_out, mode_in), padded with NaN; see `observe_paths`.
+    """
     strength = jnp.diagonal(maps, axis1=1, axis2=2)
     diagonal = jnp.sqrt(jnp.nansum(strength**2, axis=1))
     rest = jnp.where(jnp.eye(maps.shape[-1], dtype=bool), 0, maps)
@@ -248,15 +262,8 @@ def observe_paths(
         "strength": strength,
         "off_diagonal": jnp.sqrt(jnp.nansum(rest**2, axis=(1, 2))) / diagonal,
     }
-    if len(modes) == 1:
-        groups = [np.asarray(group) for pair in modes.values() for group in pair.groups]
-        norms = [
-            jnp.sqrt(jnp.sum(maps[:, group][:, :, group] ** 2, axis=(1, 2))) for group in groups
-        ]
+    if groups is not None:
+        blocks = [maps[:, group][:, :, group] for group in map(np.asarray, groups)]
+        norms = [jnp.sqrt(jnp.sum(block**2, axis=(1, 2))) for block in blocks]
         observed["group_strength"] = jnp.stack(norms, axis=1)
-    if matrices:
-        observed["strength_matrix"] = maps
-    if inputs is not None:
-        on_data = data_maps(network, weights, modes, paths, inputs, constants=constants)
-        observed["data_strength"] = jnp.diagonal(on_data, axis1=1, axis2=2)
     return observed

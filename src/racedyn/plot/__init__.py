@@ -10,6 +10,7 @@ matplotlib is imported when a function runs; the package's style holds while it 
 - `times`: when each mode is learned, against how strong it is.
 - `phases`: the plane of two pathways, and where each start leads.
 - `maps`: what each pathway carries between all modes, as images at a few times.
+- `shares`: what each pathway has of all modes together, without a basis, against flow time.
 - `images`: one matrix as an image.
 - `graphs`: a network as a graph, and what a context opens in it.
 - `layout`: where the nodes of that graph stand.
@@ -22,6 +23,7 @@ from racedyn.plot.losses import loss
 from racedyn.plot.maps import strength_maps
 from racedyn.plot.phases import phase_plane
 from racedyn.plot.races import race, strengths
+from racedyn.plot.shares import projectors
 from racedyn.plot.style import GREY as GREY
 from racedyn.plot.style import close, save_figure
 from racedyn.plot.style import context as context
@@ -37,6 +39,7 @@ __all__ = [
     "matrix",
     "network",
     "phase_plane",
+    "projectors",
     "race",
     "save_figure",
     "strength_maps",

@@ -1,7 +1,7 @@
 """Strengths of pathways: which one takes each mode, and when."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,17 +13,21 @@ from racedyn.trajectory import OBSERVABLES, Trajectory
 
 _MOST_PANELS = 8
 _MOST_GROUPS = 5
-# Simulation, broad and light, then theory over it, so that both are seen where they agree.
-_LINES: tuple[dict[str, Any], ...] = (
-    {"linestyle": "-", "linewidth": 2.2, "alpha": 0.45, "zorder": 2},
-    {"linestyle": "--", "linewidth": 1.1, "zorder": 3},
+# Training, broad and light, then theories over it, so that all are seen where they agree.
+_TRAINED: dict[str, Any] = {"linestyle": "-", "linewidth": 2.2, "alpha": 0.45, "zorder": 2}
+_THEORIES: tuple[dict[str, Any], ...] = (
+    {"linestyle": "--", "linewidth": 1.1, "zorder": 4},
+    {"linestyle": ":", "linewidth": 1.2, "zorder": 3},
+    {"linestyle": "-.", "linewidth": 0.9, "zorder": 3},
+    {"linestyle": (0, (5, 1, 1, 1, 1, 1)), "linewidth": 0.9, "zorder": 3},
 )
 _ALONE: dict[str, Any] = {"linestyle": "-", "linewidth": 1.2, "zorder": 3}
+_Runs: TypeAlias = Trajectory | Sequence[Trajectory]
 
 
 def race(
-    theory: Trajectory | Sequence[Trajectory],
-    trained: Trajectory | Sequence[Trajectory] | None = None,
+    theory: _Runs | Mapping[str, _Runs],
+    trained: _Runs | None = None,
     *,
     axes: Any = None,
 ) -> np.ndarray:
@@ -33,7 +37,8 @@ def race(
     Where a run goes over to another task, a dotted line marks it, and S/d is that of each task in
     its turn.
 
-    With both, training is solid and the theory dashed over it; one trajectory alone is solid. At
+    With both, training is solid and the theory dashed over it; one trajectory alone is solid. Of
+    several theories, a dict name -> run, up to four, the first is dashed and the next dotted. At
     most 8 panels: the modes with the largest S (without modes, the largest strength at the end), as
     the legend's title then says. `axes`: as many as panels, to draw on. Up to 30 saved rows have a
     marker each, as the line between them is but drawn.
@@ -54,10 +59,19 @@ def race(
         >>> [ax.get_title() for ax in axes]
         ['all, $S$ = 0.661', '1-2 | 3-4, $S$ = 0.433', '1 | 2, $S$ = 0.25', '3 | 4, $S$ = 0.25']
     """
-    sets = [seeds.as_seeds("theory", theory)]
+    theories = dict(theory) if isinstance(theory, Mapping) else {"theory": theory}
+    if not 0 < len(theories) <= len(_THEORIES):
+        fail("theory", f"be one to {len(_THEORIES)} theories", f"there are {len(theories)}")
+    sets = [seeds.as_seeds(name, runs) for name, runs in theories.items()]
+    looks, names = list(_THEORIES[: len(sets)]), list(theories)
     if trained is not None:
         sets.insert(0, seeds.as_seeds("trained", trained))
-        check_comparable(sets[1][0], sets[0][0])
+        looks.insert(0, _TRAINED)
+        names.insert(0, "trained")
+        for runs in sets[1:]:
+            check_comparable(runs[0], sets[0][0])
+    elif len(sets) == 1:
+        looks = [_ALONE]
     firsts = [runs[0] for runs in sets]
     strengths_of = [
         np.stack([_strength(run) for run in runs]) for runs in sets
@@ -86,7 +100,6 @@ def race(
             )
         panels = panels[: len(shown)]
         colours = style.path_colours(median)
-        looks = _LINES if len(sets) == 2 else (_ALONE,)
         for i, (ax, mode) in enumerate(zip(panels, shown, strict=True)):
             for start, stop, target in targets:
                 if start is None:
@@ -113,7 +126,7 @@ def race(
             if not own or i % columns == 0:
                 ax.set_ylabel(OBSERVABLES["strength"].label)
         handles = style.path_handles(style.path_names(firsts), colours) + _meanings(
-            sets, modes is not None
+            sets, names, looks, modes is not None
         )
         style.legend(panels, handles, own, _caption(len(shown), median.shape[2], modes))
     result = np.empty(len(panels), dtype=object)
@@ -241,15 +254,21 @@ def _in_turn(runs: Sequence[Trajectory], modes: Modes, mode: int) -> str:
     return ", then ".join(dict.fromkeys(f"{known.S[mode]:.3g}" for known in parts))
 
 
-def _meanings(sets: Sequence[Sequence[Trajectory]], has_target: bool) -> list[Any]:
+def _meanings(
+    sets: Sequence[Sequence[Trajectory]],
+    names: Sequence[str],
+    looks: Sequence[dict[str, Any]],
+    has_target: bool,
+) -> list[Any]:
     """Legend entries for solid, dashed, the shade and the thin grey line."""
     from matplotlib.lines import Line2D
 
-    both, most = len(sets) == 2, max(len(runs) for runs in sets)
-    names = ("trained", "theory") if both else ("",) if most > 1 else ()
+    most = max(len(runs) for runs in sets)
+    if len(sets) == 1:
+        names = [""] if most > 1 else []
     handles = [
         Line2D([], [], color="0.3", label=seeds.counted(name, len(runs)), **look)
-        for name, runs, look in zip(names, sets, _LINES if both else (_ALONE,), strict=False)
+        for name, runs, look in zip(names, sets, looks, strict=False)
     ]
     target = [Line2D([], [], color=style.GREY, linewidth=0.6, label="$S/d$")] if has_target else []
     return handles + seeds.range_handles(most) + target

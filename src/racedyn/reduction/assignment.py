@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from racedyn._types import Path, Weights
+from racedyn._types import Path, Times, Weights
 from racedyn.networks import Network
 from racedyn.paths import Pair
 from racedyn.reduction.validity import rounding
@@ -16,7 +16,8 @@ from racedyn.tasks import Modes, Task
 class Assignment(NamedTuple):
     """**Fields:** `network`, `task`, `weights`; `weight_decay`; `stages`; `paths`: the observed
     ones, with their names; `modes`: in which they are read, by pair; and, of single levels,
-    `other`: the task whose modes these are, None for the task's own; `bases`, `branch`.
+    `other`: the task whose modes these are, None for the task's own; `bases`, `branch`; `error`, of
+    the level "compressed", and `ts`, over which it holds.
     """
 
     network: Network
@@ -29,6 +30,8 @@ class Assignment(NamedTuple):
     other: Task | None
     bases: str
     branch: str
+    error: float
+    ts: Times | None
 
     @property
     def matrices(self) -> dict[str, np.ndarray]:

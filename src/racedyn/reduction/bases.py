@@ -79,10 +79,10 @@ def closed_bases(
             bases[node] = np.eye(len(bases[node]))[:, :1]
     full = [network.nodes[node].width for node in inner]
     grown = bool(inner) and sizes[-1] == full and sizes[0] != full
-    return Closed(bases, _residual(network, weights, bases), grown)
+    return Closed(bases, images_outside(network, weights, bases), grown)
 
 
-def _residual(network: Network, weights: Matrices, bases: Mapping[str, np.ndarray]) -> float:
+def images_outside(network: Network, weights: Matrices, bases: Mapping[str, np.ndarray]) -> float:
     """What of W_e H_s and W_e^T H_t lies outside the bases, relative, at most."""
     residual = 0.0
     for edge, (source, target) in network.edges.items():

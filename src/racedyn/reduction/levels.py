@@ -3,7 +3,6 @@ built.
 """
 
 from collections.abc import Mapping
-from typing import NoReturn
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from racedyn.reduction.bases import (
 )
 from racedyn.reduction.own_bases import own_bases
 from racedyn.reduction.projection import project, projected_modes
-from racedyn.reduction.validity import Validity, rounding
+from racedyn.reduction.validity import Validity, refuse, rounding
 from racedyn.systems import (
     FULL,
     MATRIX,
@@ -70,23 +69,30 @@ def matrix_flow(assigned: Assignment, inexact: bool) -> GatedFlow:
             f"{closed.residual:.2g} of some image outside"
         )
         if not inexact:
-            _refuse(validity, FULL)
+            refuse(validity, FULL.name)
     validity["outside_the_bases"] = closed.residual
+    return narrow_flow(assigned, MATRIX, closed.bases, validity)
+
+
+def narrow_flow(
+    assigned: Assignment, level: Level, bases: Mapping[str, np.ndarray], validity: Validity
+) -> GatedFlow:
+    """The flow of the network projected on `bases`, whose sizes `validity` then has."""
+    network = assigned.network
     validity["dimensions"] = {
-        node: f"{closed.bases[node].shape[1]} of {width}"
-        for node, (width, _) in network.nodes.items()
+        node: f"{bases[node].shape[1]} of {width}" for node, (width, _) in network.nodes.items()
     }
-    small, task, weights = project(network, assigned.task, matrices, bases=closed.bases)
+    small, task, weights = project(network, assigned.task, assigned.matrices, bases=bases)
     condensed = _condensed(small, task)
     return _flow(
         assigned,
-        MATRIX,
+        level,
         condensed,
         {edge: np.asarray(matrix) for edge, matrix in weights.items()},
-        _size(assigned.task, MATRIX, condensed),
+        _size(assigned.task, level, condensed),
         validity,
         network=small,
-        bases=closed.bases,
+        bases=bases,
     )
 
 
@@ -169,17 +175,9 @@ def _judged(assigned: Assignment, found: Mapping[str, float], inexact: bool) -> 
         )
         if not inexact:
             closed = closed_bases(assigned.network, assigned.matrices, assigned.tolerance)
-            _refuse(validity, FULL if closed.grown else MATRIX)
+            refuse(validity, (FULL if closed.grown else MATRIX).name)
     validity["off_the_diagonal"] = dict(found)
     return validity
-
-
-def _refuse(validity: Validity, exact: Level) -> NoReturn:
-    raise ValueError(
-        f"Level {validity['level']!r} is not exact here ({validity['reason']}), but "
-        f"level={exact.name!r} is. "
-        "inexact=True goes on all the same."
-    )
 
 
 def _flow(

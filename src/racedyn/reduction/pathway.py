@@ -3,6 +3,7 @@
 import numpy as np
 
 from racedyn._checks import fail
+from racedyn.networks import Network
 from racedyn.reduction.assignment import Assignment
 from racedyn.reduction.matching import match, strength_and_growth
 from racedyn.reduction.validity import Validity
@@ -17,26 +18,8 @@ def pathway_race(assigned: Assignment, inexact: bool) -> Pathways:
     `off_diagonal` (path -> off-diagonal over diagonal norm of U^T W_a V at the start): what one
     number per mode leaves out. Never refused for that, `inexact` or not."""
     network, task, weight_decay = assigned.network, assigned.task, assigned.weight_decay
+    check_apart(network, "pathway")
     paths = network.paths()
-    if len({edge for path in paths for edge in path}) < sum(len(path) for path in paths):
-        fail(
-            "network",
-            "have pathways that share no edge at level 'pathway'",
-            "some edge lies on several paths",
-        )
-    if network.node_gates or network.edge_gates:
-        fail(
-            "network",
-            "have no gates at level 'pathway'",
-            f"{[*network.node_gates, *network.edge_gates]} are gated",
-        )
-    if len({network.ends(path) for path in paths}) > 1:
-        fail(
-            "network",
-            "have one input and one output at level 'pathway'",
-            f"it has {network.inputs}, {network.outputs}",
-        )
-
     ends = network.ends(paths[0])
     read = task.pair_modes(*ends) if assigned.other is None else assigned.modes[ends]
     left_out = {}
@@ -72,3 +55,26 @@ def pathway_race(assigned: Assignment, inexact: bool) -> Pathways:
             **({"weight_decay": weight_decay} if weight_decay else {}),
         ),
     )
+
+
+def check_apart(network: Network, level: str) -> None:
+    """Refuse a network that is not pathways side by side from one input to one output."""
+    paths = network.paths()
+    if len({edge for path in paths for edge in path}) < sum(len(path) for path in paths):
+        fail(
+            "network",
+            f"have pathways that share no edge at level {level!r}",
+            "some edge lies on several paths",
+        )
+    if network.node_gates or network.edge_gates:
+        fail(
+            "network",
+            f"have no gates at level {level!r}",
+            f"{[*network.node_gates, *network.edge_gates]} are gated",
+        )
+    if len({network.ends(path) for path in paths}) > 1:
+        fail(
+            "network",
+            f"have one input and one output at level {level!r}",
+            f"it has {network.inputs}, {network.outputs}",
+        )

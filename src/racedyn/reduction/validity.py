@@ -1,6 +1,6 @@
 """What a reduction measured about itself."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -33,6 +33,15 @@ class Validity(dict[str, Any]):
             if name not in ("level", "exact", "reason"):
                 lines.append(f"  {name.replace('_', ' '):<28} {_short(value)}")
         return "\n".join(lines)
+
+
+def refuse(validity: Validity, exact: str) -> NoReturn:
+    """Say why a level is not exact, and which one is."""
+    raise ValueError(
+        f"Level {validity['level']!r} is not exact here ({validity['reason']}), but "
+        f"level={exact!r} is. "
+        "inexact=True goes on all the same."
+    )
 
 
 def _short(value: Any) -> str:

@@ -1,5 +1,15 @@
-"""Rules that training and theory share: what is descended on, and in which order."""
+"""Rules that training and theory share: what is descended on, and in which order.
 
+- `losses`: conventions of the papers.
+- `descent`: a task on the device, its loss, and one plain step down it.
+- `stages`: edges trained one upon the other.
+"""
+
+from racedyn.rules.descent import Data as Data
+from racedyn.rules.descent import loss_and_gradient as loss_and_gradient
+from racedyn.rules.descent import loss_of as loss_of
+from racedyn.rules.descent import scaled as scaled
+from racedyn.rules.descent import stepped as stepped
 from racedyn.rules.losses import LOSSES, Loss
 from racedyn.rules.losses import as_loss as as_loss
 from racedyn.rules.stages import Stages as Stages

@@ -22,6 +22,7 @@ from racedyn._jit import computed_by_jax
 from racedyn._names import check_held, check_observed, check_tree
 from racedyn._types import MEMBER, TIME, Array, Times
 from racedyn.simulation.step_sizes import COARSEST_TOLERANCE, finest_tolerance
+from racedyn.systems import observable_shapes
 from racedyn.trajectory import Observable, Probe, remedy_for
 
 
@@ -183,7 +184,7 @@ def check_observe(
             "Probes and functions of weights are for `train`; a system of yours observes its own.",
         )
     names = (observe,) if isinstance(observe, str) else check_names("observe", observe)
-    known = list(jax.eval_shape(lambda: system.observe(jnp.asarray(0.0), system.y0())))
+    known = list(observable_shapes(system))
     for name in names:
         if name not in known and name not in others:
             must = f"hold what the system observes ({', '.join(known)})"

@@ -29,10 +29,10 @@ from racedyn.simulation.crossings import Asked
 from racedyn.simulation.lanes import failures
 from racedyn.simulation.members import Builder
 from racedyn.simulation.method import MAX_STEPS, takes_exact
-from racedyn.simulation.solve import settings_for
+from racedyn.simulation.solve import rtol_of, settings_for
 from racedyn.simulation.stacks import mesh_of
 from racedyn.store import AbstractBlocks, BlockFile, BlockMemory
-from racedyn.systems import AbstractSystem
+from racedyn.systems import AbstractSystem, observe_named
 from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
 
 
@@ -91,7 +91,7 @@ def ensemble(
     observe: Sequence[str] | None = None,
     method: str = "auto",
     args: Any = None,
-    rtol: float = 1e-8,
+    rtol: float | None = None,
     atol: float | None = None,
     max_steps: int = MAX_STEPS,
     solver: dfx.AbstractSolver | None = None,
@@ -152,6 +152,7 @@ def ensemble(
     builder = Builder(build, members, args)
     like = builder.first()
     check_field(like, args)
+    rtol = rtol_of(like) if rtol is None else rtol
     settings = settings_for(
         like,
         rtol=rtol,
@@ -224,7 +225,8 @@ def ensemble(
 def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
     """The trajectory with nothing in it; see `BlockFile`."""
     count = builder.count
-    shapes = jax.eval_shape(lambda: work.like.observe(jnp.asarray(0.0), work.like.y0()))
+    like, start = work.like, jnp.asarray(0.0)
+    shapes = jax.eval_shape(lambda: observe_named(like, start, like.y0(), work.names))
     named = work.like.dims()
     dims = {
         name: (

@@ -14,6 +14,7 @@ import numpy as np
 from racedyn._types import Array, PyTree
 from racedyn.simulation.crossings import Crossings, Recorder, first_crossings
 from racedyn.simulation.step_sizes import RelativeSteps, finest_tolerance
+from racedyn.systems import observe_named
 from racedyn.trajectory import Status
 
 UNSEEN = 100.0
@@ -42,9 +43,9 @@ class Settings(eqx.Module):
     step_to_ts: bool = eqx.field(static=True, default=False)
     observe: tuple[str, ...] | None = eqx.field(static=True, default=None)  # None: all there is
 
-    def kept(self, observed: dict[str, Array]) -> dict[str, Array]:
+    def observed(self, system: Any, t: Array, y: PyTree) -> dict[str, Array]:
         """What is asked for of what a system observes."""
-        return observed if self.observe is None else {name: observed[name] for name in self.observe}
+        return observe_named(system, t, y, self.observe)
 
 
 class Solved(NamedTuple):

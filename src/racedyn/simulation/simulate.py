@@ -23,7 +23,7 @@ from racedyn.simulation.crossings import Asked
 from racedyn.simulation.lane import Settings, Solved
 from racedyn.simulation.lanes import LanesOfOne, failures, solve_lanes
 from racedyn.simulation.method import EXACT_ACCURACY, MAX_STEPS, takes_exact
-from racedyn.simulation.solve import arrays_at_the_door, package, settings_for
+from racedyn.simulation.solve import arrays_at_the_door, package, rtol_of, settings_for
 from racedyn.systems import AbstractSystem, Piecewise
 from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
 
@@ -44,7 +44,7 @@ def simulate(
     t0: float = 0.0,
     method: str = "auto",
     args: Any = None,
-    rtol: float = 1e-8,
+    rtol: float | None = None,
     atol: float | None = None,
     max_steps: int = MAX_STEPS,
     solver: dfx.AbstractSolver | None = None,
@@ -100,6 +100,7 @@ def simulate(
         dt0=dt0,
     )
     system = arrays_at_the_door(system)
+    rtol = rtol_of(system) if rtol is None else rtol
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((system, ts, args))):
         remedy = "Inside jit, vmap and grad call racedyn.solve."
         fail("system", "be known with all that it is given", "JAX is tracing it", remedy, TypeError)

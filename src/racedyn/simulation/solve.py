@@ -27,20 +27,26 @@ from racedyn.simulation.checks import (
 from racedyn.simulation.crossings import Asked, check_crossings
 from racedyn.simulation.lane import Settings, Solved, integrate_one
 from racedyn.simulation.method import MAX_STEPS
-from racedyn.systems import AbstractSystem
+from racedyn.systems import AbstractSystem, observe_named
 from racedyn.trajectory import Trajectory
 
 # Lanes of a batch are stepped together. The size is fixed, and the last batch padded, because the
 # size of a batch changes the last bits of a result: so no result depends on how many lanes there
 # are or how they are ordered.
 LANES_PER_BATCH = 16
+FINEST_BY_DEFAULT = 1e-8
 STATES = "states"  # asked for as an observable is, and kept in `ys`
+
+
+def rtol_of(system: AbstractSystem) -> float:
+    """The relative tolerance where none is given."""
+    return max(FINEST_BY_DEFAULT, system.known_to / 10)
 
 
 def settings_for(
     system: AbstractSystem,
     *,
-    rtol: ArrayLike = 1e-8,
+    rtol: ArrayLike | None = None,
     atol: ArrayLike | None = None,
     max_steps: int = MAX_STEPS,
     solver: dfx.AbstractSolver | None = None,
@@ -54,6 +60,7 @@ def settings_for(
 ) -> Settings:
     """The settings of one solve, defaults filled in; arguments as in `solve`. Raises `ValueError`
     for tolerances that mean nothing, or that the dtype of the state can't meet."""
+    rtol = rtol_of(system) if rtol is None else rtol
     check_tolerances(system, rtol, atol)
     read_again(crossings, event)
     names = check_observe(system, observe, others=(STATES,))
@@ -80,7 +87,7 @@ def solve(
     *,
     t0: ArrayLike = 0.0,
     args: Any = None,
-    rtol: ArrayLike = 1e-8,
+    rtol: ArrayLike | None = None,
     atol: ArrayLike | None = None,
     max_steps: int = MAX_STEPS,
     solver: dfx.AbstractSolver | None = None,
@@ -99,7 +106,8 @@ def solve(
 
     - `ts`: save times in units of tau, rising, from t0 on.
     - `args`: passed to the vector field.
-    - `rtol`, below 0.1: of each step and each part of the state, against its own size
+    - `rtol`, below 0.1 and by default 1e-8, or a tenth of what a system of `reduce` is itself known
+      to (`known_to`): of each step and each part of the state, against its own size
       (`magnitudes` of the system), divided by the system's `amplification`, so that it is met by
       what is observed. `atol`: what is added to it, by default nothing.
     - `max_steps`: per lane; what uses them up has NaN rows from there and says so in `status`.
@@ -117,8 +125,8 @@ def solve(
       `stats["num_crossings_NAME"]`, for each lane by its own system, without stopping anything; or,
       for systems that know what there is to learn, a number: the fraction of it. NaN where there is
       none. They are known as well as the states are, and have no derivatives.
-    - `observe`: names of the observables to keep, by default all that the system has; "states"
-      keeps the states besides, in `ys`.
+    - `observe`: names of the observables to keep, by default all that the system has without a
+      request (`observe_on_request`); "states" keeps the states besides, in `ys`.
 
     A laned system (`system.lanes`) steps each mode on its own clock; `status` and `stats` are then
     per lane.
@@ -200,7 +208,7 @@ def _integrate_whole(system: Any, ts: Array, t0: Array, args: Any, settings: Set
     y0 = system.y0()
 
     def save(now: Any, t: Array, y: PyTree) -> PyTree:
-        return settings.kept(now.observe(t, y)), now.drift(y, y0), y if settings.states else None
+        return settings.observed(now, t, y), now.drift(y, y0), y if settings.states else None
 
     return integrate_one(system, ts, t0, args, settings, save)
 
@@ -221,9 +229,12 @@ def _integrate_lanes(system: Any, ts: Array, t0: Array, args: Any, settings: Set
 
 
 @eqx.filter_jit
-def _observe_lanes(system: Any, ts: Array, ys: PyTree) -> tuple[dict[str, Array], Array]:
+def _observe_lanes(
+    system: Any, ts: Array, ys: PyTree, names: tuple[str, ...] | None
+) -> tuple[dict[str, Array], Array]:
     y0 = system.y0()
-    return jax.vmap(system.observe)(ts, ys), jax.vmap(lambda y: system.drift(y, y0))(ys)
+    observed = jax.vmap(lambda t, y: observe_named(system, t, y, names))(ts, ys)
+    return observed, jax.vmap(lambda y: system.drift(y, y0))(ys)
 
 
 def package(system: Any, ts: Array, solved: Solved, settings: Settings) -> Trajectory:
@@ -235,8 +246,7 @@ def package(system: Any, ts: Array, solved: Solved, settings: Settings) -> Traje
     else:
         lanes_last = partial(jnp.moveaxis, source=0, destination=-1)
         ys, end = jax.tree.map(lanes_last, (solved.saved, solved.end))
-        observed, drift = _observe_lanes(system, ts, ys)
-        observables = settings.kept(observed)
+        observables, drift = _observe_lanes(system, ts, ys, settings.observe)
     named = system.dims()
     dims = {
         name: (TIME, *named.get(name, tuple(f"{name}_{i}" for i in range(value.ndim - 1))))

@@ -3,6 +3,10 @@
 from collections.abc import Iterable
 
 REFERENCES = {
+    "racedyn": (
+        "The racedyn authors. racedyn: learning dynamics of gated deep linear networks, in theory "
+        "and in training. Software, 2026."
+    ),
     "Shi22": (
         "J. Shi, E. Shea-Brown, M. A. Buice. Learning dynamics of deep linear networks with "
         "multiple pathways. Advances in Neural Information Processing Systems 35, 2022."
@@ -16,6 +20,11 @@ REFERENCES = {
         "A. M. Saxe, J. L. McClelland, S. Ganguli. A mathematical theory of semantic "
         "development in deep neural networks. Proceedings of the National Academy of Sciences "
         "116(23), 2019."
+    ),
+    "Arora18": (
+        "S. Arora, N. Cohen, E. Hazan. On the optimization of deep networks: implicit "
+        "acceleration by overparameterization. International Conference on Machine Learning, "
+        "PMLR 80, 2018."
     ),
     "Fukumizu98": (
         "K. Fukumizu. Effect of batch learning in multilayer neural networks. International "

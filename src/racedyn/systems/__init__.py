@@ -2,16 +2,21 @@
 
 - `base`: `AbstractSystem`, which `simulate` integrates, and systems made from a function.
 - `pathways`: the q/p equations of parallel pathways.
+- `maps`: the race of maps, balanced pathways as one matrix each.
 - `piecewise`: one system after another from the same state.
 - `gated`: gradient flow of gated linear networks, a room of its own.
 - `closures`: arrays that a user's function closes over, made visible to JAX.
 """
 
 from racedyn.systems.base import AbstractSystem, from_function
+from racedyn.systems.base import observable_shapes as observable_shapes
+from racedyn.systems.base import observe_named as observe_named
 from racedyn.systems.closures import with_own_arrays as with_own_arrays
+from racedyn.systems.gated import COMPRESSED as COMPRESSED
 from racedyn.systems.gated import FULL as FULL
 from racedyn.systems.gated import MATRIX as MATRIX
 from racedyn.systems.gated import MODES as MODES
+from racedyn.systems.gated import SIGNALS as SIGNALS
 from racedyn.systems.gated import Condensed as Condensed
 from racedyn.systems.gated import GatedFlow as GatedFlow
 from racedyn.systems.gated import Level as Level
@@ -21,7 +26,8 @@ from racedyn.systems.gated import Size as Size
 from racedyn.systems.gated import Trained as Trained
 from racedyn.systems.gated import condense as condense
 from racedyn.systems.gated import gated_flow as gated_flow
+from racedyn.systems.maps import Maps
 from racedyn.systems.pathways import Pathways
 from racedyn.systems.piecewise import Piecewise
 
-__all__ = ["AbstractSystem", "Pathways", "Piecewise", "from_function"]
+__all__ = ["AbstractSystem", "Maps", "Pathways", "Piecewise", "from_function"]

@@ -1,7 +1,7 @@
 """The interface of everything that `simulate` integrates."""
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -58,6 +58,12 @@ class AbstractSystem(eqx.Module):
             if len(leaves) == 1
             else {f"y{i}": leaf for i, leaf in enumerate(leaves)}
         )
+
+    def observe_on_request(self, t: Array, y: PyTree) -> dict[str, Array]:
+        """What is computed and saved only where `observe=` names it: name -> array. By default
+        nothing.
+        """
+        return {}
 
     def dims(self) -> Mapping[str, tuple[str, ...]]:
         """Axis names of observables (without time): name -> names. Unnamed axes get names of their
@@ -119,6 +125,12 @@ class AbstractSystem(eqx.Module):
         """
         return 1.0
 
+    @property
+    def known_to(self) -> float:
+        """The relative error to which it stands for what it stands for, which a solve need not
+        undercut by far: `rtol` is by default a tenth of it, and at least 1e-8. By default 0."""
+        return 0.0
+
     def magnitudes(self, y: PyTree) -> PyTree:
         """The size of each part of the state, against which its error is judged: arrays that
         broadcast to those of y.
@@ -159,6 +171,27 @@ class AbstractSystem(eqx.Module):
         return jnp.asarray(jnp.nan)
 
 
+def observe_named(
+    system: AbstractSystem, t: Array, y: PyTree, names: Collection[str] | None = None
+) -> dict[str, Array]:
+    """What a system observes: these names, or all that it has without being asked."""
+    found = dict(system.observe(t, y))
+    if names is None:
+        return found
+    if not found.keys() >= {*names}:
+        found |= system.observe_on_request(t, y)
+    return {name: found[name] for name in names}
+
+
+def observable_shapes(system: AbstractSystem) -> dict[str, Any]:
+    """Name -> shape and dtype of all that a system can observe, what it has on request last."""
+    start = jnp.asarray(0.0)
+    return {
+        **jax.eval_shape(lambda: system.observe(start, system.y0())),
+        **jax.eval_shape(lambda: system.observe_on_request(start, system.y0())),
+    }
+
+
 def entry_sizes(y: Array) -> Array:
     """Sizes of the entries of an array; see `AbstractSystem.magnitudes`."""
     sizes = jnp.abs(y)
@@ -183,6 +216,9 @@ class _From(AbstractSystem):
     def observe(self, t: Array, y: PyTree) -> dict[str, Array]:
         return self.system.observe(t, y)
 
+    def observe_on_request(self, t: Array, y: PyTree) -> dict[str, Array]:
+        return self.system.observe_on_request(t, y)
+
     def jumps(self) -> ArrayLike | None:
         return self.system.jumps()
 
@@ -200,6 +236,10 @@ class _From(AbstractSystem):
 
     def amplification(self) -> ArrayLike:
         return self.system.amplification()
+
+    @property
+    def known_to(self) -> float:
+        return self.system.known_to
 
     def magnitudes(self, y: PyTree) -> PyTree:
         return self.system.magnitudes(y)

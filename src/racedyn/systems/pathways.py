@@ -8,14 +8,15 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._arrays import as_real
+from racedyn._arrays import as_parameter, broadcast
 from racedyn._checks import check_depths, check_names, fail, shown
 from racedyn._text import clipped
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
 from racedyn.exact import converged, race_states
+from racedyn.paths import PROJECTORS, observe_projectors
 from racedyn.systems.base import AbstractSystem
 from racedyn.tasks import Modes
-from racedyn.trajectory import Status
+from racedyn.trajectory import OBSERVABLES, Status
 
 State = tuple[Array, Array]
 
@@ -41,7 +42,8 @@ class Pathways(AbstractSystem):
     - `loss_floor`: the part of the loss outside the modes.
     - `weight_decay`: rate at which all matrices decay besides, in units of 1/tau.
 
-    Observables: `strength`, `q`, `p` (path, mode), `loss` (). Raises `ValueError` where shapes
+    Observables: `strength`, `q`, `p` (path, mode), `loss` (); on request the diagonal
+    `strength_matrix` and the projectors made of it. Raises `ValueError` where shapes
     don't meet, a value is not finite, a variance below 0, or a depth neither whole and at least 1
     nor above 2."""
 
@@ -71,7 +73,7 @@ class Pathways(AbstractSystem):
         modes: Modes | None = None,
         validity: Mapping[str, Any] | None = None,
     ):
-        S = jnp.atleast_1d(_as_real("singular_values", singular_values))
+        S = jnp.atleast_1d(as_parameter("singular_values", singular_values))
         self.depths = check_depths(depths, broken=True)
         shape = (len(self.depths), S.shape[0])
         if S.ndim != 1 or 0 in shape:
@@ -81,7 +83,7 @@ class Pathways(AbstractSystem):
                 f"it has shape {S.shape}",
             )
         self.singular_values = S
-        self.variances = _broadcast("variances", variances, shape[1:])
+        self.variances = broadcast("variances", variances, shape[1:])
         if not isinstance(self.variances, jax.core.Tracer) and np.any(
             np.asarray(self.variances) < 0
         ):
@@ -90,8 +92,8 @@ class Pathways(AbstractSystem):
                 "be of at least 0",
                 f"the smallest is {np.min(np.asarray(self.variances)):g}",
             )
-        self.q = _broadcast("q", q, shape)
-        self.p = _broadcast("p", p, shape)
+        self.q = broadcast("q", q, shape)
+        self.p = broadcast("p", p, shape)
         for a, depth in enumerate(self.depths):
             if (
                 depth % 1
@@ -101,8 +103,8 @@ class Pathways(AbstractSystem):
                 fail(
                     "q", f"be above 0 in a pathway of depth {depth}", f"that of pathway {a} is not"
                 )
-        self.loss_floor = _as_real("loss_floor", loss_floor)
-        self.weight_decay = _as_real("weight_decay", weight_decay)
+        self.loss_floor = as_parameter("loss_floor", loss_floor)
+        self.weight_decay = as_parameter("weight_decay", weight_decay)
         if not isinstance(self.weight_decay, jax.core.Tracer) and np.any(
             np.asarray(self.weight_decay) < 0
         ):
@@ -159,8 +161,16 @@ class Pathways(AbstractSystem):
         loss = 0.5 * jnp.sum(self.residual(y) ** 2 / self.variances) + self.loss_floor
         return {"strength": self.strength(y), "loss": loss, "q": y[0], "p": y[1]}
 
+    def observe_on_request(self, t: Array, y: State) -> dict[str, Array]:
+        strength = self.strength(y)
+        matrices = strength[:, :, None] * jnp.eye(strength.shape[1], dtype=strength.dtype)
+        return {"strength_matrix": matrices, **observe_projectors(matrices)}
+
     def dims(self) -> Mapping[str, tuple[str, ...]]:
-        return {name: (PATH, MODE) for name in ("strength", "q", "p")}
+        return {
+            name: OBSERVABLES[name].axes
+            for name in ("strength", "q", "p", "strength_matrix", *PROJECTORS)
+        }
 
     def labels(self) -> Mapping[str, tuple[str, ...]]:
         given = {PATH: self.path_names, MODE: self.mode_names}
@@ -267,23 +277,3 @@ def _powers(q: Array, exponents: Sequence[float]) -> Array:
 
 def _per_path(flags: Sequence[bool], q: Array) -> Array:
     return jnp.asarray(flags).reshape((-1,) + (1,) * (q.ndim - 1))
-
-
-def _as_real(argument: str, value: Any) -> Array:
-    array = jnp.asarray(as_real(argument, value), dtype=float)
-    if not isinstance(array, jax.core.Tracer) and not np.all(np.isfinite(np.asarray(array))):
-        fail(argument, "be finite", "it holds NaN or infinity")
-    return array
-
-
-def _broadcast(argument: str, value: Any, shape: tuple[int, ...]) -> Array:
-    array = _as_real(argument, value)
-    try:
-        return jnp.broadcast_to(array, shape)
-    except ValueError:
-        fail(
-            argument,
-            f"broadcast to {shape}",
-            f"its shape is {array.shape}",
-            "Axes are (path, mode).",
-        )

@@ -166,6 +166,9 @@ class Piecewise(AbstractSystem):
     def observe(self, t: Array, y: PyTree) -> dict[str, Array]:
         return self._now(t, lambda system: system.observe(t, y))
 
+    def observe_on_request(self, t: Array, y: PyTree) -> dict[str, Array]:
+        return self._now(t, lambda system: system.observe_on_request(t, y))
+
     def dims(self) -> Mapping[str, tuple[str, ...]]:
         return self.systems[0].dims()
 

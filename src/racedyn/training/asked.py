@@ -134,11 +134,12 @@ def with_paths(
         fail("observe", f"ask for {wanted[0]!r} of some path", but, remedy)
     read = {network.ends(path): modes[network.ends(path)] for path in found}
     names = asked.names
-    if len(read) > 1 and "group_strength" in names:
+    together = [name for name in wanted if OBSERVABLES[name].one_pair]
+    if len(read) > 1 and together:
         if asked.given:
             but = f"these join {len(read)} pairs of input and output"
-            fail("observe", "ask for 'group_strength' of paths that join one pair", but)
-        names = tuple(name for name in names if name != "group_strength")
+            fail("observe", f"ask for {together[0]!r} of paths that join one pair", but)
+        names = tuple(name for name in names if name not in together)
     return dataclasses.replace(asked, names=names, paths=found, modes=read)
 
 

@@ -14,8 +14,8 @@ import optax
 
 from racedyn._checks import fail
 from racedyn._types import Array, Weights
-from racedyn.rules import Stages, stage_masks, staged
-from racedyn.training.observation import Data, Observer, loss_of
+from racedyn.rules import Stages, loss_and_gradient, scaled, stepped
+from racedyn.training.observation import Observer
 
 ROWS_PER_BLOCK = 64
 
@@ -40,10 +40,6 @@ class Descent(eqx.Module):
     stages: Stages = eqx.field(static=True)
     save_weights: bool = eqx.field(static=True)
 
-    def loss(self, weights: Weights, data: Data) -> Array:
-        """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""
-        return loss_of(self.observer.network, weights, data)
-
     def start(self, weights: Weights, end: Mapping[str, Any] | None, step: int) -> State:
         """The state at `step`, with the optimiser's own state taken from `end` where a run goes
         on.
@@ -62,33 +58,15 @@ class Descent(eqx.Module):
             optimiser = jax.tree.unflatten(structure, kept)
         return State(weights, optimiser, jnp.asarray(step), jnp.asarray(-1))
 
-    def loss_and_gradient(self, weights: Weights) -> tuple[Array, Weights]:
-        """The loss, and what is descended: its gradient, or stage by stage that of what the stages
-        before leave.
-        """
-        if not self.stages:
-            loss, gradient = jax.value_and_grad(self.loss)(weights, self.observer.data)
-        else:
-            masks = stage_masks(self.stages, weights)
-            loss = self.loss(weights, self.observer.data)
-            gradient = staged(lambda w: jax.grad(self.loss)(w, self.observer.data), weights, masks)
-        if self.weight_decay is not None:
-            gradient = jax.tree.map(lambda g, w: g + self.weight_decay * w, gradient, weights)
-        return loss, gradient
-
     def step(self, state: State) -> State:
         """One step, all weights updated at once from the old values."""
-        loss, gradient = self.loss_and_gradient(state.weights)
-        # The weights of the first layers come last in the backward pass. Where every update waits
-        # for them, XLA updates in place; else it copies each matrix in each step, as one might be
-        # updated before it is read (1.3 times the time).
         network = self.observer.network
-        first = [gradient[edge] for node in network.inputs for edge in network.edges_from(node)]
-        factor = self.factor + 0 * sum(g[0, 0] for g in first)
-        gradient = jax.tree.map(lambda g: factor * g, gradient)
+        loss, gradient = loss_and_gradient(
+            network, state.weights, self.observer.data, self.stages, self.weight_decay
+        )
+        gradient = scaled(network, gradient, self.factor)
         if self.optimiser is None:
-            weights = jax.tree.map(lambda w, g: w - self.lr * g, state.weights, gradient)
-            optimiser = None
+            weights, optimiser = stepped(state.weights, gradient, self.lr), None
         else:
             # optax mixes whole numbers with reals: it must not fail where the user's JAX promotes
             # strictly.

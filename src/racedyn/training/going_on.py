@@ -20,7 +20,9 @@ from racedyn.trajectory import OBSERVABLES, Status, Trajectory
 
 ANEW = 'To start a new run from those weights, pass run.end["weights"].'
 # Of paths, and so read in modes; and those of them that saved matrices turn into other modes.
-OF_PATHS = tuple(n for n, row in OBSERVABLES.items() if row.training and PATH in row.axes)
+OF_PATHS = tuple(
+    n for n, row in OBSERVABLES.items() if row.training and (row.turns or PATH in row.axes)
+)
 TURNED = tuple(name for name in OF_PATHS if OBSERVABLES[name].turns)
 # What may differ between two stretches of one run: each change is recorded.
 STRETCH = ("lr", "loss", "loss_factor", "weight_decay", "stages", "dtype", "modes")

@@ -10,38 +10,13 @@ import jax.numpy as jnp
 
 from racedyn._checks import fail, shown
 from racedyn._types import Array, Path, Weights
-from racedyn.networks import Network, constant_inputs, forward
-from racedyn.paths import Pair, observe_paths
+from racedyn.networks import Network, forward
+from racedyn.paths import PROJECTORS, Pair, observe_paths, observe_projectors
 from racedyn.representations import kernel_of, kernel_rows, largest_curvature, similarity
+from racedyn.rules import Data, loss_of
 from racedyn.tasks import Modes, Task
 from racedyn.training.asked import Asked
 from racedyn.trajectory import BY_DEFAULT, Observable
-
-
-class Data(eqx.Module):
-    """A task on the device: inputs and targets (n, P) per node, context (P,), and inputs (n,) that
-    are always the same.
-    """
-
-    inputs: dict[str, Array]
-    targets: dict[str, Array]
-    context: Array
-    constants: dict[str, Array]
-
-    @classmethod
-    def of(cls, task: Task, dtype: Any) -> "Data":
-        inputs, targets, constants = (
-            {node: jnp.asarray(array, dtype) for node, array in arrays.items()}
-            for arrays in (task.inputs, task.targets, constant_inputs(task))
-        )
-        return cls(inputs, targets, jnp.asarray(task.context), constants)
-
-
-def loss_of(network: Network, weights: Weights, data: Data) -> Array:
-    """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""
-    activity = forward(network, weights, data.inputs, data.context)
-    misses = [jnp.sum((Y - activity[node]) ** 2) for node, Y in data.targets.items()]
-    return 0.5 * sum(misses[1:], start=misses[0]) / data.context.shape[0]
 
 
 class Observer(eqx.Module):
@@ -77,15 +52,18 @@ class Observer(eqx.Module):
         data = self.data
         row = {"loss": loss_of(self.network, weights, data)}
         if self.paths:
+            projectors = not {*self.names}.isdisjoint(PROJECTORS)
             found = observe_paths(
                 self.network,
                 weights,
                 dict(self.modes),
                 self.paths,
-                matrices="strength_matrix" in self.names,
+                matrices=projectors or "strength_matrix" in self.names,
                 inputs=data.inputs if "data_strength" in self.names else None,
                 constants=data.constants,
             )
+            if projectors:
+                found |= observe_projectors(found["strength_matrix"])
             row |= {name: value for name, value in found.items() if name in self.names}
         if self.probes:
             row["probe_loss"] = jnp.stack(

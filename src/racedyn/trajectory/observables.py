@@ -5,6 +5,7 @@ read.
 import dataclasses
 from collections.abc import Callable, Collection
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, NamedTuple
 
 from racedyn.tasks import Task
@@ -61,7 +62,9 @@ class Row(NamedTuple):
     number, with x, y, h for units of inputs, targets and a node; `training`: what stands in
     `observe=` of `train` and `observe` for it; `theory`: the systems that have it, and so their
     ensembles; both "" where it can't be had; `symbol`, in figures; `in_ensembles`: whether these
-    keep it."""
+    keep it; `turns`: it is read in modes, and strength matrices tell it in others; `one_pair`: it
+    is that of all paths together, which then join one pair of nodes; `on_request`: theory computes
+    it only where it is asked for by name."""
 
     name: str
     axes: tuple[str, ...]
@@ -72,6 +75,8 @@ class Row(NamedTuple):
     symbol: str = ""
     in_ensembles: bool = True
     turns: bool = False
+    one_pair: bool = False
+    on_request: bool = False
 
     @property
     def label(self) -> str:
@@ -90,14 +95,17 @@ class Row(NamedTuple):
         asked = repr(self.training) if is_name else self.training
         training = f"train and observe (observe=[{asked}])" if self.training else ""
         doors = "simulate, solve and ensemble" if self.in_ensembles else "simulate and solve"
+        doors += f" (observe=[{self.name!r}])" if self.on_request else ""
         theory = f"{doors}, of {self.theory}" if self.theory else ""
         return "; ".join(place for place in (training, theory) if place)
 
 
-ALL = "all that `reduce` returns, and Pathways"
-MATRICES = "what `reduce` returns at the levels full and matrix"
+ALL = "all that `reduce` returns, Pathways and Maps"
+MATRICES = "what `reduce` returns at the levels full, matrix, signals and compressed, and Maps"
+WHOLE = f"{MATRICES}, and Pathways"
 EDGES = "what `reduce` returns at the levels modes and matrix"
 PATHWAYS = "Pathways"
+_of_matrices = partial(Row, theory=WHOLE, turns=True, one_pair=True, on_request=True)
 
 _ROWS = (
     Row(
@@ -136,15 +144,40 @@ _ROWS = (
         "group_strength",
         MATRICES,
         turns=True,
+        one_pair=True,
     ),
-    Row(
+    _of_matrices(
         "strength_matrix",
         ("path", "mode_out", "mode_in"),
         "U^T W_a V whole: strengths, and what couples modes",
         "y/x",
         "strength_matrix",
         symbol="$U^T W_a V$",
-        turns=True,
+        one_pair=False,
+    ),
+    _of_matrices(
+        "projectors",
+        ("path", "mode_out", "mode_in"),
+        "P_a = M_a (sum_b M_b)^-1, M_a = U^T W_a V: what a path has of what the observed paths do "
+        "together; NaN where that is singular",
+        "1",
+        "projectors",
+        symbol="$P_a$",
+    ),
+    _of_matrices(
+        "projector_eigenvalues",
+        ("path", "direction"),
+        "eigenvalues of P_a, falling, their real parts: a path's shares of mixtures of modes",
+        "1",
+        "projector_eigenvalues",
+    ),
+    _of_matrices(
+        "basis_free_participation",
+        (),
+        "R / sum_a tr(P_a^2) of R modes: 1 where every direction belongs to one path, M where M "
+        "share all",
+        "1",
+        "basis_free_participation",
     ),
     Row(
         "data_strength",

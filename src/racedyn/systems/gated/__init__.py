@@ -18,12 +18,23 @@
 from racedyn.systems.gated.condensed import Condensed, condense
 from racedyn.systems.gated.door import Modewise, Size, gated_flow
 from racedyn.systems.gated.flow import GatedFlow
-from racedyn.systems.gated.parts import FULL, MATRIX, MODES, Level, Reading, Trained
+from racedyn.systems.gated.parts import (
+    COMPRESSED,
+    FULL,
+    MATRIX,
+    MODES,
+    SIGNALS,
+    Level,
+    Reading,
+    Trained,
+)
 
 __all__ = [
+    "COMPRESSED",
     "FULL",
     "MATRIX",
     "MODES",
+    "SIGNALS",
     "Condensed",
     "GatedFlow",
     "Level",

@@ -11,13 +11,20 @@ import jax.numpy as jnp
 
 from racedyn._text import clipped
 from racedyn._types import EDGE, MODE, PATH, Array, ArrayLike, HostOnly
-from racedyn.paths import MAX_UNNAMED_PATHS, observe_paths
+from racedyn.paths import (
+    MAX_UNNAMED_PATHS,
+    PROJECTORS,
+    observe_paths,
+    observe_projectors,
+    path_maps,
+)
 from racedyn.rules import staged
 from racedyn.systems.base import AbstractSystem, entry_sizes
 from racedyn.systems.gated import conserved, field, rise
 from racedyn.systems.gated.edges import largest_values, path_products
 from racedyn.systems.gated.parts import Known, Level, Reading, State, Trained, Work
 from racedyn.tasks import Modes
+from racedyn.trajectory import OBSERVABLES
 
 
 class GatedFlow(AbstractSystem):
@@ -32,7 +39,8 @@ class GatedFlow(AbstractSystem):
     Observables: `loss` (); `strength` (path, mode), and off the level "modes" `off_diagonal`
     (path,) and `group_strength` (path, group), as in `racedyn.train`; `edge_strength` (edge, mode):
     at the level "modes" the strength of every edge in each mode, signed, at "matrix" its largest
-    singular values."""
+    singular values. On request, off the level "modes": `strength_matrix` (path, mode_out, mode_in),
+    and what `racedyn.paths.projectors` and its like make of it where all paths join one pair."""
 
     level: Level = eqx.field(static=True)
     work: Work
@@ -51,6 +59,10 @@ class GatedFlow(AbstractSystem):
     def validity(self) -> Mapping[str, Any]:
         """What `reduce` measured about this reduction; it prints itself."""
         return self.measured.value
+
+    @property
+    def known_to(self) -> float:
+        return float(self.validity.get("known_to", 0.0))
 
     def __repr__(self) -> str:
         return clipped(self.describe())
@@ -138,13 +150,17 @@ class GatedFlow(AbstractSystem):
             observed["edge_strength"] = jnp.stack(values)
         return observed
 
+    def observe_on_request(self, t: Array, y: State) -> dict[str, Array]:
+        bases, paths = dict(self.reading.bases), self.reading.paths
+        if self.level.laned or not paths:
+            return {}
+        matrices = path_maps(self.work.network, self.matrices(y), bases, paths)
+        shared = observe_projectors(matrices) if len(bases) == 1 else {}
+        return {"strength_matrix": matrices, **shared}
+
     def dims(self) -> Mapping[str, tuple[str, ...]]:
-        return {
-            "strength": (PATH, MODE),
-            "off_diagonal": (PATH,),
-            "group_strength": (PATH, "group"),
-            "edge_strength": (EDGE, MODE),
-        }
+        known = ("strength", "off_diagonal", "group_strength", "edge_strength")
+        return {name: OBSERVABLES[name].axes for name in (*known, "strength_matrix", *PROJECTORS)}
 
     def labels(self) -> Mapping[str, tuple[str, ...]]:
         names: dict[str, tuple[str, ...]] = {}

@@ -30,6 +30,8 @@ class Level:
 FULL = Level("full", reads_edges=False)
 MATRIX = Level("matrix")
 MODES = Level("modes", laned=True)
+SIGNALS = Level("signals", reads_edges=False)
+COMPRESSED = Level("compressed", reads_edges=False)
 
 
 class Work(eqx.Module):

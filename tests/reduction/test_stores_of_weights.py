@@ -1,0 +1,262 @@
+"""What is known of initial weights: B_e = H_t^T W_e H_s whatever is explored, and draws that have
+the law of true matrices.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.stats import ks_2samp, norm
+
+import racedyn as rd
+from racedyn.reduction.compression.columns import columns_of
+from racedyn.reduction.compression.laws import Gaussian, Orthogonal, rows_of_isometry, triangle
+from racedyn.reduction.compression.marching import cut, padded
+from racedyn.reduction.compression.matrices import Matrices
+from racedyn.reduction.compression.signals import look
+from racedyn.reduction.compression.store import BACKWARD, FORWARD
+from racedyn.rules import loss_and_gradient
+
+TASK = rd.tasks.hierarchy(items=4)
+EDGES = {"xa": ("x", "a"), "ab": ("a", "b"), "xb": ("x", "b"), "by": ("b", "y"), "ay": ("a", "y")}
+
+
+GRADIENT = eqx.filter_jit(loss_and_gradient)
+
+
+def skipping(a=30, b=25):
+    network = rd.Network({"x": 4, "a": a, "b": b, "y": 7}, EDGES)
+    task = rd.Task(inputs={"x": TASK.X}, targets={"y": TASK.Y})
+    return network, task
+
+
+def arrays(network, law, key):
+    return {e: np.asarray(w) for e, w in network.init(law, key=key).items()}
+
+
+def further(store, columns, *, size, eps, rounds=2):
+    """Look at the network after a step as long as would learn it: what is explored then depends on
+    what was seen before.
+    """
+    weights = store.B
+    for _ in range(rounds):
+        narrow, wide = padded(store.network, weights)
+        _, gradient = GRADIENT(narrow, wide, columns.data, (), None)
+        moved = cut({e: wide[e] - size * gradient[e] for e in wide}, weights)
+        seen = look(store, columns, moved, shrunk=1.0, eps=eps, stages=())
+        weights = seen.weights
+    return store
+
+
+@pytest.mark.parametrize("law", [rd.init.Gaussian(std=0.1), rd.init.Gaussian(std=1e-9)])
+def test_what_is_known_of_matrices_is_exact_after_any_exploration(law):
+    network, _ = skipping()
+    W = arrays(network, law, 1)
+    store = Matrices(network, W)
+    draw = np.random.default_rng(0)
+    for _ in range(12):
+        edge = str(draw.choice(list(EDGES)))
+        side = str(draw.choice([FORWARD, BACKWARD]))
+        begin = store.size[store.ends(edge, side)[0]]
+        store.explore(edge, side, draw.normal(size=(begin, 3)) * 10.0 ** draw.integers(-9, 9))
+    for node, basis in store.bases.items():
+        np.testing.assert_allclose(basis.T @ basis, np.eye(store.size[node]), atol=1e-13)
+    for edge, (s, t) in EDGES.items():
+        right = store.bases[t].T @ W[edge] @ store.bases[s]
+        np.testing.assert_allclose(store.B[edge], right, atol=1e-13 * np.abs(W[edge]).max() * 30)
+    for (edge, side), known in store.explored.items():
+        begin, end = store.ends(edge, side)
+        seen = W[edge] if side == FORWARD else W[edge].T
+        images = seen @ store.bases[begin] @ known
+        outside = images - store.bases[end] @ (store.bases[end].T @ images)
+        assert np.abs(outside).max(initial=0) < 1e-12 * np.abs(W[edge]).max() * 30
+
+
+def test_the_zero_sweep_holds_strengths_and_growth_of_the_start():
+    network = rd.networks.parallel(TASK, depths=(4, 3), width=40)
+    W = arrays(network, rd.init.Gaussian(std=0.1), 0)
+    store = Matrices(network, W)
+    store.sweep(columns_of(network, TASK))
+    assert {store.size[n] for n in store.bases if n not in store.complete} == {8}
+    found = rd.project(network, TASK, W, bases=store.bases)
+    q, p = (
+        {name: np.asarray(getattr(rd.reduce(*three, level="pathway"), name)) for name in "qp"}
+        for three in ((network, TASK, W), tuple(found))
+    )
+    for name in "qp":
+        np.testing.assert_allclose(q[name], p[name], rtol=1e-11)
+
+
+@pytest.mark.parametrize("rows", [3, 7, 60])
+def test_the_triangle_has_the_law_of_a_qr(rows):
+    """Squares of the diagonal are chi^2 of one degree of freedom less each, their sum that of all
+    entries.
+    """
+    draw = np.random.default_rng(1)
+    drawn = np.asarray([triangle(draw, rows, 5) for _ in range(800)])
+    true = np.asarray([np.linalg.qr(draw.standard_normal((rows, 5)))[1] for _ in range(800)])
+    assert drawn.shape == true.shape
+    for i in range(drawn.shape[1]):
+        assert ks_2samp(np.abs(drawn[:, i, i]), np.abs(true[:, i, i])).pvalue > 1e-3
+        assert norm.sf(np.sqrt(800) * abs(np.mean(drawn[:, i, 4]) if i < 4 else 0)) > 1e-4
+
+
+@pytest.mark.parametrize("room", [6, 12, 90])
+def test_rows_of_an_isometry_have_the_law_of_true_ones(room):
+    """Singular values of two rows of an isometry with four columns, formed or not."""
+    draw = np.random.default_rng(2)
+
+    def values(rows):
+        return np.linalg.svd(rows, compute_uv=False)
+
+    drawn = [values(rows_of_isometry(draw, room, 2, np.eye(4))) for _ in range(800)]
+    true = [values(np.linalg.qr(draw.normal(size=(room, 4)))[0][:2]) for _ in range(800)]
+    for mine, others in zip(np.transpose(drawn), np.transpose(true), strict=True):
+        assert ks_2samp(mine, others).pvalue > 1e-3
+
+
+def summary(store):
+    """Numbers that depend on the law of a store, and on no choice of coordinates."""
+    found = []
+    for B in store.B.values():
+        values = np.linalg.svd(B, compute_uv=False)
+        found += [np.linalg.norm(B), values[0], values[min(len(values) - 1, 5)]]
+    paths = store.network.paths()
+    for path in paths:
+        product = np.eye(store.B[path[0]].shape[1])
+        for edge in path:
+            product = store.B[edge] @ product
+        # As it is, a size and a sign: what differs between pathways.
+        found += [product[0, 0], np.linalg.norm(product)]
+    sizes = [store.size[n] for n in store.size if n not in store.complete]
+    return np.round([*found, *sizes], 5)  # where all are equal, rounding is no law
+
+
+def failures(one, other):
+    """How many of the numbers differ in law, at a hundredth over all of them."""
+    one, other = np.asarray(one, float), np.asarray(other, float)
+    p = [
+        ks_2samp(a, b, method="asymp").pvalue
+        for a, b in zip(one.T, other.T, strict=True)
+        if np.std(np.concatenate([a, b])) > 0
+    ]
+    return int(np.sum(np.asarray(p) < 0.01 / len(p))), len(p)
+
+
+class TooFree(Gaussian):
+    """A control: degrees of freedom are not reduced by what is known."""
+
+    def _room(self, node):
+        return int(self.network.nodes[node].width)
+
+
+class LeftOut(Gaussian):
+    """A control: entries between what is new and what was known are left out."""
+
+    def _rows(self, edge, side, new, own):
+        rows = super()._rows(edge, side, new, own)
+        return rows if own is not None else np.zeros_like(rows)
+
+
+LAWS = {
+    "gaussian": (Gaussian, rd.init.Gaussian(std=0.12)),
+    "orthogonal": (Orthogonal, rd.init.Orthogonal(scale=0.9)),
+}
+
+
+def stores(depths, kind, law, seeds, *, width=34):
+    network = rd.networks.parallel(TASK, depths=depths, width=width)
+    columns = columns_of(network, TASK)
+    found = []
+    for seed in seeds:
+        store = (
+            Matrices(network, arrays(network, law, seed))
+            if kind is None
+            else kind(network, law, seed)
+        )
+        store.sweep(columns)
+        found.append(summary(further(store, columns, size=3.0, eps=0.02)))
+    return found
+
+
+# Images within 1e-4 of the basis are left out of a draw of orthogonal matrices, as what is solved
+# for would amplify rounding: at depth 5 its bases have .2 directions less, and that is told.
+FEWER = pytest.mark.xfail(reason="numbers of directions differ")
+
+
+@pytest.mark.parametrize(
+    ("name", "depths"),
+    [
+        pytest.param("gaussian", (4, 3), marks=pytest.mark.slow),
+        pytest.param("orthogonal", (4, 3), marks=pytest.mark.slow),
+        pytest.param("gaussian", (5, 5), marks=pytest.mark.long),
+        pytest.param("orthogonal", (5, 5), marks=[pytest.mark.long, FEWER]),
+    ],
+)
+def test_a_draw_has_the_law_of_true_matrices(name, depths):
+    kind, law = LAWS[name]
+    true = stores(depths, None, law, range(400))
+    wrong, tests = failures(true, stores(depths, kind, law, range(1000, 1400)))
+    assert wrong == 0, f"{wrong} of {tests}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("control", [TooFree, LeftOut])
+def test_a_wrong_law_is_told_from_it(control):
+    law = LAWS["gaussian"][1]
+    true = stores((4, 3), None, law, range(400))
+    wrong, tests = failures(true, stores((4, 3), control, law, range(1000, 1400)))
+    assert wrong > tests / 2, f"{wrong} of {tests}"
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_key_gives_the_same_network_bit_for_bit(name):
+    kind, law = LAWS[name]
+    law = rd.init.Gaussian(std=1e-5) if kind is Gaussian else law
+    network = rd.networks.parallel(TASK, depths=(3, 4), width=10**9)
+    columns = columns_of(network, TASK)
+    one, again, other = (kind(network, law, key) for key in (3, 3, 4))
+    for store in (one, again, other):
+        store.sweep(columns)
+        further(store, columns, size=1.0, eps=1e-3)
+    for edge in network.edges:
+        np.testing.assert_array_equal(one.B[edge], again.B[edge])
+    assert any(not np.array_equal(one.B[edge], other.B[edge]) for edge in network.edges)
+
+
+def test_orthogonal_matrices_are_isometries_on_what_is_known():
+    """Explored whole at a side, a block keeps lengths, at any width."""
+    kind, law = LAWS["orthogonal"]
+    network = rd.networks.chain(TASK, depth=4, width=10**7)
+    store = kind(network, law, 0)
+    store.sweep(columns_of(network, TASK))
+    for (edge, side), known in store.explored.items():
+        if known.shape[1]:
+            images = store.matrix(edge, side) @ known / law.scale
+            np.testing.assert_allclose(images.T @ images, np.eye(known.shape[1]), atol=1e-10)
+
+
+def test_a_law_that_is_not_known_here_is_refused():
+    network = rd.networks.chain(TASK, depth=3, width=20)
+    with pytest.raises(ValueError, match=r"be init\.Gaussian or init\.Orthogonal"):
+        rd.compress(network, TASK, rd.init.Balanced(scale=0.1), key=0, lr=0.1, steps=10)
+    narrow = rd.Network(
+        {"x": 4, "a": 20, "b": 30, "y": 7}, {"u": ("x", "a"), "v": ("a", "b"), "w": ("b", "y")}
+    )
+    task = rd.Task(inputs={"x": TASK.X}, targets={"y": TASK.Y})
+    with pytest.raises(ValueError, match="square matrices between hidden nodes"):
+        rd.compress(narrow, task, rd.init.Orthogonal(), key=0, lr=0.1, steps=10)
+
+
+def test_padding_changes_nothing():
+    network, task = skipping()
+    columns = columns_of(network, task)
+    store = Matrices(network, arrays(network, rd.init.Gaussian(std=0.1), 1))
+    store.sweep(columns)
+    for least in (0, 64):
+        narrow, weights = padded(network, store.B, least)
+        loss, gradient = loss_and_gradient(narrow, weights, columns.data, (), None)
+        whole = jnp.sqrt(sum(jnp.sum(g**2) for g in gradient.values()))
+        if least == 0:
+            first = loss, whole
+    np.testing.assert_allclose([loss, whole], first, rtol=1e-13)
