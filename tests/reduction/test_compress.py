@@ -260,6 +260,8 @@ def test_refusals_of_networks_laws_and_tasks():
         rd.networks.chain(TASK, depth=3, width=2**54)
     with pytest.raises(ValueError, match="with weight decay"):
         rd.reduce(SMALL, TASK, weights_of(SMALL), level="compressed", weight_decay=0.1)
+    with pytest.raises(ValueError, match="be above 0 and at most"):
+        rd.reduce(SMALL, TASK, weights_of(SMALL), level="best", tolerance=-1.0)
     with pytest.raises(ValueError, match="be left out at level 'full'"):
         rd.reduce(SMALL, TASK, weights_of(SMALL), level="full", tolerance=1e-2)
 

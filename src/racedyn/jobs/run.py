@@ -127,7 +127,7 @@ def _reduced(
     config: Config, network: Network, task: tasks.Task, weights: Weights
 ) -> dict[str, AbstractSystem]:
     """Name of the theory -> its system, that of `theory.level` first: "theory", and levels beside
-    it by their names. None for a nonlinear network.
+    it by their names. Empty for a nonlinear network.
     """
     if not network.linear:
         return {}
@@ -149,14 +149,20 @@ def _reduced(
 
     systems = {"theory": at(asked.level)}
     for level in ("pathway",) if asked.beside is None else asked.beside:
-        if level == asked.level:
-            continue
         try:
-            systems[level] = at(level)
+            system = at(level)
         except ValueError:
             if asked.beside is not None:
                 raise
+            continue
+        # "best" may be a level that stands beside it: a table has one column for each.
+        if _level_of(system) not in map(_level_of, systems.values()):
+            systems[level] = system
     return systems
+
+
+def _level_of(system: AbstractSystem) -> str:
+    return str((system.validity or {}).get("level", ""))
 
 
 def _train(

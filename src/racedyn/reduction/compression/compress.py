@@ -106,9 +106,7 @@ def compress(
     stages = check_stages(network, stages)
     factor = as_loss(loss).factor(task)
     decay = check_not_negative("weight_decay", weight_decay)
-    tolerance = check_number("tolerance", tolerance)
-    if not 0 < tolerance <= _LOOSEST:
-        fail("tolerance", f"be above 0 and at most {_LOOSEST}", f"it is {shown(tolerance)}")
+    tolerance = check_tolerance(tolerance)
     max_share = check_positive("max_share", max_share)
     descent = _way(lr, steps, ts)
     rate = jnp.asarray(decay, float) if decay else None
@@ -157,7 +155,7 @@ def compress(
     rows: dict[str, AnyArray] = {
         name: values[schedule.rows] for name, values in found.seen.rows.items()
     }
-    marks = found.seen.marks[schedule.rows]
+    marks = schedule.marks[schedule.rows]
     run = Trajectory(
         ts=marks * unit,
         step=marks if descent else None,
@@ -195,6 +193,14 @@ def compress(
         store.closed,
         network,
     )
+
+
+def check_tolerance(tolerance: Any) -> float:
+    """A relative error that can be asked for."""
+    number = check_number("tolerance", tolerance)
+    if not 0 < number <= _LOOSEST:
+        fail("tolerance", f"be above 0 and at most {_LOOSEST}", f"it is {shown(tolerance)}")
+    return number
 
 
 def _asked(

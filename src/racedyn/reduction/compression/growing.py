@@ -99,16 +99,13 @@ def until_learned(store: Store, columns: Columns, march: March, reader: Reader) 
 
 
 class Pass(NamedTuple):
-    """**Fields:** `rows`: observable -> (mark, ...); `marks` (mark,), in steps or in time;
-    `signals`, at the ends of segments, and `at` (look,) where these are; `outside`: the largest
-    share of a signal that was ever left outside the store; `width`: of the padded network at its
-    end.
+    """**Fields:** `rows`: observable -> (mark, ...); `signals`, at the start and at the ends of
+    segments; `outside`: the largest share of a signal that was ever left outside the store;
+    `width`: of inner nodes of the padded network at its end.
     """
 
     rows: dict[str, np.ndarray]
-    marks: np.ndarray
     signals: list[Signals]
-    at: np.ndarray
     outside: float
     width: int
 
@@ -134,7 +131,7 @@ def grow(
     here = seen(store.B, 0.0)
     first = padded(network, here.weights)
     blocks = [_row(march, reader, columns, *first, schedule.spans[0])]
-    signals, at, outside, gone = [here.signals], [0.0], here.after, 0.0
+    signals, outside, gone = [here.signals], here.after, 0.0
     for spans in schedule.spans:
         for again in range(_AGAIN + 1):
             start = here.weights
@@ -149,11 +146,10 @@ def grow(
         here = there
         outside = max(outside, there.after)
         signals.append(there.signals)
-        at.append(gone)
         blocks.append({name: np.asarray(values)[spans > 0] for name, values in rows.items()})
     joined = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-    width = next(iter(padded(network, here.weights)[1].values())).shape[0]
-    return Pass(joined, schedule.marks, signals, np.asarray(at), outside, width)
+    inner = [size for node, (size, _) in narrow.nodes.items() if node not in store.complete]
+    return Pass(joined, signals, outside, max(inner, default=0))
 
 
 def run_through(

@@ -1,5 +1,5 @@
-"""Stores of weights that are never formed: what is asked of them is drawn from its exact law, given
-all that was drawn before.
+"""Stores of weights that are never formed: what is asked of them is drawn from its law, given all
+that was drawn before.
 
 Whatever was explored depends on signals, and these on what was drawn; but only on that, so that the
 rest of a matrix still has its own law, in any coordinates: that of what is left. A draw of a few
@@ -85,7 +85,10 @@ class Orthogonal(Law):
     The side that begins at the narrower end is an isometry, Q^T Q = 1, so that the part of an image
     that leaves the basis has a known Gram matrix, 1 - B^T B, and nothing about it is random but its
     direction. Given a block B of Q, the rows below it are T (1 - B^T B)^(1/2), T rows of a Haar
-    isometry with as many rows in all as there is room."""
+    isometry with as many rows in all as there is room.
+
+    Images that leave the basis by less than 1e-4 of the matrix's scale are left out, as solving for
+    their directions would amplify rounding: what is drawn has this law to 1e-4, not to rounding."""
 
     def __init__(self, network: Network, law: init.Orthogonal, key: Any):
         self.scale = float(law.scale)

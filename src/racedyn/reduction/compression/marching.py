@@ -130,19 +130,19 @@ def padded(
     width = max(-(-largest // MULTIPLE) * MULTIPLE, least)
     widths = {node: size if node in ends else width for node, size in sizes.items()}
     nodes = {node: Node(widths[node]) for node in network.nodes}
-    wider = {
-        edge: jnp.asarray(
-            np.pad(
-                weights[edge],
-                [
-                    (0, widths[node] - size)
-                    for node, size in zip((t, s), np.shape(weights[edge]), strict=True)
-                ],
-            )
-        )
-        for edge, (s, t) in network.edges.items()
-    }
-    return gated_alike(network, nodes, network.edges), wider
+    wide = gated_alike(network, nodes, network.edges)
+    return wide, widened(wide, weights)
+
+
+def widened(network: Network, weights: Mapping[str, Any]) -> Weights:
+    """Weights with rows and columns of zeros up to the widths of `network`."""
+    found = {}
+    for edge, matrix in weights.items():
+        missing = [
+            size - had for size, had in zip(network.shape(edge), np.shape(matrix), strict=True)
+        ]
+        found[edge] = jnp.asarray(np.pad(matrix, [(0, rows) for rows in missing]))
+    return found
 
 
 def cut(weights: Weights, like: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 
-import jax.numpy as jnp
-import numpy as np
-
 from racedyn._checks import as_list, check_is, fail
 from racedyn.networks import Node, Problem
 from racedyn.reduction.bases import gated_alike
 from racedyn.reduction.compression.compressed import Compressed
+from racedyn.reduction.compression.marching import widened
 
 
 def of_one_shape(narrow: Sequence[Compressed]) -> list[Problem]:
@@ -42,12 +40,4 @@ def of_one_shape(narrow: Sequence[Compressed]) -> list[Problem]:
         first.network, {node: Node(size) for node, size in sizes.items()}, first.network.edges
     )
 
-    def padded(one: Compressed) -> Problem:
-        weights = {}
-        for edge, (source, target) in network.edges.items():
-            matrix = np.asarray(one.weights[edge])
-            missing = sizes[target] - matrix.shape[0], sizes[source] - matrix.shape[1]
-            weights[edge] = jnp.asarray(np.pad(matrix, [(0, size) for size in missing]))
-        return Problem(network, first.task, weights)
-
-    return [padded(one) for one in narrow]
+    return [Problem(network, first.task, widened(network, one.weights)) for one in narrow]

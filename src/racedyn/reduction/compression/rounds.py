@@ -37,17 +37,14 @@ def narrowed(
 ) -> Found:
     """Passes at ever finer shares, until the estimate is within the tolerance.
 
-    A store that has grown is still that of the
-    same weights: the next pass starts with it.
+    A store that has grown is still that of the same weights: the next pass starts with it.
     """
     eps = np.sqrt(tolerance / 10)
     for number in range(_ROUNDS):
         seen = grow(store, columns, march, reader, schedule, eps)
         fine, coarse = choose(store, columns, seen, (eps, 3 * eps))
         _check_shares(store, fine, tolerance, max_share)
-        estimate: dict[str, float] = {
-            name: 0.0 for name in ("strength", "loss") if name in seen.rows
-        }
+        estimate = dict.fromkeys([name for name in ESTIMATED if name in seen.rows], 0.0)
         if store.closed:
             break
         last = eps <= _FINEST or number == _ROUNDS - 1

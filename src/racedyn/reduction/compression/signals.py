@@ -82,7 +82,7 @@ class _Look:
 
             arrived = come()
             if node not in store.complete:
-                scale = self._scale(side, np.linalg.norm(arrived, axis=0))
+                scale = scale_of(columns, side, np.linalg.norm(arrived, axis=0))
                 grown = [
                     self._explore(
                         edge,
@@ -97,12 +97,6 @@ class _Look:
                 arrived = come() if any(grown) else arrived
             held[node] = arrived
         return held
-
-    def _scale(self, side: Side, norms: np.ndarray) -> np.ndarray:
-        """What a column's signal is multiplied by, such that shares of it count; 0 for a silent
-        one.
-        """
-        return scale_of(self.columns, side, norms)
 
     def _explore(self, edge: str, side: Side, signal: np.ndarray, columns: int) -> int:
         store = self.store

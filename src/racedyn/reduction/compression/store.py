@@ -3,10 +3,11 @@
 A direction of a node's basis has been *explored* at an edge once its image under the matrix (or,
 backwards, its transpose) lies whole in the basis at the other end. Two kinds, one interface:
 weights that are given (`matrices`), and weights of a law, never formed, an image of which is drawn
-when it is asked for (`gaussian`, `orthogonal`)."""
+when it is asked for (`laws`)."""
 
 import abc
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -151,11 +152,11 @@ class Store(abc.ABC):
         )
 
 
-class Own:
+class Own(NamedTuple):
     """Directions C at a side's beginning, and their images on what is new at its end."""
 
-    def __init__(self, C: np.ndarray, images: np.ndarray):
-        self.C, self.images = C, images
+    C: np.ndarray
+    images: np.ndarray
 
 
 def arrive(
