@@ -7,6 +7,7 @@
 - `store`: what is known of the initial weights, in bases that grow.
 - `matrices`: the store of weights that are given.
 - `laws`: stores of weights that are drawn when they are asked for, and never formed.
+- `isometries`: a Haar matrix, drawn as far as it is asked for.
 - `signals`: a look: what the network's signals reach outside the store.
 - `marching`: the network of the store goes on in time, by descent or flow.
 - `growing`: one pass through learning, in which the store grows.

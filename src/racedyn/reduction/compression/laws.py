@@ -15,7 +15,8 @@ import numpy as np
 
 from racedyn._checks import as_key, fail, shown
 from racedyn.networks import Network, init
-from racedyn.reduction.compression.store import FORWARD, Own, Side, Store
+from racedyn.reduction.compression.isometries import Isometry
+from racedyn.reduction.compression.store import BACKWARD, FORWARD, Own, Side, Store
 
 
 class Law(Store):
@@ -80,15 +81,9 @@ class Gaussian(Law):
 
 
 class Orthogonal(Law):
-    """Haar: each matrix W = scale Q, with orthonormal rows or columns.
-
-    The side that begins at the narrower end is an isometry, Q^T Q = 1, so that the part of an image
-    that leaves the basis has a known Gram matrix, 1 - B^T B, and nothing about it is random but its
-    direction. Given a block B of Q, the rows below it are T (1 - B^T B)^(1/2), T rows of a Haar
-    isometry with as many rows in all as there is room.
-
-    Images that leave the basis by less than 1e-4 of the matrix's scale are left out, as solving for
-    their directions would amplify rounding: what is drawn has this law to 1e-4, not to rounding."""
+    """Haar: each matrix W = scale Q, with orthonormal rows or columns. Between what is known and
+    its images Q is known whole, and Haar outside (`isometries`).
+    """
 
     def __init__(self, network: Network, law: init.Orthogonal, key: Any):
         self.scale = float(law.scale)
@@ -107,65 +102,30 @@ class Orthogonal(Law):
         # W's mean square entry: of the larger side each unit vector has an image of size scale at
         # most.
         self.std = {edge: self.scale / np.sqrt(max(network.shape(edge))) for edge in network.edges}
+        self._drawn: dict[str, Isometry] = {}
         super().__init__(network, key)
+
+    def _between(self, edge: str) -> np.ndarray:
+        source, target = self.network.edges[edge]
+        if not {source, target} <= self.complete:
+            widths, known = (
+                {FORWARD: of[target], BACKWARD: of[source]}
+                for of in ({n: w for n, (w, _) in self.network.nodes.items()}, self.size)
+            )
+            self._drawn[edge] = Isometry(widths, known)
+        return super()._between(edge)
 
     def _whole(self, edge: str, rows: int, columns: int) -> np.ndarray:
         Q = isometry(self._draw(edge, FORWARD), max(rows, columns), min(rows, columns))
         return self.scale * (Q if rows >= columns else Q.T)
 
-    def explore(self, edge: str, side: Side, A: np.ndarray) -> int:
-        """As of any store; what was explored is kept an isometry to rounding, which what is drawn
-        later is told from.
-        """
-        added = super().explore(edge, side, A)
-        known = self.explored[edge, side]
-        if known.shape[1]:
-            images = self.matrix(edge, side) @ known / self.scale
-            left, _, right = np.linalg.svd(images, full_matrices=False)
-            change = self.scale * (left @ right - images) @ known.T
-            self.B[edge] = self.B[edge] + (change if side == FORWARD else change.T)
-        return added
-
     def _images(self, edge: str, side: Side, C: np.ndarray) -> np.ndarray:
-        inside = self.matrix(edge, side) @ C / self.scale
-        values, vectors = np.linalg.eigh(np.eye(C.shape[1]) - inside.T @ inside)
-        kept = np.argsort(-values)[: self._room(self.ends(edge, side)[1])]
-        kept = kept[values[kept] > _GRAM]
-        return np.asarray(self.scale * np.sqrt(values[kept])[:, None] * vectors[:, kept].T)
+        return self.scale * self._drawn[edge].images(side, C)
 
     def _rows(self, edge: str, side: Side, new: int, own: Own | None) -> np.ndarray:
-        B = self.matrix(edge, side) / self.scale
-        left = np.eye(B.shape[1]) - B.T @ B
-        if own is not None:  # all of it is known: new directions are images of C less what is in B
-            images = own.images / self.scale
-            return np.asarray(
-                self.scale * np.linalg.solve(images @ images.T, images @ (own.C.T @ left))
-            )
-        values, vectors = np.linalg.eigh(left)
-        kept = values > _GRAM
-        root = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
-        # `size` counts the new directions already.
-        room = self._room(self.ends(edge, side)[1]) + new
-        return np.asarray(self.scale * rows_of_isometry(self._draw(edge, side), room, new, root))
-
-
-_GRAM = 1e-8  # squares below it are rounding, amplified where images lie almost in the basis
-
-
-def rows_of_isometry(
-    draw: np.random.Generator, room: int, new: int, root: np.ndarray
-) -> np.ndarray:
-    """`new` rows of Q R, Q a Haar isometry of `room` rows and R = `root`; Q is never formed where
-    there is much room.
-    """
-    rank = len(root)
-    if room <= 2 * (new + rank):
-        return np.asarray(isometry(draw, room, rank)[:new] @ root)
-    first = draw.standard_normal((new, rank))
-    rest = triangle(draw, room - new, rank)
-    R = np.linalg.qr(np.vstack([first, rest]))[1]
-    whole = R * np.where(np.diagonal(R) < 0, -1.0, 1.0)[:, None]
-    return np.asarray(np.linalg.solve(whole.T, first.T).T @ root)
+        if own is None:
+            self._drawn[edge].draw(side, new, self._draw(edge, side))
+        return self.scale * self._drawn[edge].next_rows(side, new)
 
 
 def isometry(draw: np.random.Generator, rows: int, columns: int) -> np.ndarray:
