@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import jax
 
 _WIDE = {"xla_cpu_prefer_vector_width": 512}  # bits; narrower processors use what they have
+_BRIEF = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
 _UNTRACEABLE = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
@@ -43,6 +44,20 @@ def wide_jit(
         return call
 
     return decorate
+
+
+@cache
+def brief_compilation() -> dict[str, Any]:
+    """Options for `jax.jit` under which XLA compiles for a CPU in two thirds of the time; for code
+    that runs for not much longer. None where XLA knows them no more, or on another device.
+    """
+    if jax.default_backend() != "cpu":
+        return {}
+    try:
+        jax.jit(lambda: 0, compiler_options=_BRIEF)()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return _BRIEF
 
 
 def full_precision(function: Callable[_Given, _Returned]) -> Callable[_Given, _Returned]:

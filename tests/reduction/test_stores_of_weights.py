@@ -12,7 +12,7 @@ import racedyn as rd
 from racedyn.reduction.compression.columns import columns_of
 from racedyn.reduction.compression.isometries import Isometry
 from racedyn.reduction.compression.laws import Gaussian, Orthogonal, isometry, triangle
-from racedyn.reduction.compression.marching import cut, padded
+from racedyn.reduction.compression.marching import Room, cut
 from racedyn.reduction.compression.matrices import Matrices
 from racedyn.reduction.compression.signals import look
 from racedyn.reduction.compression.store import BACKWARD, FORWARD
@@ -41,7 +41,7 @@ def further(store, columns, *, size, eps, rounds=2):
     """
     weights = store.B
     for _ in range(rounds):
-        narrow, wide = padded(store.network, weights)
+        narrow, wide = Room(store.network).filled(weights)
         _, gradient = GRADIENT(narrow, wide, columns.data, (), None)
         moved = cut({e: wide[e] - size * gradient[e] for e in wide}, weights)
         seen = look(store, columns, moved, shrunk=1.0, eps=eps, stages=())
@@ -289,10 +289,11 @@ def test_padding_changes_nothing():
     columns = columns_of(network, task)
     store = Matrices(network, arrays(network, rd.init.Gaussian(std=0.1), 1))
     store.sweep(columns)
-    for least in (0, 64):
-        narrow, weights = padded(network, store.B, least)
+    for growing in (False, True):
+        narrow, weights = Room(network, growing=growing).filled(store.B)
         loss, gradient = loss_and_gradient(narrow, weights, columns.data, (), None)
         whole = jnp.sqrt(sum(jnp.sum(g**2) for g in gradient.values()))
-        if least == 0:
-            first = loss, whole
-    np.testing.assert_allclose([loss, whole], first, rtol=1e-13)
+        if not growing:
+            first = loss, whole, narrow.nodes["a"].width
+    assert narrow.nodes["a"].width > first[2] > store.size["a"]
+    np.testing.assert_allclose([loss, whole], first[:2], rtol=1e-13)

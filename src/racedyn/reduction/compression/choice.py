@@ -1,6 +1,5 @@
 """The narrow network: the directions of the store that the signals of a pass really use."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,22 +19,46 @@ class Choice(NamedTuple):
     weights: Held
 
 
-def choose(store: Store, columns: Columns, seen: Pass, shares: Sequence[float]) -> list[Choice]:
-    """For each of `shares` the least bases at inner nodes that leave no more than this share of the
-    signals outside, root mean square over columns and time.
+class Ranked(NamedTuple):
+    """Directions at a node, in the store's basis. **Fields:** `kept` (size, k): signals of the
+    start, which are kept whole: strengths and growth at t = 0 are what differs between pathways;
+    `rest` (size, k'): others, those that signals use most first; `tails` (k' + 1,): share of the
+    signals that lies in all from the i-th on.
+    """
 
-    In time a column counts half evenly and half where its answer moves. The signals of the start
-    are kept whole: strengths and growth at t = 0 are what differs between pathways."""
+    kept: np.ndarray
+    rest: np.ndarray
+    tails: np.ndarray
+
+    def basis(self, share: float) -> np.ndarray:
+        """Orthonormal columns (size, k) that leave no more than a share outside."""
+        used = self.rest[:, : int(np.argmax(self.tails <= share))]
+        basis = np.linalg.qr(np.hstack([self.kept, used]))[0]
+        # A node that no signal reaches keeps a unit, with weights of 0: nothing moves them.
+        return basis if basis.shape[1] else np.zeros((len(basis), 1))
+
+
+def ranking(store: Store, columns: Columns, seen: Pass) -> dict[str, Ranked]:
+    """Directions at inner nodes by the share of the signals of a pass that they hold, root mean
+    square over columns and time.
+
+    In time a column counts half evenly and half where its answer moves."""
     weights = _weights_in_time(columns, seen)
-    turns: list[Held] = [{} for _ in shares]
-    for node in store.network.nodes:
-        if node in store.complete or store.closed:
-            found = [np.eye(store.size[node])] * len(shares)
-        else:
-            found = _chosen(store, columns, seen, node, weights, shares)
-        for turn, basis in zip(turns, found, strict=True):
-            turn[node] = basis
-    return [Choice(turn, _turned(store, turn)) for turn in turns]
+    return {
+        node: _ranked(store, columns, seen, node, weights)
+        for node in store.network.nodes
+        if node not in store.complete
+    }
+
+
+def choose(store: Store, ranks: dict[str, Ranked], share: float) -> Choice:
+    """The least bases at inner nodes that leave no more than a share of the signals outside; the
+    store's own where that is closed, as nothing leaves them."""
+    turns = {
+        node: np.eye(size) if node not in ranks or store.closed else ranks[node].basis(share)
+        for node, size in store.size.items()
+    }
+    return Choice(turns, _turned(store, turns))
 
 
 def _turned(store: Store, turns: Held) -> Held:
@@ -63,15 +86,7 @@ def _weights_in_time(columns: Columns, seen: Pass) -> np.ndarray:
     return np.where(total > 0, (even + moves / np.where(total > 0, total, 1.0)) / 2, even)
 
 
-def _chosen(
-    store: Store,
-    columns: Columns,
-    seen: Pass,
-    node: str,
-    weights: np.ndarray,
-    shares: Sequence[float],
-) -> list[np.ndarray]:
-    """Orthonormal columns (size, k) at a node, for each of `shares`."""
+def _ranked(store: Store, columns: Columns, seen: Pass, node: str, weights: np.ndarray) -> Ranked:
     size = store.size[node]
     parts, active = [], 0
     for weight, signals in zip(weights, seen.signals, strict=True):
@@ -98,13 +113,7 @@ def _chosen(
     # share is as fine.
     squares, left = np.linalg.eigh(A @ A.T)
     left, values = left[:, ::-1], np.sqrt(np.maximum(squares[::-1], 0.0))
-    rest = tails(values)
-    found = []
-    for share in shares:
-        basis = np.linalg.qr(np.hstack([kept, left[:, : int(np.argmax(rest <= share))]]))[0]
-        # A node that no signal reaches keeps a unit, with weights of 0: nothing moves them.
-        found.append(basis if basis.shape[1] else np.zeros((size, 1)))
-    return found
+    return Ranked(kept, left, tails(values))
 
 
 def _scaled(columns: Columns, side: Side, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

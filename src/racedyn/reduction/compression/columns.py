@@ -7,7 +7,7 @@ task's modes."""
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from racedyn._checks import fail
@@ -16,6 +16,7 @@ from racedyn.rules import Data
 from racedyn.systems import Condensed, condense
 from racedyn.tasks import Task
 
+_OPEN = np.ones(1)
 NOISE = 1e3 * np.finfo(np.float64).eps
 
 
@@ -42,11 +43,13 @@ class Columns(NamedTuple):
     def num(self) -> int:
         return len(self.asked)
 
-    def node_gate(self, node: str) -> np.ndarray:
-        return self.node_gates.get(node, np.ones(self.num))
+    def node_gate(self, node: str, times: int = 1) -> np.ndarray:
+        """Factors of all columns, `times` over; (1,) where the node has no gate."""
+        return np.tile(self.node_gates[node], times) if node in self.node_gates else _OPEN
 
-    def edge_gate(self, edge: str) -> np.ndarray:
-        return self.edge_gates.get(edge, np.ones(self.num))
+    def edge_gate(self, edge: str, times: int = 1) -> np.ndarray:
+        """The same for an edge."""
+        return np.tile(self.edge_gates[edge], times) if edge in self.edge_gates else _OPEN
 
     @property
     def learning(self) -> np.ndarray:
@@ -88,9 +91,9 @@ def columns_of(network: Network, task: Task) -> Columns:
     context = np.asarray([int(np.argmax(gating.group_of == g)) for g in range(gating.num_groups)])
     scale = np.sqrt(len(group) * condensed.weight)
     data = Data(
-        {node: jnp.asarray(scale * X) for node, X in inputs.items()},
-        {node: jnp.asarray(scale * Y) for node, Y in targets.items()},
-        jnp.asarray(context[group]),
+        {node: jax.device_put(scale * X) for node, X in inputs.items()},
+        {node: jax.device_put(scale * Y) for node, Y in targets.items()},
+        jax.device_put(context[group]),
         {},
     )
     return Columns(

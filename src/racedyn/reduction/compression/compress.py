@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -86,7 +87,7 @@ def compress(
     - `max_share`: of a node's width: bases that are larger are refused.
 
     The estimated error is |run - pass| + |coarser run - pass| / 9: the narrow network's own, and
-    that of one cut three times as coarsely, for what the pass itself has left out. Twice that
+    that of one cut three times as coarsely as the pass, for what the pass itself has left out. Twice that
     bounded the true error in all cases that were measured (`benchmarks/compress.py`) but one of
     strengths of routes that no example asks for: four times, and within the tolerance.
 
@@ -183,7 +184,7 @@ def compress(
     return Compressed(
         narrow,
         task,
-        {edge: jnp.asarray(matrix) for edge, matrix in found.choice.weights.items()},
+        {edge: jax.device_put(matrix) for edge, matrix in found.choice.weights.items()},
         found.estimate,
         sizes,
         run,

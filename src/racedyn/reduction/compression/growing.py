@@ -11,10 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn._types import Weights as Arrays
-from racedyn.networks import Network
 from racedyn.reduction.compression.columns import Columns
-from racedyn.reduction.compression.marching import March, Reader, cut, padded, rows_of
+from racedyn.reduction.compression.marching import March, Reader, Room, cut, rows_of
 from racedyn.reduction.compression.signals import Looked, Signals, Weights, look
 from racedyn.reduction.compression.store import Store
 
@@ -76,12 +74,13 @@ def until_learned(store: Store, columns: Columns, march: March, reader: Reader) 
     long again, as it may be late.
 
     Raises `ValueError` where it has not, however long it goes on."""
-    narrow, weights = padded(store.network, store.B)
+    room = Room(store.network)
+    network, weights = room.filled(store.B)
 
     def on(span: float) -> float:
         nonlocal weights
         spans = jnp.asarray([span])
-        weights, rows = rows_of(march, reader, narrow, columns.data, weights, spans)
+        weights, rows = rows_of(march, reader, network, columns.data, weights, spans)
         return float(rows["loss"][0]) - columns.floor
 
     start = on(0.0)
@@ -101,13 +100,13 @@ def until_learned(store: Store, columns: Columns, march: March, reader: Reader) 
 class Pass(NamedTuple):
     """**Fields:** `rows`: observable -> (mark, ...); `signals`, at the start and at the ends of
     segments; `outside`: the largest share of a signal that was ever left outside the store;
-    `width`: of inner nodes of the padded network at its end.
+    `room`: that it took.
     """
 
     rows: dict[str, np.ndarray]
     signals: list[Signals]
     outside: float
-    width: int
+    room: Room
 
 
 class Diverged(ArithmeticError):
@@ -129,13 +128,13 @@ def grow(
         return look(store, columns, weights, shrunk=shrunk, eps=eps, stages=march.stages)
 
     here = seen(store.B, 0.0)
-    first = padded(network, here.weights)
-    blocks = [_row(march, reader, columns, *first, schedule.spans[0])]
+    room = Room(network, growing=not store.closed)
+    blocks = [_row(march, reader, columns, room, here.weights, schedule.spans[0])]
     signals, outside, gone = [here.signals], here.after, 0.0
     for spans in schedule.spans:
         for again in range(_AGAIN + 1):
             start = here.weights
-            narrow, weights = padded(network, start)
+            narrow, weights = room.filled(start)
             after, rows = rows_of(march, reader, narrow, columns.data, weights, jnp.asarray(spans))
             _check_finite(rows["loss"], gone + np.cumsum(spans))
             there = seen(cut(after, start), gone + float(spans.sum()))
@@ -148,22 +147,15 @@ def grow(
         signals.append(there.signals)
         blocks.append({name: np.asarray(values)[spans > 0] for name, values in rows.items()})
     joined = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-    inner = [size for node, (size, _) in narrow.nodes.items() if node not in store.complete]
-    return Pass(joined, signals, outside, max(inner, default=0))
+    return Pass(joined, signals, outside, room)
 
 
 def run_through(
-    network_of: Store,
-    columns: Columns,
-    march: March,
-    reader: Reader,
-    schedule: Schedule,
-    weights: Weights,
-    width: int,
+    columns: Columns, march: March, reader: Reader, schedule: Schedule, weights: Weights, room: Room
 ) -> dict[str, np.ndarray]:
-    """The rows of a network in fixed bases, padded to at least `width`, through `schedule`."""
-    narrow, now = padded(network_of.network, weights, width)
-    blocks = [_row(march, reader, columns, narrow, now, schedule.spans[0])]
+    """The rows of a network in fixed bases through `schedule`."""
+    narrow, now = room.filled(weights)
+    blocks = [_row(march, reader, columns, room, weights, schedule.spans[0])]
     for spans in schedule.spans:
         now, rows = rows_of(march, reader, narrow, columns.data, now, jnp.asarray(spans))
         blocks.append({name: np.asarray(values)[spans > 0] for name, values in rows.items()})
@@ -171,16 +163,11 @@ def run_through(
 
 
 def _row(
-    march: March,
-    reader: Reader,
-    columns: Columns,
-    narrow: Network,
-    weights: Arrays,
-    like: np.ndarray,
+    march: March, reader: Reader, columns: Columns, room: Room, weights: Weights, like: np.ndarray
 ) -> dict[str, np.ndarray]:
     """The first row: that of a network that goes nowhere."""
-    still = jnp.asarray(np.zeros_like(like))
-    _, rows = rows_of(march, reader, narrow, columns.data, weights, still)
+    narrow, now = room.filled(weights)
+    _, rows = rows_of(march, reader, narrow, columns.data, now, jnp.zeros_like(like))
     return {name: np.asarray(values)[:1] for name, values in rows.items()}
 
 

@@ -3,7 +3,8 @@ way.
 """
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import equinox as eqx
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental.ode import odeint
 
+from racedyn._jit import brief_compilation
 from racedyn._types import Array, Path, Weights
 from racedyn.networks import Network, Node
 from racedyn.paths import Pair, observe_paths
@@ -19,7 +21,10 @@ from racedyn.reduction.bases import gated_alike
 from racedyn.rules import Data, Stages, loss_and_gradient, loss_of, scaled, stepped
 from racedyn.tasks import Modes
 
-MULTIPLE = 16  # of which padded widths are multiples: shapes, and so compilations, are few
+_MULTIPLE = 16  # of which widths are multiples
+_AHEAD = (
+    32  # directions at most for which there is room before they come, and no more than are there
+)
 _MAX_STEPS = 1_000_000  # of the flow between two rows
 
 
@@ -103,11 +108,22 @@ class Reader(eqx.Module):
         return row
 
 
-@eqx.filter_jit
 def rows_of(
     march: March, reader: Reader, network: Network, data: Data, weights: Weights, spans: Array
 ) -> tuple[Weights, dict[str, Any]]:
     """The network after all `spans`, (row,), and a row after each."""
+    return _compiled_rows()(march, reader, network, data, weights, spans)
+
+
+@cache
+def _compiled_rows() -> Callable[..., tuple[Weights, dict[str, Any]]]:
+    options: Any = {"compiler_options": brief_compilation()}
+    return eqx.filter_jit(_rows, **options)
+
+
+def _rows(
+    march: March, reader: Reader, network: Network, data: Data, weights: Weights, spans: Array
+) -> tuple[Weights, dict[str, Any]]:
 
     def on(weights: Weights, span: Array) -> tuple[Weights, dict[str, Any]]:
         weights = march.over(network, data, weights, span)
@@ -116,33 +132,51 @@ def rows_of(
     return jax.lax.scan(on, weights, spans)
 
 
-def padded(
-    network: Network, weights: Mapping[str, np.ndarray], least: int = 0
-) -> tuple[Network, Weights]:
-    """Weights with rows and columns of zeros, which stay zero, up to one width at all inner nodes,
-    at least `least`, and the network of these widths.
+class Room:
+    """Narrow networks as they are compiled: rows and columns of zeros, which stay zero, fill their
+    matrices up to one width at all inner nodes. There are few widths, as each is a compilation:
+    where bases are `growing` they are larger than needed.
     """
-    ends = {*network.inputs, *network.outputs}
-    sizes = {}
-    for edge, (source, target) in network.edges.items():
-        sizes[target], sizes[source] = np.shape(weights[edge])
-    largest = max((size for node, size in sizes.items() if node not in ends), default=0)
-    width = max(-(-largest // MULTIPLE) * MULTIPLE, least)
-    widths = {node: size if node in ends else width for node, size in sizes.items()}
-    nodes = {node: Node(widths[node]) for node in network.nodes}
-    wide = gated_alike(network, nodes, network.edges)
-    return wide, widened(wide, weights)
+
+    def __init__(self, network: Network, *, growing: bool = False):
+        self._wide, self._ends = network, {*network.inputs, *network.outputs}
+        self._growing = growing
+        self._networks: dict[int, Network] = {}
+
+    def filled(self, weights: Mapping[str, np.ndarray]) -> tuple[Network, Weights]:
+        """The narrowest network that holds these weights, and weights of its shapes."""
+        needed = self._needed(weights)
+        fitting = [width for width in self._networks if needed <= width]
+        network = self._networks[min(fitting)] if fitting else self._new(needed)
+        return network, widened(network, weights)
+
+    def _needed(self, weights: Mapping[str, np.ndarray]) -> int:
+        sizes = [
+            size
+            for edge, nodes in self._wide.edges.items()
+            for node, size in zip(nodes[::-1], np.shape(weights[edge]), strict=True)
+            if node not in self._ends
+        ]
+        return max(sizes, default=1)
+
+    def _new(self, needed: int) -> Network:
+        ahead = _MULTIPLE if self._networks else min(2 * needed, _AHEAD)
+        width = -(-(needed + ahead * self._growing) // _MULTIPLE) * _MULTIPLE
+        nodes = {
+            node: Node(had if node in self._ends else width)
+            for node, (had, _) in self._wide.nodes.items()
+        }
+        self._networks[width] = gated_alike(self._wide, nodes, self._wide.edges)
+        return self._networks[width]
 
 
 def widened(network: Network, weights: Mapping[str, Any]) -> Weights:
     """Weights with rows and columns of zeros up to the widths of `network`."""
-    found = {}
+    found = {edge: np.zeros(network.shape(edge)) for edge in weights}
     for edge, matrix in weights.items():
-        missing = [
-            size - had for size, had in zip(network.shape(edge), np.shape(matrix), strict=True)
-        ]
-        found[edge] = jnp.asarray(np.pad(matrix, [(0, rows) for rows in missing]))
-    return found
+        rows, columns = np.shape(matrix)
+        found[edge][:rows, :columns] = matrix
+    return {edge: jax.device_put(matrix) for edge, matrix in found.items()}
 
 
 def cut(weights: Weights, like: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -49,13 +49,16 @@ class _Look:
         self.store, self.columns, self.eps = store, columns, eps
         self.weights, self.shrunk = weights, shrunk
         self.before = self.after = 0.0
+        self._whole: dict[str, np.ndarray] = {}
 
     def matrix(self, edge: str) -> np.ndarray:
         """The matrix of an edge in the bases as they are."""
-        whole = self.shrunk * self.store.B[edge]
-        known = self.weights[edge]
-        whole[: known.shape[0], : known.shape[1]] = known
-        return whole
+        start = self.store.B[edge]
+        if edge not in self._whole or self._whole[edge].shape != start.shape:
+            known = self.weights[edge]
+            self._whole[edge] = self.shrunk * start
+            self._whole[edge][: known.shape[0], : known.shape[1]] = known
+        return self._whole[edge]
 
     def carry(self, side: Side, start: Held, edges: set[str] | None) -> Held:
         """The signals of `start` at all nodes, exploring what leaves the store; along `edges` alone
@@ -65,22 +68,16 @@ class _Look:
         held: Held = {}
         times = next(iter(start.values())).shape[1] // columns.num
 
-        def gate(factors: np.ndarray) -> np.ndarray:
-            return np.tile(factors, times)
-
         for node in network.order if side == FORWARD else network.order[::-1]:
+            gate = columns.node_gate(node, times)
             if node in start:
-                held[node] = start[node] * gate(columns.node_gate(node))
+                held[node] = start[node] * gate
                 continue
             coming = [e for e in store.coming(node, side) if edges is None or e in edges]
             if not coming:
                 continue
 
-            def come(node: str = node, coming: list[str] = coming) -> np.ndarray:
-                came = arrive(store, self.matrix, coming, side, held, columns, times)
-                return came * gate(columns.node_gate(node))
-
-            arrived = come()
+            arrived = gate * arrive(store, self.matrix, coming, side, held, columns, times)
             if node not in store.complete:
                 scale = scale_of(columns, side, np.linalg.norm(arrived, axis=0))
                 grown = [
@@ -88,13 +85,13 @@ class _Look:
                         edge,
                         side,
                         held[store.ends(edge, side)[0]]
-                        * gate(columns.node_gate(node) * columns.edge_gate(edge))
-                        * scale,
+                        * (gate * columns.edge_gate(edge, times) * scale),
                         int(np.count_nonzero(scale[: columns.num][columns.learning])),
                     )
                     for edge in coming
                 ]
-                arrived = come() if any(grown) else arrived
+                if any(grown):
+                    arrived = gate * arrive(store, self.matrix, coming, side, held, columns, times)
             held[node] = arrived
         return held
 
@@ -103,10 +100,14 @@ class _Look:
         usual = self.shrunk * store.std[edge]
         usual *= np.sqrt(float(store.network.nodes[store.ends(edge, side)[1]].width))
         outside = store.outside(edge, side, signal) * usual
+        size = float(np.linalg.norm(outside)) / np.sqrt(max(columns, 1))
+        self.before = max(self.before, size)
+        if size <= self.eps:  # mostly so
+            self.after = max(self.after, size)
+            return 0
         left, values, _ = np.linalg.svd(outside, full_matrices=False)
         rest = tails(values) / np.sqrt(max(columns, 1))
         kept = int(np.argmax(rest <= self.eps))
-        self.before = max(self.before, float(rest[0]))
         self.after = max(self.after, float(rest[kept]))
         return store.explore(edge, side, left[:, :kept])
 

@@ -31,6 +31,11 @@ class Store(abc.ABC):
 
     def __init__(self, network: Network):
         self.network = network
+        self._coming = {
+            (node, side): edges(node)
+            for node in network.nodes
+            for side, edges in ((FORWARD, network.edges_into), (BACKWARD, network.edges_from))
+        }
         self.complete = {*network.inputs, *network.outputs}
         self.size = {
             node: width if node in self.complete else 0
@@ -138,7 +143,7 @@ class Store(abc.ABC):
 
     def coming(self, node: str, side: Side) -> list[str]:
         """The edges by which a side comes to a node."""
-        return self.network.edges_into(node) if side == FORWARD else self.network.edges_from(node)
+        return self._coming[node, side]
 
     @property
     def closed(self) -> bool:
@@ -176,13 +181,17 @@ def arrive(
     for edge in edges:
         seen = matrix(edge) if side == FORWARD else matrix(edge).T
         begun = longer(held[store.ends(edge, side)[0]], seen.shape[1])
-        parts.append(np.tile(columns.edge_gate(edge), times) * (seen @ begun))
+        parts.append(columns.edge_gate(edge, times) * (seen @ begun))
     return np.sum(parts, axis=0)
 
 
 def longer(A: np.ndarray, rows: int) -> np.ndarray:
     """A with zeros below, as what was known has nothing in newer directions."""
-    return np.pad(A, ((0, rows - len(A)), (0, 0)))
+    if len(A) == rows:
+        return A
+    found = np.zeros((rows, A.shape[1]))
+    found[: len(A)] = A
+    return found
 
 
 def normed(A: np.ndarray) -> np.ndarray:
