@@ -180,7 +180,8 @@ WHAT: dict[str, Table] = {
             Column("drawn, s", "drawn_s", ".0f"),
             Column("true, s", "true_s", ".0f"),
         ],
-        "width 60; failed: Kolmogorov-Smirnov at .01 / numbers; control: matrices a tenth larger.",
+        "width 60; failed: Kolmogorov-Smirnov at .01 / numbers; control: without what new"
+        " directions have in known ones.",
     ),
 }
 

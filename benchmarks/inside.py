@@ -16,11 +16,11 @@ from racedyn.paths import observed_paths
 from racedyn.reduction.bases import closed_bases
 from racedyn.reduction.compression.columns import columns_of
 from racedyn.reduction.compression.growing import grow, schedule_of_steps
-from racedyn.reduction.compression.laws import store_of
+from racedyn.reduction.compression.laws import Gaussian, store_of
 from racedyn.reduction.compression.marching import Descent as StoreDescent
 from racedyn.reduction.compression.marching import Reader
 from racedyn.reduction.compression.matrices import Matrices
-from racedyn.reduction.compression.store import Store
+from racedyn.reduction.compression.store import Own, Side, Store
 from racedyn.reduction.validity import rounding
 from racedyn.rules import Data, as_loss
 from racedyn.systems import condense as condense
@@ -79,9 +79,19 @@ def descent_steps(
     return steps
 
 
-def draw(network: rd.Network, task: rd.Task, law: init.AbstractLaw, key: int) -> Store:
+class LeftOut(Gaussian):
+    """A wrong law: entries between what is new and what was known are left out."""
+
+    def _rows(self, edge: str, side: Side, new: int, own: Own | None) -> np.ndarray:
+        rows = super()._rows(edge, side, new, own)
+        return rows if own is not None else np.zeros_like(rows)
+
+
+def draw(
+    network: rd.Network, task: rd.Task, law: init.AbstractLaw, key: int, *, wrong: bool = False
+) -> Store:
     """What compression knows of a drawn network before it learns: its zero sweep."""
-    store = store_of(network, law, key)
+    store = LeftOut(network, law, key) if wrong else store_of(network, law, key)
     store.sweep(columns_of(network, task))
     return store
 
@@ -94,6 +104,8 @@ def pass_of(
     lr: float,
     steps: int,
     eps: float,
+    *,
+    wrong: bool = False,
 ) -> Weights:
     """The rows of one pass of a drawn network, whose signals lie in its store to a share `eps`."""
     columns, modes = columns_of(network, task), task.all_modes()
@@ -103,7 +115,7 @@ def pass_of(
         tuple(observed_paths(network, None, modes)),
     )
     march = StoreDescent(None, (), jnp.asarray(loss_factor(task, "mean") * lr, float))
-    store = draw(network, task, law, key)
+    store = draw(network, task, law, key, wrong=wrong)
     return grow(store, columns, march, reader, schedule_of_steps(steps), eps).rows
 
 

@@ -85,6 +85,30 @@ def test_no_bit_depends_on_blocks_or_order(method):
     np.testing.assert_array_equal(strengths(build, order[:3], ts, method=method), whole[order[:3]])
 
 
+class Sums(rd.AbstractSystem):
+    """What it observes are sums, whose order XLA chooses by the size of a batch."""
+
+    A: jax.Array
+
+    def y0(self):
+        return jnp.linspace(0.1, 1.0, 5)
+
+    def vector_field(self, t, y, args):
+        return -self.A @ y
+
+    def observe(self, t, y):
+        return {"sum": jnp.sum(jnp.sin(y)), "norm": jnp.linalg.norm(y)}
+
+
+def test_no_bit_of_what_is_observed_depends_on_blocks():
+    A = np.eye(5) + 0.1 * np.random.default_rng(0).normal(size=(300, 5, 5))
+    whole, parts = (
+        rd.ensemble(Sums(jnp.eye(5)), {"A": A}, TS, block=block) for block in (None, 64)
+    )
+    for name in ("sum", "norm"):
+        np.testing.assert_array_equal(whole[name], parts[name])
+
+
 def interrupt_after(monkeypatch, blocks):
     real, done = Work.__call__, []
 

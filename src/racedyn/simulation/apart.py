@@ -26,6 +26,9 @@ class Apart(eqx.Module):
     def jumps(self) -> ArrayLike | None:
         return self.system.jumps()
 
+    def step(self) -> Array | None:
+        return self.system.step()
+
     def pieces(self) -> tuple[Sequence[Any], Array] | None:
         pieces = self.system.pieces()
         return None if pieces is None else ([Apart(piece) for piece in pieces[0]], pieces[1])

@@ -113,6 +113,19 @@ def check_solver(
         check_positive("dt0", dt0)
 
 
+def check_by_steps(system: Any, **given: Any) -> None:
+    """Refuse what is for a solver beside a system that goes by steps; None was not given."""
+    steps = [piece.step() for piece in (system.pieces() or ([system],))[0]]
+    told = [name for name, value in given.items() if value is not None]
+    if told and any(step is not None for step in steps):
+        fail(
+            told[0],
+            "be left out beside a system that goes by steps, in which nothing is chosen",
+            f"it is {shown(given[told[0]])}",
+            "Its flow takes it: descent.system.",
+        )
+
+
 def check_field(system: Any, args: Any) -> None:
     """Refuse a state that is not real, and a vector field whose shapes are not the state's."""
     y0 = jax.eval_shape(system.y0)

@@ -24,12 +24,12 @@ from racedyn._outside import checksum
 from racedyn._progress import Progress
 from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
 from racedyn.simulation.blocks import Work, observed
-from racedyn.simulation.checks import as_times, check_field, check_solver
+from racedyn.simulation.checks import as_times, check_by_steps, check_field, check_solver
 from racedyn.simulation.crossings import Asked
 from racedyn.simulation.lanes import failures
 from racedyn.simulation.members import Builder
 from racedyn.simulation.method import MAX_STEPS, takes_exact
-from racedyn.simulation.solve import rtol_of, settings_for
+from racedyn.simulation.solve import rtol_of, settings_for, told_of
 from racedyn.simulation.stacks import mesh_of
 from racedyn.store import AbstractBlocks, BlockFile, BlockMemory
 from racedyn.systems import AbstractSystem, observe_named
@@ -152,6 +152,15 @@ def ensemble(
     builder = Builder(build, members, args)
     like = builder.first()
     check_field(like, args)
+    check_by_steps(
+        like,
+        rtol=rtol,
+        atol=atol,
+        solver=solver,
+        retry=retry,
+        jumps=jumps,
+        crossings=crossings or None,
+    )
     rtol = rtol_of(like) if rtol is None else rtol
     settings = settings_for(
         like,
@@ -243,11 +252,10 @@ def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
         for name in work.names
     }
     settings = work.settings
-    solver = f"{type(settings.solver).__name__}, rtol {float(settings.rtol):g}"
     provenance = Provenance(
         kind="ensemble",
         system=f"{count} x {work.like.describe()}",
-        solver="exact" if work.exact else solver,
+        solver="exact" if work.exact else told_of(work.like, settings),
         settings={
             "members": count,
             "fingerprint": builder.fingerprint(),

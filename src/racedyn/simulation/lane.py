@@ -116,6 +116,8 @@ def _joined(done: Solved, new: Solved, later: Array, goes_on: Array, new_is_last
 def _integrate(
     system: Any, ts: Array, t0: Array, t1: Array, args: Any, settings: Settings, save: Save
 ) -> Solved:
+    if (step := system.step()) is not None:
+        return _by_steps(system, step, ts, t0, t1, args, settings, save)
     y0 = system.y0()
     amplification = jax.lax.stop_gradient(jnp.asarray(system.amplification(), ts.dtype))
     missed = UNSEEN if isinstance(settings.solver, dfx.AbstractImplicitSolver) else 1.0
@@ -185,6 +187,60 @@ def _integrate(
             system, settings.crossings, solution.controller_state, args, settings.solver, judge
         )
     return Solved(jax.tree.map(fill, solution.ys[0], held), end, status, stats)
+
+
+def _by_steps(
+    system: Any,
+    step: Array,
+    ts: Array,
+    t0: Array,
+    t1: Array,
+    args: Any,
+    settings: Settings,
+    save: Save,
+) -> Solved:
+    """As `_integrate`, of a system that goes by steps: rows stand after as many as come nearest."""
+
+    def after(times: Array) -> Array:
+        most = settings.max_steps + 1.0  # beyond it a number of steps may be beyond whole numbers
+        return jnp.minimum(jnp.round((times - t0) / step.astype(ts.dtype)), most).astype(int)
+
+    def time(number: Array) -> Array:
+        return t0 + number.astype(ts.dtype) * step.astype(ts.dtype)
+
+    def on(done: tuple[Array, PyTree], number: Array) -> tuple[tuple[Array, PyTree], Any]:
+        def once(k: Array, y: PyTree) -> PyTree:
+            field = system.vector_field(time(k), y, args)
+            return jax.tree.map(lambda a, f: a + step.astype(a.dtype) * f, y, field)
+
+        y = jax.lax.fori_loop(done[0], jnp.maximum(number, done[0]), once, done[1])
+        # What is observed may not show a number that blew up.
+        finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(y)]).all()
+        return (number, y), (save(system, time(number), y), finite)
+
+    wanted = jnp.concatenate([after(ts), after(t1)[None]])
+    reached = jnp.minimum(wanted, settings.max_steps)
+    first = jnp.zeros_like(reached[0]), system.y0()
+    (_, end), (rows, finite) = jax.lax.scan(on, first, reached)
+    known = finite & (wanted == reached)
+
+    def kept(leaf: Array) -> Array:
+        return jnp.where(known.reshape((-1,) + (1,) * (leaf.ndim - 1)), leaf, jnp.nan)[:-1]
+
+    status = jnp.where(
+        finite[-1],
+        jnp.where(known[-1], int(Status.DONE), int(Status.STEPS_EXHAUSTED)),
+        int(Status.NOT_FINITE),
+    )
+    number = reached[-1]
+    stats = {
+        "num_steps": number,
+        "num_accepted_steps": number,
+        "num_rejected_steps": jnp.zeros_like(number),
+        "t_end": time(number),
+        "accuracy": jnp.full((), jnp.nan, ts.dtype),  # nothing is promised of given steps
+    }
+    return Solved(jax.tree.map(kept, rows), end, status, stats)
 
 
 def _together(given: Array | None, own: Any, dtype: Any) -> Array | None:

@@ -165,9 +165,11 @@ class LanesOfMany:
             some = numbers[start : start + size]
             # What fills up the last call is not solved, but for the rest of a batch
             padded = np.resize(some, size)[turns.ravel()]
-            wanted = turns[..., 0].ravel() < len(some)
+            wanted = turns.ravel() < len(some)
             own, wanted = stacks.spread((self._take(padded), wanted), mesh)
-            solve = partial(stacks.integrate_members, own, wanted, *self._given, settings, mesh)
+            solve = partial(
+                stacks.integrate_members, own, wanted, *self._given, settings, mesh, BATCH
+            )
             yield Batch(some, solve, rows[: len(some)])
 
     def _take(self, numbers: np.ndarray) -> Any:

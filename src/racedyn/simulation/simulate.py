@@ -18,12 +18,12 @@ from racedyn._jit import full_precision
 from racedyn._progress import compiling
 from racedyn._types import Array, Times
 from racedyn.exact import has_end
-from racedyn.simulation.checks import as_times, check_field, check_solver
+from racedyn.simulation.checks import as_times, check_by_steps, check_field, check_solver
 from racedyn.simulation.crossings import Asked
 from racedyn.simulation.lane import Settings, Solved
 from racedyn.simulation.lanes import LanesOfOne, failures, solve_lanes
 from racedyn.simulation.method import EXACT_ACCURACY, MAX_STEPS, takes_exact
-from racedyn.simulation.solve import arrays_at_the_door, package, rtol_of, settings_for
+from racedyn.simulation.solve import arrays_at_the_door, package, rtol_of, settings_for, told_of
 from racedyn.systems import AbstractSystem, Piecewise
 from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
 
@@ -100,6 +100,18 @@ def simulate(
         dt0=dt0,
     )
     system = arrays_at_the_door(system)
+    check_by_steps(
+        system,
+        rtol=rtol,
+        atol=atol,
+        solver=solver,
+        retry=retry,
+        stepsize_controller=stepsize_controller,
+        event=event,
+        dt0=dt0,
+        jumps=jumps,
+        crossings=crossings or None,
+    )
     rtol = rtol_of(system) if rtol is None else rtol
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((system, ts, args))):
         remedy = "Inside jit, vmap and grad call racedyn.solve."
@@ -172,7 +184,7 @@ def _solved(
     retry: dfx.AbstractSolver,
 ) -> tuple[Solved, str]:
     """What `package` takes, and how it was found, in words."""
-    solver = f"{type(settings.solver).__name__}, rtol {float(settings.rtol):g}"
+    solver = told_of(system, settings)
     if system.lanes is None:
         lanes = LanesOfOne(system, times, as_times(system, t0), args)
         outcome = solve_lanes(lanes, [(np.arange(1), settings)], retry)

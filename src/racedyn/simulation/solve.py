@@ -19,6 +19,7 @@ from racedyn._outside import read_again
 from racedyn._types import TIME, Array, ArrayLike, PyTree, Times
 from racedyn.simulation.checks import (
     as_times,
+    check_by_steps,
     check_observe,
     check_solver,
     check_tolerances,
@@ -41,6 +42,13 @@ STATES = "states"  # asked for as an observable is, and kept in `ys`
 def rtol_of(system: AbstractSystem) -> float:
     """The relative tolerance where none is given."""
     return max(FINEST_BY_DEFAULT, system.known_to / 10)
+
+
+def told_of(system: AbstractSystem, settings: Settings) -> str:
+    """How states are found, in words."""
+    if (step := system.step()) is not None:
+        return f"steps of {float(step):g}"
+    return f"{type(settings.solver).__name__}, rtol {float(settings.rtol):g}"
 
 
 def settings_for(
@@ -147,6 +155,18 @@ def solve(
         dt0=dt0,
     )
     system = arrays_at_the_door(system)
+    check_by_steps(
+        system,
+        rtol=rtol,
+        atol=atol,
+        solver=solver,
+        stepsize_controller=stepsize_controller,
+        event=event,
+        adjoint=adjoint,
+        dt0=dt0,
+        jumps=jumps,
+        crossings=crossings or None,
+    )
     settings = settings_for(
         system,
         rtol=rtol,

@@ -16,6 +16,7 @@ from racedyn._checks import as_list, fail, shown
 from racedyn._jit import wide_jit
 from racedyn._types import MEMBER, Array, PyTree
 from racedyn.simulation.apart import Apart
+from racedyn.simulation.building import CHUNK
 from racedyn.simulation.lane import Settings, Solved, integrate_one
 from racedyn.systems import observe_named
 
@@ -85,36 +86,50 @@ def exact_states(stack: Any, times: Array | None, mesh: Mesh) -> tuple[PyTree, A
 
 @eqx.filter_jit
 def integrate_members(
-    lanes: Any, wanted: Array, times: Array, args: Any, settings: Settings, mesh: Mesh
+    lanes: Any,
+    wanted: Array,
+    times: Array,
+    args: Any,
+    settings: Settings,
+    mesh: Mesh,
+    batch: int,
 ) -> Solved:
-    """Lanes of many systems, an axis of lanes in front of their arrays, batch by batch; `wanted`
-    (batch,): those solved at all.
+    """Lanes of many systems, an axis of lanes in front of their arrays, so many of them together;
+    `wanted` (lane,): those solved at all, but for the rest of a batch.
 
     A state of a few numbers is taken apart into them: two to six times faster than with an axis of
     a few pathways behind that of lanes. Of many numbers, as matrices have, that would take minutes
-    to compile."""
+    to compile. Such lanes a CPU solves one after the other: it multiplies matrices no faster in a
+    batch, from some thousand numbers on four times slower, and none waits for the slowest."""
     arrays, static = eqx.partition(lanes, eqx.is_array)
     t0 = jnp.zeros_like(times[0])
+    state = jax.eval_shape(jax.vmap(lambda own: eqx.combine(own, static).y0()), arrays)
+    large = sum(leaf.size // len(wanted) for leaf in jax.tree.leaves(state)) > LARGEST_APART
 
     def one(own: Any) -> Solved:
         system = eqx.combine(own, static)
-        if sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(system.y0))) > LARGEST_APART:
+        if large:
             return integrate_one(system, times, t0, args, settings, lambda now, t, y: y)
         given = Apart(system), times, t0, args, settings
         return integrate_one(*given, lambda now, t, y: now.together(y))
 
-    def batch(given: tuple[Any, Array]) -> Solved:
-        own, wanted = given
-        nothing = jax.tree.map(
-            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(jax.vmap(one), own)
-        )
-        solved: Solved = jax.lax.cond(wanted, jax.vmap(one), lambda _: nothing, own)
+    def where_wanted(function: Callable[[Any], Solved]) -> Callable[[Any], Solved]:
+        def solved(given: tuple[Any, Array]) -> Solved:
+            own, wanted = given
+            nothing = jax.tree.map(
+                lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(function, own)
+            )
+            found: Solved = jax.lax.cond(wanted.any(), function, lambda _: nothing, own)
+            return found
+
         return solved
 
     def on_device(own: Any, wanted: Array) -> Any:
+        if large and jax.default_backend() == "cpu":
+            return jax.lax.map(where_wanted(one), (own, wanted))
         # (lane, ...) -> (batch, lane of it, ...), and back behind the map over batches.
-        batches = jax.tree.map(lambda leaf: leaf.reshape(len(wanted), -1, *leaf.shape[1:]), own)
-        solved = jax.lax.map(batch, (batches, wanted))
+        batches = jax.tree.map(lambda leaf: leaf.reshape(-1, batch, *leaf.shape[1:]), (own, wanted))
+        solved = jax.lax.map(where_wanted(jax.vmap(one)), batches)
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), solved)
 
     solved: Solved = _over_devices(on_device, mesh, arrays, wanted)
@@ -125,14 +140,19 @@ def integrate_members(
 def observe_members(
     stack: Any, states: PyTree, times: Array, names: tuple[str, ...], mesh: Mesh
 ) -> dict[str, Array]:
-    """These observables, (member, time, ...)."""
+    """These observables, (member, time, ...), so many members at a time whatever the block, as the
+    size of a batch changes the last bits of sums and products."""
     arrays, static = eqx.partition(stack, eqx.is_array)
 
-    def one(own: Any, states: PyTree) -> dict[str, Array]:
-        system = eqx.combine(own, static)
-        return jax.vmap(lambda t, y: observe_named(system, t, y, names))(times, states)
+    def one(given: tuple[Any, PyTree]) -> dict[str, Array]:
+        system = eqx.combine(given[0], static)
+        return jax.vmap(lambda t, y: observe_named(system, t, y, names))(times, given[1])
 
-    found: dict[str, Array] = _over_devices(jax.vmap(one), mesh, arrays, states)
+    def on_device(*given: Any) -> dict[str, Array]:
+        observed: dict[str, Array] = jax.lax.map(one, given, batch_size=CHUNK)
+        return observed
+
+    found: dict[str, Array] = _over_devices(on_device, mesh, arrays, states)
     return found
 
 

@@ -5,6 +5,7 @@
 - `maps`: the race of maps, balanced pathways as one matrix each.
 - `piecewise`: one system after another from the same state.
 - `gated`: gradient flow of gated linear networks, a room of its own.
+- `descent`: gradient descent of any step size: a flow's field, step by step.
 - `closures`: arrays that a user's function closes over, made visible to JAX.
 """
 
@@ -12,6 +13,7 @@ from racedyn.systems.base import AbstractSystem, from_function
 from racedyn.systems.base import observable_shapes as observable_shapes
 from racedyn.systems.base import observe_named as observe_named
 from racedyn.systems.closures import with_own_arrays as with_own_arrays
+from racedyn.systems.descent import Descent
 from racedyn.systems.gated import COMPRESSED as COMPRESSED
 from racedyn.systems.gated import FULL as FULL
 from racedyn.systems.gated import MATRIX as MATRIX
@@ -30,4 +32,4 @@ from racedyn.systems.maps import Maps
 from racedyn.systems.pathways import Pathways
 from racedyn.systems.piecewise import Piecewise
 
-__all__ = ["AbstractSystem", "Maps", "Pathways", "Piecewise", "from_function"]
+__all__ = ["AbstractSystem", "Descent", "Maps", "Pathways", "Piecewise", "from_function"]

@@ -40,6 +40,12 @@ class AbstractSystem(eqx.Module):
         """
         return None
 
+    def step(self) -> Array | None:
+        """Flow time of one step, where it goes by steps y + step x field and not along the flow; by
+        default None.
+        """
+        return None
+
     def pieces(self) -> tuple[Sequence[Any], Array] | None:
         """Systems that follow each other, and the times of the switches between them; None for one
         alone.
@@ -201,14 +207,10 @@ def entry_sizes(y: Array) -> Array:
     return jnp.minimum(rows, columns)
 
 
-class _From(AbstractSystem):
-    """A system from another state."""
+class Standing(AbstractSystem):
+    """A system that stands for another, and is as that is but for what is said otherwise."""
 
     system: AbstractSystem
-    start: PyTree
-
-    def y0(self) -> PyTree:
-        return self.start
 
     def vector_field(self, t: Array, y: PyTree, args: Any) -> PyTree:
         return self.system.vector_field(t, y, args)
@@ -252,6 +254,15 @@ class _From(AbstractSystem):
 
     def drift(self, y: PyTree, y0: PyTree) -> Array:
         return self.system.drift(y, y0)
+
+
+class _From(Standing):
+    """A system from another state."""
+
+    start: PyTree
+
+    def y0(self) -> PyTree:
+        return self.start
 
 
 class FunctionSystem(AbstractSystem):

@@ -86,10 +86,9 @@ def compress(
     - `weight_decay`, `stages`: as in `racedyn.train`; they are kept exactly.
     - `max_share`: of a node's width: bases that are larger are refused.
 
-    The estimated error is |run - pass| + |coarser run - pass| / 9: the narrow network's own, and
-    that of one cut three times as coarsely as the pass, for what the pass itself has left out. Twice that
-    bounded the true error in all cases that were measured (`benchmarks/compress.py`) but one of
-    strengths of routes that no example asks for: four times, and within the tolerance.
+    The estimated error is |narrow - whole| + |pass - whole|, where `whole` goes through learning
+    once more with all directions that the pass found, known from the start: it is much closer to
+    the wide network than the pass was, which found most of them on its way.
 
     Raises `ValueError` where the bases don't get by with `max_share` of a node, for a nonlinear
     network, a loss that diverges, a law whose remainder is not known, a law without a key or
@@ -153,9 +152,7 @@ def compress(
         "time_unit": "tau",
         **({"lr": lr} if descent else {}),
     }
-    rows: dict[str, AnyArray] = {
-        name: values[schedule.rows] for name, values in found.seen.rows.items()
-    }
+    rows: dict[str, AnyArray] = {name: values[schedule.rows] for name, values in found.rows.items()}
     marks = schedule.marks[schedule.rows]
     run = Trajectory(
         ts=marks * unit,
@@ -173,7 +170,7 @@ def compress(
             solver="descent in growing bases" if descent else "flow in growing bases",
             settings=settings,
             modes=next(iter(modes.values())) if len(modes) == 1 else None,
-            validity={"exact": store.closed, "outside_the_bases": found.seen.outside},
+            validity={"exact": store.closed, "outside_the_bases": found.outside},
             versions=versions(),
             created=now(),
         ),

@@ -18,8 +18,8 @@ class Compressed:
 
     **Fields:** `network`, `task`, `weights`: the narrow network, which trains, reduces and saves
     like any other; `estimate`: {"strength", "loss"}, relative L2 error over the run, 0 where
-    `exact`; `dimensions`: inner node -> directions; `run`: the pass itself, a Trajectory whose rows
-    are already those of the wide network; `bases`: node -> orthonormal columns (n, directions)
+    `exact`; `dimensions`: inner node -> directions; `run`: a Trajectory of the wide network, as it
+    goes in all directions that its pass found; `bases`: node -> orthonormal columns (n, directions)
     where weights were given, None where they were drawn; `tolerance`; `share`: of a signal, that
     was let outside the bases; `exact`: whether all of it lies inside.
     """

@@ -97,13 +97,16 @@ def until_learned(store: Store, columns: Columns, march: March, reader: Reader) 
     )
 
 
+Rows = dict[str, np.ndarray]  # observable -> (mark, ...)
+
+
 class Pass(NamedTuple):
     """**Fields:** `rows`: observable -> (mark, ...); `signals`, at the start and at the ends of
     segments; `outside`: the largest share of a signal that was ever left outside the store;
     `room`: that it took.
     """
 
-    rows: dict[str, np.ndarray]
+    rows: Rows
     signals: list[Signals]
     outside: float
     room: Room
@@ -152,7 +155,7 @@ def grow(
 
 def run_through(
     columns: Columns, march: March, reader: Reader, schedule: Schedule, weights: Weights, room: Room
-) -> dict[str, np.ndarray]:
+) -> Rows:
     """The rows of a network in fixed bases through `schedule`."""
     narrow, now = room.filled(weights)
     blocks = [_row(march, reader, columns, room, weights, schedule.spans[0])]
@@ -164,7 +167,7 @@ def run_through(
 
 def _row(
     march: March, reader: Reader, columns: Columns, room: Room, weights: Weights, like: np.ndarray
-) -> dict[str, np.ndarray]:
+) -> Rows:
     """The first row: that of a network that goes nowhere."""
     narrow, now = room.filled(weights)
     _, rows = rows_of(march, reader, narrow, columns.data, now, jnp.zeros_like(like))

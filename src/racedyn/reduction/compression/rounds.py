@@ -1,5 +1,6 @@
 """Rounds of passes, at ever finer shares, until the estimated error is within the tolerance."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -7,21 +8,25 @@ import numpy as np
 from racedyn._checks import fail
 from racedyn.reduction.compression.choice import Choice, choose, ranking
 from racedyn.reduction.compression.columns import Columns
-from racedyn.reduction.compression.growing import Pass, Schedule, grow, run_through
-from racedyn.reduction.compression.marching import March, Reader
+from racedyn.reduction.compression.growing import Rows, Schedule, grow, run_through
+from racedyn.reduction.compression.marching import March, Reader, Room
 from racedyn.reduction.compression.store import Store
 
 _ORDER = 1.2  # in which the error falls with the share, at least
-_COARSER = 3  # the first choice's share, in units of the pass's
-_CHOICES = 4  # of directions of one pass, at most
+_FINER = 4  # than this error suggests is the share of the first pass,
+_FIRST = 1.6  # and so many times coarser that of its first choice
+_CHOICES = 6  # of directions of one pass, at most
 _ROUNDS = 8  # of passes, each finer than the last
 _FINEST = 1e-7  # share of a signal, above the rounding of what it is measured with
 
 
 class Found(NamedTuple):
-    """What the rounds came to. `share`: of the signals, that the narrow network leaves out."""
+    """What the rounds came to. `rows` of the wide network; `outside`: the largest share of a signal
+    that the pass ever left; `share`: what the narrow network leaves out.
+    """
 
-    seen: Pass
+    rows: Rows
+    outside: float
     choice: Choice
     estimate: dict[str, float]
     share: float
@@ -41,44 +46,53 @@ def narrowed(
 
     A store that has grown is still that of the same weights: the next pass starts with it.
     """
-    eps = float(np.sqrt(tolerance / 10)) / (2 * _COARSER)
+    eps = float(np.sqrt(tolerance / 10)) / _FINER
     for left in reversed(range(_ROUNDS)):
         seen = grow(store, columns, march, reader, schedule, eps)
         ranks = ranking(store, columns, seen)
+        share = _FIRST * eps
+        if store.closed:
+            exact = dict.fromkeys(_estimated(seen.rows), 0.0)
+            return Found(seen.rows, seen.outside, choose(store, ranks, share), exact, 0.0)
+
+        def run(weights: Mapping[str, np.ndarray], room: Room = seen.room) -> Rows:
+            return run_through(columns, march, reader, schedule, weights, room)
+
+        # All directions of the pass, known from the start: it found most of them on its way, and
+        # what they changed before they were found it has missed.
+        rows = run(store.B)
+        missed = _distances(seen.rows, rows)
+        worst = max(missed.values())
         last = not left or eps <= _FINEST
-        share, left_out = _COARSER * eps, dict[str, float]()
         for _ in range(_CHOICES):
             choice = choose(store, ranks, share)
             _check_shares(store, choice, tolerance, max_share)
-            if store.closed:
-                return Found(seen, choice, dict.fromkeys(_estimated(seen), 0.0), 0.0)
-            rows = run_through(columns, march, reader, schedule, choice.weights, seen.room)
-            errors = {name: distance(rows[name], seen.rows[name]) for name in _estimated(seen)}
-            # The first choice, coarser than the pass, shows what one of the pass's share would
-            # leave out, and so what the pass itself has left out.
-            left_out = left_out or {
-                name: error / _COARSER**2 + eps**2 / 100 for name, error in errors.items()
-            }
-            estimate = {name: error + left_out[name] for name, error in errors.items()}
+            errors = _distances(run(choice.weights), rows)
+            estimate = {name: error + missed[name] for name, error in errors.items()}
+            found = Found(rows, seen.outside, choice, estimate, share)
             if 2 * max(estimate.values()) <= tolerance:
-                return Found(seen, choice, estimate, float(share))
-            worst = max(left_out.values())
+                return found
             if 4 * worst > tolerance and not last:
                 break  # it is the pass that has to be finer
-            share *= _shrunk((tolerance / 2 - worst) / max(errors.values()))
+            share *= _shrunk((tolerance / 2 - worst) / max(errors.values()), least=0.5)
         if last:
             break
-        eps = max(_FINEST, eps * _shrunk(tolerance / (4 * worst)))
-    return Found(seen, choice, estimate, float(share))
+        eps = max(_FINEST, eps * _shrunk(tolerance / (4 * worst), least=0.1))
+    return found
 
 
-def _estimated(seen: Pass) -> list[str]:
-    return [name for name in ("strength", "loss") if name in seen.rows]
+def _distances(rows: Rows, others: Rows) -> dict[str, float]:
+    return {name: distance(rows[name], others[name]) for name in _estimated(rows)}
 
 
-def _shrunk(error: float) -> float:
-    """What a share is multiplied by for an error that is to be this many times as large."""
-    return float(np.clip(max(0.0, error) ** (1 / _ORDER), 0.1, 0.8))
+def _estimated(rows: Rows) -> list[str]:
+    return [name for name in ("strength", "loss") if name in rows]
+
+
+def _shrunk(error: float, least: float) -> float:
+    """What a share is multiplied by for an error that is to be this many times as large; by
+    `least` at least, as errors may fall faster than they are known to."""
+    return float(np.clip(max(0.0, error) ** (1 / _ORDER), least, 0.8))
 
 
 def distance(rows: np.ndarray, others: np.ndarray) -> float:
