@@ -18,7 +18,7 @@ from racedyn.reduction.compression.columns import columns_of
 from racedyn.reduction.compression.growing import grow, schedule_of_steps
 from racedyn.reduction.compression.laws import Gaussian, store_of
 from racedyn.reduction.compression.marching import Descent as StoreDescent
-from racedyn.reduction.compression.marching import Reader
+from racedyn.reduction.compression.marching import Reader, Room
 from racedyn.reduction.compression.matrices import Matrices
 from racedyn.reduction.compression.store import Own, Side, Store
 from racedyn.reduction.validity import rounding
@@ -116,7 +116,8 @@ def pass_of(
     )
     march = StoreDescent(None, (), jnp.asarray(loss_factor(task, "mean") * lr, float))
     store = draw(network, task, law, key, wrong=wrong)
-    return grow(store, columns, march, reader, schedule_of_steps(steps), eps).rows
+    room = Room(network, growing=True)
+    return grow(store, columns, march, reader, schedule_of_steps(steps), eps, room).rows
 
 
 def sweep_bases(

@@ -103,13 +103,13 @@ Rows = dict[str, np.ndarray]  # observable -> (mark, ...)
 class Pass(NamedTuple):
     """**Fields:** `rows`: observable -> (mark, ...); `signals`, at the start and at the ends of
     segments; `outside`: the largest share of a signal that was ever left outside the store;
-    `room`: that it took.
+    `late`: whether it found directions after its first look.
     """
 
     rows: Rows
     signals: list[Signals]
     outside: float
-    room: Room
+    late: bool
 
 
 class Diverged(ArithmeticError):
@@ -121,18 +121,23 @@ class Diverged(ArithmeticError):
 
 
 def grow(
-    store: Store, columns: Columns, march: March, reader: Reader, schedule: Schedule, eps: float
+    store: Store,
+    columns: Columns,
+    march: March,
+    reader: Reader,
+    schedule: Schedule,
+    eps: float,
+    room: Room,
 ) -> Pass:
     """Go through `schedule` from the initial weights. Raises `Diverged`."""
-    network = store.network
 
     def seen(weights: Weights, gone: float) -> Looked:
         shrunk = march.shrunk(gone)
         return look(store, columns, weights, shrunk=shrunk, eps=eps, stages=march.stages)
 
     here = seen(store.B, 0.0)
-    room = Room(network, growing=not store.closed)
     blocks = [_row(march, reader, columns, room, here.weights, schedule.spans[0])]
+    known = dict(store.size)
     signals, outside, gone = [here.signals], here.after, 0.0
     for spans in schedule.spans:
         for again in range(_AGAIN + 1):
@@ -150,7 +155,7 @@ def grow(
         signals.append(there.signals)
         blocks.append({name: np.asarray(values)[spans > 0] for name, values in rows.items()})
     joined = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-    return Pass(joined, signals, outside, room)
+    return Pass(joined, signals, outside, store.size != known)
 
 
 def run_through(

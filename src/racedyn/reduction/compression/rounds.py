@@ -46,21 +46,22 @@ def narrowed(
 
     A store that has grown is still that of the same weights: the next pass starts with it.
     """
-    eps = float(np.sqrt(tolerance / 10)) / _FINER
+    room = Room(store.network, growing=not store.closed)
+    eps, again = float(np.sqrt(tolerance / 10)) / _FINER, False
     for left in reversed(range(_ROUNDS)):
-        seen = grow(store, columns, march, reader, schedule, eps)
+        seen = grow(store, columns, march, reader, schedule, eps, room)
         ranks = ranking(store, columns, seen)
         share = _FIRST * eps
-        if store.closed:
-            exact = dict.fromkeys(_estimated(seen.rows), 0.0)
-            return Found(seen.rows, seen.outside, choose(store, ranks, share), exact, 0.0)
 
-        def run(weights: Mapping[str, np.ndarray], room: Room = seen.room) -> Rows:
+        def run(weights: Mapping[str, np.ndarray]) -> Rows:
             return run_through(columns, march, reader, schedule, weights, room)
 
-        # All directions of the pass, known from the start: it found most of them on its way, and
-        # what they changed before they were found it has missed.
-        rows = run(store.B)
+        # All directions of the pass, known from the start: what those that it found on its way
+        # changed before, it has missed.
+        rows = run(store.B) if seen.late else seen.rows
+        if store.closed:
+            exact = dict.fromkeys(_estimated(rows), 0.0)
+            return Found(rows, seen.outside, choose(store, ranks, share), exact, 0.0)
         missed = _distances(seen.rows, rows)
         worst = max(missed.values())
         last = not left or eps <= _FINEST
@@ -73,11 +74,14 @@ def narrowed(
             if 2 * max(estimate.values()) <= tolerance:
                 return found
             if 4 * worst > tolerance and not last:
-                break  # it is the pass that has to be finer
-            share *= _shrunk((tolerance / 2 - worst) / max(errors.values()), least=0.5)
+                break  # it is the pass that has to be better
+            share *= _shrunk(tolerance / 2 - worst, max(errors.values()), least=0.5)
         if last:
             break
-        eps = max(_FINEST, eps * _shrunk(tolerance / (4 * worst), least=0.1))
+        # What it missed was mostly found late: the next one of this share knows it from the start.
+        again = not again and 4 * worst > tolerance
+        if not again:
+            eps = max(_FINEST, eps * _shrunk(tolerance, 4 * worst, least=0.1))
     return found
 
 
@@ -89,10 +93,12 @@ def _estimated(rows: Rows) -> list[str]:
     return [name for name in ("strength", "loss") if name in rows]
 
 
-def _shrunk(error: float, least: float) -> float:
-    """What a share is multiplied by for an error that is to be this many times as large; by
-    `least` at least, as errors may fall faster than they are known to."""
-    return float(np.clip(max(0.0, error) ** (1 / _ORDER), least, 0.8))
+def _shrunk(wanted: float, error: float, least: float) -> float:
+    """What a share is multiplied by for the error that is wanted; by `least` at least, as errors
+    may fall faster than they are known to.
+    """
+    ratio = max(0.0, wanted) / error if error > 0 else 1.0
+    return float(np.clip(ratio ** (1 / _ORDER), least, 0.8))
 
 
 def distance(rows: np.ndarray, others: np.ndarray) -> float:
