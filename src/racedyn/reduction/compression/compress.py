@@ -134,7 +134,9 @@ def compress(
     else:
         schedule = until_learned(store, columns, march, reader)
     try:
-        found = narrowed(store, columns, march, reader, schedule, tolerance, max_share)
+        found, passed, outside = narrowed(
+            store, columns, march, reader, schedule, tolerance, max_share
+        )
     except Diverged as stop:
         where = f"the loss is not finite at {'step' if descent else 't ='} {stop.mark:g}"
         fail("lr" if descent else "weights", "let the loss stay finite", where, "Lower it.")
@@ -152,7 +154,7 @@ def compress(
         "time_unit": "tau",
         **({"lr": lr} if descent else {}),
     }
-    rows: dict[str, AnyArray] = {name: values[schedule.rows] for name, values in found.rows.items()}
+    rows: dict[str, AnyArray] = {name: values[schedule.rows] for name, values in passed.items()}
     marks = schedule.marks[schedule.rows]
     run = Trajectory(
         ts=marks * unit,
@@ -170,7 +172,7 @@ def compress(
             solver="descent in growing bases" if descent else "flow in growing bases",
             settings=settings,
             modes=next(iter(modes.values())) if len(modes) == 1 else None,
-            validity={"exact": store.closed, "outside_the_bases": found.outside},
+            validity={"exact": store.closed, "outside_the_bases": outside},
             versions=versions(),
             created=now(),
         ),

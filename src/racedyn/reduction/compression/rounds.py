@@ -1,12 +1,13 @@
 """Rounds of passes, at ever finer shares, until the estimated error is within the tolerance."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn.reduction.compression.choice import Choice, choose, ranking
+from racedyn.reduction.compression.choice import Choice, Ranked, choose, ranking
 from racedyn.reduction.compression.columns import Columns
 from racedyn.reduction.compression.growing import Rows, Schedule, grow, run_through
 from racedyn.reduction.compression.marching import March, Reader, Room
@@ -16,20 +17,30 @@ _ORDER = 1.2  # in which the error falls with the share, at least
 _FINER = 4  # than this error suggests is the share of the first pass,
 _FIRST = 1.6  # and so many times coarser that of its first choice
 _CHOICES = 6  # of directions of one pass, at most
+_SLACK = 3  # in units of the estimate: where the tolerance leaves more, a coarser choice is tried
 _ROUNDS = 8  # of passes, each finer than the last
 _FINEST = 1e-7  # share of a signal, above the rounding of what it is measured with
 
 
 class Found(NamedTuple):
-    """What the rounds came to. `rows` of the wide network; `outside`: the largest share of a signal
-    that the pass ever left; `share`: what the narrow network leaves out.
-    """
+    """A narrow network. `choice` of directions; `estimate` of its error; `share` of signals that it
+    leaves out."""
 
-    rows: Rows
-    outside: float
     choice: Choice
     estimate: dict[str, float]
     share: float
+
+    def holds(self, tolerance: float) -> bool:
+        return 2 * max(self.estimate.values()) <= tolerance
+
+
+class Narrowed(NamedTuple):
+    """What the rounds came to. `rows` of the wide network; `outside`: the largest share of a signal
+    that the last pass ever left outside the store."""
+
+    found: Found
+    rows: Rows
+    outside: float
 
 
 def narrowed(
@@ -40,65 +51,87 @@ def narrowed(
     schedule: Schedule,
     tolerance: float,
     max_share: float,
-) -> Found:
-    """Passes at ever finer shares, and of each ever finer choices, until the estimate is within the
-    tolerance.
+) -> Narrowed:
+    """Passes at ever finer shares, and of each a choice of its directions, until the estimate is
+    within the tolerance.
 
     A store that has grown is still that of the same weights: the next pass starts with it.
     """
     room = Room(store.network, growing=not store.closed)
+
+    def run(weights: Mapping[str, np.ndarray]) -> Rows:
+        return run_through(columns, march, reader, schedule, weights, room)
+
     eps, again = float(np.sqrt(tolerance / 10)) / _FINER, False
     for left in reversed(range(_ROUNDS)):
         seen = grow(store, columns, march, reader, schedule, eps, room)
         ranks = ranking(store, columns, seen)
-        share = _FIRST * eps
-
-        def run(weights: Mapping[str, np.ndarray]) -> Rows:
-            return run_through(columns, march, reader, schedule, weights, room)
-
         # All directions of the pass, known from the start: what those that it found on its way
         # changed before, it has missed.
         rows = run(store.B) if seen.late else seen.rows
-        if store.closed:
-            exact = dict.fromkeys(_estimated(rows), 0.0)
-            return Found(rows, seen.outside, choose(store, ranks, share), exact, 0.0)
         missed = _distances(seen.rows, rows)
-        worst = max(missed.values())
+        if store.closed:
+            exact = Found(choose(store, ranks, eps), dict.fromkeys(missed, 0.0), 0.0)
+            return Narrowed(exact, rows, seen.outside)
         last = not left or eps <= _FINEST
-        for _ in range(_CHOICES):
-            choice = choose(store, ranks, share)
-            _check_shares(store, choice, tolerance, max_share)
-            errors = _distances(run(choice.weights), rows)
-            estimate = {name: error + missed[name] for name, error in errors.items()}
-            found = Found(rows, seen.outside, choice, estimate, share)
-            if 2 * max(estimate.values()) <= tolerance:
-                return found
-            if 4 * worst > tolerance and not last:
-                break  # it is the pass that has to be better
-            share *= _shrunk(tolerance / 2 - worst, max(errors.values()), least=0.5)
-        if last:
-            break
+        poor = 4 * max(missed.values()) > tolerance  # the pass; no choice of it is any better
+
+        if last or not poor:
+            judged = partial(_judged, store, ranks, run, rows, missed)
+            found = _coarsest(judged, _FIRST * eps, tolerance)
+            if last or found.holds(tolerance):
+                _check_shares(store, found.choice, tolerance, max_share)
+                return Narrowed(found, rows, seen.outside)
         # What it missed was mostly found late: the next one of this share knows it from the start.
-        again = not again and 4 * worst > tolerance
+        again = poor and not again
         if not again:
-            eps = max(_FINEST, eps * _shrunk(tolerance, 4 * worst, least=0.1))
-    return found
+            eps = max(_FINEST, eps * _factor(tolerance, 4 * max(missed.values()), 0.1, 0.8))
+    raise AssertionError("the last round returns")
+
+
+def _judged(
+    store: Store,
+    ranks: dict[str, Ranked],
+    run: Callable[[Mapping[str, np.ndarray]], Rows],
+    rows: Rows,
+    missed: dict[str, float],
+    share: float,
+) -> Found:
+    """The choice that leaves out this share, and how far its run is from `rows`."""
+    choice = choose(store, ranks, share)
+    errors = _distances(run(choice.weights), rows)
+    return Found(choice, {name: errors[name] + missed[name] for name in errors}, share)
+
+
+def _coarsest(judged: Callable[[float], Found], share: float, tolerance: float) -> Found:
+    """About the coarsest choice that holds the tolerance, found from a first one; the finest of
+    those tried where none does."""
+    held = None
+    for _ in range(_CHOICES):
+        found = judged(share)
+        worst = max(found.estimate.values())
+        if found.holds(tolerance):
+            held = found
+            if 2 * worst * _SLACK > tolerance:
+                break
+            share *= _factor(tolerance, 2 * worst, 1.25, 2.0)
+        elif held is not None:
+            break
+        else:
+            share *= _factor(tolerance, 2 * worst, 0.5, 0.8)
+    return found if held is None else held
 
 
 def _distances(rows: Rows, others: Rows) -> dict[str, float]:
-    return {name: distance(rows[name], others[name]) for name in _estimated(rows)}
+    names = [name for name in ("strength", "loss") if name in rows]
+    return {name: distance(rows[name], others[name]) for name in names}
 
 
-def _estimated(rows: Rows) -> list[str]:
-    return [name for name in ("strength", "loss") if name in rows]
-
-
-def _shrunk(wanted: float, error: float, least: float) -> float:
-    """What a share is multiplied by for the error that is wanted; by `least` at least, as errors
-    may fall faster than they are known to.
-    """
-    ratio = max(0.0, wanted) / error if error > 0 else 1.0
-    return float(np.clip(ratio ** (1 / _ORDER), least, 0.8))
+def _factor(wanted: float, error: float, least: float, most: float) -> float:
+    """What a share is multiplied by for the error that is wanted, within bounds, as errors fall
+    faster than they are known to."""
+    ratio = wanted / error if error > 0 else np.inf
+    return float(np.clip(ratio ** (1 / _ORDER), least, most))
 
 
 def distance(rows: np.ndarray, others: np.ndarray) -> float:
