@@ -48,6 +48,7 @@ def test_of_a_gated_network_with_another_convention_of_the_loss():
     np.testing.assert_allclose(run["strength"], trained["strength"], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_of_the_qp_equations_it_is_a_loop_and_tends_to_the_flow():
     S, depths = np.array([4.0, 2.0]), 3
 
@@ -100,6 +101,7 @@ def test_no_bit_of_a_member_depends_on_blocks_or_order():
     np.testing.assert_array_equal(rd.ensemble(build, order, ts)["strength"], whole[order])
 
 
+@pytest.mark.slow
 def test_drawn_networks_descend_as_members():
     network = rd.networks.parallel(TASK, depths=(3, 3), width=10**8)
     law = rd.init.Gaussian(std=3e-5)
