@@ -146,6 +146,7 @@ def test_a_twin_answers_and_learns_as_the_relu_network_while_its_gates_stay():
     assert relu_on.observables["loss"][-1] < relu_on.observables["loss"][0]
 
 
+@pytest.mark.slow
 def test_a_twin_by_context_says_how_many_gates_it_gets_wrong():
     task, network, run = trained()
     by_context = gates.twin(network, task, run, by="context")

@@ -207,6 +207,7 @@ def test_derivatives():
     assert_derivatives(measure, given, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_modes_without_an_end_and_bad_input():
     q, p = (
         [[1.0, 0.5, np.nan, 1.0], [1.0, 0.5, 1.0, 1.0]],

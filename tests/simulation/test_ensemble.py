@@ -100,6 +100,7 @@ class Sums(rd.AbstractSystem):
         return {"sum": jnp.sum(jnp.sin(y)), "norm": jnp.linalg.norm(y)}
 
 
+@pytest.mark.slow
 def test_no_bit_of_what_is_observed_depends_on_blocks():
     A = np.eye(5) + 0.1 * np.random.default_rng(0).normal(size=(300, 5, 5))
     whole, parts = (
@@ -155,6 +156,7 @@ def test_an_interrupted_file_is_gone_on_with(tmp_path, monkeypatch):
         rd.ensemble(build, 200, TS, path=tmp_path / "large.h5")
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_in_memory_keeps_its_blocks(monkeypatch):
     interrupt_after(monkeypatch, 1)
     with pytest.warns(RuntimeWarning, match="136 of 200 members failed"):
@@ -464,6 +466,7 @@ def test_what_is_known_of_each_lane_goes_to_the_file(tmp_path):
     assert np.all(rd.ensemble(race, start, [1.0]).stats["accuracy"] == 1e-8)
 
 
+@pytest.mark.slow
 def test_functions_that_close_over_the_same_are_one():
     """`if` needs the host; what it makes is equal but for the start."""
 

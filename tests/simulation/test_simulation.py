@@ -193,6 +193,7 @@ def test_lanes_that_use_up_their_steps_are_tried_once_more():
     np.testing.assert_allclose(run.observables["y"], followers_at(TS[:, None], k), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_failed_lanes_are_nan_and_listed_and_the_others_whole():
     k = np.array([1.0, 1e5])
     with pytest.warns(RuntimeWarning, match=r"1 of 2 lanes failed \(1\): 1 used up its steps"):
@@ -386,6 +387,7 @@ def test_a_stiff_system_of_ones_own_is_tried_again_by_an_implicit_solver():
     assert run.provenance.solver.endswith("then Kvaerno5")
 
 
+@pytest.mark.slow
 def test_a_failure_says_where():
     with pytest.raises(
         SolveError, match=r"stopped at t = 1, where the largest number of its state is .*e\+"

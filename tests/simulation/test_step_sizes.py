@@ -60,6 +60,7 @@ def test_layers_of_different_size(level):
     assert np.all(np.abs(run.observables["strength"][:, 0] - exact).max(axis=0) < 2e-8 * S / d)
 
 
+@pytest.mark.slow
 def test_what_decays_is_known_relative_to_what_is_left():
     """A pathway of depth 1 forgets, S = 0, to 1e-43; beside it nothing, so that the end is no sum
     with what stays.
@@ -160,6 +161,7 @@ def test_rounding_is_not_resolved(solver, size):
     np.testing.assert_allclose(second @ first, S, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_rounding_of_one_lane_is_none_of_another():
     """Where a lane asks what rounding does, the field is sampled for its neighbours too; each keeps
     only what it asked for.
@@ -200,6 +202,7 @@ def test_pathways_that_start_against_what_they_learn():
     np.testing.assert_allclose(solved, exact, atol=3e-8)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_promised_is_said():
     """A plateau of 1e15 times its end's time: a start known to rounding leaves no digit."""
     race = rd.systems.Pathways([1.0], (9, 9), 0.01, [[0.01], [0.0099]])
@@ -258,6 +261,7 @@ def test_an_earlier_stage_goes_on_where_the_whole_is_fitted():
     np.testing.assert_allclose(end, [[2, 1], [0, 0]], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_weak_mode_beside_a_strong_one_is_not_settled():
     """The loss that it leaves is 1e-20 of the whole."""
     task = rd.tasks.from_arrays(np.eye(2), np.diag([2.0, 2e-10]))
@@ -290,6 +294,7 @@ def test_pulses_and_switches():
     np.testing.assert_allclose(end, [1.0, 3.3 - 2 * 6.7], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_crossings_are_recorded_without_stopping():
     swing = from_function(lambda t, y, args: jnp.stack([y[1], -y[0]]), [1.0, 0.0])
     run = rd.simulate(

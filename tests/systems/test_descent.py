@@ -70,6 +70,7 @@ def test_of_the_qp_equations_it_is_a_loop_and_tends_to_the_flow():
     assert off[0] / off[1] == pytest.approx(2.0, rel=0.1)
 
 
+@pytest.mark.slow
 def test_members_differ_in_weights_and_steps_and_one_that_diverges_fails_alone():
     steps = [0.1, 0.05, 5.0]
 

@@ -108,6 +108,7 @@ def test_levels_conserve_the_balance_of_every_inner_node(seed):
     assert float(flow.drift(jax.tree.map(lambda w: 1.1 * w, flow.y0()), flow.y0())) > 1e-2
 
 
+@pytest.mark.slow
 def test_settled_means_near_the_floor_and_never_on_a_plateau():
     task = rd.tasks.hierarchy(4)
     network = rd.networks.chain(task, depth=2, width=6)
