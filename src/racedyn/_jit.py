@@ -49,7 +49,7 @@ def wide_jit(
 @cache
 def brief_compilation() -> dict[str, Any]:
     """Options for `jax.jit` under which XLA compiles for a CPU in two thirds of the time; for code
-    that runs for not much longer. None where XLA knows them no more, or on another device.
+    that runs for not much longer. Empty where XLA knows them no more, or on another device.
     """
     if jax.default_backend() != "cpu":
         return {}

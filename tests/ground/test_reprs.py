@@ -14,7 +14,7 @@ import pytest
 import racedyn as rd
 from racedyn._text import clipped, page
 from racedyn.exact import Converged
-from racedyn.systems.base import FunctionSystem
+from racedyn.systems.functions import FunctionSystem
 from racedyn.trajectory import Provenance, Status, Trajectory
 
 TASK = rd.tasks.hierarchy(64)

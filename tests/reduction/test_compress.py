@@ -7,6 +7,7 @@ import pytest
 
 import racedyn as rd
 from racedyn.networks.init import Gaussian
+from racedyn.reduction.compression import rounds
 from racedyn.reduction.compression.rounds import distance
 
 TASK = rd.tasks.hierarchy(items=4)
@@ -285,3 +286,21 @@ def test_networks_of_one_shape_are_members_of_an_ensemble():
     other = rd.compress(SMALL, rd.tasks.hierarchy(items=4), weights_of(SMALL), lr=0.1, steps=300)
     with pytest.raises(ValueError, match="come from one network and one task"):
         rd.reduction.of_one_shape([drawn[0], other])
+
+
+@pytest.mark.slow
+def test_with_all_directions_known_it_is_closer_to_the_wide_network_than_the_pass(monkeypatch):
+    """What a pass misses, it finds late: `run` goes through learning again with all of it."""
+    passes, real = [], rounds.grow
+    monkeypatch.setattr(rounds, "grow", lambda *a: passes.append(real(*a)) or passes[-1])
+    network = rd.networks.parallel(TASK, depths=(4, 4), width=100)
+    weights = network.init(rd.init.Gaussian(std=0.05), key=0)
+    narrow = rd.compress(network, TASK, weights, lr=0.1, steps=1000)
+    wide = rd.train(network, TASK, weights, lr=0.1, steps=1000, save_every=1)
+    assert passes[-1].late
+    for name in ("strength", "loss"):
+        true = np.asarray(wide[name])[np.asarray(narrow.run.step)]
+        again, late = (
+            distance(np.asarray(rows[name]), true) for rows in (narrow.run, passes[-1].rows)
+        )
+        assert again < late / 4

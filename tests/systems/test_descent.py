@@ -1,5 +1,6 @@
 """Descent as a system: training's own steps, alone and as members of an ensemble, and its limit."""
 
+import diffrax as dfx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -123,13 +124,15 @@ def test_after_a_switch_it_goes_on_from_where_it_was():
     at = jax.tree.map(lambda leaf: jnp.asarray(leaf[1]), run.ys)
     later = rd.simulate(other.at(at), ts=[0.0, 4.0])
     np.testing.assert_allclose(run["strength"][2], later["strength"][1], rtol=1e-12)
+    assert run.provenance.solver == "steps of 0.1, 0.1"
 
 
 def test_steps_are_bounded_and_said():
     with pytest.raises(rd.simulation.SolveError, match="used up its steps") as failed:
         rd.simulate(Descent(RACE, 0.1), ts=[0.0, 1.0, 5.0], max_steps=20)
-    rows = failed.value.trajectory["strength"]
-    assert np.isfinite(rows[:2]).all() and np.isnan(rows[2]).all()
+    run = failed.value.trajectory
+    assert np.isfinite(run["strength"][:2]).all() and np.isnan(run["strength"][2]).all()
+    assert (np.asarray(run.stats["num_steps"]) == 20).all()  # and are not tried by another solver
 
 
 @pytest.mark.parametrize("lr", [0.0, -0.1, [0.1, 0.2], np.nan, "fast"])
@@ -147,8 +150,13 @@ def test_what_is_no_flow_is_refused_and_so_is_what_is_for_a_solver():
         for door in (rd.simulate, rd.solve):
             with pytest.raises(ValueError, match=f"`{name}` must be left out beside a system that"):
                 door(descent, ts=[0.0, 1.0], **{name: value})
+    for name in ("retry", "adjoint"):
+        value = {"retry": dfx.Kvaerno5(), "adjoint": dfx.ForwardMode()}[name]
+        with pytest.raises(ValueError, match=f"`{name}` must be left out beside a system that"):
+            rd.simulate(descent, ts=[0.0, 1.0], **{name: value})
     with pytest.raises(ValueError, match="`rtol` must be left out"):
         rd.ensemble(descent, {"lr": np.array([0.1, 0.2])}, [0.0, 1.0], rtol=1e-6)
     many = rd.ensemble(descent, {"lr": np.array([0.1, 0.05])}, [0.0, 1.0])
+    assert many.provenance.solver == "steps"  # each its own
     alone = rd.simulate(Descent(RACE, 0.05), ts=[0.0, 1.0])
     np.testing.assert_allclose(many["strength"][1], alone["strength"], rtol=1e-12)

@@ -113,11 +113,16 @@ def check_solver(
         check_positive("dt0", dt0)
 
 
+def steps_of(system: Any) -> list[Array]:
+    """The steps of a system, or of the pieces of one, that goes by steps."""
+    steps = [piece.step() for piece in (system.pieces() or ([system],))[0]]
+    return [step for step in steps if step is not None]
+
+
 def check_by_steps(system: Any, **given: Any) -> None:
     """Refuse what is for a solver beside a system that goes by steps; None was not given."""
-    steps = [piece.step() for piece in (system.pieces() or ([system],))[0]]
     told = [name for name, value in given.items() if value is not None]
-    if told and any(step is not None for step in steps):
+    if told and steps_of(system):
         fail(
             told[0],
             "be left out beside a system that goes by steps, in which nothing is chosen",

@@ -24,7 +24,7 @@ from racedyn._outside import checksum
 from racedyn._progress import Progress
 from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
 from racedyn.simulation.blocks import Work, observed
-from racedyn.simulation.checks import as_times, check_by_steps, check_field, check_solver
+from racedyn.simulation.checks import as_times, check_by_steps, check_field, check_solver, steps_of
 from racedyn.simulation.crossings import Asked
 from racedyn.simulation.lanes import failures
 from racedyn.simulation.members import Builder
@@ -152,16 +152,7 @@ def ensemble(
     builder = Builder(build, members, args)
     like = builder.first()
     check_field(like, args)
-    check_by_steps(
-        like,
-        rtol=rtol,
-        atol=atol,
-        solver=solver,
-        retry=retry,
-        jumps=jumps,
-        crossings=crossings or None,
-    )
-    rtol = rtol_of(like) if rtol is None else rtol
+    check_by_steps(like, retry=retry)
     settings = settings_for(
         like,
         rtol=rtol,
@@ -172,6 +163,7 @@ def ensemble(
         jumps=jumps,
         crossings=crossings,
     )
+    rtol = rtol_of(like) if rtol is None else rtol
     told = {
         "args": args,
         "max_steps": max_steps,
@@ -252,10 +244,12 @@ def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
         for name in work.names
     }
     settings = work.settings
+    # Members may have steps of their own.
+    by = "steps" if steps_of(work.like) else told_of(work.like, settings)
     provenance = Provenance(
         kind="ensemble",
         system=f"{count} x {work.like.describe()}",
-        solver="exact" if work.exact else told_of(work.like, settings),
+        solver="exact" if work.exact else by,
         settings={
             "members": count,
             "fingerprint": builder.fingerprint(),

@@ -17,6 +17,7 @@ from jax.sharding import Mesh
 
 from racedyn._types import Array
 from racedyn.simulation import stacks
+from racedyn.simulation.checks import steps_of
 from racedyn.simulation.lane import Settings, Solved
 from racedyn.simulation.solve import integrate, take_lanes
 from racedyn.trajectory import Status
@@ -39,10 +40,14 @@ class Batch(NamedTuple):
 
 class Lanes(Protocol):
     """Lanes that can be solved. `rates` (lane,): their predicted speed, None where none is known;
-    `batches`: these lanes, in this order."""
+    `by_steps`: whether they go by steps of their own, and no solver does more; `batches`: these
+    lanes, in this order."""
 
     @property
     def rates(self) -> np.ndarray | None: ...
+
+    @property
+    def by_steps(self) -> bool: ...
 
     def batches(self, numbers: np.ndarray, settings: Settings) -> Iterator[Batch]: ...
 
@@ -95,7 +100,7 @@ def solve_lanes(
                 batch.numbers,
                 jax.tree.map(lambda leaf, rows=batch.rows: np.asarray(leaf)[rows], found),
             )
-        if not rounds and told is not again:
+        if not rounds and told is not again and not lanes.by_steps:
             stiff = outcome.numbers[_may_be_stiff(outcome.solved, settings, again)]
             rounds = [(stiff, again)] if len(stiff) else []
     return outcome
@@ -119,6 +124,10 @@ class LanesOfOne:
 
     def __init__(self, system: Any, ts: Array, t0: Array, args: Any):
         self._system, self._given = system, (ts, t0, args)
+
+    @property
+    def by_steps(self) -> bool:
+        return bool(steps_of(self._system))
 
     @cached_property
     def rates(self) -> np.ndarray | None:
@@ -148,6 +157,10 @@ class LanesOfMany:
         )
         members = len(jax.tree.leaves(eqx.filter(stack, eqx.is_array))[0])
         self._count = members * (lanes or 1)
+
+    @property
+    def by_steps(self) -> bool:
+        return bool(steps_of(self._stack))
 
     @cached_property
     def rates(self) -> np.ndarray | None:

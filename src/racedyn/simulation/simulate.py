@@ -100,19 +100,7 @@ def simulate(
         dt0=dt0,
     )
     system = arrays_at_the_door(system)
-    check_by_steps(
-        system,
-        rtol=rtol,
-        atol=atol,
-        solver=solver,
-        retry=retry,
-        stepsize_controller=stepsize_controller,
-        event=event,
-        dt0=dt0,
-        jumps=jumps,
-        crossings=crossings or None,
-    )
-    rtol = rtol_of(system) if rtol is None else rtol
+    check_by_steps(system, retry=retry, adjoint=adjoint)
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((system, ts, args))):
         remedy = "Inside jit, vmap and grad call racedyn.solve."
         fail("system", "be known with all that it is given", "JAX is tracing it", remedy, TypeError)
@@ -134,6 +122,7 @@ def simulate(
         crossings=crossings,
         observe=observe,
     )
+    rtol = rtol_of(system) if rtol is None else rtol
     told = {
         "args": args,
         "max_steps": max_steps,

@@ -24,6 +24,7 @@ from racedyn.simulation.checks import (
     check_solver,
     check_tolerances,
     checked_jumps,
+    steps_of,
 )
 from racedyn.simulation.crossings import Asked, check_crossings
 from racedyn.simulation.lane import Settings, Solved, integrate_one
@@ -46,8 +47,8 @@ def rtol_of(system: AbstractSystem) -> float:
 
 def told_of(system: AbstractSystem, settings: Settings) -> str:
     """How states are found, in words."""
-    if (step := system.step()) is not None:
-        return f"steps of {float(step):g}"
+    if steps := steps_of(system):
+        return "steps of " + ", ".join(f"{float(step):g}" for step in steps)
     return f"{type(settings.solver).__name__}, rtol {float(settings.rtol):g}"
 
 
@@ -67,7 +68,19 @@ def settings_for(
     observe: Sequence[str] | None = None,
 ) -> Settings:
     """The settings of one solve, defaults filled in; arguments as in `solve`. Raises `ValueError`
-    for tolerances that mean nothing, or that the dtype of the state can't meet."""
+    for tolerances that mean nothing, or that the dtype of the state can't meet, and for any beside
+    a system that goes by steps."""
+    check_by_steps(
+        system,
+        rtol=rtol,
+        atol=atol,
+        solver=solver,
+        stepsize_controller=stepsize_controller,
+        event=event,
+        dt0=dt0,
+        jumps=jumps,
+        crossings=crossings or None,
+    )
     rtol = rtol_of(system) if rtol is None else rtol
     check_tolerances(system, rtol, atol)
     read_again(crossings, event)
@@ -155,18 +168,7 @@ def solve(
         dt0=dt0,
     )
     system = arrays_at_the_door(system)
-    check_by_steps(
-        system,
-        rtol=rtol,
-        atol=atol,
-        solver=solver,
-        stepsize_controller=stepsize_controller,
-        event=event,
-        adjoint=adjoint,
-        dt0=dt0,
-        jumps=jumps,
-        crossings=crossings or None,
-    )
+    check_by_steps(system, adjoint=adjoint)
     settings = settings_for(
         system,
         rtol=rtol,

@@ -1,6 +1,7 @@
 """Systems: initial state and d/dt, and what may be observed. They know nothing of solvers.
 
-- `base`: `AbstractSystem`, which `simulate` integrates, and systems made from a function.
+- `base`: `AbstractSystem`, which `simulate` integrates.
+- `functions`: systems made from a function.
 - `pathways`: the q/p equations of parallel pathways.
 - `maps`: the race of maps, balanced pathways as one matrix each.
 - `piecewise`: one system after another from the same state.
@@ -9,11 +10,12 @@
 - `closures`: arrays that a user's function closes over, made visible to JAX.
 """
 
-from racedyn.systems.base import AbstractSystem, from_function
+from racedyn.systems.base import AbstractSystem
 from racedyn.systems.base import observable_shapes as observable_shapes
 from racedyn.systems.base import observe_named as observe_named
 from racedyn.systems.closures import with_own_arrays as with_own_arrays
 from racedyn.systems.descent import Descent
+from racedyn.systems.functions import from_function
 from racedyn.systems.gated import COMPRESSED as COMPRESSED
 from racedyn.systems.gated import FULL as FULL
 from racedyn.systems.gated import MATRIX as MATRIX

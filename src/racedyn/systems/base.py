@@ -1,16 +1,13 @@
 """The interface of everything that `simulate` integrates."""
 
 import abc
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from racedyn._arrays import as_real, check_finite
-from racedyn._checks import check_callable, fail, shown
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike, PyTree
 from racedyn.tasks import Modes
@@ -212,8 +209,20 @@ class Standing(AbstractSystem):
 
     system: AbstractSystem
 
+    def y0(self) -> PyTree:
+        return self.system.y0()
+
     def vector_field(self, t: Array, y: PyTree, args: Any) -> PyTree:
         return self.system.vector_field(t, y, args)
+
+    def step(self) -> Array | None:
+        return self.system.step()
+
+    def dims(self) -> Mapping[str, tuple[str, ...]]:
+        return self.system.dims()
+
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        return self.system.labels()
 
     def observe(self, t: Array, y: PyTree) -> dict[str, Array]:
         return self.system.observe(t, y)
@@ -263,41 +272,3 @@ class _From(Standing):
 
     def y0(self) -> PyTree:
         return self.start
-
-
-class FunctionSystem(AbstractSystem):
-    """A system made from a plain function; see `from_function`."""
-
-    function: Callable[[Array, PyTree, Any], PyTree]
-    initial: PyTree
-
-    def y0(self) -> PyTree:
-        return self.initial
-
-    def vector_field(self, t: Array, y: PyTree, args: Any) -> PyTree:
-        return self.function(t, y, args)
-
-
-def from_function(function: Callable[[Array, PyTree, Any], PyTree], y0: PyTree) -> AbstractSystem:
-    """The system dy/dt = function(t, y, args) from `y0`: numbers (one array), or a tuple or dict of
-    arrays.
-
-        >>> system = rd.from_function(lambda t, y, args: -y, y0=1.0)
-        >>> run = rd.simulate(system, ts=[0.0, 1.0])
-        >>> run["y"].round(3).tolist()  # 1, 1 / e
-        [1.0, 0.368]
-    """
-    check_callable("function", function, "be a function (t, y, args) -> dy/dt", "t", "y", "args")
-    initial = y0 if isinstance(y0, tuple | dict) else jnp.asarray(as_real("y0", y0), float)
-    start = jax.tree.map(lambda leaf: jnp.asarray(as_real("y0", leaf), float), initial)
-    if not jax.tree.leaves(start) or any(leaf.size == 0 for leaf in jax.tree.leaves(start)):
-        fail(
-            "y0",
-            "hold at least one number in each part",
-            f"it is {shown(y0)}",
-            "For example jnp.ones(3).",
-        )
-    for leaf in jax.tree.leaves(start):
-        if not isinstance(leaf, jax.core.Tracer):
-            check_finite("y0", np.asarray(leaf))
-    return FunctionSystem(function, start)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from racedyn._types import PyTree
-from racedyn.systems.base import FunctionSystem
+from racedyn.systems.functions import FunctionSystem
 
 
 def with_own_arrays(system: PyTree, args: Any) -> PyTree:

@@ -1,7 +1,5 @@
 """Gradient descent of any step size as a system: the flow's field, step by step."""
 
-from collections.abc import Mapping
-
 import equinox as eqx
 import jax
 import numpy as np
@@ -60,20 +58,11 @@ class Descent(Standing):
         if self.lr.ndim or (known and not np.asarray(self.lr) > 0):
             fail("lr", "be one number above 0", f"it is {shown(lr)}", "For example lr=0.04.")
 
-    def y0(self) -> PyTree:
-        return self.system.y0()
-
     def at(self, y: PyTree) -> "Descent":
         return eqx.tree_at(lambda descent: descent.system, self, self.system.at(y))
 
     def step(self) -> Array:
         return self.lr
-
-    def dims(self) -> Mapping[str, tuple[str, ...]]:
-        return self.system.dims()
-
-    def labels(self) -> Mapping[str, tuple[str, ...]]:
-        return self.system.labels()
 
     def describe(self) -> str:
         return f"descent of {self.system.describe()}"

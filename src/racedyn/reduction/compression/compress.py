@@ -170,7 +170,7 @@ def compress(
         provenance=Provenance(
             kind="compress",
             system=f"{network}",
-            solver="descent in growing bases" if descent else "flow in growing bases",
+            solver=f"{'descent' if descent else 'flow'} in all directions of a pass",
             settings=settings,
             modes=next(iter(modes.values())) if len(modes) == 1 else None,
             validity={"exact": store.closed, "outside_the_bases": outside},

@@ -22,9 +22,7 @@ from racedyn.rules import Data, Stages, loss_and_gradient, loss_of, scaled, step
 from racedyn.tasks import Modes
 
 _MULTIPLE = 16  # of which widths are multiples
-_AHEAD = (
-    32  # directions at most for which there is room before they come, and no more than are there
-)
+_AHEAD = 32  # directions, at most, that the first width has room for beyond those that are there
 _MAX_STEPS = 1_000_000  # of the flow between two rows
 
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import jax.numpy as jnp
-
 from racedyn._checks import as_list, check_is, fail
 from racedyn.networks import Node, Problem
 from racedyn.reduction.bases import gated_alike
@@ -42,11 +40,4 @@ def of_one_shape(narrow: Sequence[Compressed]) -> list[Problem]:
         first.network, {node: Node(size) for node, size in sizes.items()}, first.network.edges
     )
 
-    return [
-        Problem(
-            network,
-            first.task,
-            {e: jnp.asarray(w) for e, w in widened(network, one.weights).items()},
-        )
-        for one in narrow
-    ]
+    return [Problem(network, first.task, widened(network, one.weights)) for one in narrow]
