@@ -23,7 +23,8 @@ class MadeUp:
     last state).
     """
 
-    def __init__(self, first, second, rates=None, size=1):
+    def __init__(self, first, second, rates=None, size=1, by_steps=False):
+        self.by_steps = by_steps
         self.first, self.second, self.size = first, second, size
         self.rates = None if rates is None else np.array(rates)
         self.calls: list[list[int]] = []
@@ -95,6 +96,7 @@ def test_no_second_try_where_it_would_do_no_more(options, size):
     lanes = MadeUp([TIRED], [GOOD], size=size)
     assert not solved(lanes, [0], **options).retried.any() and lanes.calls == [[0]]
     assert solved(MadeUp([TIRED], [GOOD], size=1000), [0]).retried.all()
+    assert not solved(MadeUp([TIRED], [GOOD], by_steps=True), [0]).retried.any()
 
 
 def test_members_are_as_bad_as_their_worst_lane():
