@@ -48,7 +48,7 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow $(ARGS) || test $$? -eq 5
 
-# The cases that the figures in docs/ are measured on, half an hour; CI runs a part of each.
+# The cases that the figures in docs/ are measured on, most of an hour; CI runs a part of each.
 test-long: $(STAMP)
 	$(BIN)/python -m pytest -m long $(ARGS)
 

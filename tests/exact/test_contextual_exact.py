@@ -162,9 +162,8 @@ def test_strengths_are_those_of_the_full_flow_from_aligned_weights(contexts, act
     assert float(expected[-1]) < 0.2 * float(expected[0])
 
 
-@pytest.mark.parametrize(
-    "contexts", [pytest.param(3, marks=pytest.mark.long), pytest.param(5, marks=pytest.mark.slow)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("contexts", [3, 5])
 def test_starts_from_random_weights(contexts):
     """The smaller the weights, the closer to training in stages, though nothing is fitted."""
     network, task = problem(contexts)

@@ -46,9 +46,8 @@ def worst_error(rng, sets, num_modes):
     return worst, overall, compared, never
 
 
-@pytest.mark.parametrize(
-    "sets", [pytest.param(2, marks=pytest.mark.slow), pytest.param(50, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("sets", [2, 50])
 def test_random_modes_against_an_ode(sets):
     """Forty, or a thousand."""
     worst, overall, compared, never = worst_error(np.random.default_rng(0), sets, 20)

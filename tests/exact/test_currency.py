@@ -177,8 +177,13 @@ JITTED = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", marked(JITTED))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long if name == "trajectory" else pytest.mark.slow)
+        for name in JITTED
+    ],
+)
 def test_they_work_inside_jit_grad_and_vmap(name):
     function = JITTED[name]
     inside = jax.jit(function)(0.8)

@@ -82,9 +82,8 @@ def test_against_an_ode(depths):
         assert error <= 1e-8
 
 
-@pytest.mark.parametrize(
-    "sets", [pytest.param(2, marks=pytest.mark.slow), pytest.param(50, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("sets", [2, 50])
 def test_random_modes_against_an_ode(sets):
     """Forty, or a thousand.
 

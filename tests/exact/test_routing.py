@@ -191,7 +191,7 @@ def test_the_quadrature_is_the_modes_level(start, ts):
     assert run.observables["loss"][-1] < 1e-3 * run.observables["loss"][0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_groups_and_depth_at_the_modes_level():
     for options in ({"sharing": 2}, {"hidden_layers": 2}):
         task = rd.tasks.routing(4, 4)

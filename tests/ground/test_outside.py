@@ -141,7 +141,7 @@ def test_a_changed_value_is_noticed_once(kind, forgotten):
     assert len(forgotten) == 1
 
 
-OFTEN = ("a global", "a closure", "an attribute", "a method", "a piece")
+OFTEN = ("a global", "a closure", "an attribute", "a method")
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,14 @@ def test_sides_take_turns_and_a_ratio_is_within_a_turn(harness):
     assert harness.ratio(turns, "a", "b") == 2
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("script", ["gated_field", "gated_levels", "gated_scaling"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("gated_field", marks=pytest.mark.long),
+        pytest.param("gated_levels", marks=pytest.mark.long),
+        pytest.param("gated_scaling", marks=pytest.mark.slow),
+    ],
+)
 def test_gated(script, tmp_path):
     found, _ = made(script, tmp_path)
     (rows,) = (found[name] for name in found if name not in ("machine", "options"))
@@ -96,7 +102,7 @@ def test_gated(script, tmp_path):
         assert rows[-1]["paths"] == 4 and min(row["peak_mib"] for row in rows) > 50
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_exact(tmp_path):
     found, printed = made("exact", tmp_path)
     for question in ("ends", "points"):

@@ -101,11 +101,8 @@ def test_chains_and_shallow_ones_of_any_size():
     assert worst < 1e-8
 
 
-@pytest.mark.parametrize(
-    "depths",
-    [pytest.param((4, 2, 1), marks=pytest.mark.slow), pytest.param((3, 3), marks=pytest.mark.long)],
-    ids=str,
-)
+@pytest.mark.long
+@pytest.mark.parametrize("depths", [(4, 2, 1), (3, 3)], ids=str)
 def test_races(depths):
     """2 x 30 modes of rates over 16 decades, in closed form and by the solver, against DOP853 with
     the drive as the clock.
@@ -198,10 +195,8 @@ def test_training():
     assert worst < 1e-10
 
 
-@pytest.mark.parametrize(
-    "level",
-    [pytest.param("matrix", marks=pytest.mark.slow), pytest.param("modes", marks=pytest.mark.long)],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("level", ["matrix", "modes"])
 def test_levels(level):
     """2 x 10 weights: "matrix" by "full" from any two-layer weights, "modes" by it from aligned
     ones.

@@ -477,7 +477,7 @@ def test_a_table_from_the_file_to_the_results(tmp_path):
         )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_animals_are_learned(tmp_path):
     result = run(
         config.read(Path(__file__).parents[2] / "data" / "runs" / "animals.toml"), tmp_path

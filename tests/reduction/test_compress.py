@@ -197,7 +197,7 @@ def test_pathways_may_be_named_in_any_order():
     assert distance(other.run["strength"][:, ::-1], one.run["strength"]) < 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_signals_lie_between_qp_and_the_exact_theory():
     network = rd.networks.parallel(TASK, depths=(4, 4), width=80)
     weights = weights_of(network, 0.04)

@@ -161,11 +161,12 @@ def test_matrix_is_full_for_pathways_with_different_output_bases():
     assert "Sigma_yx" in refused_modes(network, task, weights)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("law", "width", "dimension"),
     [
-        pytest.param(rd.init.Balanced(0.5), 12, 4, marks=pytest.mark.long),
-        pytest.param(rd.init.Orthogonal(0.6), 12, 11, marks=pytest.mark.slow),
+        (rd.init.Balanced(0.5), 12, 4),
+        (rd.init.Orthogonal(0.6), 12, 11),
     ],
     ids=["balanced", "orthogonal"],
 )

@@ -34,17 +34,18 @@ def assert_maps_are_full(problem, t1=40.0, shape=None, **options):
         assert difference < 1e-8, name
 
 
-DEPTHS = [(2, 2), (3, 4), (1, 3), pytest.param((2, 3, 4), marks=pytest.mark.long)]
+DEPTHS = [
+    *(pytest.param(depths, marks=pytest.mark.slow) for depths in ((2, 2), (1, 3))),
+    *(pytest.param(depths, marks=pytest.mark.long) for depths in ((3, 4), (2, 3, 4))),
+]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("depths", DEPTHS, ids=str)
 def test_from_any_balanced_weights(depths):
     """Their maps leave the modes' span, so that the bases are completed."""
     assert_maps_are_full(balanced(TASK, depths), shape=(7, 4))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("depths", DEPTHS, ids=str)
 def test_from_aligned_balanced_weights(depths):
     assert_maps_are_full(balanced(TASK, depths, scale=0.5, aligned=True), shape=(4, 4))

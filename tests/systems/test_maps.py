@@ -164,8 +164,14 @@ def test_a_singular_correlation_has_a_loss():
 # Whole runs
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("depths", [(2, 2), (3, 4), (1, 3, 2)], ids=str)
+@pytest.mark.parametrize(
+    "depths",
+    [
+        *(pytest.param(depths, marks=pytest.mark.slow) for depths in ((2, 2), (3, 4))),
+        pytest.param((1, 3, 2), marks=pytest.mark.long),
+    ],
+    ids=str,
+)
 def test_diagonal_maps_are_the_race_of_q_and_p(depths):
     rng = np.random.default_rng(6)
     strengths = rng.uniform(0.01, 0.03, (len(depths), 8))

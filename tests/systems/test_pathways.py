@@ -224,7 +224,7 @@ def final_strength(p0, adjoint=None):
     ][-1, 0, 0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_derivatives_agree_with_finite_differences():
     p0 = jnp.array([[0.05, 0.02], [0.03, 0.1]])
     reverse = jax.jit(jax.grad(final_strength))(p0)
