@@ -67,7 +67,7 @@ def widths(options: Any) -> Iterator[Row]:
     for depth in options.depths:
         for width in options.widths:
             facts = {"depth": depth, "width": width}
-            yield from one(options, "widths", facts, **facts)
+            yield from one(options, "widths", facts, **facts, keys=options.starts)
 
 
 def signals(options: Any) -> Iterator[Row]:
@@ -148,8 +148,10 @@ WHAT: dict[str, Table] = {
             Column("narrow, s", "narrow_s", ".2f"),
             Column("winners", "same", width=9),
             Column("q/p error", "qp_error", ".1e"),
+            Column("shares", "shares", width=17),
         ],
-        "drawn: first, second: whole compressions, the first compiles; winners: the same by q/p.",
+        "drawn: first, second: whole compressions, the first compiles; winners: the same by q/p,"
+        " over `--starts` keys; shares: of winners, least and largest.",
     ),
     "signals": (
         signals,

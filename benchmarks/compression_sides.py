@@ -138,7 +138,7 @@ def summary(tried: list[Row]) -> Row:
 DESCENTS: dict[int, Any] = {4: {"lr": 0.04, "steps": 6000}, 7: {"steps": 10_000}}
 
 
-def width_row(depth: int, width: int) -> Row:
+def width_row(depth: int, width: int, keys: int) -> Row:
     """A network that is drawn: what a draw and its compression take, whatever the width."""
     case = pathways((depth, depth), width, **DESCENTS[depth])
     law = rd.init.Gaussian(std=case.std)
@@ -159,22 +159,26 @@ def width_row(depth: int, width: int) -> Row:
         "narrow_s": narrow_s,
     }
     if width >= 10**9:
-        row |= same_winners(case, law)
+        row |= same_winners(case, law, keys)
     return row
 
 
-def same_winners(case: Case, law: Any) -> Row:
-    """Winners of q/p beside those of a narrow network that is known well: at this width shares
+def same_winners(case: Case, law: Any, keys: int) -> Row:
+    """Winners of q/p beside those of narrow networks that are known well: at this width shares
     differ by little, and a share outside the bases invents differences."""
-    narrow = case.compress(law, key=0, tolerance=4e-5)
-    trained = case.train(*narrow.problem)
-    theory = rd.simulate(rd.reduce(*narrow.problem, level="pathway"), ts=trained.ts)
-    same = winners(theory)[0] == winners(trained)[0]
+    same, off, shares = [], [], []
+    for key in range(keys):
+        narrow = case.compress(law, key=key, tolerance=4e-5)
+        trained = case.train(*narrow.problem)
+        theory = rd.simulate(rd.reduce(*narrow.problem, level="pathway"), ts=trained.ts)
+        won, share = winners(trained)
+        same += [*(winners(theory)[0] == won)]
+        shares += [*share]
+        off.append(distance(theory["strength"], trained["strength"]))
     return {
-        "fine_share": narrow.share,
-        "same": f"{same.sum()}/{len(same)}",
-        "qp_error": distance(theory["strength"], trained["strength"]),
-        "largest_share": float(winners(trained)[1].max()),
+        "same": f"{sum(same)}/{len(same)}",
+        "qp_error": median(off),
+        "shares": f"{min(shares):.5f}-{max(shares):.5f}",
     }
 
 
@@ -229,25 +233,27 @@ def numbers_drawn(case: Case, members: int, *, wrong: bool = False) -> Iterator[
     law = rd.init.Gaussian(std=case.std)
     for key in range(members):
         given = case.network, case.task, law, key, case.lr, case.steps
-        rows = pass_of(*given, eps=0.005, wrong=wrong)
-        yield numbers(rows["strength"])
+        steps, rows = pass_of(*given, eps=0.005, wrong=wrong)
+        yield numbers(steps, rows["strength"])
 
 
 def numbers_true(case: Case, members: int) -> Iterator[np.ndarray]:
     law = rd.init.Gaussian(std=case.std)
     for key in range(members):
         weights = case.network.init(law, key=10_000 + key)
-        run = case.train(case.network, case.task, weights, save_every=5, observe=["strength"])
-        yield numbers(run["strength"])
+        run = case.train(case.network, case.task, weights, save_every=3, observe=["strength"])
+        yield numbers(case.steps * run.ts / run.ts[-1], run["strength"])
 
 
-def numbers(strength: Any) -> np.ndarray:
+def numbers(steps: np.ndarray, strength: Any) -> np.ndarray:
     """Strengths (path, mode) at a fifth of the time, when about half is learned, and at the end,
-    and how many pathways take part in each mode."""
+    how many pathways take part in each mode, and after how many steps each is half learned."""
     K = np.asarray(strength)
-    half, end = np.abs(K[len(K) // 5]), np.abs(K[-1])
+    early, end = np.abs(K[len(K) // 5]), np.abs(K[-1])
     w = end / end.sum(axis=0)
-    return np.concatenate([half.ravel(), end.ravel(), 1 / np.sum(w**2, axis=0)])
+    learned = K.sum(axis=1)
+    times = [np.interp(0.5, mode / mode[-1], steps) for mode in learned.T]
+    return np.concatenate([early.ravel(), end.ravel(), 1 / np.sum(w**2, axis=0), times])
 
 
 def p_values(a: np.ndarray, b: np.ndarray) -> np.ndarray:

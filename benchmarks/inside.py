@@ -106,8 +106,9 @@ def pass_of(
     eps: float,
     *,
     wrong: bool = False,
-) -> Weights:
-    """The rows of one pass of a drawn network, whose signals lie in its store to a share `eps`."""
+) -> tuple[np.ndarray, Weights]:
+    """One pass of a drawn network, whose signals lie in its store to a share `eps`: the steps after
+    which there are rows, and the rows."""
     columns, modes = columns_of(network, task), task.all_modes()
     reader = Reader(
         jnp.asarray(columns.floor),
@@ -117,7 +118,9 @@ def pass_of(
     march = StoreDescent(None, (), jnp.asarray(loss_factor(task, "mean") * lr, float))
     store = draw(network, task, law, key, wrong=wrong)
     room = Room(network, growing=True)
-    return grow(store, columns, march, reader, schedule_of_steps(steps), eps, room).rows
+    schedule = schedule_of_steps(steps)
+    rows = grow(store, columns, march, reader, schedule, eps, room).rows
+    return schedule.marks[schedule.rows], rows
 
 
 def sweep_bases(
