@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from racedyn import representations as representations
     from racedyn import systems as systems
     from racedyn import tasks as tasks
+    from racedyn._cache import use_cache as use_cache
     from racedyn.comparison import compare as compare
     from racedyn.comparison import learning_times as learning_times
     from racedyn.networks import Network as Network
@@ -87,6 +88,7 @@ _HOMES = {
     "statistics": "racedyn.paths",
     "to_xarray": "racedyn.store",
     "train": "racedyn.training",
+    "use_cache": "racedyn._cache",
 }
 _MODULES = ("exact", "gates", "networks", "paths", "plot", "representations", "systems", "tasks")
 

@@ -36,9 +36,11 @@ def wide_jit(
                 isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(args)
             ):
                 return plain(*args)
-            with (
-                jax.ensure_compile_time_eval()
-            ):  # or the function that we are in, if any, would be the outermost
+            if not isinstance(jax.device_put(0), jax.core.Tracer):
+                return wide(*args)
+            # Constants of a function that is traced, which would be the outermost one. Not where
+            # there is none: constants of ours would then be compiled one by one.
+            with jax.ensure_compile_time_eval():
                 return wide(*args)
 
         return call

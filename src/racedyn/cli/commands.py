@@ -5,6 +5,7 @@ quick.
 import argparse
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -164,6 +165,21 @@ def doctor(given: argparse.Namespace) -> None:
     table(("", "found"), doctor.report())
 
 
+@register(
+    "show the folder of compiled programs, or empty it",
+    argument("action", nargs="?", choices=("show", "clear"), default="show"),
+)
+def cache(given: argparse.Namespace) -> None:
+    from racedyn import _cache
+
+    held = _cache.clear() if given.action == "clear" else _cache.kept()
+    if held is None:
+        print(f"no programs are kept: {_cache.VARIABLE} is off")
+    else:
+        cleared = "removed " if given.action == "clear" else ""
+        print(f"{said(held.folder)}: {cleared}{held}")
+
+
 def _configuration(path: Path, overrides: list[str]) -> "Config":
     """The file's configuration with the fields given on the line."""
     from racedyn import config as configuration
@@ -219,10 +235,16 @@ def _show(result: "RunResult") -> None:
 
 def _start_jax() -> None:
     """float64, before anything else uses JAX; whole tracebacks, which tell whose an error is;
-    figures into files.
+    figures into files; compiled programs kept, before equinox is imported.
     """
     import jax
 
+    from racedyn import use_cache
+
+    try:
+        use_cache()
+    except ValueError as error:  # a home that can't be written to
+        warnings.warn(str(error), stacklevel=1)
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_traceback_filtering", "off")
     os.environ["MPLBACKEND"] = "Agg"

@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 import jax
 import jax.numpy as jnp
 
+from racedyn._cache import VARIABLE, kept
+
 Row = tuple[str, str]
 
 
@@ -23,6 +25,7 @@ def report() -> list[Row]:
         ("machine", platform.platform()),
         *_devices(),
         *_precision(),
+        ("compiled programs", _programs()),
         *_versions(),
     ]
 
@@ -49,6 +52,11 @@ def _precision() -> Iterator[Row]:
     yield "float64", verdict
     precision = getattr(jax.config, "jax_default_matmul_precision", None)
     yield "matrix products", str(precision or "the device's default precision")
+
+
+def _programs() -> str:
+    held = kept()
+    return f"none kept: {VARIABLE} is off" if held is None else f"{held} in {held.folder}"
 
 
 def _versions() -> Iterator[Row]:

@@ -143,7 +143,7 @@ class LanesOfOne:
 
     def _whole(self, settings: Settings) -> Solved:
         solved = integrate(self._system, *self._given, settings)
-        lane_first: Solved = jax.tree.map(lambda leaf: leaf[None], solved)
+        lane_first: Solved = jax.tree.map(lambda leaf: np.asarray(leaf)[None], solved)
         return lane_first
 
 

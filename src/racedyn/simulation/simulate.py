@@ -196,17 +196,17 @@ def _solved(
 
 def _exact(system: Any, times: Array, t0: float) -> tuple[Solved, np.ndarray]:
     """What the system's own solution finds, lanes first, and the lanes of which it knows none."""
-    states, ends = system.exact(times - t0)
+    states, ends = system.exact(np.asarray(times) - t0)
     saved = jax.tree.map(lambda leaf: np.moveaxis(np.array(leaf), -1, 0).copy(), states)
     steps = ("num_steps", "num_accepted_steps", "num_rejected_steps")
     stats = {
         **{name: np.zeros(system.lanes, int) for name in steps},
-        "t_end": np.full(system.lanes, times[-1]),
+        "t_end": np.full(system.lanes, np.asarray(times)[-1]),
         "accuracy": np.full(system.lanes, EXACT_ACCURACY),
     }
     status = np.full(system.lanes, int(Status.DONE))
     end = jax.tree.map(lambda leaf: leaf[:, -1].copy(), saved)
-    left = np.flatnonzero(~np.asarray(has_end(ends)))
+    left = np.flatnonzero(~has_end(np.asarray(ends)))
     return Solved(saved, end, status, stats), left
 
 

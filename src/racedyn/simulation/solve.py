@@ -3,7 +3,6 @@ together on the host.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import diffrax as dfx
@@ -256,7 +255,7 @@ def _observe_lanes(
 ) -> tuple[dict[str, Array], Array]:
     y0 = system.y0()
     observed = jax.vmap(lambda t, y: observe_named(system, t, y, names))(ts, ys)
-    return observed, jax.vmap(lambda y: system.drift(y, y0))(ys)
+    return observed, jnp.nanmax(jax.vmap(lambda y: system.drift(y, y0))(ys))
 
 
 def package(system: Any, ts: Array, solved: Solved, settings: Settings) -> Trajectory:
@@ -265,9 +264,9 @@ def package(system: Any, ts: Array, solved: Solved, settings: Settings) -> Traje
     """
     if system.lanes is None:
         (observables, drift, ys), end = solved.saved, solved.end
+        drift = _largest(drift)
     else:
-        lanes_last = partial(jnp.moveaxis, source=0, destination=-1)
-        ys, end = jax.tree.map(lanes_last, (solved.saved, solved.end))
+        ys, end = jax.tree.map(_lanes_last, (solved.saved, solved.end))
         observables, drift = _observe_lanes(system, ts, ys, settings.observe)
     named = system.dims()
     dims = {
@@ -281,6 +280,15 @@ def package(system: Any, ts: Array, solved: Solved, settings: Settings) -> Traje
         labels=dict(system.labels()),
         ys=ys if settings.states else None,
         status=solved.status,
-        stats={**solved.stats, "drift": jnp.nanmax(drift)},
+        stats={**solved.stats, "drift": drift},
         end=end,
     )
+
+
+# Arrays of NumPy stay so, as JAX would compile a program for each of these lines.
+def _lanes_last(leaf: Any) -> Any:
+    return leaf.transpose(*range(1, leaf.ndim), 0)
+
+
+def _largest(drift: Any) -> Any:
+    return np.fmax.reduce(drift) if isinstance(drift, np.ndarray) else jnp.nanmax(drift)

@@ -1,6 +1,7 @@
 """What a race is made of: arguments checked and broadcast, modes taken some at a time."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from racedyn.trajectory import Status
 MAX_DEPTH = 1000  # every layer is a term of the program
 
 
-def has_end(status: Array) -> Array:
+def has_end(status: Any) -> Any:
     """Whether modes of this status come to an end that was found."""
     return (status == Status.DONE) | (status == Status.SYMMETRIC)
 
