@@ -10,6 +10,8 @@ import jaxlib
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# A test finds nothing that an earlier run left, and leaves nothing in its user's home.
+os.environ.setdefault("RACEDYN_CACHE", "off")
 # Most of a test's time is compilation, of programs that then run for milliseconds, and XLA's older
 # emitter compiles in half the time. Flags of yours stand: `XLA_FLAGS= make test` compiles as users
 # do. An XLA that doesn't know a flag aborts, so this is for the one that knows it.

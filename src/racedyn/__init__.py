@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from racedyn import networks as networks
     from racedyn import paths as paths
     from racedyn import plot as plot
+    from racedyn import reduction as reduction
     from racedyn import representations as representations
     from racedyn import systems as systems
     from racedyn import tasks as tasks
@@ -90,7 +91,17 @@ _HOMES = {
     "train": "racedyn.training",
     "use_cache": "racedyn._cache",
 }
-_MODULES = ("exact", "gates", "networks", "paths", "plot", "representations", "systems", "tasks")
+_MODULES = (
+    "exact",
+    "gates",
+    "networks",
+    "paths",
+    "plot",
+    "reduction",
+    "representations",
+    "systems",
+    "tasks",
+)
 
 __all__ = [*sorted([*_HOMES, *_MODULES]), "__version__"]
 

@@ -1,5 +1,7 @@
 """Arrays of users: real numbers, finite, of a shape, in order; in the wording of `_checks`."""
 
+import math
+import os
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from numbers import Real
@@ -229,3 +231,11 @@ def _numbers(argument: str, value: Any, objects: np.ndarray) -> np.ndarray:
         return objects.astype(np.float64)
     except OverflowError:
         fail(argument, "be an array of numbers", "one is too large for float64")
+
+
+def memory() -> float:
+    """Bytes of this machine's memory; infinite where it doesn't tell."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return math.inf

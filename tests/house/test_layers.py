@@ -29,6 +29,7 @@ FLOORS = (
         "_outside",
         "_interruptions",
         "_compilation",
+        "_cache",
         "_progress",
         "config",
     ),
@@ -78,6 +79,7 @@ HOMES = {
     "tomli_w": "config",
     "optax": "training",
     "optimistix": "exact",
+    "jaxlib": "_cache",
 }
 
 
@@ -570,6 +572,7 @@ def test_public_names():
         "networks",
         "paths",
         "plot",
+        "reduction",
         "representations",
         "systems",
         "tasks",

@@ -47,7 +47,7 @@ def test_the_narrow_network_learns_as_the_wide_one():
     np.testing.assert_allclose(
         narrow.run["strength"][mine], wide["strength"][others], atol=1e-3 * wide["strength"].max()
     )
-    assert "directions" in str(narrow) and "estimated error" in str(narrow)
+    assert "directions" in str(narrow) and "estimated error over 800 steps" in str(narrow)
 
 
 def test_bases_are_those_of_the_weights_that_were_given():
@@ -218,6 +218,28 @@ def test_too_few_steps_to_learn_are_said():
     assert len(short.run.ts) == 21
 
 
+def test_a_tolerance_that_no_choice_holds_takes_all_directions_of_a_pass(monkeypatch):
+    """A choice may be off by more than it leaves out: then all of a good pass is the answer."""
+    monkeypatch.setattr(rounds, "_CHOICES", 1)
+    monkeypatch.setattr(rounds, "_FIRST", 1e4)
+    narrow = rd.compress(SMALL, TASK, weights_of(SMALL), lr=0.1, steps=800, max_share=1.0)
+    assert narrow.share == 0 and 2 * max(narrow.estimate.values()) <= narrow.tolerance
+
+
+def test_a_tolerance_that_is_not_reached_is_warned_of(monkeypatch):
+    monkeypatch.setattr(rounds, "_ROUNDS", 1)
+    monkeypatch.setattr(rounds, "_FINER", 0.25)
+    with pytest.warns(RuntimeWarning, match="came no nearer"):
+        narrow = rd.compress(SMALL, TASK, weights_of(SMALL), lr=0.1, steps=800, max_share=1.0)
+    assert 2 * max(narrow.estimate.values()) > narrow.tolerance
+
+
+def test_a_pass_that_finds_nothing_says_nothing(monkeypatch):
+    """It is as coarse as its share, and no estimate of 0."""
+    monkeypatch.setattr(rounds, "_FINER", 1e-2)
+    check(SMALL, TASK, weights_of(SMALL), max_share=1.0)
+
+
 def test_a_drawn_network_has_no_matrices():
     network = rd.networks.parallel(TASK, depths=(3, 3), width=10**9)
     law = Gaussian(std=1e-5)
@@ -237,6 +259,7 @@ REFUSED = {
     "both": ({"ts": [1.0, 2.0]}, "both be given, or neither"),
     "steps": ({"steps": 0}, "be a whole number of at least 1"),
     "share": ({"max_share": 0.2}, "be wider at"),
+    "more than all": ({"max_share": 1.5}, "be at most 1"),
     "loss": ({"loss": "cubic"}, "be one of"),
 }
 
@@ -248,7 +271,22 @@ def test_refusals(name):
         rd.compress(SMALL, TASK, weights_of(SMALL), **{"lr": 0.1, "steps": 300, **given})
 
 
+def test_what_is_large_in_a_law_that_diverges_is_named():
+    wide = rd.networks.parallel(TASK, depths=(3, 3), width=10**8)
+    with pytest.raises(ValueError, match="std times the roots of the widths is 400"):
+        rd.compress(wide, TASK, Gaussian(std=0.02), key=0, lr=0.1, steps=300)
+    with pytest.raises(ValueError, match=r"fit into memory.*racedyn.compress"):
+        wide.init(Gaussian(std=1e-4), key=0)
+
+
 def test_refusals_of_networks_laws_and_tasks():
+    with pytest.raises(TypeError, match=r"or a law of racedyn\.init, but it is the class Gaussian"):
+        rd.compress(SMALL, TASK, Gaussian, key=0, lr=0.1, steps=10)
+    with pytest.raises(TypeError, match=r"racedyn\.compress takes the law itself"):
+        rd.reduce(SMALL, TASK, Gaussian(std=0.1), level="compressed")
+    narrow = rd.compress(SMALL, TASK, weights_of(SMALL), lr=0.1, steps=10)
+    with pytest.raises(TypeError, match=r"Pass its `\.problem`"):
+        rd.train(narrow, lr=0.1, steps=10)
     with pytest.raises(ValueError, match="be given beside a law"):
         rd.compress(SMALL, TASK, Gaussian(std=0.1), lr=0.1, steps=10)
     bent = rd.networks.parallel(TASK, depths=(2, 2), width=20, activation="relu")

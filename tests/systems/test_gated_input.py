@@ -448,7 +448,7 @@ def test_matrix_of_deep_gaussian_weights_is_refused_with_the_number_and_full_nam
         ValueError,
         match=r"Level 'matrix' is not exact here \(.*those of one sweep leave "
         rf"{outside:.2g} of some image outside\), "
-        r"but level='full' is. inexact=True goes on all the same",
+        r"but level='full' is \('compressed' stands for it to a tolerance\)\. inexact=True goes on",
     ):
         rd.reduce(DEEP, TASK, weights, level="matrix")
     with pytest.raises(ValueError, match=r"Level 'modes' is not exact .*level='full' is"):

@@ -5,6 +5,7 @@ left.
 - `sizes`: what a run would need; sizes that no machine can hold are refused before it begins.
 - `build`: task, network and law of the initial weights from a configuration.
 - `resuming`: what an earlier run left, and whether this one may go on from it.
+- `remarks`: what a reader should know of a compressed theory beside its errors.
 - `results`: what a run computed, its file and its figures.
 """
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from racedyn import config as configuration
 from racedyn import networks, tasks
-from racedyn.jobs.sizes import memory
+from racedyn._arrays import memory
 from racedyn.networks import Network
 
 

@@ -15,6 +15,7 @@ from racedyn._types import Weights
 from racedyn.comparison import Comparison, Comparisons, compare
 from racedyn.config import Config
 from racedyn.jobs.build import build_law, build_network, build_task, fingerprint
+from racedyn.jobs.remarks import remarks
 from racedyn.jobs.results import (
     FIGURES,
     NotSavedError,
@@ -241,6 +242,8 @@ def _theories(
             solved[name] = simulate(system, trained.ts, rtol=config.theory.rtol, progress=progress)
         except SolveError as error:
             notes.append(f"no {name}: {error}")
+        else:
+            notes += remarks(system, trained, progress)
     return solved, tuple(notes)
 
 

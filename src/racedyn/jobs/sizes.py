@@ -3,11 +3,11 @@ by name.
 """
 
 import math
-import os
 
 import numpy as np
 
 from racedyn import config as configuration
+from racedyn._arrays import memory
 from racedyn._types import Weights
 from racedyn.config import Config, ConfigError
 from racedyn.networks import Network
@@ -126,14 +126,6 @@ def check_numbers(config: Config, network: Network, task: Task, weights: Weights
                 f"`{name}` must be such that {config.train.dtype} holds what it leads to, but of "
                 f"{value:g} {what} {size:g}."
             )
-
-
-def memory() -> float:
-    """Bytes of this machine's memory; infinite where it doesn't tell."""
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return math.inf
 
 
 def _check_memory(needed: int, keys: list[str], what: str) -> None:

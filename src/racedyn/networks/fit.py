@@ -140,6 +140,8 @@ def _arrays(network: Network, weights: Mapping[str, Any]) -> Weights:
         remedy = "networks.from_layers(network, layers) makes one of a list of matrices."
         if hasattr(weights, "observables"):  # a run: only `train` goes on from one
             remedy = 'Those at the end of a training are in run.end["weights"].'
+        if hasattr(weights, "draw"):  # a law
+            remedy = "network.init(law, key=0) draws them; racedyn.compress takes the law itself."
         but = f"it is {type(weights).__name__}"
         fail("weights", "be a dict edge -> array", but, remedy, TypeError)
     if set(weights) == {"weights", "optimiser"}:

@@ -1,5 +1,6 @@
 """Network: a directed acyclic graph of layers, with gates over contexts."""
 
+import math
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from racedyn._arrays import as_real, check_finite, read_only
+from racedyn._arrays import as_real, check_finite, memory, read_only
 from racedyn._checks import check_is, check_mapping, check_name, check_positive_int, fail, shown
 from racedyn._names import AXES, check_file_name
 from racedyn._text import clipped
@@ -253,6 +254,14 @@ class Network(eqx.Module):
             )
         if task is not None:
             check_is("task", task, Task, "be a Task")
+        needed = 8 * sum(math.prod(self.shape(edge)) for edge in self.edges)
+        if needed > memory():
+            fail(
+                "network",
+                "have weights that fit into memory",
+                f"they take {needed / 2**30:.3g} GiB of {memory() / 2**30:.3g}",
+                "racedyn.compress draws a narrow network of a law, whatever the width.",
+            )
         return law.draw(self, key=key, task=task)
 
     def __str__(self) -> str:

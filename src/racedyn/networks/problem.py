@@ -50,6 +50,9 @@ class Problem:
 def the_three(network: Any, task: Any = None, weights: Any = None) -> tuple[Network, Task, Weights]:
     """Network, task and weights that fit each other: those of a Problem, or checked here."""
     if not isinstance(network, Problem):
+        if isinstance(getattr(network, "problem", None), Problem):
+            but = f"it is {network!r}"
+            fail("network", "be a Network or a Problem", but, "Pass its `.problem`.", TypeError)
         missing = [n for n, x in (("`task`", task), ("`weights`", weights)) if x is None]
         if missing:
             fail(

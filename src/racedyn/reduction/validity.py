@@ -37,9 +37,10 @@ class Validity(dict[str, Any]):
 
 def refuse(validity: Validity, exact: str) -> NoReturn:
     """Say why a level is not exact, and which one is."""
+    near = " ('compressed' stands for it to a tolerance)" if exact == "full" else ""
     raise ValueError(
         f"Level {validity['level']!r} is not exact here ({validity['reason']}), but "
-        f"level={exact!r} is. "
+        f"level={exact!r} is{near}. "
         "inexact=True goes on all the same."
     )
 

@@ -62,6 +62,11 @@ class Work:
         }
         return {"accuracy": real, **crossings}
 
+    @property
+    def chunk(self) -> int:
+        """Members that are observed together."""
+        return 1 if stacks.one_by_one(self.like) else CHUNK
+
     def block_size(self, asked: int | None, count: int) -> int:
         """Members of a block: whole chunks on every device, and blocks of one size, so that only
         one is compiled for.
@@ -81,16 +86,25 @@ class Work:
         self, builder: Builder, numbers: np.ndarray, size: int
     ) -> tuple[Rows, np.ndarray, Rows]:
         """Observables, status and stats of these members, of which there are at most `size`."""
-        stack = stacks.spread(builder(np.resize(numbers, size)), self.mesh)
+        chunks = np.resize(numbers, size)
+        if self.chunk == 1:  # one by one: what fills up the only block takes room for nothing
+            size = min(size, -(-builder.count // self.mesh.size) * self.mesh.size)
+        stack = jax.tree.map(
+            lambda leaf: leaf[:size] if eqx.is_array(leaf) else leaf, builder(chunks)
+        )
+        stack = stacks.spread(stack, self.mesh)
         times = jnp.asarray([jnp.inf]) if self.times is None else self.times
         try:
             block = self._exactly(stack) if self.exact else self._nothing_yet(stack)
+            block.left[len(numbers) :] = False  # what fills up the block
             # The end of what is never learned is not to be found by a solver either.
             if self.times is not None and block.left.any():
-                lanes = LanesOfMany(stack, self.like.lanes, self.times, self.args, self.mesh)
+                lanes = LanesOfMany(stack, self.like, self.times, self.args, self.mesh)
                 block.put(solve_lanes(lanes, self._first(stack, block.left), self.retry))
             states = stacks.spread(block.states, self.mesh)
-            observables = stacks.observe_members(stack, states, times, self.names, self.mesh)
+            observables = stacks.observe_members(
+                stack, states, times, self.names, self.mesh, self.chunk
+            )
         except jax.errors.UnexpectedTracerError:
             fail(
                 "build",
@@ -129,7 +143,7 @@ class Work:
         """NaN, and all that can begin is left."""
         arrays = jax.tree.leaves(eqx.filter(stack, eqx.is_array))
         shape = len(arrays[0]), self.like.lanes or 1
-        left = np.asarray(stacks.begins(stack, self.args)).reshape(shape)
+        left = np.array(stacks.begins(stack, self.args)).reshape(shape)
         told = {
             name: np.full(shape, np.nan if kind.kind == "f" else 0, kind)
             for name, kind in self.told.items()

@@ -31,8 +31,9 @@ FIELD = (
 
 def building(
     build: Callable[[Any], AbstractSystem], members: PyTree, args: Any
-) -> Callable[[PyTree], Any]:
-    """Stacks of the systems that a function returns."""
+) -> tuple[Callable[[PyTree], Any], bool]:
+    """What makes stacks of the systems that a function returns, and whether it builds them one by
+    one on the host, as JAX can't trace the function."""
 
     def one(member: Any) -> Any:
         system = arrays_at_the_door(build(member))
@@ -73,9 +74,12 @@ def building(
     if not traceable:
         like = on_host(members, 0)
         _check_repeats(*(eqx.filter(system, eqx.is_array) for system in (like.system, one(first))))
-        return lambda members: _stacked(
-            like, [on_host(members, i) for i in range(len(jax.tree.leaves(members)[0]))]
-        )
+
+        def stacked(members: PyTree) -> Any:
+            count = len(jax.tree.leaves(members)[0])
+            return _stacked(like, [on_host(members, i) for i in range(count)])
+
+        return stacked, True
     with computed_by_jax("build"):
         shape = eqx.filter_eval_shape(lambda member: with_own_arrays(one(member), args), first)
         _check_repeats(
@@ -85,8 +89,11 @@ def building(
     traced = jax.jit(arrays)
     # Only the leaves are those of another trace: its classes and functions may be others, defined
     # anew in each.
-    return lambda members: eqx.combine(
-        jax.tree.unflatten(jax.tree.structure(kind), traced(members)), static
+    return (
+        lambda members: eqx.combine(
+            jax.tree.unflatten(jax.tree.structure(kind), traced(members)), static
+        ),
+        False,
     )
 
 

@@ -148,15 +148,18 @@ class LanesOfOne:
 
 
 class LanesOfMany:
-    """Those of a stack of members, in batches of one size over all devices."""
+    """Those of a stack of members, each like one, in batches of one size over all devices."""
 
-    def __init__(self, stack: Any, lanes: int | None, times: Array, args: Any, mesh: Mesh):
-        self._stack, self._lanes, self._mesh, self._given = stack, lanes, mesh, (times, args)
+    def __init__(self, stack: Any, like: Any, times: Array, args: Any, mesh: Mesh):
+        self._stack, self._mesh, self._given = stack, mesh, (times, args)
+        self._lanes = lanes = like.lanes
         self._host = jax.tree.map(
             lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, stack
         )
         members = len(jax.tree.leaves(eqx.filter(stack, eqx.is_array))[0])
         self._count = members * (lanes or 1)
+        self._large = stacks.is_large(like)
+        self._together = 1 if stacks.one_by_one(like) else BATCH  # lanes of a batch
 
     @property
     def by_steps(self) -> bool:
@@ -168,11 +171,11 @@ class LanesOfMany:
         return None if rates is None else np.asarray(rates).ravel()
 
     def batches(self, numbers: np.ndarray, settings: Settings) -> Iterator[Batch]:
-        mesh = stacks.for_solver(self._mesh, settings)
-        batches = min(BATCHES, -(-self._count // (BATCH * mesh.size)))
-        size = batches * mesh.size * BATCH
+        mesh, batch = stacks.for_solver(self._mesh, settings), self._together
+        batches = min(BATCHES, -(-self._count // (batch * mesh.size)))
+        size = batches * mesh.size * batch
         # Devices take batches in turn, so that all have about the same to do: (device, batch, lane)
-        turns = np.arange(size).reshape(batches, mesh.size, BATCH).swapaxes(0, 1)
+        turns = np.arange(size).reshape(batches, mesh.size, batch).swapaxes(0, 1)
         rows = np.argsort(turns, axis=None)
         for start in range(0, len(numbers), size):
             some = numbers[start : start + size]
@@ -181,7 +184,14 @@ class LanesOfMany:
             wanted = turns.ravel() < len(some)
             own, wanted = stacks.spread((self._take(padded), wanted), mesh)
             solve = partial(
-                stacks.integrate_members, own, wanted, *self._given, settings, mesh, BATCH
+                stacks.integrate_members,
+                own,
+                wanted,
+                *self._given,
+                settings,
+                mesh,
+                batch,
+                self._large,
             )
             yield Batch(some, solve, rows[: len(some)])
 

@@ -32,12 +32,13 @@ class Builder:
     ):
         self.members = _as_members(members)
         self.count = len(jax.tree.leaves(self.members)[0])
+        self._on_host = False
         if isinstance(build, AbstractSystem):
             self._stack = _replacing(arrays_at_the_door(build), self.members)
         elif callable(build) and not (
             isinstance(build, type) and not issubclass(build, AbstractSystem)
         ):
-            self._stack = building(build, self.members, args)
+            self._stack, self._on_host = building(build, self.members, args)
         else:
             fail(
                 "build",
@@ -57,7 +58,11 @@ class Builder:
 
     def __call__(self, numbers: np.ndarray) -> Any:
         """The stack of these members, of which there are whole chunks."""
-        return self._stack(jax.tree.map(lambda leaf: leaf[numbers], self.members))
+        if not self._on_host:
+            return self._stack(jax.tree.map(lambda leaf: leaf[numbers], self.members))
+        once, back = np.unique(numbers, return_inverse=True)  # but for what fills up a chunk
+        stack = self._stack(jax.tree.map(lambda leaf: leaf[once], self.members))
+        return jax.tree.map(lambda leaf: leaf[back] if eqx.is_array(leaf) else leaf, stack)
 
     def first(self) -> Any:
         """The first member."""

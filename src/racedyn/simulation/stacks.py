@@ -16,7 +16,6 @@ from racedyn._checks import as_list, fail, shown
 from racedyn._jit import wide_jit
 from racedyn._types import MEMBER, Array, PyTree
 from racedyn.simulation.apart import Apart
-from racedyn.simulation.building import CHUNK
 from racedyn.simulation.lane import Settings, Solved, integrate_one
 from racedyn.systems import observe_named
 
@@ -84,6 +83,19 @@ def exact_states(stack: Any, times: Array | None, mesh: Mesh) -> tuple[PyTree, A
     return found
 
 
+def is_large(system: Any) -> bool:
+    """Whether the state of one lane has more numbers than may be taken apart."""
+    state = jax.tree.leaves(jax.eval_shape(system.y0))
+    return sum(leaf.size for leaf in state) // (system.lanes or 1) > LARGEST_APART
+
+
+def one_by_one(system: Any) -> bool:
+    """Whether members like this one are computed one after the other. Large ones a CPU does so: it
+    multiplies matrices no faster in a batch, from some thousand numbers on four times slower; none
+    waits for the slowest, and there is no room for members that are not there."""
+    return is_large(system) and jax.default_backend() == "cpu"
+
+
 @eqx.filter_jit
 def integrate_members(
     lanes: Any,
@@ -93,18 +105,16 @@ def integrate_members(
     settings: Settings,
     mesh: Mesh,
     batch: int,
+    large: bool,
 ) -> Solved:
     """Lanes of many systems, an axis of lanes in front of their arrays, so many of them together;
     `wanted` (lane,): those solved at all, but for the rest of a batch.
 
     A state of a few numbers is taken apart into them: two to six times faster than with an axis of
-    a few pathways behind that of lanes. Of many numbers, as matrices have, that would take minutes
-    to compile. Such lanes a CPU solves one after the other: it multiplies matrices no faster in a
-    batch, from some thousand numbers on four times slower, and none waits for the slowest."""
+    a few pathways behind that of lanes. Of many numbers, as matrices have (`large`), that would
+    take minutes to compile."""
     arrays, static = eqx.partition(lanes, eqx.is_array)
     t0 = jnp.zeros_like(times[0])
-    state = jax.eval_shape(jax.vmap(lambda own: eqx.combine(own, static).y0()), arrays)
-    large = sum(leaf.size // len(wanted) for leaf in jax.tree.leaves(state)) > LARGEST_APART
 
     def one(own: Any) -> Solved:
         system = eqx.combine(own, static)
@@ -125,7 +135,7 @@ def integrate_members(
         return solved
 
     def on_device(own: Any, wanted: Array) -> Any:
-        if large and jax.default_backend() == "cpu":
+        if batch == 1:
             return jax.lax.map(where_wanted(one), (own, wanted))
         # (lane, ...) -> (batch, lane of it, ...), and back behind the map over batches.
         batches = jax.tree.map(lambda leaf: leaf.reshape(-1, batch, *leaf.shape[1:]), (own, wanted))
@@ -138,10 +148,10 @@ def integrate_members(
 
 @eqx.filter_jit
 def observe_members(
-    stack: Any, states: PyTree, times: Array, names: tuple[str, ...], mesh: Mesh
+    stack: Any, states: PyTree, times: Array, names: tuple[str, ...], mesh: Mesh, chunk: int
 ) -> dict[str, Array]:
-    """These observables, (member, time, ...), so many members at a time whatever the block, as the
-    size of a batch changes the last bits of sums and products."""
+    """These observables, (member, time, ...), a chunk of members at a time whatever the block, as
+    the size of a batch changes the last bits of sums and products."""
     arrays, static = eqx.partition(stack, eqx.is_array)
 
     def one(given: tuple[Any, PyTree]) -> dict[str, Array]:
@@ -149,7 +159,9 @@ def observe_members(
         return jax.vmap(lambda t, y: observe_named(system, t, y, names))(times, given[1])
 
     def on_device(*given: Any) -> dict[str, Array]:
-        observed: dict[str, Array] = jax.lax.map(one, given, batch_size=CHUNK)
+        observed: dict[str, Array] = jax.lax.map(
+            one, given, batch_size=None if chunk == 1 else chunk
+        )
         return observed
 
     found: dict[str, Array] = _over_devices(on_device, mesh, arrays, states)

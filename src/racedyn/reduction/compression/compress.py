@@ -1,5 +1,6 @@
 """`compress`: a narrow network that learns as the wide one does, to a stated error."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -82,7 +83,8 @@ def compress(
     - `lr`, `steps`: of the descent that it is to follow, on the loss of convention `loss`; or
       `ts`: flow times, from 0 on, of the gradient flow; without all three the flow until all is
       learned.
-    - `tolerance`: relative L2 error, over the run, of strengths and loss.
+    - `tolerance`: relative L2 error, over the run, of strengths and loss. Warns where twice the
+      estimate does not come to it.
     - `weight_decay`, `stages`: as in `racedyn.train`; they are kept exactly.
     - `max_share`: of a node's width: bases that are larger are refused.
 
@@ -109,6 +111,8 @@ def compress(
     decay = check_not_negative("weight_decay", weight_decay)
     tolerance = check_tolerance(tolerance)
     max_share = check_positive("max_share", max_share)
+    if max_share > 1:
+        fail("max_share", "be at most 1, all of a node's width", f"it is {shown(max_share)}")
     descent = _way(lr, steps, ts)
     rate = jnp.asarray(decay, float) if decay else None
     march: March
@@ -140,7 +144,16 @@ def compress(
         )
     except Diverged as stop:
         where = f"the loss is not finite at {'step' if descent else 't ='} {stop.mark:g}"
-        fail("lr" if descent else "weights", "let the loss stay finite", where, "Lower it.")
+        remedy = f"Lower it, or the weights: {_gain(network, given)}."
+        fail("lr" if descent else "weights", "let the loss stay finite", where, remedy)
+    if not found.holds(tolerance):
+        worst = max(found.estimate.values())
+        warnings.warn(
+            f"compress came no nearer than an estimated error of {worst:.1e}, and twice that is "
+            f"above the tolerance of {tolerance:g}: `estimate` says what can be relied on.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
     inner = [node for node in network.order if node not in store.complete]
     sizes = {node: found.choice.turns[node].shape[1] for node in inner}
     narrow = gated_alike(
@@ -220,6 +233,14 @@ def _asked(
             fail("key", "be given beside a law", "it is None", "For example key=0.")
         given: Any = weights
     else:
+        if weights is not None and not isinstance(weights, Mapping):
+            fail(
+                "weights",
+                "be a dict edge -> array, or a law of racedyn.init",
+                f"it is {shown(weights)}",
+                "For example init.Gaussian(std=0.02), with key=0.",
+                TypeError,
+            )
         network, task, arrays = the_three(network, task, weights)
         if key is not None:
             fail("key", "be left out beside weights, which need none", f"it is {shown(key)}")
@@ -234,6 +255,17 @@ def _asked(
     refuse_unit_gates(network)
     warn_of_closed_gates(network, task)
     return network, task, given
+
+
+def _gain(network: Network, given: Any) -> str:
+    """By how much the largest of the initial matrices stretches what it is given, in words."""
+    if isinstance(given, init.Gaussian):
+        shapes = [network.shape(edge) for edge in network.edges]
+        size = given.std * max(np.sqrt(rows) + np.sqrt(columns) for rows, columns in shapes)
+        return f"std times the roots of the widths is {size:.3g}"
+    if isinstance(given, init.AbstractLaw):
+        return f"they are {given}"
+    return f"the largest norm of a matrix is {max(map(np.linalg.norm, given.values())):.3g}"
 
 
 def _way(lr: Any, steps: Any, ts: Any) -> bool:

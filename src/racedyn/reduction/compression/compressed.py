@@ -16,12 +16,13 @@ from racedyn.trajectory import Trajectory
 class Compressed:
     """A narrow network that learns as a wide one does. Made by `racedyn.compress`.
 
-    **Fields:** `network`, `task`, `weights`: the narrow network, which trains, reduces and saves
-    like any other; `estimate`: {"strength", "loss"}, relative L2 error over the run, 0 where
-    `exact`; `dimensions`: inner node -> directions; `run`: a Trajectory of the wide network, as it
-    goes in all directions that its pass found; `bases`: node -> orthonormal columns (n, directions)
-    where weights were given, None where they were drawn; `tolerance`; `share`: of a signal, that
-    was let outside the bases; `exact`: whether all of it lies inside.
+    **Fields:** `network`, `task`, `weights`: the narrow network, which trains and reduces like any
+    other, and whose runs are compared, drawn and saved like any others; `estimate`: {"strength",
+    "loss"}, relative L2 error over the run, 0 where `exact`; `dimensions`: inner node ->
+    directions; `run`: a Trajectory of the wide network, as it goes in all directions that its pass
+    found; `bases`: node -> orthonormal columns (n, directions) where weights were given, None where
+    they were drawn; `tolerance`; `share`: of a signal, that was let outside the bases; `exact`:
+    whether all of it lies inside.
     """
 
     network: Network
@@ -50,7 +51,10 @@ class Compressed:
             for node, size in self.dimensions.items()
         ]
         said = ", ".join(f"{name} {error:.1e}" for name, error in self.estimate.items())
-        state = "exact: its bases are closed" if self.exact else f"estimated error: {said}"
+        steps = None if self.run.step is None else int(self.run.step[-1])
+        span = f"{self.run.ts[-1]:g} tau" if steps is None else f"{steps} steps"
+        state = f"estimated error over {span}: {said}"
+        state = "exact: its bases are closed" if self.exact else state
         left = float(self.run["loss"][-1] / self.run["loss"][0])
         early = f"  {left:.0%} of the loss is left: it says nothing of what comes after"
         return "\n".join(

@@ -52,7 +52,10 @@ def compressed_flow(assigned: Assignment, inexact: bool) -> GatedFlow:
     validity = Validity(level=COMPRESSED.name, exact=found.exact)
     if not found.exact:
         validity["reason"] = "directions that signals use little are left out"
-        validity["known_to"] = float(found.tolerance)
+        validity["known_to"] = max(found.tolerance, *(2 * e for e in found.estimate.values()))
+        sizes = found.dimensions.values()
+        widest = max(assigned.network.nodes[node].width for node in found.dimensions)
+        validity["directions"] = f"{min(sizes)} to {max(sizes)} directions of {widest}"
         validity["estimate"] = dict(found.estimate)
         validity["until"] = float(np.asarray(found.run.ts)[-1])
     return narrow_flow(assigned, COMPRESSED, found.bases, validity)

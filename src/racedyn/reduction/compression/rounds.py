@@ -76,8 +76,9 @@ def narrowed(
             exact = Found(choose(store, ranks, eps), dict.fromkeys(missed, 0.0), 0.0)
             return Narrowed(exact, rows, seen.outside)
         last = not left or eps <= _FINEST
-        poor = 4 * max(missed.values()) > tolerance  # the pass; no choice of it is any better
-
+        # The pass; no choice of it is any better. What it found late tells what it missed: if that
+        # was nothing, nothing is known of what is finer.
+        poor = not seen.late or 4 * max(missed.values()) > tolerance
         if last or not poor:
             judged = partial(_judged, store, ranks, run, rows, missed)
             found = _coarsest(judged, _FIRST * eps, tolerance)
@@ -85,9 +86,10 @@ def narrowed(
                 _check_shares(store, found.choice, tolerance, max_share)
                 return Narrowed(found, rows, seen.outside)
         # What it missed was mostly found late: the next one of this share knows it from the start.
-        again = poor and not again
+        again = seen.late and poor and not again
         if not again:
-            eps = max(_FINEST, eps * _factor(tolerance, 4 * max(missed.values()), 0.1, 0.8))
+            finer = _factor(tolerance, 4 * max(missed.values()), 0.1, 0.8) if seen.late else 0.1
+            eps = max(_FINEST, eps * finer)
     raise AssertionError("the last round returns")
 
 
@@ -106,8 +108,8 @@ def _judged(
 
 
 def _coarsest(judged: Callable[[float], Found], share: float, tolerance: float) -> Found:
-    """About the coarsest choice that holds the tolerance, found from a first one; the finest of
-    those tried where none does."""
+    """About the coarsest choice that holds the tolerance, found from a first one; all directions
+    where none of those tried does."""
     held = None
     for _ in range(_CHOICES):
         found = judged(share)
@@ -121,7 +123,7 @@ def _coarsest(judged: Callable[[float], Found], share: float, tolerance: float) 
             break
         else:
             share *= _factor(tolerance, 2 * worst, 0.5, 0.8)
-    return found if held is None else held
+    return judged(0.0) if held is None else held
 
 
 def _distances(rows: Rows, others: Rows) -> dict[str, float]:
