@@ -12,14 +12,11 @@ import pytest
 os.environ.setdefault("MPLBACKEND", "Agg")
 # A test finds nothing that an earlier run left, and leaves nothing in its user's home.
 os.environ.setdefault("RACEDYN_CACHE", "off")
-# Most of a test's time is compilation, of programs that then run for milliseconds: they are
-# compiled without most optimisations, and by XLA's older emitter, but for tests that are marked
-# `optimised`, and long ones. With flags of yours all are compiled as users do: `XLA_FLAGS= make
-# test`. An XLA that doesn't know a flag aborts, so this is for the one that knows it.
-BRIEFLY = "XLA_FLAGS" not in os.environ
-if BRIEFLY and jaxlib.__version__.startswith("0.10."):
-    os.environ["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
-jax.config.update("jax_disable_most_optimizations", BRIEFLY)
+# Most of a test's time is compilation, of programs that then run for milliseconds, and XLA's older
+# emitter compiles in half the time. Flags of yours stand: `XLA_FLAGS= make test` compiles as users
+# do. An XLA that doesn't know a flag aborts, so this is for the one that knows it.
+if jaxlib.__version__.startswith("0.10."):
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
@@ -34,20 +31,6 @@ def close_figures():
     yield
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close("all")
-
-
-@pytest.fixture(autouse=True)
-def optimisations(request):
-    """Programs of other tests are forgotten, as JAX keeps them whatever they were compiled with."""
-    wanted = any(request.node.get_closest_marker(name) for name in ("optimised", "long"))
-    if BRIEFLY and wanted:
-        jax.clear_caches()
-        jax.config.update("jax_disable_most_optimizations", False)
-        yield
-        jax.config.update("jax_disable_most_optimizations", True)
-        jax.clear_caches()
-    else:
-        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -161,9 +161,9 @@ def test_signs_batches_and_company_do_not_matter():
 @pytest.mark.parametrize(
     "depths",
     [
-        pytest.param((2, 2), marks=pytest.mark.long),
+        pytest.param((2, 2), marks=pytest.mark.slow),
         pytest.param((3, 5), marks=pytest.mark.long),
-        pytest.param((8, 8, 1), marks=pytest.mark.slow),
+        pytest.param((8, 8, 1), marks=pytest.mark.long),
     ],
 )
 def test_derivatives_are_those_of_the_end(depths):

@@ -155,7 +155,7 @@ def numpy_descent(X, Y, gates, weights, lr, decay, steps):
     return np.array(losses), w
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_training():
     """40: data and weights over 16 decades together, gates, weight decay; against a NumPy loop."""
     rng, worst, steps = np.random.default_rng(3), 0.0, 20

@@ -68,7 +68,7 @@ def test_both_forms_answer_and_learn_alike():
     assert runs[0].observables["loss"][-1] < runs[0].observables["loss"][0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_split_units_reduce():
     network, task, weights = problem()
     split, parts = rd.networks.split_units(network, weights)

@@ -31,11 +31,8 @@ def assert_equal_runs(found, learned=0.5):
             np.testing.assert_allclose(other.observables[name], first.observables[name], atol=1e-8)
 
 
-@pytest.mark.parametrize(
-    "depths",
-    [pytest.param((2, 2), marks=pytest.mark.long), pytest.param((3, 1, 2), marks=pytest.mark.slow)],
-    ids=str,
-)
+@pytest.mark.long
+@pytest.mark.parametrize("depths", [(2, 2), (3, 1, 2)], ids=str)
 def test_modes_are_full_for_aligned_pathways(depths):
     task = rd.tasks.hierarchy(4)
     network = rd.networks.parallel(task, depths, width=6)

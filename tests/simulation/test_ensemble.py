@@ -73,7 +73,6 @@ def test_the_end_is_where_trajectories_go():
     np.testing.assert_allclose(end.observables["strength"][:, 0], late[:, 3], rtol=1e-11)
 
 
-@pytest.mark.optimised
 @pytest.mark.parametrize("method", ["exact", pytest.param("ode", marks=pytest.mark.slow)])
 def test_no_bit_depends_on_blocks_or_order(method):
     ts = TS if method == "ode" else None
@@ -101,7 +100,6 @@ class Sums(rd.AbstractSystem):
         return {"sum": jnp.sum(jnp.sin(y)), "norm": jnp.linalg.norm(y)}
 
 
-@pytest.mark.optimised
 @pytest.mark.slow
 def test_no_bit_of_what_is_observed_depends_on_blocks():
     A = np.eye(5) + 0.1 * np.random.default_rng(0).normal(size=(300, 5, 5))
@@ -217,7 +215,7 @@ def test_weight_decay_of_some_members_goes_to_the_solver():
         )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_long_plateaus_take_a_solver_of_higher_order_and_rise_in_time():
     q = np.array([0.6, 0.1]).reshape(2, 1, 1)
     race = rd.systems.Pathways([1.0], (8,), 1.0, 1.0)

@@ -93,9 +93,8 @@ def test_field_is_the_sum_over_paths_and_minus_the_gradient(seed):
 
 
 @pytest.mark.filterwarnings("ignore:The output:UserWarning", "ignore:Gates cut:UserWarning")
-@pytest.mark.parametrize(
-    "seed", [pytest.param(0, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [0, 1])
 def test_levels_conserve_the_balance_of_every_inner_node(seed):
     network, task, weights = random_problem(seed)
     ts = jnp.linspace(0, 30, 31)

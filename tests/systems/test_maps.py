@@ -273,7 +273,7 @@ def test_members_of_an_ensemble_are_systems_alone():
         np.testing.assert_allclose(many["strength"][member], alone["strength"], atol=1e-7)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_derivatives_of_a_run_from_a_degenerate_start_are_finite_differences():
     start = 0.3 * np.stack([np.eye(3), np.eye(3)])
     direction = np.random.default_rng(11).standard_normal(start.shape)
