@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import numpy as np
 
 from racedyn._arrays import as_real, check_finite, memory, read_only
@@ -254,7 +255,8 @@ class Network(eqx.Module):
             )
         if task is not None:
             check_is("task", task, Task, "be a Task")
-        needed = 8 * sum(math.prod(self.shape(edge)) for edge in self.edges)
+        itemsize = jax.dtypes.canonicalize_dtype(float).itemsize
+        needed = itemsize * sum(math.prod(self.shape(edge)) for edge in self.edges)
         if needed > memory():
             fail(
                 "network",
