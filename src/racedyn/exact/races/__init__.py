@@ -2,7 +2,9 @@
 time a quadrature.
 
 - `converged`: where each pathway ends.
-- `unfolded`: how it gets there: whole trajectories, with time as a quadrature over the drive.
+- `unfolded`: how it gets there: whole trajectories.
+- `arrivals`: when it is where: time as a quadrature over the drive, and its inverse.
+- `panels`: time on one panel, and back.
 - `given`: the arguments of both, checked and broadcast, and modes taken some at a time.
 - `race`: all pathways of a mode at a given drive: where they start, their poles, where they are.
 - `drive`: one pathway as a function of the drive that all share, to its pole and back.

@@ -9,6 +9,7 @@ quotient of small polynomials and one step of third order (`reach`). Neither has
 to w = -1, where c < 0 and q is small, the gap is elementary. A pathway with c <= 0 and p < 0 never
 gets to a pole: it falls asleep, q -> 0, as s grows, and its gap grows with s."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -100,7 +101,9 @@ def gap(c: Array, q: Array, p: Array, depths: Depths) -> Array:
     c)).
     """
     w = c / (q + jnp.abs(p)) ** 2
-    return _unless_far(w, LOWEST, lambda: _far_gap(c, q, depths), _near_gap(w, q, depths))
+    return _unless_far(
+        c, lambda: w, LOWEST, lambda: _far_gap(c, q, depths), _near_gap(w, q, depths)
+    )
 
 
 def near_gap(c: Array, q: Array, p: Array, depths: Depths) -> Array:
@@ -147,7 +150,7 @@ def _rough(c: Array, y: Array, depths: Depths, refine: bool = False) -> Array:
     E = z * _horner([t.above for t in tables], x) / _horner([t.below for t in tables], x)
     if refine:
         E = _refined(c, y, E, depths)
-    return _unless_far(scaled, low, lambda: _far_place(c, y, depths), E)
+    return _unless_far(c, lambda: c * z**2, low, lambda: _far_place(c, y, depths), E)
 
 
 def _refined(c: Array, y: Array, E: Array, depths: Depths) -> Array:
@@ -219,17 +222,23 @@ def _less_two(depths: Depths, like: Array) -> Whole:
     return column(tuple(depth - 2 for depth in depths), like)
 
 
-def _unless_far(w: Array, low: Any, value: Any, near: Array) -> Array:
-    """`value()` where w < low, computed if there is such a place at all; `near` elsewhere."""
-    # Both go in, and one comes out, so that XLA computes them once, not anew for everything that is
-    # made of them.
-    return jax.lax.cond(
-        jnp.any(w < low),
-        lambda w, near: jnp.where(w < low, value(), near),
-        lambda _, near: near,
-        w,
-        near,
-    )
+def _unless_far(
+    c: Array, w: Callable[[], Array], low: Any, value: Callable[[], Array], near: Array
+) -> Array:
+    """`value()` where w() < low, computed if there is such a place at all, as there is only where c
+    < 0; `near` elsewhere."""
+
+    def far(near: Array) -> Array:
+        return jax.lax.cond(
+            jnp.any(w() < low), lambda near: jnp.where(w() < low, value(), near), same, near
+        )
+
+    def same(near: Array) -> Array:
+        return near
+
+    # It goes in and comes out, so that XLA computes it once, not anew for everything that is made
+    # of it. Pathways are fewer than places: most races know without looking at each.
+    return jax.lax.cond(jnp.any(c < 0), far, same, near)
 
 
 def _far_gap(c: Array, q: Array, depths: Depths) -> Array:
