@@ -32,11 +32,9 @@ def wide_jit(
 
         @wraps(function)
         def call(*args: Any) -> Any:
-            if jax.default_backend() != "cpu" or any(
-                isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(args)
-            ):
+            if jax.default_backend() != "cpu" or _has_tracers(args):
                 return plain(*args)
-            if not isinstance(jax.device_put(0), jax.core.Tracer):
+            if not is_traced():
                 return wide(*args)
             # Constants of a function that is traced, which would be the outermost one. Not where
             # there is none: constants of ours would then be compiled one by one.
@@ -46,6 +44,17 @@ def wide_jit(
         return call
 
     return decorate
+
+
+def is_traced(*args: Any) -> bool:
+    """Whether what is done with `args` here is traced, for a function of which they or this line
+    are a part, and has no values yet.
+    """
+    return _has_tracers((args, jax.device_put(0)))
+
+
+def _has_tracers(tree: Any) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 
 
 @cache

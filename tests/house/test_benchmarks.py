@@ -12,6 +12,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TINY = {
     "compress": ["--only", "small"],
     "exact": ["--members", "3", "--turns", "1"],
+    "first": ["--against", str(BENCHMARKS.parent / "src")],
     "gated_field": ["--domains", "4", "--turns", "1", "--seconds", "0", "--fewest", "3"],
     "gated_levels": ["--domains", "4", "--turns", "1"],
     "gated_scaling": ["--routes", "2", "--turns", "1", "--seconds", "0", "--fewest", "3"],
@@ -131,6 +132,19 @@ def test_training(tmp_path):
     (run,) = found["whole_run"]
     assert run["how"] == "extrapolated" and run["solve_first_s"] > run["solve_s"]
     assert run["ratio"] == pytest.approx(run["train_s"] / run["solve_s"])
+
+
+@pytest.mark.slow
+def test_first(tmp_path):
+    found, _ = made("first", tmp_path)
+    assert [(row["case"], row["kept"]) for row in found["first"]] == [
+        ("import", "no"),
+        ("own", "no"),
+        ("own", "yes"),
+    ]
+    for row in found["first"]:
+        assert row["this_s"] > 0 and row["against_s"] > 0 and "not_measured" not in row
+        assert row["ratio"] == pytest.approx(row["this_s"] / row["against_s"])
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from racedyn import config, jobs, networks, plot, store, tasks
 from racedyn.simulation.simulate import SolveError
@@ -368,6 +369,16 @@ def test_a_figure_that_cannot_be_saved_costs_no_results(tmp_path, monkeypatch):
     ):
         run(small(), tmp_path)
     assert set(store.load(tmp_path / "small.h5")) == {"theory", "trained"}
+
+
+def test_a_figure_is_laid_out_once_for_all_its_files(tmp_path, monkeypatch):
+    lay_out, laid_out = ConstrainedLayoutEngine.execute, []
+    monkeypatch.setattr(
+        ConstrainedLayoutEngine, "execute", lambda *given: laid_out.append(lay_out(*given))
+    )
+    result = run(small(), tmp_path)
+    assert [figure.suffix for figure in result.figures] == [".png", ".pdf"]
+    assert len(laid_out) == 1
 
 
 def test_a_checkpoint_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Networks: graphs and paths, the forward pass, initial laws, weights from elsewhere."""
 
 import itertools
+import zlib
 
 import hypothesis.strategies as st
 import jax
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 
 import racedyn as rd
-from racedyn.networks import forward, from_layers
+from racedyn.networks import forward, from_layers, init
 from racedyn.paths.strengths import path_maps
 
 TASK = rd.tasks.hierarchy(4)
@@ -153,6 +154,59 @@ def test_a_draw_depends_on_the_key_and_the_edge_alone():
     for edge in small.edges:
         np.testing.assert_array_equal(first[edge], again[edge])
         assert not np.array_equal(first[edge], other[edge])
+
+
+def drawn_apart(net, std, key):
+    """A program and a key for each matrix."""
+    return {
+        edge: std
+        * jax.random.normal(
+            jax.random.fold_in(key, np.uint32(zlib.crc32(edge.encode()))), net.shape(edge)
+        )
+        for edge in net.edges
+    }
+
+
+UNEVEN = rd.Network(
+    nodes={"x": 5, "a": 31, "b": 257, "y": 1},
+    edges={"xa": ("x", "a"), "ab": ("a", "b"), "by": ("b", "y"), "xy": ("x", "y")},
+)
+
+
+def check_draws_of(net, key):
+    drawn, apart = net.init(rd.init.Gaussian(0.3), key=key), drawn_apart(net, 0.3, key)
+    for edge in net.edges:
+        assert isinstance(drawn[edge], jax.Array) and drawn[edge].dtype == apart[edge].dtype
+        np.testing.assert_array_equal(drawn[edge], apart[edge])
+
+
+@pytest.mark.parametrize("x64", [True, False])
+@pytest.mark.parametrize("short", [2**20, 100])
+def test_matrices_drawn_by_one_program_have_the_bits_of_each_drawn_alone(x64, short, monkeypatch):
+    monkeypatch.setattr(init, "_SHORT", short)
+    with jax.enable_x64(x64):
+        for key in map(jax.random.key, range(20)):
+            check_draws_of(UNEVEN, key)
+
+
+@pytest.mark.parametrize("partitionable", [True, False])
+@pytest.mark.parametrize("kind", ["rbg", "threefry2x32"])
+def test_keys_whose_numbers_come_from_more_than_their_places_are_drawn_with_too(
+    kind, partitionable
+):
+    with jax.threefry_partitionable(partitionable):
+        check_draws_of(UNEVEN, jax.random.key(3, impl=kind))
+
+
+def test_a_draw_inside_other_functions_is_that_outside():
+    net = rd.Network(nodes={"x": 2, "y": 3}, edges={"xy": ("x", "y")})
+    law, keys = rd.init.Gaussian(0.3), jax.random.split(jax.random.key(1), 2)
+    outside = net.init(law, key=keys[1])["xy"]
+    for inside in (
+        jax.jit(lambda: net.init(law, key=keys[1]))()["xy"],
+        jax.vmap(lambda key: net.init(law, key=key))(keys)["xy"][1],
+    ):
+        np.testing.assert_allclose(inside, outside, rtol=1e-14)
 
 
 class FakeTensor:

@@ -9,6 +9,7 @@ import numpy as np
 
 from racedyn._arrays import as_real
 from racedyn._checks import check_is, fail
+from racedyn._jit import is_traced
 from racedyn._types import MODE, TIME, Array, ArrayLike, Times
 from racedyn.tasks import Modes
 from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
@@ -38,10 +39,14 @@ def loss_of(
     modes of (S - d K)^2 / 2 d, and the floor of `modes`. Without variance it has no floor: it is
     infinite unless S is 0, too."""
     check_modes(modes, total.shape[-1])
-    S, d = jnp.asarray(singular_values, float), jnp.asarray(variances, float)
+    given = jnp.asarray(singular_values, float), jnp.asarray(variances, float), total
+    xp: Any = jnp if is_traced(*given) else np  # JAX would compile a program for each operation
+    S, d, total = map(xp.asarray, given)
     known = d > 0
-    missing = (S - d * total) ** 2 / (2 * jnp.where(known, d, 1.0))
-    missing = jnp.where(known, missing, jnp.where(S == 0, 0.0, jnp.inf))
+    with np.errstate(all="ignore"):
+        squares, twice = (S - d * total) ** 2, 2 * xp.where(known, d, 1.0)
+    missing = jnp.divide(squares, twice)  # XLA's, which differs from NumPy's in the last bit
+    missing = xp.where(known, missing, xp.where(S == 0, 0.0, np.inf))
     return jnp.sum(missing, axis=-1) + (0.0 if modes is None else modes.floor)
 
 

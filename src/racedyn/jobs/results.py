@@ -71,9 +71,10 @@ def draw_figures(result: RunResult) -> RunResult:
     axes = None
     try:
         axes = draw(result.theories, result.trained)
-        figures = tuple(
-            plot.save_figure(axes, result.path.with_suffix(ending)) for ending in FIGURES
-        )
+        figures = []
+        for ending in FIGURES:
+            figures.append(plot.save_figure(axes, result.path.with_suffix(ending)))
+            plot.keep_layout(axes)
     except Exception as error:  # also what a plot can't show: the results are in their file
         message = (
             f"The figure could not be written: {error}. `racedyn plot {result.path}` draws it."
@@ -82,7 +83,7 @@ def draw_figures(result: RunResult) -> RunResult:
     finally:
         if axes is not None:
             plot.close(axes)
-    return dataclasses.replace(result, figures=figures)
+    return dataclasses.replace(result, figures=tuple(figures))
 
 
 def find_figures(result: RunResult) -> RunResult:

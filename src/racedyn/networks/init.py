@@ -3,8 +3,10 @@ its own name.
 """
 
 import abc
+import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import as_key, check_name, check_positive, fail
+from racedyn._jit import brief_compilation, is_traced
 from racedyn._types import Array, Weights
 from racedyn.networks.gating import refuse_unit_gates
 from racedyn.networks.network import Network
@@ -22,6 +25,7 @@ from racedyn.tasks import Task, canonical_svd
 # A law is a note of what is to be drawn, and no array: what is differentiated or mapped are the
 # weights.
 _SCALED = "Draw the weights with 1.0 and multiply them: jax.tree.map(lambda w: std * w, weights)."
+_SHORT = 2**20  # numbers in a matrix; 2**20 are drawn in 30 ms, a program is compiled in 200
 
 
 class AbstractLaw(eqx.Module):
@@ -46,10 +50,9 @@ class Gaussian(AbstractLaw):
     std: float = eqx.field(converter=lambda value: check_positive("std", value, traced=_SCALED))
 
     def draw(self, network: Network, *, key: Any, task: Task | None = None) -> Weights:
-        return {
-            edge: self.std * jax.random.normal(_key_of(key, edge), network.shape(edge))
-            for edge in network.edges
-        }
+        normal = _normals(_as_key(key), {edge: network.shape(edge) for edge in network.edges})
+        # Not jnp.asarray, which compiles a program for each shape of NumPy's.
+        return {edge: jax.device_put(self.std * matrix) for edge, matrix in normal.items()}
 
 
 class Orthogonal(AbstractLaw):
@@ -155,9 +158,52 @@ class Balanced(AbstractLaw):
         }
 
 
+def _as_key(key: Any) -> Array:
+    return as_key(key, "network.init(law, key=0)")
+
+
 def _key_of(key: Any, name: str) -> Array:
     """The key of one edge or node: it depends on its name, not on its place in the network."""
-    return jax.random.fold_in(as_key(key, "network.init(law, key=0)"), zlib.crc32(name.encode()))
+    return jax.random.fold_in(_as_key(key), _number_of(name))
+
+
+def _number_of(name: str) -> np.uint32:
+    return np.uint32(zlib.crc32(name.encode()))
+
+
+def _normals(key: Array, shapes: dict[str, tuple[int, int]]) -> dict[str, Any]:
+    """Name -> a matrix of independent N(0, 1): what `jax.random.normal` draws with the name's key.
+
+    It would compile a program for each shape. Where every number comes from its place in the row
+    alone, a matrix is the beginning of any longer row, so that one program serves all matrices, and
+    those of the next network too. Large ones, to whose draw a program adds little, have their own.
+    """
+    sizes = {name: math.prod(shape) for name, shape in shapes.items()}
+    short = max((size for size in sizes.values() if size <= _SHORT), default=0)
+    if is_traced(key) or not _counts_places(key):
+        short = 0
+    row = _compiled_row(1 << (short - 1).bit_length()) if short else None
+    return {
+        name: np.asarray(row(key, _number_of(name)))[: sizes[name]].reshape(shape)
+        if row is not None and sizes[name] <= short
+        else jax.random.normal(_key_of(key, name), shape)
+        for name, shape in shapes.items()
+    }
+
+
+def _counts_places(key: Array) -> bool:
+    return (
+        jax.random.key_impl(key) == "threefry2x32" and jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
+    )
+
+
+@cache
+def _compiled_row(length: int) -> Callable[[Array, np.uint32], Array]:
+    def normal_row(key: Array, number: np.uint32) -> Array:
+        return jax.random.normal(jax.random.fold_in(key, number), (length,))
+
+    options: Any = {"compiler_options": brief_compilation()}
+    return jax.jit(normal_row, **options)
 
 
 def _frame(key: Array, rows: int, columns: int) -> Array:

@@ -28,6 +28,7 @@ from racedyn.plot.style import GREY as GREY
 from racedyn.plot.style import close, save_figure
 from racedyn.plot.style import context as context
 from racedyn.plot.style import cycle as cycle
+from racedyn.plot.style import keep_layout as keep_layout
 from racedyn.plot.style import new_figure as new_figure
 from racedyn.plot.style import share_legend as share_legend
 from racedyn.plot.times import learning_times

@@ -131,8 +131,9 @@ class Work:
         """What the systems' own solution finds; what begins and has none is left."""
         block = self._nothing_yet(stack, states=False)
         states, ends = stacks.exact_states(stack, self.times, self.mesh)
+        ends = np.asarray(ends)
         # What is learned by equal pathways is learned, too.
-        ended = np.where(np.asarray(has_end(ends)), int(Status.DONE), np.asarray(ends))
+        ended = np.where(has_end(ends), int(Status.DONE), ends)
         status = np.where(block.left, ended, int(Status.NOT_FINITE))
         block.told["accuracy"] = np.where(status == Status.DONE, EXACT_ACCURACY, np.nan)
         return dataclasses.replace(

@@ -254,7 +254,7 @@ def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
             "members": count,
             "fingerprint": builder.fingerprint(),
             "observe": work.names,
-            "ts": None if work.times is None else [float(t) for t in work.times],
+            "ts": None if work.times is None else np.asarray(work.times).tolist(),
             "exact": work.exact,
             "rtol": float(settings.rtol),
             "atol": None if settings.atol is None else float(settings.atol),

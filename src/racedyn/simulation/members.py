@@ -5,7 +5,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from racedyn._arrays import as_real
@@ -13,7 +12,7 @@ from racedyn._checks import check_mapping, check_positive_int, fail, shown
 from racedyn._outside import checksum, read
 from racedyn._types import PyTree
 from racedyn.simulation.building import CHUNK, FIELD, building
-from racedyn.simulation.solve import arrays_at_the_door
+from racedyn.simulation.solve import arrays_at_the_door, cut, rows_of
 from racedyn.systems import AbstractSystem
 
 
@@ -66,9 +65,7 @@ class Builder:
 
     def first(self) -> Any:
         """The first member."""
-        return jax.tree.map(
-            lambda leaf: jnp.asarray(leaf[0]) if eqx.is_array(leaf) else leaf, self.sample
-        )
+        return cut(rows_of, self.sample, 0)
 
     def fingerprint(self) -> str:
         """What tells this ensemble from others: a checksum of all that was given for members, of

@@ -2,7 +2,8 @@
 together on the host.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import diffrax as dfx
@@ -209,9 +210,32 @@ def take_lanes(system: Any, lanes: ArrayLike) -> Any:
     """The system that has these lanes only (in this order); parameters that are scalars are
     shared.
     """
-    return jax.tree.map(
-        lambda leaf: leaf[..., lanes] if eqx.is_array(leaf) and leaf.ndim else leaf, system
-    )
+    return cut(_lanes_of, system, lanes)
+
+
+def _lanes_of(leaf: Array, lanes: ArrayLike) -> Array:
+    return leaf[..., lanes] if leaf.ndim else leaf
+
+
+def rows_of(leaf: Array, rows: ArrayLike) -> Array:
+    """For `cut`: these rows, or this one."""
+    return leaf[rows]
+
+
+def cut(part: Callable[[Array, ArrayLike], Array], tree: PyTree, numbers: ArrayLike) -> PyTree:
+    """`part(leaf, numbers)` of all arrays of a tree, by one program: JAX would compile
+    several for each.
+    """
+    arrays, others = eqx.partition(tree, eqx.is_array)
+    leaves, structure = jax.tree.flatten(arrays)
+    return eqx.combine(jax.tree.unflatten(structure, _cut(part, leaves, numbers)), others)
+
+
+@partial(jax.jit, static_argnums=0)
+def _cut(
+    part: Callable[[Array, ArrayLike], Array], leaves: list[Array], numbers: ArrayLike
+) -> list[Array]:
+    return [part(leaf, numbers) for leaf in leaves]
 
 
 def integrate(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) -> Solved:
@@ -221,7 +245,7 @@ def integrate(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) 
     batches = -(-system.lanes // LANES_PER_BATCH)
     padded = take_lanes(system, np.minimum(np.arange(batches * LANES_PER_BATCH), system.lanes - 1))
     solved = _integrate_lanes(padded, ts, t0, args, settings)
-    return jax.tree.map(lambda leaf: leaf[: system.lanes], solved)
+    return cut(rows_of, solved, np.arange(system.lanes))
 
 
 @eqx.filter_jit

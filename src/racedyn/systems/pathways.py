@@ -1,10 +1,11 @@
 """The q/p equations of parallel pathways [Shi22], any mixture of depths."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import equinox as eqx
-import jax.core
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -185,12 +186,7 @@ class Pathways(AbstractSystem):
 
     def rates(self) -> Array:
         """Growth rate of the fastest pathway at the start, S q^(D-2), or d in a shallow one."""
-        growth = (
-            _powers(jnp.abs(self.q), [max(depth - 2, 0) for depth in self.depths])
-            * self.singular_values
-        )
-        deep = _per_path([depth > 1 for depth in self.depths], self.q)
-        return jnp.max(jnp.where(deep, growth, self.variances), axis=0)
+        return _rates(self.depths, self.singular_values, self.q, self.variances)
 
     def amplification(self) -> Array:
         """Length of the plateau times the rate at its end: a plateau turns an early error into a
@@ -255,8 +251,10 @@ class Pathways(AbstractSystem):
             q, p, status = end.q[..., None, :, :], end.p[..., None, :, :], end.status
         else:
             _, q, p, status = race_states(*given, ts, variances=self.variances)
-        decays = jnp.asarray(self.weight_decay)[..., None] != 0
-        return (q, p), jnp.where(decays, Status.FAILED, status)
+        decay = self.weight_decay
+        if not isinstance(decay, jax.core.Tracer) and not np.any(decay):
+            return (q, p), status
+        return (q, p), jnp.where(jnp.asarray(decay)[..., None] != 0, Status.FAILED, status)
 
     def drift(self, y: State, y0: State) -> Array:
         """Largest |c - c0| over q0^2 + p0^2, c = q^2 - p^2; shallow pathways conserve nothing,
@@ -266,6 +264,13 @@ class Pathways(AbstractSystem):
         change = jnp.abs((q**2 - p**2) - (q0**2 - p0**2)) / (q0**2 + p0**2)
         deep = _per_path([depth > 1 for depth in self.depths], q)
         return jnp.where(self.weight_decay == 0, jnp.max(jnp.where(deep, change, 0.0)), jnp.nan)
+
+
+@partial(jax.jit, static_argnums=0)
+def _rates(depths: tuple[float, ...], S: Array, q: Array, variances: Array) -> Array:
+    growth = _powers(jnp.abs(q), [max(depth - 2, 0) for depth in depths]) * S
+    deep = _per_path([depth > 1 for depth in depths], q)
+    return jnp.max(jnp.where(deep, growth, variances), axis=0)
 
 
 def _powers(q: Array, exponents: Sequence[float]) -> Array:
