@@ -45,7 +45,7 @@ def wide_jit(
 
         @wraps(function)
         def call(*args: Any) -> Any:
-            if jax.default_backend() != "cpu" or any(
+            if platform() != "cpu" or any(
                 isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(args)
             ):
                 return plain(*args)
@@ -113,6 +113,12 @@ def settings_of_this_thread() -> Callable[[], contextlib.AbstractContextManager[
     return same
 
 
+def platform() -> str:
+    """Where JAX computes: "cpu", "gpu", ..., by `jax.default_device` where that was set."""
+    device: Any = jax.config.jax_default_device  # type: ignore[attr-defined]
+    return jax.default_backend() if device is None else getattr(device, "platform", device)
+
+
 def lanes_at_a_time(on_cpu: int, count: int | None = None) -> int:
     """How many lanes of `count`, if it is known, are computed together: `on_cpu`, what stays in a
     core's cache. On a GPU all up to 64 times as many, in multiples of `on_cpu`.
@@ -120,7 +126,7 @@ def lanes_at_a_time(on_cpu: int, count: int | None = None) -> int:
     A step of a batch takes a GPU about as long with one lane as with thousands: an instruction has
     to be launched, and there are ten thousand units that it keeps busy. 64 times the 256 lanes of
     a solver are as many, of some megabytes. No GPU was at hand to try other numbers."""
-    if jax.default_backend() == "cpu":
+    if platform() == "cpu":
         return on_cpu
     return on_cpu * (64 if count is None else max(1, min(64, -(-count // on_cpu))))
 

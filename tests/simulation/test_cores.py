@@ -181,6 +181,9 @@ def test_a_gpu_is_given_many_lanes_at_a_time(monkeypatch):
     assert _jit.lanes_at_a_time(256) == _jit.lanes_at_a_time(256, 10**6) == 64 * 256
     assert _jit.lanes_at_a_time(256, 600) == 3 * 256
     assert _jit.lanes_at_a_time(256, 1) == 256
+    for device in ("cpu", jax.devices()[0]):
+        with jax.default_device(device):
+            assert _jit.lanes_at_a_time(256) == 256
 
 
 @pytest.mark.slow

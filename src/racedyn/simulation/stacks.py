@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from racedyn._checks import as_list, fail, shown
-from racedyn._jit import wide_jit
+from racedyn._jit import platform, wide_jit
 from racedyn._types import MEMBER, Array, PyTree
 from racedyn.simulation.apart import Apart
 from racedyn.simulation.lane import Settings, Solved, integrate_one
@@ -122,7 +122,7 @@ def one_by_one(system: Any) -> bool:
     """Whether members like this one are computed one after the other. Large ones a CPU does so: it
     multiplies matrices no faster in a batch, from some thousand numbers on four times slower; none
     waits for the slowest, and there is no room for members that are not there."""
-    return is_large(system) and jax.default_backend() == "cpu"
+    return is_large(system) and platform() == "cpu"
 
 
 @eqx.filter_jit
