@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help install run figure concentration routing test test-slow test-long test-all check constraints
+.PHONY: help install run figure concentration routing test test-slow test-long test-all check bench constraints
 
 help:
 	@echo "make run       train, solve and compare data/runs/hierarchy.toml; results in runs/"
 	@echo "make test      the default tests (test-slow, test-long: those marked so; test-all: all)"
 	@echo "make check     ruff and mypy"
+	@echo "make bench     whether something has become slower (ARGS=--keep: this is how fast it is)"
 	@echo "make install   set up $(VENV) alone; the targets above do so where needed (PYTHON=python3.12 chooses)"
 
 install: $(STAMP)
@@ -59,6 +60,10 @@ check: $(STAMP)
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy
+
+# Ratios to peers against benchmarks/kept.json, five minutes at most.
+bench: $(STAMP)
+	$(BIN)/python benchmarks/guard.py $(ARGS)
 
 # Names, versions and markers only: pip refuses a local package beside hashes, and torch's wheels differ by machine.
 constraints:

@@ -75,11 +75,11 @@ class Race:
         fitted = np.asarray(self.exact(ts)).sum(axis=1) / self.start[0]
         return np.linspace(0, 2 * ts[np.argmax((fitted > 0.99).all(axis=1))], POINTS)
 
-    def ensemble(self, ts: Any, rtol: float) -> np.ndarray:
+    def ensemble(self, ts: Any, rtol: float, **options: Any) -> np.ndarray:
         one = rd.systems.Pathways(S, self.depths, 1.0, 0.1)
         _, *fields = (x.reshape(-1, self.members, len(S)).swapaxes(0, 1) for x in self.start)
         drawn = {name: np.ascontiguousarray(x) for name, x in zip("qp", fields, strict=True)}
-        run = rd.ensemble(one, drawn, ts, method="ode", rtol=rtol)
+        run = rd.ensemble(one, drawn, ts, method="ode", rtol=rtol, **options)
         return np.moveaxis(np.asarray(run.observables["strength"]), 0, 2).reshape(len(ts), 2, -1)
 
     def first(self, members: int) -> tuple[np.ndarray, ...]:

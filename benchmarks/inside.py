@@ -45,12 +45,12 @@ def loss_factor(task: rd.Task, loss: str) -> float:
 
 
 def descent_steps(
-    network: rd.Network, task: rd.Task, weights: Weights, lr: float
+    network: rd.Network, task: rd.Task, weights: Weights, lr: float, dtype: str = "float32"
 ) -> Callable[[int], float]:
     """`steps(n)`: n steps of what `train` runs, on the sum of squares, and the loss after them."""
     observer = Observer(
         network=network,
-        data=Data.of(task, jnp.float32),
+        data=Data.of(task, jnp.dtype(dtype)),
         probes=(),
         kernel_rows=None,
         names=("loss",),
@@ -61,8 +61,8 @@ def descent_steps(
     )
     descent = Descent(
         observer=observer,
-        factor=jnp.asarray(loss_factor(task, "sum"), "float32"),
-        lr=jnp.asarray(lr, "float32"),
+        factor=jnp.asarray(loss_factor(task, "sum"), dtype),
+        lr=jnp.asarray(lr, dtype),
         weight_decay=None,
         optimiser=None,
         stages=(),

@@ -511,6 +511,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
             rtol=positive(1e-6),
             max_steps=count(64),
             block=or_none(count(2)),
+            cores=or_none(count(2)),
             atol=unset(not_negative(1.0)),
             solver=unset(instance(dfx.Dopri8())),
             retry=unset(instance(dfx.Kvaerno5())),

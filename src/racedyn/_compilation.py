@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ _MAPPED, _MOST_MAPPED = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_coun
 _LOOK_EVERY = 25  # programs
 
 
-class _OfThisThread(threading.local):
-    """JAX compiles in the thread that calls it."""
+class _Record:
+    """What was compiled by one thread, and by those that compute for it."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -35,17 +35,26 @@ class _OfThisThread(threading.local):
         self.watching: list[_Watch] = []
         self.listening = False
         self.programs = 0  # compiled since there was last looked whether there is room for more
+        self._one_at_a_time = threading.Lock()
 
     def add(self, begin: float, end: float) -> None:
         """Count a stage. A function that is traced inside another one has ended before it, and is
-        counted but once.
+        counted but once; so is what threads compile at the same time.
         """
-        while self.stages and self.stages[-1][0] >= begin:
-            inner = self.stages.pop()
-            self.seconds -= inner[1] - inner[0]
-        begin = max(begin, self.stages[-1][1]) if self.stages else begin
-        self.stages.append((begin, end))
-        self.seconds += end - begin
+        with self._one_at_a_time:
+            while self.stages and self.stages[-1][0] >= begin:
+                inner = self.stages.pop()
+                self.seconds -= inner[1] - inner[0]
+            begin = max(begin, self.stages[-1][1]) if self.stages else begin
+            self.stages.append((begin, end))
+            self.seconds += end - begin
+
+
+class _OfThisThread(threading.local):
+    """JAX compiles in the thread that calls it."""
+
+    def __init__(self) -> None:
+        self.record = _Record()
 
 
 _here = _OfThisThread()
@@ -60,7 +69,7 @@ class Stopwatch:
     def __init__(self) -> None:
         _listen()
         _make_room()
-        self._start, self._compiled = time.perf_counter(), _here.seconds
+        self._start, self._compiled = time.perf_counter(), _here.record.seconds
 
     @property
     def wall_time(self) -> float:
@@ -68,7 +77,24 @@ class Stopwatch:
 
     @property
     def compile_time(self) -> float:
-        return _here.seconds - self._compiled
+        return _here.record.seconds - self._compiled
+
+
+def counted_here() -> Callable[[], AbstractContextManager[None]]:
+    """What makes contexts in which what another thread compiles is counted, and told of, as if
+    this one did.
+    """
+    record = _here.record
+
+    @contextmanager
+    def here() -> Iterator[None]:
+        own, _here.record = _here.record, record
+        try:
+            yield
+        finally:
+            _here.record = own
+
+    return here
 
 
 @contextmanager
@@ -78,23 +104,23 @@ def watch(tell: Callable[[], None]) -> Iterator[None]:
     """
     _listen()
     mine = _Watch(tell)
-    _here.watching.append(mine)
+    _here.record.watching.append(mine)
     try:
         yield
     finally:
-        _here.watching.remove(mine)
+        _here.record.watching.remove(mine)
         mine.stop()
 
 
 class _Watch:
     def __init__(self, tell: Callable[[], None]):
-        self._tell, self._from, self._told = tell, _here.seconds, False
+        self._tell, self._from, self._told = tell, _here.record.seconds, False
         self._timer: threading.Timer | None = None
 
     def start(self) -> None:
-        if not self._told:
+        if not self._told and self._timer is None:
             self._timer = threading.Timer(
-                max(0.0, PATIENCE - (_here.seconds - self._from)), self._late
+                max(0.0, PATIENCE - (_here.record.seconds - self._from)), self._late
             )
             self._timer.daemon = True
             self._timer.start()
@@ -113,9 +139,9 @@ def _listen() -> None:
     """Not before something is timed: importing the package changes nothing in JAX. And not once for
     all: whoever clears JAX's listeners clears ours too, and every later compile time would be a
     silent 0."""
-    _here.listening = False
+    _here.record.listening = False
     jax.monitoring.record_event_duration_secs(_ARE_WE_HEARD, 0.0)
-    if not _here.listening:
+    if not _here.record.listening:
         jax.monitoring.register_event_duration_secs_listener(_heard)
 
 
@@ -123,9 +149,9 @@ def _make_room() -> None:
     """Forget JAX's compiled programs before there are too many of them: they are compiled again
     where they are needed.
     """
-    if _here.programs < _LOOK_EVERY:
+    if _here.record.programs < _LOOK_EVERY:
         return
-    _here.programs = 0
+    _here.record.programs = 0
     with suppress(OSError):  # not Linux
         if _MAPPED.read_bytes().count(b"\n") > int(_MOST_MAPPED.read_text()) // 2:
             jax.clear_caches()
@@ -133,13 +159,13 @@ def _make_room() -> None:
 
 def _heard(event: str, duration_secs: float, **_: Any) -> None:
     if event == _ARE_WE_HEARD:
-        _here.listening = True
+        _here.record.listening = True
     if not event.startswith(_STAGES):
         return
     now = time.perf_counter()
-    _here.add(now - duration_secs, now)
-    _here.programs += event == _XLA_ENDS
-    for each in _here.watching:
+    _here.record.add(now - duration_secs, now)
+    _here.record.programs += event == _XLA_ENDS
+    for each in _here.record.watching:
         if event == _XLA_BEGINS:
             each.start()
         elif event == _XLA_ENDS:

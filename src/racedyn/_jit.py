@@ -9,6 +9,19 @@ import jax
 
 _WIDE = {"xla_cpu_prefer_vector_width": 512}  # bits; narrower processors use what they have
 _BRIEF = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
+# What a `with` sets for its own thread, and what is then compiled anew for it
+_OF_A_THREAD = (
+    "enable_x64",
+    "default_matmul_precision",
+    "default_device",
+    "default_prng_impl",
+    "numpy_dtype_promotion",
+    "numpy_rank_promotion",
+    "threefry_partitionable",
+    "debug_nans",
+    "debug_infs",
+    "disable_jit",
+)
 _UNTRACEABLE = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
@@ -32,7 +45,7 @@ def wide_jit(
 
         @wraps(function)
         def call(*args: Any) -> Any:
-            if jax.default_backend() != "cpu" or _has_tracers(args):
+            if platform() != "cpu" or _has_tracers(args):
                 return plain(*args)
             if not is_traced():
                 return wide(*args)
@@ -93,6 +106,38 @@ def chosen_precision() -> str | None:
     best.
     """
     return jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+
+
+def settings_of_this_thread() -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """What makes contexts in which another thread computes as this one does now."""
+    values = {name: getattr(jax.config, f"jax_{name}") for name in _OF_A_THREAD}
+
+    @contextlib.contextmanager
+    def same() -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            for name, value in values.items():
+                stack.enter_context(getattr(jax, name)(value))
+            yield
+
+    return same
+
+
+def platform() -> str:
+    """Where JAX computes: "cpu", "gpu", ..., by `jax.default_device` where that was set."""
+    device: Any = jax.config.jax_default_device  # type: ignore[attr-defined]
+    return jax.default_backend() if device is None else getattr(device, "platform", device)
+
+
+def lanes_at_a_time(on_cpu: int, count: int | None = None) -> int:
+    """How many lanes of `count`, if it is known, are computed together: `on_cpu`, what stays in a
+    core's cache. On a GPU all up to 64 times as many, in multiples of `on_cpu`.
+
+    A step of a batch takes a GPU about as long with one lane as with thousands: an instruction has
+    to be launched, and there are ten thousand units that it keeps busy. 64 times the 256 lanes of
+    a solver are as many, of some megabytes. No GPU was at hand to try other numbers."""
+    if platform() == "cpu":
+        return on_cpu
+    return on_cpu * (64 if count is None else max(1, min(64, -(-count // on_cpu))))
 
 
 @contextlib.contextmanager

@@ -241,3 +241,16 @@ def test_endings():
 def test_bad_input(given, message):
     with pytest.raises(ValueError, match=message):
         converged(*given)
+
+
+@pytest.mark.parametrize("depths", [(2, 2), (5, 5)])
+def test_float32_is_settled_at_its_own_rounding(depths):
+    """Ends were given up that were known to float32's last digits."""
+    rng = np.random.default_rng(0)
+    S, p = np.tile([4.0, 1.0, 0.25], 40), 0.01 * rng.standard_normal((2, 120))
+    with jax.enable_x64(False):
+        single = converged(np.float32(S), depths, 1.0, np.float32(p))
+    assert single.strength.dtype == np.float32
+    assert (np.asarray(single.status) == Status.DONE).all()
+    double = converged(S, depths, 1.0, p)
+    np.testing.assert_allclose(single.strength, double.strength, rtol=0, atol=1e-4)

@@ -139,7 +139,7 @@ def test_one_pathway_has_a_closed_form():
     ts = np.linspace(0, 12, 50)
     S, d = np.array([2.0, 0.5]), np.array([1.0, 0.7])
     root = np.sqrt(0.01)
-    deep = trajectory(S, (2,), root, root, ts, variances=d)
+    deep = trajectory(S, (2,), root, root, ts, variances=d, tolerance=1e-12)
     np.testing.assert_allclose(strength(deep)[:, 0], two_layer_strength(S, d, 0.01, ts), rtol=1e-9)
     flat = trajectory(S, (1,), 1.0, 0.2, ts, variances=d)
     np.testing.assert_allclose(strength(flat)[:, 0], shallow_strength(S, d, 0.2, ts), rtol=1e-9)
@@ -206,6 +206,24 @@ def test_derivatives():
     assert_derivatives(measure, given, rel=1e-6)
 
 
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-6, 1e-11])
+def test_a_tolerance_holds(tolerance):
+    """Starts with and without a plateau, ahead and behind, over five decades of S: the errors of
+    this and of the finest tolerance, at which each start is compared with an ODE elsewhere."""
+    rng, values = np.random.default_rng(3), np.geomspace(1e-2, 1e3, 60)
+    given = [starts(kind, 2, rng) for kind in ("wide", "balanced", "against", "mixed") * 15]
+    q, p = (np.stack(x, axis=1) for x in zip(*given, strict=True))
+    finest = np.geomspace(1e-4, 1e4, 200)
+    asked, told = (
+        trajectory(values, (3, 3), q, p, finest, tolerance=x) for x in (tolerance, 1e-13)
+    )
+    assert (asked.status == Status.DONE).all() and (told.status == Status.DONE).all()
+    learns = values + np.abs(np.sum(p * q**2, axis=0))
+    error = np.abs(np.sum(strength(asked) - strength(told), axis=1)).max(axis=0) / learns
+    assert error.max() <= tolerance
+    assert error.max() > 0.0, "nothing was spared"
+
+
 @pytest.mark.slow
 def test_modes_without_an_end_and_bad_input():
     q, p = (
@@ -224,6 +242,9 @@ def test_modes_without_an_end_and_bad_input():
         ValueError, match="of at least 0, where the start is, but its smallest is -1"
     ):
         trajectory(1.0, (2,), 1.0, 0.1, [-1.0])
+    for wrong in (0.0, 1e-14, 1.0, float("nan")):
+        with pytest.raises(ValueError, match="tolerance"):
+            trajectory(1.0, (2,), 1.0, 0.1, [1.0], tolerance=wrong)
     with pytest.raises(ValueError, match=r"those of one race.*racedyn\.ensemble takes many"):
         trajectory(1.0, (2,), np.ones((5, 1, 1)), 0.1, [1.0])
 

@@ -6,16 +6,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TINY = {
     "compress": ["--only", "small"],
+    "cores": ["--members", "65", "--large", "2", "--cases", "descents"],
     "exact": ["--members", "3", "--turns", "1"],
     "first": ["--against", str(BENCHMARKS.parent / "src")],
     "gated_field": ["--domains", "4", "--turns", "1", "--seconds", "0", "--fewest", "3"],
     "gated_levels": ["--domains", "4", "--turns", "1"],
     "gated_scaling": ["--routes", "2", "--turns", "1", "--seconds", "0", "--fewest", "3"],
+    "gpu": ["--members", "3", "--of-cpu", "2", "--widths", "20", "--seconds", "200"],
+    "guard": [],
     "training": ["--widths", "20", "--seconds", "0.01"],
 }
 PACKAGES = {"heyoka", "numba", "torch"}
@@ -156,3 +160,76 @@ def test_compression(tmp_path):
         assert 0 < row[f"error_{name}"] < row["tolerance"]
         assert row[f"error_{name}"] < 2 * row[f"estimate_{name}"]
     assert row["ratio_all"] < row["ratio"]
+
+
+@pytest.mark.slow
+def test_cores(tmp_path):
+    found, _ = made("cores", tmp_path)
+    rows = {row["side"]: row for row in found["cores"]}
+    assert set(rows) == {"one", "all", "devices"}
+    assert rows["all"]["differ"] == 0 and rows["one"]["cores"] == 1
+    assert all(row["ratio"] > 0 for row in rows.values())
+
+
+@pytest.mark.long
+def test_gpu(tmp_path):
+    found, printed = made("gpu", tmp_path)
+    rows = {(row["what"], row["dtype"]): row for row in found["device"]}
+    kinds = {"ends", "points", "solver", "step", "compress"}
+    assert set(rows) == {(kind, dtype) for kind in kinds for dtype in ("float64", "float32")}
+    for (kind, dtype), row in rows.items():
+        assert row["differs"] < (1e-12 if dtype == "float64" else 1e-4), (kind, dtype)
+        assert row["device_s"] > 0 and row["cpu_s"] > 0
+    if jax.default_backend() == "cpu":
+        assert "no GPU here: both columns are the CPU" in printed
+    assert {row["side"] for row in found["beside"]} == {"racedyn", "torch", "numpy"}
+
+
+@pytest.mark.slow
+def test_rows_that_would_not_fit_are_left_out_and_said(tmp_path, monkeypatch):
+    monkeypatch.setitem(TINY, "gpu", ["--seconds", "0"])
+    found, printed = made("gpu", tmp_path)
+    assert len(found["device"]) == 10
+    assert all("left out" in row["not_measured"] for row in found["device"] + found["beside"])
+    assert "not measured: left out" in printed
+
+
+@pytest.fixture
+def guard(monkeypatch):
+    """`guard.py`, whose only question has the answer that a test gives, over "peer"."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    spec = importlib.util.spec_from_file_location("guard", BENCHMARKS / "guard.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    question = module.Question("none", "", "", lambda found: found)
+    monkeypatch.setattr(module, "QUESTIONS", (question,))
+    return module
+
+
+def test_a_guard_fails_where_a_ratio_is_worse_by_the_factor(guard, tmp_path, monkeypatch, capsys):
+    def run(ratio, *options):
+        monkeypatch.setattr(guard, "answer", lambda question, quick: {"us / them": ratio})
+        files = ["--kept", str(tmp_path / "kept.json"), "--json", str(tmp_path / "rows.json")]
+        monkeypatch.setattr(sys, "argv", ["guard.py", *files, *options])
+        guard.main()
+
+    run(0.5)  # nothing was kept: nothing is worse
+    run(0.5, "--keep")
+    for fine in (0.1, 0.5, 0.5 * 1.9):
+        run(fine, "--factor", "2")
+    with pytest.raises(SystemExit, match="slower than it was: us / them"):
+        run(0.5 * 2.1, "--factor", "2")
+    assert "WORSE" in capsys.readouterr().out
+    run(0.5 * 2.1, "--keep")
+    run(0.5 * 2.1, "--factor", "2")
+    assert {"cpu", "cores", "versions"} <= set(
+        json.loads((tmp_path / "kept.json").read_text())["machine"]
+    )
+
+
+@pytest.mark.long
+def test_all_that_is_guarded_is_kept(tmp_path, monkeypatch):
+    kept = BENCHMARKS / "kept.json"
+    monkeypatch.setitem(TINY, "guard", ["--kept", str(tmp_path / "none.json")])
+    found, _ = made("guard", tmp_path)
+    assert {row["what"] for row in found["guard"]} == set(json.loads(kept.read_text())["ratios"])

@@ -14,6 +14,7 @@
 - `members`: the systems of an ensemble as one, with an axis of members in front of each array.
 - `building`: how these are made by a function of the user's.
 - `blocks`: how one block of members is computed.
+- `cores`: calls of compiled programs on all cores of a CPU.
 - `stacks`: what JAX compiles for a block, spread over all devices.
 - `apart`: a state split into single numbers, so that of many lanes a solver keeps flat arrays.
 """

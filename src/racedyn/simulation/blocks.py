@@ -1,5 +1,5 @@
 """How one block of members of an ensemble is computed: exactly or by the solver, over all
-devices.
+devices, or all cores of a CPU.
 """
 
 import dataclasses
@@ -13,11 +13,13 @@ import numpy as np
 from jax.sharding import Mesh
 
 from racedyn._checks import check_positive_int, fail
+from racedyn._jit import lanes_at_a_time
 from racedyn._types import Array, PyTree
 from racedyn.exact import has_end
 from racedyn.simulation import stacks
 from racedyn.simulation.building import CHUNK, FIELD
 from racedyn.simulation.checks import check_observe
+from racedyn.simulation.cores import Cores
 from racedyn.simulation.lane import Settings
 from racedyn.simulation.lanes import LanesOfMany, Outcome, solve_lanes, worst
 from racedyn.simulation.members import Builder
@@ -36,7 +38,7 @@ class Work:
     """What is done with each block. `like`: one member; `times` (time,), or None for the end;
     `exact`: whether by the systems' own solution; `settings`, and `long` for lanes whose errors are
     AMPLIFIED, of the solver; `retry`: of what uses up its steps; `args` of vector fields; `names`
-    of observables; `mesh`: the devices."""
+    of observables; `mesh`: the devices; `cores`: how many calls at a time."""
 
     like: Any
     times: Array | None
@@ -47,6 +49,7 @@ class Work:
     args: Any
     names: tuple[str, ...]
     mesh: Mesh
+    cores: Cores
 
     @property
     def rows(self) -> int:
@@ -65,7 +68,7 @@ class Work:
     @property
     def chunk(self) -> int:
         """Members that are observed together."""
-        return 1 if stacks.one_by_one(self.like) else CHUNK
+        return 1 if stacks.one_by_one(self.like) else lanes_at_a_time(CHUNK)
 
     def block_size(self, asked: int | None, count: int) -> int:
         """Members of a block: whole chunks on every device, and blocks of one size, so that only
@@ -77,34 +80,43 @@ class Work:
                 for leaf in jax.tree.leaves(jax.eval_shape(self.like.y0))
             )
             asked = max(1, min(LARGEST_BLOCK, BLOCK_BYTES // max(1, state * self.rows)))
-        whole = CHUNK * self.mesh.size
-        largest = max(1, check_positive_int("block", asked) // whole) * whole
+        asked, chunk = check_positive_int("block", asked), CHUNK * self.mesh.size
+        # An equal part for each core, but where a part would be less than a chunk
+        whole = chunk * max(1, min(self.cores.number, asked // chunk, -(-count // chunk)))
+        largest = max(1, asked // whole) * whole
         blocks = -(-count // largest)
         return -(-count // (blocks * whole)) * whole
+
+    def _parts(self, size: int) -> int:
+        """Into how many equal parts so many members can be divided, each of whole chunks; at most
+        one a core.
+        """
+        chunks = max(1, size // (min(self.chunk, CHUNK) * self.mesh.size))
+        return max(n for n in range(1, 1 + min(self.cores.number, chunks)) if chunks % n == 0)
 
     def __call__(
         self, builder: Builder, numbers: np.ndarray, size: int
     ) -> tuple[Rows, np.ndarray, Rows]:
         """Observables, status and stats of these members, of which there are at most `size`."""
-        chunks = np.resize(numbers, size)
+        # By this thread: who wrote `build` need not have thought of several.
+        built = stacks.on_host(builder(np.resize(numbers, size)))
         if self.chunk == 1:  # one by one: what fills up the only block takes room for nothing
             size = min(size, -(-builder.count // self.mesh.size) * self.mesh.size)
-        stack = jax.tree.map(
-            lambda leaf: leaf[:size] if eqx.is_array(leaf) else leaf, builder(chunks)
-        )
-        stack = stacks.spread(stack, self.mesh)
+            built = jax.tree.map(lambda leaf: leaf[:size] if eqx.is_array(leaf) else leaf, built)
+        stack, own = stacks.spread(built, self.mesh), stacks.parts(built, self._parts(size))
         times = jnp.asarray([jnp.inf]) if self.times is None else self.times
         try:
-            block = self._exactly(stack) if self.exact else self._nothing_yet(stack)
+            block = self._nothing_yet(stack, states=not self.exact)
+            if self.exact:
+                block = self._exactly(block, own)
             block.left[len(numbers) :] = False  # what fills up the block
             # The end of what is never learned is not to be found by a solver either.
             if self.times is not None and block.left.any():
-                lanes = LanesOfMany(stack, self.like, self.times, self.args, self.mesh)
-                block.put(solve_lanes(lanes, self._first(stack, block.left), self.retry))
-            states = stacks.spread(block.states, self.mesh)
-            observables = stacks.observe_members(
-                stack, states, times, self.names, self.mesh, self.chunk
-            )
+                number = self.cores.number
+                lanes = LanesOfMany(stack, self.like, self.times, self.args, self.mesh, number)
+                first = self._first(stack, block.left)
+                block.put(solve_lanes(lanes, first, self.retry, self.cores))
+            observables = self._observed(own, block.states, times)
         except jax.errors.UnexpectedTracerError:
             fail(
                 "build",
@@ -113,7 +125,7 @@ class Work:
                 FIELD,
             )
         count = len(numbers)
-        kept = {name: np.asarray(values)[:count] for name, values in observables.items()}
+        kept = {name: values[:count] for name, values in observables.items()}
         told = {"num_steps": block.steps.sum(axis=1)[:count]}
         for name, values in block.told.items():
             told[name] = (values if self.like.lanes is not None else values[:, 0])[:count]
@@ -127,10 +139,26 @@ class Work:
             (np.flatnonzero(left & long), self.long),
         ]
 
-    def _exactly(self, stack: Any) -> "_Block":
-        """What the systems' own solution finds; what begins and has none is left."""
-        block = self._nothing_yet(stack, states=False)
-        states, ends = stacks.exact_states(stack, self.times, self.mesh)
+    def _observed(self, own: list[Any], states: PyTree, times: Array) -> dict[str, np.ndarray]:
+        """What these parts of a block observe of their `states`, those of all."""
+
+        def observe(given: tuple[Any, PyTree]) -> dict[str, Array]:
+            part, reached = stacks.spread(given, self.mesh)
+            return stacks.observe_members(part, reached, times, self.names, self.mesh, self.chunk)
+
+        each = zip(own, stacks.parts(states, len(own)), strict=True)
+        observed: dict[str, np.ndarray] = stacks.joined(
+            [found for _, found in self.cores.each(observe, each)]
+        )
+        return observed
+
+    def _exactly(self, block: "_Block", own: list[Any]) -> "_Block":
+        """What the systems' own solution finds, part by part; what begins and has none is left."""
+
+        def exact(part: Any) -> tuple[PyTree, Array]:
+            return stacks.exact_states(stacks.spread(part, self.mesh), self.times, self.mesh)
+
+        states, ends = stacks.joined([found for _, found in self.cores.each(exact, own)])
         ends = np.asarray(ends)
         # What is learned by equal pathways is learned, too.
         ended = np.where(has_end(ends), int(Status.DONE), ends)
@@ -140,10 +168,9 @@ class Work:
             block, states=states, status=status, left=block.left & (status != Status.DONE)
         )
 
-    def _nothing_yet(self, stack: Any, states: bool = True) -> "_Block":
+    def _nothing_yet(self, stack: Any, states: bool) -> "_Block":
         """NaN, and all that can begin is left."""
-        arrays = jax.tree.leaves(eqx.filter(stack, eqx.is_array))
-        shape = len(arrays[0]), self.like.lanes or 1
+        shape = stacks.length(stack), self.like.lanes or 1
         left = np.array(stacks.begins(stack, self.args)).reshape(shape)
         told = {
             name: np.full(shape, np.nan if kind.kind == "f" else 0, kind)

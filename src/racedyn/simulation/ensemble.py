@@ -1,5 +1,5 @@
 """`ensemble`: many members of one kind, in blocks: to memory or straight to a file, over all
-devices, each with its status.
+devices, or all cores of a CPU, each with its status.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from racedyn._progress import Progress
 from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
 from racedyn.simulation.blocks import Work, observed
 from racedyn.simulation.checks import as_times, check_by_steps, check_field, check_solver, steps_of
+from racedyn.simulation.cores import cores_for
 from racedyn.simulation.crossings import Asked
 from racedyn.simulation.lanes import failures
 from racedyn.simulation.members import Builder
@@ -51,6 +52,7 @@ class _Options(TypedDict, total=False):
     jumps: Times | None
     crossings: Asked | None
     block: int | None
+    cores: int | None
     devices: Sequence[Any] | None
     progress: bool
 
@@ -99,6 +101,7 @@ def ensemble(
     jumps: Times | None = None,
     crossings: Asked | None = None,
     block: int | None = None,
+    cores: int | None = None,
     devices: Sequence[Any] | None = None,
     progress: bool = False,
 ) -> Trajectory | Path:
@@ -124,14 +127,15 @@ def ensemble(
       `simulate`; times of crossings are (member,), or (member, lane) where there are lanes. The
       end, without `ts`, is only found without a solver. That is by default Tsit5, or Dopri8 for
       what has an `amplification` of a thousand or more and so takes that much smaller steps.
-    - `block`: members at a time; by default what keeps their states below 64 MiB. `devices`: by
-      default all.
+    - `block`: members at a time; by default what keeps their states below 64 MiB.
+    - `cores`: how many threads compute at a time, by default one for each core of a CPU that this
+      process may use. `devices`: by default all; where they are several, or a GPU, `cores` is 1.
     - `progress`: a bar on stderr.
 
     Returns a `Trajectory` whose observables are (member, time, ...), with a `status` for each
     member: one that fails fails alone; or the path. `stats["accuracy"]`, (member,) or (member,
-    lane), is what is promised of each, as by `simulate`. No value depends on blocks, order or
-    interruptions, to the last bit; on the number of devices it depends by rounding.
+    lane), is what is promised of each, as by `simulate`. No value depends on cores, blocks, order
+    or interruptions, to the last bit; on the number of devices it depends by rounding.
 
     Raises `ValueError` or `TypeError` for bad arguments, and warns where members failed. Ctrl-C
     (`KeyboardInterrupt`) is raised where there is a path, whose finished blocks stay; otherwise it
@@ -181,6 +185,7 @@ def ensemble(
             "it is left out, which means the end",
             "For example jnp.linspace(0, 10, 200).",
         )
+    mesh = mesh_of(devices)
     work = Work(
         like=like,
         times=None if ts is None else as_times(like, check_times(ts)),
@@ -190,7 +195,8 @@ def ensemble(
         retry=retry or dfx.Kvaerno5(),
         args=args,
         names=observed(like, observe),
-        mesh=mesh_of(devices),
+        mesh=mesh,
+        cores=cores_for(cores, mesh),
     )
     size = work.block_size(block, builder.count)
     empty, provenance = _empty(builder, work)
@@ -204,6 +210,7 @@ def ensemble(
             with (
                 never_lost() as interruption,
                 Progress(builder.count, "ensemble", "members", show=progress) as bar,
+                work.cores,
             ):
                 for numbers in _blocks(missing, size):
                     interruption()

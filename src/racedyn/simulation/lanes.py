@@ -15,16 +15,18 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from racedyn._jit import lanes_at_a_time
 from racedyn._types import Array
 from racedyn.simulation import stacks
 from racedyn.simulation.checks import steps_of
+from racedyn.simulation.cores import ONE, Cores
 from racedyn.simulation.lane import Settings, Solved
 from racedyn.simulation.solve import integrate, take_lanes
 from racedyn.trajectory import Status
 
 LARGEST_IMPLICIT = 1000  # numbers of a state: an implicit step solves as many linear equations
-BATCH = 256  # lanes of many members that a solver steps together on one device
-# At most, in one call of a device: a call takes the host as long as a batch of a few steps
+BATCH = 256  # lanes of many members that a core steps together
+# At most, in one call: a call takes the host as long as a batch of a few steps
 BATCHES = 16
 SHOWN = 10  # failures that a message lists
 
@@ -82,7 +84,10 @@ class Outcome:
 
 
 def solve_lanes(
-    lanes: Lanes, first: Sequence[tuple[np.ndarray, Settings]], retry: dfx.AbstractSolver
+    lanes: Lanes,
+    first: Sequence[tuple[np.ndarray, Settings]],
+    retry: dfx.AbstractSolver,
+    cores: Cores = ONE,
 ) -> Outcome:
     """Solve lanes, one at least: each by the settings beside its number, and once more by the
     solver `retry` where an implicit one may do what an explicit one could not in its steps. Lanes
@@ -94,8 +99,7 @@ def solve_lanes(
     while rounds:
         some, told = rounds.pop(0)
         order = some if rates is None else some[np.argsort(-rates[some], kind="stable")]
-        for batch in lanes.batches(order, told):
-            found = batch.solve()
+        for batch, found in cores.each(lambda batch: batch.solve(), lanes.batches(order, told)):
             outcome.add(
                 batch.numbers,
                 jax.tree.map(lambda leaf, rows=batch.rows: np.asarray(leaf)[rows], found),
@@ -148,18 +152,17 @@ class LanesOfOne:
 
 
 class LanesOfMany:
-    """Those of a stack of members, each like one, in batches of one size over all devices."""
+    """Those of a stack of members, each like one, in batches of one size, dealt out to all devices
+    and to `cores` calls at a time."""
 
-    def __init__(self, stack: Any, like: Any, times: Array, args: Any, mesh: Mesh):
+    def __init__(self, stack: Any, like: Any, times: Array, args: Any, mesh: Mesh, cores: int = 1):
         self._stack, self._mesh, self._given = stack, mesh, (times, args)
-        self._lanes = lanes = like.lanes
-        self._host = jax.tree.map(
-            lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, stack
-        )
-        members = len(jax.tree.leaves(eqx.filter(stack, eqx.is_array))[0])
-        self._count = members * (lanes or 1)
+        self._cores, self._lanes = cores, like.lanes
+        self._host = stacks.on_host(stack)
+        self._count = count = stacks.length(stack) * (like.lanes or 1)
         self._large = stacks.is_large(like)
-        self._together = 1 if stacks.one_by_one(like) else BATCH  # lanes of a batch
+        # Lanes of a batch
+        self._together = 1 if stacks.one_by_one(like) else lanes_at_a_time(BATCH, count)
 
     @property
     def by_steps(self) -> bool:
@@ -172,13 +175,12 @@ class LanesOfMany:
 
     def batches(self, numbers: np.ndarray, settings: Settings) -> Iterator[Batch]:
         mesh, batch = stacks.for_solver(self._mesh, settings), self._together
-        batches = min(BATCHES, -(-self._count // (batch * mesh.size)))
+        batches = min(BATCHES, -(-self._count // (batch * mesh.size * self._cores)))
         size = batches * mesh.size * batch
         # Devices take batches in turn, so that all have about the same to do: (device, batch, lane)
         turns = np.arange(size).reshape(batches, mesh.size, batch).swapaxes(0, 1)
         rows = np.argsort(turns, axis=None)
-        for start in range(0, len(numbers), size):
-            some = numbers[start : start + size]
+        for some in _dealt(numbers, batch, size, self._cores):
             # What fills up the last call is not solved, but for the rest of a batch
             padded = np.resize(some, size)[turns.ravel()]
             wanted = turns.ravel() < len(some)
@@ -207,6 +209,15 @@ class LanesOfMany:
             return np.moveaxis(leaf, -1, 1)[at] if of_lanes else leaf[at[0]]
 
         return jax.tree.map(own, self._host)
+
+
+def _dealt(numbers: np.ndarray, batch: int, size: int, hands: int) -> Iterator[np.ndarray]:
+    """At most `size` of these lanes for each call, batches in turn to so many calls: what comes
+    first is slowest, and is not to be one core's alone."""
+    for start in range(0, len(numbers), size * hands):
+        these = numbers[start : start + size * hands]
+        batches = [these[k : k + batch] for k in range(0, len(these), batch)]
+        yield from (np.concatenate(batches[hand::hands]) for hand in range(hands)[: len(batches)])
 
 
 def worst(status: np.ndarray) -> np.ndarray:

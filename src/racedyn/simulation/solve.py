@@ -14,7 +14,12 @@ import numpy as np
 
 from racedyn._arrays import as_real, check_times
 from racedyn._checks import check_is
-from racedyn._jit import computed_by_jax, differentiated_by, full_precision
+from racedyn._jit import (
+    computed_by_jax,
+    differentiated_by,
+    full_precision,
+    lanes_at_a_time,
+)
 from racedyn._outside import read_again
 from racedyn._types import TIME, Array, ArrayLike, PyTree, Times
 from racedyn.simulation.checks import (
@@ -33,8 +38,8 @@ from racedyn.systems import AbstractSystem, observe_named
 from racedyn.trajectory import Trajectory
 
 # Lanes of a batch are stepped together. The size is fixed, and the last batch padded, because the
-# size of a batch changes the last bits of a result: so no result depends on how many lanes there
-# are or how they are ordered.
+# size of a batch changes the last bits of a result: so no result of a CPU depends on how many lanes
+# there are or how they are ordered.
 LANES_PER_BATCH = 16
 FINEST_BY_DEFAULT = 1e-8
 STATES = "states"  # asked for as an observable is, and kept in `ys`
@@ -242,9 +247,10 @@ def integrate(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) 
     """One integration from t0, lane by lane where the system has lanes."""
     if system.lanes is None:
         return _integrate_whole(system, ts, t0, args, settings)
-    batches = -(-system.lanes // LANES_PER_BATCH)
-    padded = take_lanes(system, np.minimum(np.arange(batches * LANES_PER_BATCH), system.lanes - 1))
-    solved = _integrate_lanes(padded, ts, t0, args, settings)
+    batch = lanes_at_a_time(LANES_PER_BATCH, system.lanes)
+    size = -(-system.lanes // batch) * batch
+    padded = take_lanes(system, np.minimum(np.arange(size), system.lanes - 1))
+    solved = _integrate_lanes(padded, ts, t0, args, settings, batch)
     return cut(rows_of, solved, np.arange(system.lanes))
 
 
@@ -259,7 +265,9 @@ def _integrate_whole(system: Any, ts: Array, t0: Array, args: Any, settings: Set
 
 
 @eqx.filter_jit
-def _integrate_lanes(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) -> Solved:
+def _integrate_lanes(
+    system: Any, ts: Array, t0: Array, args: Any, settings: Settings, batch: int
+) -> Solved:
     """Whole batches of lanes. Each saves its state: observables may sum over modes, so they wait
     for all of them.
     """
@@ -269,7 +277,7 @@ def _integrate_lanes(system: Any, ts: Array, t0: Array, args: Any, settings: Set
         alone = eqx.combine(jax.tree.map(lambda leaf: leaf[..., lane], dynamic), static)
         return integrate_one(alone, ts, t0, args, settings, lambda now, t, y: y)
 
-    solved = jax.lax.map(jax.vmap(one), jnp.arange(system.lanes).reshape(-1, LANES_PER_BATCH))
+    solved = jax.lax.map(jax.vmap(one), jnp.arange(system.lanes).reshape(-1, batch))
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), solved)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from racedyn._checks import as_list, fail, shown
-from racedyn._jit import wide_jit
+from racedyn._jit import platform, wide_jit
 from racedyn._types import MEMBER, Array, PyTree
 from racedyn.simulation.apart import Apart
 from racedyn.simulation.lane import Settings, Solved, integrate_one
@@ -57,6 +57,35 @@ def spread(tree: PyTree, mesh: Mesh) -> PyTree:
     )
 
 
+def on_host(stack: Any) -> Any:
+    """The same in NumPy's arrays, without a copy where the device is a CPU."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, stack)
+
+
+def length(stack: Any) -> int:
+    """How many members, or lanes, it has."""
+    return len(jax.tree.leaves(eqx.filter(stack, eqx.is_array))[0])
+
+
+def parts(tree: PyTree, number: int) -> list[PyTree]:
+    """So many stacks of equal lengths, one behind the other, as NumPy has them: without copies."""
+    arrays, static = eqx.partition(tree, eqx.is_array)
+    size = length(arrays) // number
+    return [
+        eqx.combine(jax.tree.map(lambda leaf, k=k: leaf[k : k + size], arrays), static)
+        for k in range(0, size * number, size)
+    ]
+
+
+def joined(stacks: Sequence[Any]) -> Any:
+    """The opposite, in NumPy's arrays; what is no array is that of the first."""
+    arrays = [on_host(eqx.filter(stack, eqx.is_array)) for stack in stacks]
+    static = eqx.filter(stacks[0], eqx.is_array, inverse=True)
+    if len(arrays) == 1:
+        return eqx.combine(arrays[0], static)
+    return eqx.combine(jax.tree.map(lambda *leaves: np.concatenate(leaves), *arrays), static)
+
+
 def _over_devices(function: Callable[..., Any], mesh: Mesh, *members: PyTree) -> Any:
     """`function` of stacks, each device with its own members."""
     if mesh.size == 1:
@@ -93,7 +122,7 @@ def one_by_one(system: Any) -> bool:
     """Whether members like this one are computed one after the other. Large ones a CPU does so: it
     multiplies matrices no faster in a batch, from some thousand numbers on four times slower; none
     waits for the slowest, and there is no room for members that are not there."""
-    return is_large(system) and jax.default_backend() == "cpu"
+    return is_large(system) and platform() == "cpu"
 
 
 @eqx.filter_jit

@@ -9,6 +9,7 @@ import numpy as np
 
 from racedyn._arrays import as_real
 from racedyn._checks import check_depths, fail
+from racedyn._jit import lanes_at_a_time
 from racedyn._types import Array, ArrayLike
 from racedyn.trajectory import Status
 
@@ -76,11 +77,12 @@ def given_arrays(
 def by_lanes(
     solve: Callable[..., tuple[Array, ...]], size: int, *given: Array
 ) -> tuple[Array, ...]:
-    """`solve` on `size` modes at a time, which stay in the cache; the last ones padded, so that no
-    result depends on how many there are. `given` and what it returns have the modes' axes (...)
-    last; the first of those given has no others."""
+    """`solve` on `size` modes at a time, which stay in the cache of a CPU, and on more where there
+    is none to mind; the last ones padded, so that no result depends on how many there are. `given`
+    and what it returns have the modes' axes (...) last; the first of those given has no others."""
     shape = given[0].shape
     count = given[0].size
+    size = lanes_at_a_time(size, count)
     blocks = -(-count // size)
     flat = (x.reshape(*x.shape[: x.ndim - len(shape)], count) for x in given)
     padded = (

@@ -9,7 +9,7 @@ from racedyn._checks import check_positive, fail
 from racedyn._jit import wide_jit
 from racedyn._types import MODE, PATH, Array, ArrayLike, Times
 from racedyn.exact.races.arrivals import arrivals
-from racedyn.exact.races.converged import ROOTS, judged, solve
+from racedyn.exact.races.converged import ROOTS, ROUNDED, judged, solve
 from racedyn.exact.races.drive import power
 from racedyn.exact.races.given import as_race, by_lanes, given_arrays, has_end
 from racedyn.exact.races.panels import End
@@ -20,7 +20,6 @@ from racedyn.trajectory import Status, Trajectory
 
 _LANES = 64  # modes at a time: all of their nodes have to stay in the cache
 TOLERANCE, _FINEST = 1e-8, 1e-13
-_ROUNDED = 100  # roundings, below which no tolerance can be told
 
 
 def trajectory(
@@ -104,7 +103,7 @@ def _unfold(
     """K, q, p (..., time, path, mode) and status (..., mode)."""
     target, d, q, p = given_arrays(singular_values, q, p, variances, depths)
     t = jnp.atleast_1d(ts)
-    tolerance = max(tolerance, _ROUNDED * float(jnp.finfo(target.dtype).eps))
+    tolerance = max(tolerance, ROUNDED * float(jnp.finfo(target.dtype).eps))
 
     def unfold(
         target: Array, d: Array, q: Array, p: Array, s: Array, y: Array
