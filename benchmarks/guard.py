@@ -64,8 +64,14 @@ def of_field(found: Row) -> dict[str, float]:
 
 
 SMALL_FIELD = "--quick --domains 4 --turns 1 --seconds 0"
+PEER = "--peers diffrax"
 QUESTIONS = (
-    Question("exact", "--members 256 --turns 5 --cases c1-3", "--members 3 --turns 1", of_exact),
+    Question(
+        "exact",
+        f"--members 256 --turns 5 --cases c1-3 {PEER}",
+        f"--members 3 --turns 1 {PEER}",
+        of_exact,
+    ),
     Question("training", "--quick --turns 9", "--quick --widths 20 --seconds 0.01", of_training),
     Question("gated_field", "--quick --turns 9", SMALL_FIELD, of_field),
 )

@@ -27,6 +27,7 @@ from peers.races import (
     stretch,
 )
 
+FINER = 1e-3  # of the tolerances for errors of 1e-6: for 1e-9
 FEW = 128  # members of the plain arrangement
 COPIES = 4  # of a lane on one clock
 FIRST, BURST, SETTLED = 16, 6, 9e-7  # steps before an end is looked for, and between looks
@@ -41,6 +42,8 @@ def races(depth: int) -> list[Peer]:
             partial(plain_points, depth),
             FEW,
         ),
+        Peer("heyoka, 1e-9", None, partial(points, depth, finer=FINER)),
+        Peer("heyoka, q/p equations, 1e-9", None, partial(plain_points, depth, finer=FINER), FEW),
     ]
 
 
@@ -62,10 +65,12 @@ def ends(depth: int, values: Array, q: Array, p: Array) -> Array:
     return unordered(depth, p, order, last, COPIES)
 
 
-def points(depth: int, values: Array, q: Array, p: Array, ts: Array) -> Array:
+def points(
+    depth: int, values: Array, q: Array, p: Array, ts: Array, *, finer: float = 1.0
+) -> Array:
     grown = stretch(depth, values, q, p).max()
     copies = 1 if grown > LONG else COPIES
-    over_time = integrator(depth, "drive", copies, min(3e-7, 5e-6 / grown))
+    over_time = integrator(depth, "drive", copies, finer * min(3e-7, 5e-6 / grown))
     r = rate(depth, values, q, p)
     return on_grid(depth, over_time, copies, values, q, p, ts, r)
 
@@ -96,9 +101,11 @@ def plain_ends(depth: int, values: Array, q: Array, p: Array) -> Array:
     return unordered(depth, p, order, last, copies)
 
 
-def plain_points(depth: int, values: Array, q: Array, p: Array, ts: Array) -> Array:
+def plain_points(
+    depth: int, values: Array, q: Array, p: Array, ts: Array, *, finer: float = 1.0
+) -> Array:
     tol = (1e-7 if depth < 4 else 1e-9) if plateau(q, p) else 1e-6
-    over_time = integrator(depth, "plain", COPIES, tol)
+    over_time = integrator(depth, "plain", COPIES, finer * tol)
     return on_grid(depth, over_time, COPIES, values, q, p, ts, values, max_steps=LONGEST)
 
 
