@@ -51,8 +51,9 @@ class Gaussian(AbstractLaw):
 
     def draw(self, network: Network, *, key: Any, task: Task | None = None) -> Weights:
         normal = _normals(_as_key(key), {edge: network.shape(edge) for edge in network.edges})
-        # Not jnp.asarray, which compiles a program for each shape of NumPy's.
-        return {edge: jax.device_put(self.std * matrix) for edge, matrix in normal.items()}
+        with np.errstate(over="ignore"):  # whoever takes weights refuses what is infinite, by name
+            # Not jnp.asarray, which compiles a program for each shape of NumPy's.
+            return {edge: jax.device_put(self.std * matrix) for edge, matrix in normal.items()}
 
 
 class Orthogonal(AbstractLaw):
