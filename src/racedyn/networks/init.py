@@ -5,8 +5,7 @@ its own name.
 import abc
 import math
 import zlib
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import as_key, check_name, check_positive, fail
-from racedyn._jit import brief_compilation, is_traced
+from racedyn._jit import brief_jit, is_traced
 from racedyn._types import Array, Weights
 from racedyn.networks.gating import refuse_unit_gates
 from racedyn.networks.network import Network
@@ -183,10 +182,10 @@ def _normals(key: Array, shapes: dict[str, tuple[int, int]]) -> dict[str, Any]:
     short = max((size for size in sizes.values() if size <= _SHORT), default=0)
     if is_traced(key) or not _counts_places(key):
         short = 0
-    row = _compiled_row(1 << (short - 1).bit_length()) if short else None
+    length = 1 << (short - 1).bit_length() if short else 0
     return {
-        name: np.asarray(row(key, _number_of(name)))[: sizes[name]].reshape(shape)
-        if row is not None and sizes[name] <= short
+        name: np.asarray(_normal_row(key, _number_of(name), length))[: sizes[name]].reshape(shape)
+        if short and sizes[name] <= short
         else jax.random.normal(_key_of(key, name), shape)
         for name, shape in shapes.items()
     }
@@ -198,13 +197,9 @@ def _counts_places(key: Array) -> bool:
     )
 
 
-@cache
-def _compiled_row(length: int) -> Callable[[Array, np.uint32], Array]:
-    def normal_row(key: Array, number: np.uint32) -> Array:
-        return jax.random.normal(jax.random.fold_in(key, number), (length,))
-
-    options: Any = {"compiler_options": brief_compilation()}
-    return jax.jit(normal_row, **options)
+@brief_jit(static_argnums=2)
+def _normal_row(key: Array, number: np.uint32, length: int) -> Array:
+    return jax.random.normal(jax.random.fold_in(key, number), (length,))
 
 
 def _frame(key: Array, rows: int, columns: int) -> Array:

@@ -15,6 +15,7 @@ import numpy as np
 from racedyn._arrays import as_real, check_times
 from racedyn._checks import check_is
 from racedyn._jit import (
+    brief_jit,
     computed_by_jax,
     differentiated_by,
     full_precision,
@@ -254,7 +255,7 @@ def integrate(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) 
     return cut(rows_of, solved, np.arange(system.lanes))
 
 
-@eqx.filter_jit
+@brief_jit(eqx.filter_jit)
 def _integrate_whole(system: Any, ts: Array, t0: Array, args: Any, settings: Settings) -> Solved:
     y0 = system.y0()
 
@@ -264,7 +265,7 @@ def _integrate_whole(system: Any, ts: Array, t0: Array, args: Any, settings: Set
     return integrate_one(system, ts, t0, args, settings, save)
 
 
-@eqx.filter_jit
+@brief_jit(eqx.filter_jit)
 def _integrate_lanes(
     system: Any, ts: Array, t0: Array, args: Any, settings: Settings, batch: int
 ) -> Solved:
@@ -281,7 +282,7 @@ def _integrate_lanes(
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), solved)
 
 
-@eqx.filter_jit
+@brief_jit(eqx.filter_jit)
 def _observe_lanes(
     system: Any, ts: Array, ys: PyTree, names: tuple[str, ...] | None
 ) -> tuple[dict[str, Array], Array]:

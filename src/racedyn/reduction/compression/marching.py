@@ -3,8 +3,7 @@ way.
 """
 
 import abc
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -13,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental.ode import odeint
 
-from racedyn._jit import brief_compilation
+from racedyn._jit import brief_jit
 from racedyn._types import Array, Path, Weights
 from racedyn.networks import Network, Node
 from racedyn.paths import Pair, observe_paths
@@ -106,22 +105,11 @@ class Reader(eqx.Module):
         return row
 
 
+@brief_jit(eqx.filter_jit)
 def rows_of(
     march: March, reader: Reader, network: Network, data: Data, weights: Weights, spans: Array
 ) -> tuple[Weights, dict[str, Any]]:
     """The network after all `spans`, (row,), and a row after each."""
-    return _compiled_rows()(march, reader, network, data, weights, spans)
-
-
-@cache
-def _compiled_rows() -> Callable[..., tuple[Weights, dict[str, Any]]]:
-    options: Any = {"compiler_options": brief_compilation()}
-    return eqx.filter_jit(_rows, **options)
-
-
-def _rows(
-    march: March, reader: Reader, network: Network, data: Data, weights: Weights, spans: Array
-) -> tuple[Weights, dict[str, Any]]:
 
     def on(weights: Weights, span: Array) -> tuple[Weights, dict[str, Any]]:
         weights = march.over(network, data, weights, span)
