@@ -162,7 +162,7 @@ def test_compression(tmp_path):
     assert row["ratio_all"] < row["ratio"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_cores(tmp_path):
     found, _ = made("cores", tmp_path)
     rows = {row["side"]: row for row in found["cores"]}

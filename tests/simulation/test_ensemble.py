@@ -576,3 +576,13 @@ def test_states_of_many_numbers_are_members_too():
     for member, start in enumerate(starts):
         alone = rd.simulate(rd.reduce(network, task, start, level="full"), ts)
         np.testing.assert_allclose(runs["strength"][member], alone["strength"], atol=1e-7)
+
+
+@pytest.mark.parametrize("door", [rd.simulate, rd.solve, rd.ensemble])
+def test_crossings_that_are_no_dict_are_refused_by_name(door):
+    """An array of several has no truth value, which was asked for before."""
+    race = rd.systems.Pathways([1.0], (3, 3), q=1.0, p=[[0.1], [0.2]])
+    ts = [0.0, 1.0]
+    given = (lambda member: race, 2, ts) if door is rd.ensemble else (race, ts)
+    with pytest.raises(TypeError, match="`crossings` must be a dict name"):
+        door(*given, crossings=np.array([race, None], dtype=object))

@@ -28,6 +28,11 @@ STEPS = 64  # into which that step may have to be taken apart when it is taken a
 _EXAMPLE = "For example lambda system, t, y: y[0] - 1."
 
 
+def none_if_empty(asked: Any) -> Any:
+    """No crossings are none; what is no dict stays, for `check_crossings` to refuse."""
+    return None if isinstance(asked, Mapping) and not asked else asked
+
+
 def check_crossings(system: Any, asked: Mapping[str, Any]) -> Crossings:
     """Names with functions of (system, t, y); a number is the fraction of what there is to
     learn.

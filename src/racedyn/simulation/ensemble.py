@@ -26,7 +26,7 @@ from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
 from racedyn.simulation.blocks import Work, observed
 from racedyn.simulation.checks import as_times, check_by_steps, check_field, check_solver, steps_of
 from racedyn.simulation.cores import cores_for
-from racedyn.simulation.crossings import Asked
+from racedyn.simulation.crossings import Asked, none_if_empty
 from racedyn.simulation.lanes import failures
 from racedyn.simulation.members import Builder
 from racedyn.simulation.method import MAX_STEPS, takes_exact
@@ -174,7 +174,7 @@ def ensemble(
         "solver": solver,
         "retry": retry,
         "jumps": jumps,
-        "crossings": crossings or None,
+        "crossings": none_if_empty(crossings),
     }
     has_exact = like.lanes is not None and builder.sample.has_exact
     exact = takes_exact(has_exact, method, told, None if ts is None else rtol)

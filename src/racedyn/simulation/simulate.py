@@ -19,7 +19,7 @@ from racedyn._progress import compiling
 from racedyn._types import Array, Times
 from racedyn.exact import has_end
 from racedyn.simulation.checks import as_times, check_by_steps, check_field, check_solver
-from racedyn.simulation.crossings import Asked
+from racedyn.simulation.crossings import Asked, none_if_empty
 from racedyn.simulation.lane import Settings, Solved
 from racedyn.simulation.lanes import LanesOfOne, failures, solve_lanes
 from racedyn.simulation.method import EXACT_ACCURACY, MAX_STEPS, takes_exact
@@ -132,7 +132,7 @@ def simulate(
         "event": event,
         "dt0": dt0,
         "jumps": jumps,
-        "crossings": crossings or None,
+        "crossings": none_if_empty(crossings),
     }
     exact = takes_exact(system.has_exact and system.lanes is not None, method, told, rtol)
     with compiling("simulate", show=progress):

@@ -32,7 +32,7 @@ from racedyn.simulation.checks import (
     checked_jumps,
     steps_of,
 )
-from racedyn.simulation.crossings import Asked, check_crossings
+from racedyn.simulation.crossings import Asked, check_crossings, none_if_empty
 from racedyn.simulation.lane import Settings, Solved, integrate_one
 from racedyn.simulation.method import MAX_STEPS
 from racedyn.systems import AbstractSystem, observe_named
@@ -85,7 +85,7 @@ def settings_for(
         event=event,
         dt0=dt0,
         jumps=jumps,
-        crossings=crossings or None,
+        crossings=none_if_empty(crossings),
     )
     rtol = rtol_of(system) if rtol is None else rtol
     check_tolerances(system, rtol, atol)
