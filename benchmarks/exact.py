@@ -102,7 +102,7 @@ def ends(race: Race, turns: int, modules: Sequence[str]) -> Iterator[Row]:
         "exact": (lambda: rd.exact.converged(values, race.depths, q, p).strength, race.members)
     }
     sides |= yield from peers(race, "ends", modules)
-    settled = np.asarray(race.exact([1e3 * race.ts[-1]], 1e-13))[0]
+    settled = np.asarray(race.exact([1e3 * race.ts[-1]], 1e-12))[0]
     yield from measured(race, sides, turns, lambda _, found: difference(found, settled))
 
 

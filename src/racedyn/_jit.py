@@ -63,8 +63,7 @@ def brief_jit(
     jit: Any = jax.jit, **options: Any
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: `jit` for what runs for not much longer than XLA compiles it with all that it has,
-    and for what spends its time in products of matrices, which XLA calls and does not compile: in
-    half the time.
+    and for what spends its time in products of matrices, which XLA calls and does not compile.
 
     Inside another function that is jitted or differentiated, that one's compilation decides."""
 

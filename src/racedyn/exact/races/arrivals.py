@@ -19,7 +19,6 @@ _LEAST_TERMS, _MOST_TERMS = 16, 40  # of a panel
 _TAIL = 4  # of them tell the error: they oscillate, and two may be small by chance
 _MOST = 32  # panels
 _DERIVED = 16  # panels from which derivatives are taken
-_RELAXED = 600.0  # rates after which nothing is left
 
 _Known = tuple[Array, Array, Array, Array]
 
@@ -36,7 +35,8 @@ def arrivals(
     gap, _ = gap_of(race)
     # Beyond the panels r is dK/ds x (1 - bend x), x = s* - s.
     last, rest = end.at(end.last)
-    over = jnp.clip((d * t - last / gap - passed) * end.slope, 0.0, _RELAXED)
+    relaxed = float(np.log(jnp.finfo(s.dtype).max)) / 2  # then nothing is left but what has a log
+    over = jnp.clip((d * t - last / gap - passed) * end.slope, 0.0, relaxed)
     relaxing = rest / ((1 - end.bend * rest) * jnp.exp(over) + end.bend * rest)
     beyond = over > 0
     return jnp.where(beyond, end.s - relaxing, s), jnp.where(beyond, relaxing, left), error
@@ -130,5 +130,7 @@ def _time_at(race: Race, end: End, v: Array) -> Array:
     T = end.at(inside)[0] / gap
     T, _ = jax.lax.scan(one, T, jnp.arange(_DERIVED, dtype=v.dtype))
     last, left = end.at(end.last)[1], end.at(jnp.maximum(v, end.last))[1]
-    rates = jnp.log((last / left - end.bend * last) / (1 - end.bend * last))
+    # Not the logarithm of a quotient: its derivative has left^2 in it, which is below all numbers.
+    rates = jnp.log(last) - jnp.log(left)
+    rates = rates + jnp.log1p(-end.bend * left) - jnp.log1p(-end.bend * last)
     return T + rates / jnp.where(end.slope > 0, end.slope, 1.0)

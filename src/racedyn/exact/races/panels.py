@@ -101,7 +101,7 @@ class Panel:
         moves = r > 0
         rates = end.pace(s, left) * (K - stands) / (jnp.where(moves, r, 1.0) * gap)
         speed = jnp.abs(jnp.sum(place.k, axis=0) * r) / (jnp.abs(race.goal) + jnp.abs(race.begun))
-        series = jnp.tensordot(self.integral, jnp.where(moves, rates, 0.0), 1) * width / 2
+        series = product(self.integral, jnp.where(moves, rates, 0.0)) * width / 2
         return series, jnp.max(speed, axis=0)
 
     def inverted(
@@ -120,8 +120,8 @@ class Panel:
         between its knots."""
         knots = begin + width * ((1 + self.knots) / 2).reshape((-1,) + (1,) * end.s.ndim)
         s, left = end.at(knots)
-        at = s / gap + jnp.tensordot(self.at_knots, series, 1)
-        rate = end.pace(s, left) / gap + jnp.tensordot(self.rates, series, 1) * 2 / width
+        at = s / gap + product(self.at_knots, series)
+        rate = end.pace(s, left) / gap + product(self.rates, series) * 2 / width
         apart, step = jnp.diff(at, axis=0), jnp.diff(knots, axis=0)
         apart = jnp.where(apart > 0, apart, 1.0)
         first, last = (apart / jnp.where(x > 0, x, 1.0) for x in (rate[:-1], rate[1:]))
@@ -148,6 +148,11 @@ class Panel:
             (jnp.where(here, begin + guess, v), here, jnp.asarray(0)),
         )
         return v
+
+
+def product(matrix: np.ndarray, values: Array) -> Array:
+    """Of a matrix with values (term, ...), with all digits on a GPU, too."""
+    return jnp.tensordot(matrix, values, 1, precision="highest")
 
 
 def gap_of(race: Race) -> tuple[Array, Array]:
