@@ -23,7 +23,7 @@ USUAL = {
     "turns": 3,
     "threads": 1,
     "against": "",
-    "cases": ["import", "command", "races", "own", "train", "ensemble", "exact"],
+    "cases": ["import", "command", "races", "own", "train", "ensemble", "exact", "depths"],
 }
 QUICK = {"turns": 1, "cases": ["import", "own"]}
 TASK = """
@@ -55,6 +55,12 @@ CASES = {
         "rd.ensemble(race_of, 64, ts)",
     ),
     "exact": (f"rd.exact.trajectory{RACE}", "rd.exact.trajectory(S, (4, 4), q, p, ts)"),
+    "depths": (
+        f"rd.ensemble{RACE}\n"
+        "def race_of(depth):\n"
+        "    return lambda member: rd.systems.Pathways(S, (depth,) * 2, q + 0.0001 * member, p)",
+        "for depth in range(2, 10): rd.ensemble(race_of(depth), 1000, ts)",
+    ),
 }
 
 

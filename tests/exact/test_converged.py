@@ -12,6 +12,7 @@ import racedyn as rd
 from derivatives import assert_derivatives
 from racedyn import Status
 from racedyn.exact import converged
+from racedyn.exact.races.depths import depths_of
 from racedyn.exact.races.drive import gap, half_way, reach
 from races import end_by_ode, random_modes, scale, special_modes
 
@@ -98,7 +99,7 @@ def test_every_end_is_found(depths):
 )
 def test_gap_to_the_pole(depth, c, p):
     q = np.sqrt(p * p + c)
-    c, depths = (q - p) * (q + p), (depth,)
+    c, depths = (q - p) * (q + p), depths_of((depth,))
     found = gap(*(jnp.array([x]) for x in (c, q, p)), depths)
 
     def beyond(x):  # p = |p| + q x / (1 - x), from there to infinity
@@ -114,6 +115,12 @@ def test_gap_to_the_pole(depth, c, p):
             0
         ]
         np.testing.assert_allclose(half_way(jnp.array([c]), depths), expected + half, rtol=1e-11)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("depths", [range(4, 17), range(17, 65), (65, 100, 128, 300, 512, 1000)])
+def test_depths_up_to_a_bound_have_tables_of_one_size(depths):
+    assert len({tuple(x.shape for x in depths_of((depth,)).tables) for depth in depths}) == 1
 
 
 @pytest.mark.slow

@@ -69,3 +69,22 @@ def test_a_first_call_compiles_few_programs(first, programs):
     call, most = FIRST[first]
     call()
     assert 0 < len(programs) <= most, programs
+
+
+def test_depths_of_a_kind_are_one_program(programs):
+    def calls(depths):
+        def member(seed):
+            return rd.systems.Pathways(S, depths, DRAWN + 0.01 * seed, DRAWN)
+
+        rd.exact.converged(S, depths, DRAWN, DRAWN)
+        rd.exact.trajectory(S, depths, DRAWN, DRAWN, TS)
+        rd.ensemble(member, 3, TS)
+
+    calls((4, 6))
+    programs.clear()
+    for depths in (5, 5), (9, 4), (16, 13):
+        calls(depths)
+    # What an ensemble reads out of states costs little.
+    assert set(programs) <= {"jit(begins)", "jit(observe_members)"}
+    calls((2, 5))  # the equations of depth 2 are others
+    assert {"jit(_ends)", "jit(_unfold)"} <= set(programs)

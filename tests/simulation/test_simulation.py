@@ -312,31 +312,43 @@ def test_the_exact_method_gives_the_same_trajectory():
     np.testing.assert_allclose(exact.ys[0][0], q, atol=1e-12)
 
 
-@pytest.mark.slow
-def test_auto_leaves_to_a_solver_what_only_it_can_do():
+SOLVED = {
+    "rtol": 1e-9,
+    "args": 1.0,
+    "max_steps": 1000,
+    "solver": dfx.Dopri8(),
+    "retry": dfx.Kvaerno3(),
+    "stepsize_controller": dfx.PIDController(1e-9, 1e-9),
+    "event": dfx.Event(lambda t, y, args, **_: y[0][0] > 10),
+    "dt0": 0.1,
+    "jumps": [2.0],
+    "crossings": {"half": 0.5},
+    "method": "ode",
+}
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        pytest.param(option, marks=pytest.mark.slow if option == "solver" else pytest.mark.long)
+        for option in SOLVED
+    ],
+)
+def test_auto_leaves_to_a_solver_what_only_it_can_do(option):
     race, ts = Pathways([1.0, 2.0], (2, 3), 1.0, 0.1), [0.0, 1.0, 3.0]
-    never = dfx.Event(lambda t, y, args, **_: y[0][0] > 10)
     exact = rd.simulate(race, ts)
     assert exact.provenance.solver == "exact" and "exact" in str(exact)
+    run = rd.simulate(race, ts, **{option: SOLVED[option]})
+    assert run.provenance.solver.startswith("Dopri8" if option == "solver" else "Tsit5")
+    for name in ("strength", "q", "p"):
+        np.testing.assert_allclose(run.observables[name], exact.observables[name], atol=1e-8)
+
+
+@pytest.mark.slow
+def test_auto_is_exact_from_any_time_and_at_any_tolerance_that_it_holds():
+    race, ts = Pathways([1.0, 2.0], (2, 3), 1.0, 0.1), [0.0, 1.0, 3.0]
     for t0, rtol in ((-1.0, 1e-8), (0.0, 1e-6)):
         assert rd.simulate(race, ts, t0=t0, rtol=rtol).provenance.solver == "exact"
-    for told in (
-        {"rtol": 1e-9},
-        {"args": 1.0},
-        {"max_steps": 1000},
-        {"solver": dfx.Dopri8()},
-        {"retry": dfx.Kvaerno3()},
-        {"stepsize_controller": dfx.PIDController(1e-9, 1e-9)},
-        {"event": never},
-        {"dt0": 0.1},
-        {"jumps": [2.0]},
-        {"crossings": {"half": 0.5}},
-        {"method": "ode"},
-    ):
-        run = rd.simulate(race, ts, **told)
-        assert run.provenance.solver.startswith("Dopri8" if "solver" in told else "Tsit5"), told
-        for name in ("strength", "q", "p"):
-            np.testing.assert_allclose(run.observables[name], exact.observables[name], atol=1e-8)
 
 
 def test_what_runs_on_the_host_returns_numpy_and_is_not_traced():
@@ -374,8 +386,9 @@ def robertson(t, y, args):
 def test_a_stiff_system_of_ones_own_is_tried_again_by_an_implicit_solver():
     ts = [0.4, 40.0, 4000.0]
     run = rd.simulate(rd.from_function(robertson, [1.0, 0.0, 0.0]), ts)
+    rates = jax.jit(robertson)
     exact = solve_ivp(
-        lambda t, y: np.asarray(robertson(t, y, None)),
+        lambda t, y: np.asarray(rates(t, y, None)),
         (0, ts[-1]),
         [1, 0, 0],
         "Radau",

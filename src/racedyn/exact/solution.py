@@ -29,7 +29,7 @@ def flow_times(ts: Times) -> Array:
     # one.
     if not isinstance(t, jax.core.Tracer) and not (earliest := np.asarray(t).min()) >= 0:
         fail("ts", "be of at least 0, where the start is", f"its smallest is {earliest:g}")
-    return jnp.atleast_1d(t)
+    return t if t.ndim else t[None]
 
 
 def loss_of(

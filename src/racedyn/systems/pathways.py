@@ -252,7 +252,7 @@ class Pathways(AbstractSystem):
         else:
             _, q, p, status = race_states(*given, ts, variances=self.variances)
         decay = self.weight_decay
-        if not isinstance(decay, jax.core.Tracer) and not np.any(decay):
+        if not isinstance(decay, jax.core.Tracer) and not np.asarray(decay).any():
             return (q, p), status
         return (q, p), jnp.where(jnp.asarray(decay)[..., None] != 0, Status.FAILED, status)
 

@@ -8,6 +8,7 @@ time a quadrature.
 - `given`: the arguments of both, checked and broadcast, and modes taken some at a time.
 - `race`: all pathways of a mode at a given drive: where they start, their poles, where they are.
 - `drive`: one pathway as a function of the drive that all share, to its pole and back.
+- `depths`: what `drive` needs of depths, as numbers, so that one program serves many.
 - `tables`: the polynomials that `drive` evaluates, fitted once for each depth.
 """
 

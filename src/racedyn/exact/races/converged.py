@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from racedyn._jit import wide_jit
 from racedyn._text import brief
 from racedyn._types import Array, ArrayLike
-from racedyn.exact.races.drive import near_gap, power, rough_power
+from racedyn.exact.races.depths import DEEP, Depths
+from racedyn.exact.races.drive import near_gap, rough_power
 from racedyn.exact.races.given import as_race, by_lanes, given_arrays, has_end
 from racedyn.exact.races.race import Place, Race, set_out
 from racedyn.trajectory import Status
@@ -68,9 +68,9 @@ def converged(
     return Converged(*_ends(*as_race(singular_values, depths, q, p, variances)))
 
 
-@wide_jit(static_argnums=4)
+@wide_jit()
 def _ends(
-    singular_values: Array, q: Array, p: Array, variances: Array, depths: tuple[int, ...]
+    singular_values: Array, q: Array, p: Array, variances: Array, depths: Depths
 ) -> tuple[Array, Array, Array, Array]:
     """K, q, p (..., path, mode) and status (..., mode)."""
     target, _, q, p = given_arrays(singular_values, q, p, variances, depths)
@@ -144,7 +144,7 @@ def solve(race: Race) -> tuple[Array, Array]:
         )
 
     over = ~race.reachable | (race.goal == race.begun)
-    s, y = _guess(race) if max(race.depths) > 2 else (jnp.zeros_like(race.goal), first)
+    s, y = _guess(race) if DEEP in race.depths.kinds else (jnp.zeros_like(race.goal), first)
     # Twice s: a first step that leads below 0 is to end there, not half-way.
     state = State(s, y, 2 * s, jnp.full_like(s, jnp.inf), over, jnp.asarray(0))
     state = jax.lax.while_loop(lambda s: (s.step < _ITERATIONS) & ~jnp.all(s.done), move, state)
@@ -161,8 +161,8 @@ def _guess(race: Race) -> tuple[Array, Array]:
     def of_lead(values: ArrayLike) -> Array:
         return jnp.max(jnp.where(leads, values, -jnp.inf), axis=0)
 
-    D, c = of_lead(np.maximum(race.D, 3.0)), of_lead(race.way.c)
-    begins = of_lead(race.p * power(race.q, race.D - 1))
+    D, c = of_lead(jnp.maximum(race.depths.real(race.q), 3.0)), of_lead(race.way.c)
+    begins = of_lead(race.p * race.depths.less_one(race.q))
     useful = jnp.isfinite(first) & (goal > 0) & (begins < goal)
     reach = rough_power(jnp.where(useful, goal, 1.0), 2 / D)
     # v = q^2 solves v^(D-1) (v - c) = reach^D: one step of Newton's method in the logarithm from
@@ -173,15 +173,8 @@ def _guess(race: Race) -> tuple[Array, Array]:
         v - miss / ((D - 1) / v + 1 / (v - c)), jnp.maximum(c, 0.0) * (1 + 1e-3) + 1e-3 * reach
     )
     q, p = jnp.sqrt(v), jnp.sqrt(jnp.maximum(v - c, 0.0))
-    deep = tuple(max(depth, 3) for depth in race.depths)
-    if len(set(deep)) == 1:
-        y = near_gap(c[None], q[None], p[None], deep[:1])[0]
-    else:
-        y = of_lead(
-            near_gap(
-                jnp.where(leads, c, 0.0), jnp.where(leads, q, 1.0), jnp.where(leads, p, 1.0), deep
-            )
-        )
+    at = jnp.where(leads, c, 0.0), jnp.where(leads, q, 1.0), jnp.where(leads, p, 1.0)
+    y = of_lead(near_gap(*at, race.depths.deep))
     useful &= (y > 0) & (y < first)
     y = jnp.where(useful, y, first)
     s = jnp.minimum(jnp.where(useful, first - y, 0.0), race.latest)

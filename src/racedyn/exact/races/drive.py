@@ -19,7 +19,8 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from racedyn._types import Array
-from racedyn.exact.races.tables import LOWEST, table
+from racedyn.exact.races.depths import Depths, horner, shaped
+from racedyn.exact.races.tables import LOWEST
 
 _BEYOND = 1e-4  # the range of a polynomial: a rough w may lie as far from 1, where p = 0
 _FAR_STEPS = 8
@@ -27,9 +28,6 @@ _ASLEEP = 1e-100  # q
 # Drive, in units of 1/sqrt(-c), after which a pathway of depth 3 is asleep: its q is e^-300
 _SOUND = 300.0
 _MANTISSA = 52  # bits
-
-Depths = tuple[int, ...]
-Whole = int | np.ndarray
 
 
 class Course(NamedTuple):
@@ -45,28 +43,6 @@ def course(q: Array, p: Array) -> Course:
     return Course(c, jnp.where((c > 0) | (p > 0), 1.0, -1.0))
 
 
-def column(values: Depths, like: Array) -> Whole:
-    """One whole number for all pathways, or one for each, along the first axis of `like` (path,
-    ...).
-    """
-    if len(set(values)) == 1:
-        return values[0]
-    return np.array(values).reshape((-1,) + (1,) * (like.ndim - 1))
-
-
-def power(q: Array, exponents: Whole) -> Array:
-    """q^n, n >= 0 whole: by squaring, so that signs and zeros are kept and rounding is that of a
-    few products.
-    """
-    if isinstance(exponents, int):
-        return q**exponents
-    total, square = jnp.ones_like(q), q
-    for bit in range(max(int(exponents.max()), 0).bit_length()):
-        total = total * jnp.where(exponents >> bit & 1, square, 1.0)
-        square = square * square
-    return total
-
-
 def rough_power(x: Array, exponent: Any) -> Array:
     """x^exponent to a part of 1e-6, x > 0: much cheaper than of logarithms at full precision."""
     if x.dtype != jnp.float64:
@@ -80,10 +56,10 @@ def rough_power(x: Array, exponent: Any) -> Array:
         - 1
     )
     up, down = _binary()
-    power = (whole.astype(x.dtype) + _horner([up], part)) * exponent
+    power = (whole.astype(x.dtype) + horner(up, part)) * exponent
     floor = jnp.floor(power)
     scale = jax.lax.bitcast_convert_type((floor.astype(jnp.int64) + 1023) << _MANTISSA, jnp.float64)
-    return jnp.where(jnp.isfinite(x), _horner([down], power - floor) * scale, x)
+    return jnp.where(jnp.isfinite(x), horner(down, power - floor) * scale, x)
 
 
 @lru_cache
@@ -91,9 +67,8 @@ def _binary() -> tuple[np.ndarray, np.ndarray]:
     """Polynomials on [0, 1] of log2(1 + x), to 4e-7, and 2^x, to 3e-9."""
     up = chebyshev.Chebyshev.interpolate(lambda x: np.log2(1 + x), 7, domain=[0, 1])
     down = chebyshev.Chebyshev.interpolate(np.exp2, 6, domain=[0, 1])
-    return up.convert(kind=np.polynomial.Polynomial).coef, down.convert(
-        kind=np.polynomial.Polynomial
-    ).coef
+    rows = (x.convert(kind=np.polynomial.Polynomial).coef for x in (up, down))
+    return tuple(rows)  # type: ignore[return-value]
 
 
 def gap(c: Array, q: Array, p: Array, depths: Depths) -> Array:
@@ -112,14 +87,14 @@ def near_gap(c: Array, q: Array, p: Array, depths: Depths) -> Array:
 
 
 def _near_gap(w: Array, q: Array, depths: Depths) -> Array:
-    return _phi(w, depths) * power(1 / q, _less_two(depths, q))
+    return _phi(w, depths) * depths.less_two(1 / q)
 
 
 def half_way(c: Array, depths: Depths) -> Array:
     """The gap where p = 0 (c > 0; 1 elsewhere)."""
     root = jnp.sqrt(jnp.where(c > 0, c, 1.0))
-    phi = constants([table(depth).phi.sum() for depth in depths], c)
-    return jnp.where(c > 0, phi * power(1 / root, _less_two(depths, c)), 1.0)
+    phi = shaped(depths.table.phi.sum(0), c)
+    return jnp.where(c > 0, phi * depths.less_two(1 / root), 1.0)
 
 
 def reach(c: Array, y: Array, depths: Depths, rough: bool = False) -> tuple[Array, Array]:
@@ -135,19 +110,12 @@ def reach(c: Array, y: Array, depths: Depths, rough: bool = False) -> tuple[Arra
 
 def _rough(c: Array, y: Array, depths: Depths, refine: bool = False) -> Array:
     """E to about five digits."""
-    tables = [table(depth) for depth in depths]
-    n = _less_two(depths, c)
-    z = (
-        y
-        if np.all(n == 1)
-        else jnp.sqrt(y)
-        if np.all(n == 2)
-        else rough_power(y, 1 / np.asarray(n))
-    )
-    low, high = (constants([t.ends[k] for t in tables], c) for k in (0, 1))
+    table = depths.table
+    z = y if depths.same == 3 else rough_power(y, 1 / (depths.real(c) - 2))
+    low, high = (shaped(x, c) for x in table.ends)
     scaled = c * z**2
     x = jnp.clip((2 * scaled - (low + high)) / (high - low), -1.0, 1.0)
-    E = z * _horner([t.above for t in tables], x) / _horner([t.below for t in tables], x)
+    E = z * horner(table.above, x) / horner(table.below, x)
     if refine:
         E = _refined(c, y, E, depths)
     return _unless_far(c, lambda: c * z**2, low, lambda: _far_place(c, y, depths), E)
@@ -155,71 +123,42 @@ def _rough(c: Array, y: Array, depths: Depths, refine: bool = False) -> Array:
 
 def _refined(c: Array, y: Array, E: Array, depths: Depths) -> Array:
     """One step of third order in the logarithm of the gap, in which log E is nearly straight."""
-    n, real = _less_two(depths, c), constants([depth - 2.0 for depth in depths], c)
-    w = c * E**2
+    n, w = depths.real(c) - 2, c * E**2
     q, p = (1 + w) / (2 * E), (1 - w) / (2 * E)
     phi = _phi(w, depths)
-    x = y * power(q, n) / phi - 1
+    x = y * depths.less_two(q) / phi - 1
     u = x * (1 - x * (0.5 - x / 3))  # log1p(x)
-    step = phi * u * (1 + (1 - real * phi * p / q) * u / 2)
+    step = phi * u * (1 + (1 - n * phi * p / q) * u / 2)
     return E * (1 + step * (1 + step * (0.5 + step / 6)))
 
 
+@jax.custom_jvp
 def _place(c: Array, y: Array, depths: Depths) -> Array:
     """E at the gap y, with derivatives by the implicit function theorem."""
+    return _rough(c, y, depths, refine=True)
 
-    @jax.custom_jvp
-    def place(c: Array, y: Array) -> Array:
-        return _rough(c, y, depths, refine=True)
 
-    @place.defjvp
-    def _(given: tuple[Array, Array], moved: tuple[Array, Array]) -> tuple[Array, Array]:
-        (c, y), (dc, dy) = given, moved
-        E = place(c, y)
-        n, real = _less_two(depths, c), constants([depth - 2.0 for depth in depths], c)
-        w = c * E**2
-        far = w < LOWEST
-        q = (1 + w) / (2 * E)
-        phi = jnp.where(far, y * power(q, n), _phi(w, depths))
-        # d log(gap) / dc at fixed E; far from c = 0 by homogeneity of the gap.
-        bent = E**2 * _phi(w, depths, derivative=True) / phi - real * E / (2 * q)
-        bent = jnp.where(far, (1 / phi - real) / (2 * jnp.where(far, c, 1.0)), bent)
-        return E, E * phi * (dy / y - bent * dc)
-
-    return place(c, y)
+@_place.defjvp
+def _(given: tuple[Array, Array, Depths], moved: tuple[Array, Array, Any]) -> tuple[Array, Array]:
+    (c, y, depths), (dc, dy, _) = given, moved
+    E = _place(c, y, depths)
+    n, w = depths.real(c) - 2, c * E**2
+    far = w < LOWEST
+    q = (1 + w) / (2 * E)
+    phi = jnp.where(far, y * depths.less_two(q), _phi(w, depths))
+    # d log(gap) / dc at fixed E; far from c = 0 by homogeneity of the gap.
+    bent = E**2 * _phi(w, depths, derivative=True) / phi - n * E / (2 * q)
+    bent = jnp.where(far, (1 / phi - n) / (2 * jnp.where(far, c, 1.0)), bent)
+    return E, E * phi * (dy / y - bent * dc)
 
 
 def _phi(w: Array, depths: Depths, derivative: bool = False) -> Array:
     """Phi(w), or its derivative, for w of at least LOWEST."""
     x = jnp.clip((2 * w - (1 + LOWEST)) / (1 - LOWEST), -1.0, 1.0 + _BEYOND)
-    rows = [table(depth).phi for depth in depths]
+    rows: Any = depths.table.phi
     if derivative:
-        rows = [np.arange(1, len(row)) * row[1:] * 2 / (1 - LOWEST) for row in rows]
-    return _horner(rows, x)
-
-
-def _horner(rows: list[np.ndarray], x: Array) -> Array:
-    """Polynomials at x (path, ...): one row of coefficients for each pathway."""
-    longest = max(len(row) for row in rows)
-    table = np.array([np.pad(row, (0, longest - len(row))) for row in rows]).T
-    total = constants(table[-1], x) + jnp.zeros_like(x)
-    for some in table[-2::-1]:
-        total = total * x + constants(some, x)
-    return total
-
-
-def constants(values: Any, like: Array) -> Any:
-    """One number, or one for each pathway."""
-    values = np.asarray(values)
-    return (
-        float(values[0])
-        if (values == values[0]).all()
-        else values.astype(like.dtype).reshape((-1,) + (1,) * (like.ndim - 1))
-    )
-
-
-def _less_two(depths: Depths, like: Array) -> Whole:
-    return column(tuple(depth - 2 for depth in depths), like)
+        rows = [k * row * (2 / (1 - LOWEST)) for k, row in enumerate(rows[1:], 1)]
+    return horner(rows, x)
 
 
 def _unless_far(
@@ -244,16 +183,16 @@ def _unless_far(
 def _far_gap(c: Array, q: Array, depths: Depths) -> Array:
     """c < 0: |c|^(-(D-2)/2) int_0^rho u^(D-3) / sqrt(1 + u^2) du, rho = sqrt(|c|) / q."""
     root = jnp.sqrt(jnp.where(c < 0, -c, 1.0))
-    return _hyperbolic(root / q, depths)[0] * power(1 / root, _less_two(depths, c))
+    return _hyperbolic(root / q, depths)[0] * depths.less_two(1 / root)
 
 
 def _far_place(c: Array, y: Array, depths: Depths) -> Array:
     """E at the gap y, c < 0: Newton's method for log(rho) against log of the integral."""
     root = jnp.sqrt(jnp.where(c < 0, -c, 1.0))
-    n = np.asarray(_less_two(depths, c)) - 1.0
-    wanted = y * power(root, _less_two(depths, c))
+    n = depths.real(c) - 3
+    wanted = y * depths.less_two(root)
     # The integral is asinh(rho) at n = D - 3 = 0, else below rho^n / n, which it nears.
-    large = (np.maximum(n, 1) * wanted) ** (1 / np.maximum(n, 1)) + 0.5
+    large = (jnp.maximum(n, 1) * wanted) ** (1 / jnp.maximum(n, 1)) + 0.5
     rho = jnp.where(n == 0, jnp.sinh(jnp.minimum(wanted, _SOUND)), large)
 
     def step(_: int, rho: Array) -> Array:
@@ -266,13 +205,16 @@ def _far_place(c: Array, y: Array, depths: Depths) -> Array:
 
 def _hyperbolic(rho: Array, depths: Depths) -> tuple[Array, Array]:
     """int_0^rho u^(D-3) / sqrt(1 + u^2), and its derivative, for rho of 1/2 or more."""
-    whole = column(tuple(depth - 3 for depth in depths), rho)
-    n, hypotenuse = np.asarray(whole), jnp.sqrt(1 + rho**2)
-    total = jnp.where(n % 2, rho**2 / (hypotenuse + 1), jnp.arcsinh(rho))
-    for k in range(2, int(n.max()) + 1):
-        total = jnp.where(
-            (k <= n) & (k % 2 == n % 2),
-            (rho ** (k - 1) * hypotenuse - (k - 1.0) * total) / float(k),
-            total,
-        )
-    return total, power(rho, whole) / hypotenuse
+    n, hypotenuse = depths.real(rho) - 3, jnp.sqrt(1 + rho**2)
+    odd = n % 2 == 1
+
+    def longer(total: Array, k: Array) -> tuple[Array, None]:
+        """The integral for k from that for k - 2."""
+        mine = (k <= n) & ((k % 2 == 1) == odd)
+        # rho^k of others may be no number, which a derivative would not pass over.
+        raised = jnp.where(mine, rho, 1.0) ** (k - 1)
+        return jnp.where(mine, (raised * hypotenuse - (k - 1) * total) / k, total), None
+
+    total = jnp.where(odd, rho**2 / (hypotenuse + 1), jnp.arcsinh(rho))
+    total, _ = jax.lax.scan(longer, total, jnp.arange(2, depths.bound - 2, dtype=rho.dtype))
+    return total, depths.less_two(rho) / (rho * hypotenuse)

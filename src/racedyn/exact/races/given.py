@@ -11,9 +11,10 @@ from racedyn._arrays import as_real
 from racedyn._checks import check_depths, fail
 from racedyn._jit import lanes_at_a_time
 from racedyn._types import Array, ArrayLike
+from racedyn.exact.races.depths import Depths, depths_of
 from racedyn.trajectory import Status
 
-MAX_DEPTH = 1000  # every layer is a term of the program
+MAX_DEPTH = 1000  # the tables' polynomials have forty terms, which are enough up to there
 
 
 def has_end(status: Any) -> Any:
@@ -27,7 +28,7 @@ def as_race(
     q: ArrayLike,
     p: ArrayLike,
     variances: ArrayLike,
-) -> tuple[Array, Array, Array, Array, tuple[int, ...]]:
+) -> tuple[Array, Array, Array, Array, Depths]:
     """The arguments of `converged` and `trajectory`, checked: S, q, p, d as arrays and the
     depths.
     """
@@ -51,7 +52,7 @@ def as_race(
             f"their shapes are {at_q.shape} and {at_p.shape}, that of S {S.shape}, of d {d.shape}",
             "One number per pathway is a column: [[0.1], [0.2]].",
         )
-    return S, at_q, at_p, d, whole
+    return S, at_q, at_p, d, depths_of(whole)
 
 
 def as_arrays(**values: ArrayLike | Sequence[float]) -> tuple[Array, ...]:
@@ -62,7 +63,7 @@ def as_arrays(**values: ArrayLike | Sequence[float]) -> tuple[Array, ...]:
 
 
 def given_arrays(
-    singular_values: Array, q: Array, p: Array, variances: Array, depths: tuple[int, ...]
+    singular_values: Array, q: Array, p: Array, variances: Array, depths: Depths
 ) -> tuple[Array, Array, Array, Array]:
     """S/d and d (..., mode), q and p (path, ..., mode)."""
     S, d = jnp.broadcast_arrays(jnp.atleast_1d(singular_values), jnp.atleast_1d(variances))

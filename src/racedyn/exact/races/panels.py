@@ -40,7 +40,7 @@ class End(NamedTuple):
         behind = jnp.minimum(
             behind, jnp.min(jnp.where(race.moving & (race.p < 0), race.since, jnp.inf), axis=0)
         )
-        if 2 in race.depths:
+        if 2 in race.depths.kinds:
             behind = jnp.minimum(behind, 1.0)
         # What is left of K is about the slope times s* - s: _LEFT of what the mode learns.
         rest = _LEFT * (jnp.abs(race.goal) + jnp.abs(race.begun))

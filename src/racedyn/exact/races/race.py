@@ -2,22 +2,19 @@
 all are at a given s.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from racedyn._types import Array
+from racedyn.exact.races.depths import DEEP, Depths
 from racedyn.exact.races.drive import (
     Course,
-    Whole,
-    column,
-    constants,
     course,
     gap,
     half_way,
-    power,
     reach,
 )
 from racedyn.trajectory import Status
@@ -35,15 +32,14 @@ class Turned(NamedTuple):
     p: Array
 
 
-def set_out(target: Array, q: Array, p: Array, depths: tuple[int, ...]) -> Turned:
+def set_out(target: Array, q: Array, p: Array, depths: Depths) -> Turned:
     """The race to sum K = `target` (...) from `q`, `p` (path, ...) of any signs.
 
     q of either sign is q > 0 with p of sign(q)^(D-1) times its own; a mode that unlearns is one
     that learns, mirrored."""
-    D = column(depths, q)
-    below = jnp.asarray(D > 1) & (q < 0)
-    mirror, sign = jnp.where(below, -1.0, 1.0), jnp.where(below & (D % 2 == 0), -1.0, 1.0)
-    begun = jnp.sum(p * power(q, D - 1), axis=0)
+    below = jnp.logical_not(depths.of(1, q)) & (q < 0)
+    mirror, sign = jnp.where(below, -1.0, 1.0), jnp.where(below & depths.even(q), -1.0, 1.0)
+    begun = jnp.sum(p * depths.less_one(q), axis=0)
     sense = jnp.where(target >= begun, 1.0, -1.0)
     return Turned(
         Race.start(sense * target, mirror * q, sense * sign * p, depths),
@@ -74,18 +70,18 @@ class Race(eqx.Module):
     ahead: Array
     since: Array
     half: Array
-    depths: tuple[int, ...] = eqx.field(static=True)
+    depths: Depths
 
     @classmethod
-    def start(cls, goal: Array, q: Array, p: Array, depths: tuple[int, ...]) -> "Race":
-        deep = _deep(depths)
-        stuck = jnp.asarray(column(depths, q) > 2) & (q == 0)
-        moving = jnp.asarray(column(depths, q) > 2) & ~stuck
+    def start(cls, goal: Array, q: Array, p: Array, depths: Depths) -> "Race":
+        stuck = depths.of(DEEP, q) & (q == 0)
+        moving = depths.of(DEEP, q) & ~stuck
         at_q, at_p = jnp.where(moving, q, 1.0), jnp.where(moving, p, 0.0)
         way = course(at_q, at_p)
         since = half = ahead = jnp.ones_like(q)
         first = jnp.full_like(goal, jnp.inf)
-        if max(depths) > 2:
+        if DEEP in depths.kinds:
+            deep = depths.deep
             since, half = gap(way.c, at_q, at_p, deep), half_way(way.c, deep)
             ahead = jnp.where((at_p < 0) & (way.c > 0), 2 * half - since, since)
             racing = moving & (way.forward > 0)
@@ -94,8 +90,14 @@ class Race(eqx.Module):
         return cls(goal, q, p, stuck, way, first, ahead, since, half, depths)
 
     @property
-    def D(self) -> Whole:
-        return column(self.depths, self.q)
+    def one(self) -> Any:
+        """Pathways of depth 1, and ..."""
+        return self.depths.of(1, self.q)
+
+    @property
+    def two(self) -> Any:
+        """... of depth 2."""
+        return self.depths.of(2, self.q)
 
     @property
     def along(self) -> "Race":
@@ -115,20 +117,18 @@ class Race(eqx.Module):
     @property
     def moving(self) -> Array:
         """Pathways deeper than two that move at all."""
-        return jnp.asarray(self.D > 2) & ~self.stuck
+        return self.depths.of(DEEP, self.q) & ~self.stuck
 
     @property
     def begun(self) -> Array:
-        return jnp.sum(self.p * power(self.q, self.D - 1), axis=0)
+        return jnp.sum(self.p * self.depths.less_one(self.q), axis=0)
 
     @property
     def reachable(self) -> Array:
         """Whether the sum of K gets to the goal: without a pathway that grows for ever it stays
         below 0.
         """
-        grows = jnp.any(
-            jnp.asarray(self.D == 1) | (jnp.asarray(self.D == 2) & (self.q + self.p != 0)), axis=0
-        )
+        grows = jnp.any(self.one | (self.two & (self.q + self.p != 0)), axis=0)
         grows |= jnp.isfinite(self.first)
         return grows | (self.goal < 0) | (self.goal == self.begun)
 
@@ -138,15 +138,14 @@ class Race(eqx.Module):
         is missing.
         """
         missing = self.goal - self.begun
-        bound = jnp.full_like(self.goal, jnp.inf)
-        for depth, q, p in zip(self.depths, self.q, self.p, strict=True):
-            if depth == 1:
-                bound = jnp.minimum(bound, missing)
-            if depth == 2:
-                moves = q + p != 0
-                grown = jnp.log1p(4 * missing / jnp.where(moves, q + p, 1.0) ** 2) / 2
-                bound = jnp.minimum(bound, jnp.where(moves, grown, jnp.inf))
-        return bound
+        bound = jnp.full_like(self.q, jnp.inf)
+        if 1 in self.depths.kinds:
+            bound = jnp.where(self.one, missing, bound)
+        if 2 in self.depths.kinds:
+            moves = self.two & (self.q + self.p != 0)
+            grown = jnp.log1p(4 * missing / jnp.where(moves, self.q + self.p, 1.0) ** 2) / 2
+            bound = jnp.where(moves, grown, bound)
+        return jnp.min(bound, axis=0)
 
     def at(self, s: Array, y: Array, rough: bool = False) -> "Place":
         """Where all pathways are at the drive s, `y` before the first pole; `rough`: to about five
@@ -154,12 +153,11 @@ class Race(eqx.Module):
         """
         zeros = jnp.zeros_like(self.q)
         place = Place(zeros, zeros, zeros, self.q, self.p)
-        if max(self.depths) > 2:
+        if DEEP in self.depths.kinds:
             place = self._deep(s, y, rough)
         K, k, bend, q, p = place
-        if 2 in self.depths:
-            two = self.D == 2
-            rise = jnp.exp(jnp.minimum(s, _LATEST))
+        if 2 in self.depths.kinds:
+            two, rise = self.two, jnp.exp(jnp.minimum(s, _LATEST))
             up, down = (
                 jnp.where(two, x, 0.0) for x in ((self.q + self.p) * rise, (self.q - self.p) / rise)
             )
@@ -169,14 +167,14 @@ class Race(eqx.Module):
                 jnp.where(two, (up**2 + down**2) / 2, k),
             )
             bend = jnp.where(two, up**2 - down**2, bend)
-        if 1 in self.depths:
-            one = self.D == 1
+        if 1 in self.depths.kinds:
+            one = self.one
             p, k = jnp.where(one, self.p + s, p), jnp.where(one, 1.0, k)
             K = jnp.where(one, p, K)
         return Place(K, k, bend, q, p)
 
     def _deep(self, s: Array, y: Array, rough: bool) -> "Place":
-        deep, c = _deep(self.depths), self.way.c
+        deep, c = self.depths.deep, self.way.c
         since = self.since + s
         behind = (c > 0) & (self.p < 0) & (since < self.half)
         left = jnp.where(self.way.forward > 0, y, s) + self.ahead
@@ -184,8 +182,7 @@ class Race(eqx.Module):
         q, p = reach(c, jnp.where(self.moving, left, 1.0), deep, rough)
         p = jnp.where(behind, -p, self.way.forward * p)
         # d(q^n) = n q^(n-1) q^(D-2) p ds
-        D = constants([float(depth) for depth in deep], q)
-        rise = power(q, column(tuple(depth - 2 for depth in deep), q))
+        D, rise = deep.real(q), deep.less_two(q)
         k = rise**2 * (q**2 + (D - 1) * p**2)
         bend = rise * p / q * (2 * (D - 2) * k + 2 * D * (rise * q) ** 2)
         K, k, bend = (jnp.where(self.moving, x, 0.0) for x in (p * q * rise, k, bend))
@@ -214,18 +211,18 @@ class Race(eqx.Module):
     def further(self, place: "Place", step: Array) -> "Place":
         """The place after a small step, to third order; c is kept."""
         _, k, bend, q, p = place
-        deep = power(q, column(tuple(max(depth - 2, 0) for depth in self.depths), q))
+        deep = self.depths.less_two(q)
         ratio = p / jnp.where(q == 0, 1.0, q)
-        real = constants([depth - 2.0 for depth in self.depths], q)
-        turn = deep * step * (1 + real * deep * ratio * step / 2)  # of log(q + p)
+        n = self.depths.real(q) - 2
+        turn = deep * step * (1 + n * deep * ratio * step / 2)  # of log(q + p)
         up, down = turn * (1 + turn**2 / 6), turn**2 / 2 * (1 + turn**2 / 12)
         new_q, new_p = q + q * down + p * up, p + p * down + q * up
-        frozen = jnp.asarray(self.D == 1) | self.stuck
+        frozen = self.one | self.stuck
         new_q, new_p = (
             jnp.where(frozen, q, new_q),
-            jnp.where(frozen, p + jnp.where(self.D == 1, step, 0.0), new_p),
+            jnp.where(frozen, p + jnp.where(self.one, step, 0.0), new_p),
         )
-        return Place(new_p * power(new_q, self.D - 1), k + bend * step, bend, new_q, new_p)
+        return Place(new_p * self.depths.less_one(new_q), k + bend * step, bend, new_q, new_p)
 
     def ending(self, K: Array) -> Array:
         """DONE, or SYMMETRIC where several pathways deeper than two are in front, equal to the
@@ -235,10 +232,6 @@ class Race(eqx.Module):
         front = (size == jnp.max(size, axis=0)) & self.moving
         equal = jnp.maximum(jnp.sum(front & (K > 0), axis=0), jnp.sum(front & (K < 0), axis=0))
         return jnp.where(equal > 1, Status.SYMMETRIC, Status.DONE)
-
-
-def _deep(depths: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(max(depth, 3) for depth in depths)
 
 
 class Place(NamedTuple):

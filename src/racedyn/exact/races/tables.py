@@ -16,7 +16,7 @@ class Table(NamedTuple):
     `ends`."""
 
     phi: np.ndarray
-    ends: tuple[float, float]
+    ends: np.ndarray
     above: np.ndarray
     below: np.ndarray
 
@@ -42,8 +42,8 @@ def table(depth: int) -> Table:
     kept = np.flatnonzero(np.abs(series) > 3e-15 * np.abs(series).max())[-1] + 1
     w = in_range(chebyshev.chebpts2(400))
     scaled = w / ratio(w) ** 2
-    ends = float(scaled[0]), float(scaled[-1])
-    at = (2 * scaled - sum(ends)) / (ends[1] - ends[0])
+    ends = scaled[[0, -1]]
+    at = (2 * scaled - ends.sum()) / (ends[1] - ends[0])
     for degree in range(2, 16):
         above, below, error = _quotient(at, ratio(w), degree)
         if n * error < _ROUGH:

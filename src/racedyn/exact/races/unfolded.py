@@ -10,7 +10,7 @@ from racedyn._jit import wide_jit
 from racedyn._types import MODE, PATH, Array, ArrayLike, Times
 from racedyn.exact.races.arrivals import arrivals
 from racedyn.exact.races.converged import ROOTS, ROUNDED, judged, solve
-from racedyn.exact.races.drive import power
+from racedyn.exact.races.depths import Depths
 from racedyn.exact.races.given import as_race, by_lanes, given_arrays, has_end
 from racedyn.exact.races.panels import End
 from racedyn.exact.races.race import set_out
@@ -66,7 +66,7 @@ def trajectory(
         )
     K, q_t, p_t, status = _unfold(S, at_q, at_p, d, whole, t, error)
     return solution(
-        f"race of pathways of depths {whole}",
+        f"race of pathways of depths {tuple(whole.D.tolist())}",
         t,
         {"strength": K, "loss": loss_of(S, d, jnp.sum(K, axis=1), modes), "q": q_t, "p": p_t},
         {name: (PATH, MODE) for name in ("strength", "q", "p")},
@@ -91,13 +91,13 @@ def race_states(
     return _unfold(*as_race(singular_values, depths, q, p, variances), flow_times(ts), tolerance)
 
 
-@wide_jit(static_argnums=(4, 6))
+@wide_jit(static_argnums=6)
 def _unfold(
     singular_values: Array,
     q: Array,
     p: Array,
     variances: Array,
-    depths: tuple[int, ...],
+    depths: Depths,
     ts: Array,
     tolerance: float,
 ) -> tuple[Array, Array, Array, Array]:
@@ -119,7 +119,7 @@ def _unfold(
         s_t, left, error = arrivals(race, end, has_end(status) & ~still, d, times, tolerance)
         status = jnp.where(has_end(status) & ~(error <= tolerance), Status.FAILED, status)
         place = race.along.at(s_t, end.y + left)
-        begun = race.p * power(race.q, race.D - 1)
+        begun = race.p * race.depths.less_one(race.q)
         none = ~has_end(status)
         values = []
         for sign, at_t, at_start in (
