@@ -117,6 +117,18 @@ def test_gap_to_the_pole(depth, c, p):
         np.testing.assert_allclose(half_way(jnp.array([c]), depths), expected + half, rtol=1e-11)
 
 
+def test_powers_have_derivatives_where_higher_ones_are_no_numbers():
+    """One program has the bits of all depths up to 1024, and 20^1022 is none."""
+    for depth in (3, 5, 16, 70, 700):
+        depths, q = depths_of((depth, 4)), jnp.array([[20.0 ** (200 / depth)], [-0.5]])
+        found, slope = jax.jvp(depths.less_two, (q,), (jnp.ones_like(q),))
+        n = np.array([[depth - 2.0], [2.0]])
+        np.testing.assert_allclose(found, np.asarray(q) ** n, rtol=1e-12)
+        np.testing.assert_allclose(slope, n * np.asarray(q) ** (n - 1), rtol=1e-12)
+        backwards = jax.grad(lambda q, depths=depths: depths.less_two(q).sum())(q)
+        np.testing.assert_allclose(backwards, slope, rtol=1e-12)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("depths", [range(4, 17), range(17, 65), (65, 100, 128, 300, 512, 1000)])
 def test_depths_up_to_a_bound_have_tables_of_one_size(depths):

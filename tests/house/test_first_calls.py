@@ -71,6 +71,7 @@ def test_a_first_call_compiles_few_programs(first, programs):
     assert 0 < len(programs) <= most, programs
 
 
+@pytest.mark.slow
 def test_depths_of_a_kind_are_one_program(programs):
     def calls(depths):
         def member(seed):
@@ -86,5 +87,5 @@ def test_depths_of_a_kind_are_one_program(programs):
         calls(depths)
     # What an ensemble reads out of states costs little.
     assert set(programs) <= {"jit(begins)", "jit(observe_members)"}
-    calls((2, 5))  # the equations of depth 2 are others
-    assert {"jit(_ends)", "jit(_unfold)"} <= set(programs)
+    rd.exact.converged(S, (2, 5), DRAWN, DRAWN)  # the equations of depth 2 are others
+    assert "jit(_ends)" in programs

@@ -24,7 +24,7 @@ _BOUNDS = {3: (19, 3), 16: (16, 5), 64: (20, 7), 1024: (42, 16)}
 
 
 class Depths(eqx.Module):
-    """`D` (path,), whole numbers. `bits` (bit, path) of D - 2, the lowest first. `tables`: a
+    """`D` (path,), whole numbers. `bits` (bit, path) of D - 2, the highest first. `tables`: a
     `Table` with a column for each pathway, (term, path), of depth 3 where one is less; None where
     all are. `kinds`: which of 1, 2 and `DEEP` are there. `same`: the depth of all, if that is at
     most three. `bound`: of D."""
@@ -69,11 +69,10 @@ class Depths(eqx.Module):
         and rounding is that of a few products."""
         if self.same:
             return q ** max(self.same - 2, 0)
-        total, square = jnp.ones_like(q), q
-        for bit in self.bits:
-            total = total * jnp.where(_along(bit, q), square, 1.0)
-            square = square * square
-        return total
+        power = jnp.ones_like(q)
+        for bit in self.bits:  # the highest first: nothing on the way is larger than the power
+            power = power * power * jnp.where(_along(bit, q), q, 1.0)
+        return power
 
     def less_one(self, q: Array) -> Array:
         """q^(D - 1)."""
@@ -89,7 +88,7 @@ def depths_of(values: tuple[int, ...]) -> Depths:
     tables = None if deepest <= 3 else _columns(tuple(max(depth, 3) for depth in values), bound)
     kinds = frozenset(min(depth, DEEP) for depth in values)
     D = np.array(values)
-    bits = np.arange((bound - 2).bit_length())[:, None]
+    bits = np.arange((bound - 2).bit_length())[::-1, None]
     return Depths(D, np.maximum(D - 2, 0) >> bits & 1 == 1, tables, kinds, same, bound)
 
 

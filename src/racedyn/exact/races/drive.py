@@ -183,7 +183,7 @@ def _unless_far(
 def _far_gap(c: Array, q: Array, depths: Depths) -> Array:
     """c < 0: |c|^(-(D-2)/2) int_0^rho u^(D-3) / sqrt(1 + u^2) du, rho = sqrt(|c|) / q."""
     root = jnp.sqrt(jnp.where(c < 0, -c, 1.0))
-    return _hyperbolic(root / q, depths)[0] * depths.less_two(1 / root)
+    return _hyperbolic(root / q, depths) * depths.less_two(1 / root)
 
 
 def _far_place(c: Array, y: Array, depths: Depths) -> Array:
@@ -196,25 +196,35 @@ def _far_place(c: Array, y: Array, depths: Depths) -> Array:
     rho = jnp.where(n == 0, jnp.sinh(jnp.minimum(wanted, _SOUND)), large)
 
     def step(_: int, rho: Array) -> Array:
-        value, slope = _hyperbolic(rho, depths)
+        value, slope = _hyperbolic(rho, depths), _hyperbolic_rate(rho, depths)
         return rho * jnp.exp(jnp.clip(jnp.log(wanted / value) * value / (rho * slope), -1.0, 1.0))
 
     rho = jax.lax.fori_loop(0, _FAR_STEPS, step, rho)
     return rho / root / (1 + jnp.sqrt(1 + rho**2))
 
 
-def _hyperbolic(rho: Array, depths: Depths) -> tuple[Array, Array]:
-    """int_0^rho u^(D-3) / sqrt(1 + u^2), and its derivative, for rho of 1/2 or more."""
+@jax.custom_jvp
+def _hyperbolic(rho: Array, depths: Depths) -> Array:
+    """int_0^rho u^(D-3) / sqrt(1 + u^2), for rho of 1/2 or more, each power from the last but
+    one."""
     n, hypotenuse = depths.real(rho) - 3, jnp.sqrt(1 + rho**2)
     odd = n % 2 == 1
 
-    def longer(total: Array, k: Array) -> tuple[Array, None]:
-        """The integral for k from that for k - 2."""
+    def further(whole: Array, known: tuple[Array, Array]) -> tuple[Array, Array]:
+        (total, before), k = known, whole.astype(rho.dtype)
         mine = (k <= n) & ((k % 2 == 1) == odd)
-        # rho^k of others may be no number, which a derivative would not pass over.
-        raised = jnp.where(mine, rho, 1.0) ** (k - 1)
-        return jnp.where(mine, (raised * hypotenuse - (k - 1) * total) / k, total), None
+        return jnp.where(mine, (before * hypotenuse - (k - 1) * total) / k, total), before * rho
 
-    total = jnp.where(odd, rho**2 / (hypotenuse + 1), jnp.arcsinh(rho))
-    total, _ = jax.lax.scan(longer, total, jnp.arange(2, depths.bound - 2, dtype=rho.dtype))
-    return total, depths.less_two(rho) / (rho * hypotenuse)
+    first = jnp.where(odd, rho**2 / (hypotenuse + 1), jnp.arcsinh(rho))
+    total, _ = jax.lax.fori_loop(2, jnp.max(depths.D) - 2, further, (first, rho))
+    return total
+
+
+@_hyperbolic.defjvp
+def _(given: tuple[Array, Depths], moved: tuple[Array, Any]) -> tuple[Array, Array]:
+    return _hyperbolic(*given), _hyperbolic_rate(*given) * moved[0]
+
+
+def _hyperbolic_rate(rho: Array, depths: Depths) -> Array:
+    """The derivative of that integral."""
+    return depths.less_two(rho) / (rho * jnp.sqrt(1 + rho**2))
