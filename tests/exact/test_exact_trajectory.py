@@ -232,13 +232,10 @@ def test_derivatives_in_float32_long_after_the_end():
         run = trajectory(S, (3, 4), [[1.0], [0.8]], [[0.1], [-0.05]], [0.0, 40.0, 1e4])
         return jnp.sum(strength(run)[:, :, 0], axis=1)
 
-    given = jnp.array([2.0])
-    told = jax.jacfwd(ends)(given)
     with jax.enable_x64(False):
         found = jax.jacfwd(ends)(jnp.array([2.0], jnp.float32))
     assert found.dtype == jnp.float32
-    np.testing.assert_allclose(found, told, atol=1e-4)
-    np.testing.assert_allclose(told[:, 0], [0.0, 1.0, 1.0], atol=1e-8)
+    np.testing.assert_allclose(found[:, 0], [0.0, 1.0, 1.0], atol=1e-4)
 
 
 @pytest.mark.slow

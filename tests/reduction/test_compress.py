@@ -311,11 +311,11 @@ def test_networks_of_one_shape_are_members_of_an_ensemble():
     law, ts = Gaussian(std=3e-4), np.linspace(0, 60, 31)
     drawn = [
         rd.compress(network, TASK, law, key=k, lr=0.1, steps=600, tolerance=10.0 ** (-2 - k))
-        for k in range(3)
+        for k in (0, 2)
     ]
     assert len({tuple(one.dimensions.values()) for one in drawn}) > 1
     problems = rd.reduction.of_one_shape(drawn)
-    runs = rd.ensemble(lambda i: rd.reduce(problems[i], level="full"), 3, ts, rtol=1e-8)
+    runs = rd.ensemble(lambda i: rd.reduce(problems[i], level="full"), 2, ts, rtol=1e-8)
     for member, one in enumerate(drawn):
         alone = rd.simulate(rd.reduce(one.problem, level="full"), ts)
         np.testing.assert_allclose(

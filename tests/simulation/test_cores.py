@@ -186,21 +186,24 @@ def test_a_gpu_is_given_many_lanes_at_a_time(monkeypatch):
             assert _jit.lanes_at_a_time(256) == 256
 
 
-@pytest.mark.slow
-def test_results_do_not_depend_on_lanes_at_a_time(monkeypatch):
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(lambda: rd.ensemble(race, 300, TS, method="ode"), marks=pytest.mark.slow),
+        pytest.param(lambda: rd.simulate(race(0), TS, method="ode"), marks=pytest.mark.long),
+    ],
+    ids=["ensemble", "simulate"],
+)
+def test_results_do_not_depend_on_lanes_at_a_time(run, monkeypatch):
     """The sizes of a GPU, on this CPU: no more than rounding changes."""
-
-    def runs():
-        jax.clear_caches()
-        return rd.ensemble(race, 300, TS, method="ode"), rd.simulate(race(0), TS, method="ode")
-
-    usual = runs()
+    usual = run()
+    jax.clear_caches()
     for module in ("lanes", "blocks", "solve"):
         monkeypatch.setattr(
             sys.modules[f"racedyn.simulation.{module}"],
             "lanes_at_a_time",
             lambda on_cpu, count=None: 4 * on_cpu,
         )
-    for one, other in zip(usual, runs(), strict=True):
-        np.testing.assert_allclose(other["strength"], one["strength"], rtol=1e-12, atol=1e-14)
-        np.testing.assert_array_equal(other.status, one.status)
+    other = run()
+    np.testing.assert_allclose(other["strength"], usual["strength"], rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(other.status, usual.status)
