@@ -5,7 +5,7 @@ import importlib
 import numpy as np
 import pytest
 
-from racedyn import config, store
+from racedyn import Status, config, store
 from racedyn.cli import main
 
 job = importlib.import_module("racedyn.jobs.run")  # the name is the function's
@@ -149,6 +149,20 @@ def test_more_steps_go_on_further(done, tmp_path):
     np.testing.assert_array_equal(resumed.trained.step, [0, 10, 20, 30])
     for name, value in whole.trained.observables.items():
         np.testing.assert_array_equal(resumed.trained.observables[name], value, err_msg=name)
+
+
+@pytest.mark.slow
+def test_what_ended_at_its_loss_has_no_steps_left(tmp_path, monkeypatch):
+    until = {"until": 2.0}
+    chosen = settings(train=DATA["train"] | until)
+    result = run(chosen, tmp_path)
+    ended = result.trained.step.tolist()
+    assert result.trained.status == Status.SETTLED and ended[-1] < chosen.train.steps
+    assert result.theories["theory"].ts.shape == result.trained.ts.shape
+    left_by(result, tmp_path / "left")
+    monkeypatch.setattr(job, "train", never)
+    further = settings(train=DATA["train"] | until | {"steps": 30})
+    assert run(further, tmp_path / "left", resume=True).trained.step.tolist() == ended
 
 
 def test_a_file_of_something_else_is_no_run(done, tmp_path):

@@ -133,6 +133,8 @@ class Train:
     """Size of a descent step on the loss named by `loss`."""
     steps: WholePositive
     """Number of descent steps."""
+    until: Literal["converged"] | Positive | None = None
+    """A loss at which it ends before that; or "converged", where the floor is known."""
     save_every: WholePositive | None = None
     """Steps between two saves; chosen by `racedyn.train` if left out."""
     dtype: Literal["float32", "float64"] = "float64"

@@ -184,7 +184,8 @@ def _train(
     done, save_every = 0, config.train.save_every
     if earlier is not None:
         start, done = earlier.trajectory, earlier.done
-        if done == config.train.steps or int(start.status) == Status.NOT_FINITE:
+        ended = Status(int(start.status)) in (Status.SETTLED, Status.NOT_FINITE)
+        if done == config.train.steps or ended:
             return start
         # Which `train` would choose for the remaining steps alone.
         save_every = earlier.save_every
@@ -202,6 +203,7 @@ def _train(
         start,
         lr=config.train.lr,
         steps=config.train.steps - done,
+        until=config.train.until,
         save_every=save_every,
         dtype=config.train.dtype,
         loss=config.train.loss,

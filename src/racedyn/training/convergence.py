@@ -10,6 +10,7 @@ from racedyn.networks import Network
 from racedyn.systems import condense
 from racedyn.tasks import Task
 
+ROUNDINGS = 32  # of a loss, below which nothing is left of it
 PRINTED = 0.005  # half a unit of the second decimal, to which strengths and shares are printed
 
 
@@ -100,6 +101,16 @@ def _rank(network: Network) -> int | None:
     )
 
 
+def converged_below(least: Least, dtype: np.dtype) -> float | None:
+    """The largest loss of this dtype at which `judge` says 1; None where the floor is no more than
+    a bound."""
+    if not least.exact:
+        return None
+    weakest = 0.0 if np.isnan(least.weakest) else least.weakest
+    loss = (least.floor + weakest * PRINTED**2) / (1 - ROUNDINGS * np.finfo(dtype).eps)
+    return float(np.nextafter(dtype.type(loss), dtype.type(0)))
+
+
 def judge(ts: np.ndarray, loss: np.ndarray, least: Least) -> dict[str, np.ndarray]:
     """What `stats` say of the end of one task's rows.
 
@@ -112,7 +123,7 @@ def judge(ts: np.ndarray, loss: np.ndarray, least: Least) -> dict[str, np.ndarra
     ts, values = np.asarray(ts, dtype=np.float64), np.asarray(loss, dtype=np.float64)
     if not values.size or not np.isfinite(values).all():  # it diverged at the start
         ts, values = np.zeros(1), np.full(1, np.finfo(np.float64).max)
-    rounding = 32 * np.finfo(np.asarray(loss).dtype).eps * values[-1]
+    rounding = ROUNDINGS * np.finfo(np.asarray(loss).dtype).eps * values[-1]
     over = np.maximum(values - least.floor - rounding, 0.0)
     last, most = float(over[-1]), float(over.max())
     if least.exact:

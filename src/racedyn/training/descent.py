@@ -21,22 +21,26 @@ ROWS_PER_BLOCK = 64
 
 
 class State(eqx.Module):
-    """Where descent stands. `diverged_at`: the first step whose loss was not finite, or -1."""
+    """Where descent stands. `diverged_at`: the first step whose loss was not finite, or -1;
+    `settled_at`: the first saved one whose loss is as small as was asked for, or -1."""
 
     weights: Weights
     optimiser: Any
     step: Array
     diverged_at: Array
+    settled_at: Array
 
 
 class Descent(eqx.Module):
-    """What is descended, how, and what is observed; see `racedyn.train`."""
+    """What is descended, how, and what is observed; see `racedyn.train`. `until`: the loss at which
+    it ends."""
 
     observer: Observer
     factor: Array
     lr: Array
     weight_decay: Array | None
     optimiser: optax.GradientTransformation | None
+    until: Array | None
     stages: Stages = eqx.field(static=True)
     save_weights: bool = eqx.field(static=True)
 
@@ -56,7 +60,8 @@ class Descent(eqx.Module):
                     'To start a new run from its weights, pass run.end["weights"].',
                 )
             optimiser = jax.tree.unflatten(structure, kept)
-        return State(weights, optimiser, jnp.asarray(step), jnp.asarray(-1))
+        never = jnp.asarray(-1)
+        return State(weights, optimiser, jnp.asarray(step), never, never)
 
     def step(self, state: State) -> State:
         """One step, all weights updated at once from the old values."""
@@ -74,7 +79,7 @@ class Descent(eqx.Module):
                 updates, optimiser = self.optimiser.update(gradient, state.optimiser, state.weights)
             weights = optax.apply_updates(state.weights, updates)
         diverged_at = jnp.where(jnp.isfinite(loss), state.diverged_at, state.step)
-        return State(weights, optimiser, state.step + 1, diverged_at)
+        return State(weights, optimiser, state.step + 1, diverged_at, state.settled_at)
 
     def observe(self, weights: Weights) -> dict[str, Any]:
         """One row of observables."""
@@ -92,12 +97,12 @@ def observe_rows(descent: Descent, weights: Weights) -> dict[str, Any]:
 @eqx.filter_jit
 def advance(
     descent: Descent, state: State, size: int, num_saves: Array, save_every: Array
-) -> tuple[State, Any]:
-    """`num_saves` times `save_every` steps, a row after each: the new state and rows in buffers of
-    `size` >= num_saves.
+) -> tuple[State, Array, Any]:
+    """`num_saves` times `save_every` steps, a row after each: the new state, how many rows, and
+    these in buffers of `size` >= num_saves.
 
-    Counts are traced, so that a run compiles once. It stops where the loss stops being finite.
-    """
+    Counts are traced, so that a run compiles once. It stops where the loss stops being finite, and
+    at the first row where it is as small as was asked for, wherever blocks begin and end."""
 
     def row_of(state: State) -> Any:
         weights = state.weights if descent.save_weights else None
@@ -107,20 +112,28 @@ def advance(
             "weights": weights,
         }
 
-    def save(i: Array, carry: tuple[State, Any]) -> tuple[State, Any]:
-        state, rows = carry
+    def save(carry: tuple[State, Array, Any]) -> tuple[State, Array, Any]:
+        state, i, rows = carry
         end = state.step + save_every
         state = jax.lax.while_loop(
             lambda s: (s.step < end) & (s.diverged_at < 0), lambda s: descent.step(s), state
         )
-        return state, jax.tree.map(
-            lambda buffer, value: buffer.at[i].set(value), rows, row_of(state)
-        )
+        row = row_of(state)
+        if descent.until is not None:
+            settles = (row["observables"]["loss"] <= descent.until) & (state.settled_at < 0)
+            settled_at = jnp.where(settles, state.step, state.settled_at)
+            state = eqx.tree_at(lambda s: s.settled_at, state, settled_at)
+        rows = jax.tree.map(lambda buffer, value: buffer.at[i].set(value), rows, row)
+        return state, i + 1, rows
 
     empty = jax.tree.map(
         lambda leaf: jnp.zeros((size, *leaf.shape), leaf.dtype), jax.eval_shape(row_of, state)
     )
-    return jax.lax.fori_loop(0, num_saves, save, (state, empty))
+    return jax.lax.while_loop(
+        lambda carry: (carry[1] < num_saves) & (carry[0].settled_at < 0),
+        save,
+        (state, jnp.zeros_like(num_saves), empty),
+    )
 
 
 def _block_size(descent: Descent) -> int:
@@ -130,11 +143,11 @@ def _block_size(descent: Descent) -> int:
 def _block(
     descent: Descent, state: State, num_saves: int, every: int
 ) -> tuple[State, dict[str, Any]]:
-    """`num_saves` rows on the host, `every` steps before each."""
-    state, rows = advance(
+    """`num_saves` rows on the host, or fewer where it ends, `every` steps before each."""
+    state, num_rows, rows = advance(
         descent, state, _block_size(descent), jnp.asarray(num_saves), jnp.asarray(every)
     )
-    return state, jax.tree.map(lambda buffer: np.asarray(buffer)[:num_saves], rows)
+    return state, jax.tree.map(lambda buffer: np.asarray(buffer)[: int(num_rows)], rows)
 
 
 def first_row(descent: Descent, state: State) -> dict[str, Any]:
@@ -151,9 +164,10 @@ def blocks(
     progress prompt."""
     size = _block_size(descent)
     if with_first:
-        yield state, first_row(descent, state)
+        state, row = _block(descent, state, 1, 0)
+        yield state, row
     left, num_saves = steps // save_every, 1
-    while left and int(state.diverged_at) < 0:
+    while left and _goes_on(state):
         num_saves = min(num_saves, left, size)
         begun = time.perf_counter()
         state, rows = _block(descent, state, num_saves, save_every)
@@ -161,5 +175,9 @@ def blocks(
         yield state, rows
         if time.perf_counter() - begun < 0.5:
             num_saves *= 2
-    if steps % save_every and int(state.diverged_at) < 0:
+    if steps % save_every and _goes_on(state):
         yield _block(descent, state, 1, steps % save_every)
+
+
+def _goes_on(state: State) -> bool:
+    return int(state.diverged_at) < 0 and int(state.settled_at) < 0

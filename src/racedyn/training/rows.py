@@ -158,6 +158,8 @@ class Rows:
         diverged_at = int(state.diverged_at)
         if diverged_at < 0 and not finite.all():
             diverged_at = int(rows["step"][np.argmin(finite)])
+        if int(state.settled_at) >= 0:
+            status = Status.SETTLED
         if diverged_at >= 0:
             status = Status.NOT_FINITE
             earlier = np.size(self.blocks[0]["step"]) if self.columns is not None else 0

@@ -18,7 +18,7 @@ from racedyn._types import Weights
 from racedyn.networks import Network
 from racedyn.tasks import Task
 from racedyn.training.asked import Asked, axes_of
-from racedyn.training.convergence import Least, judge, least_loss
+from racedyn.training.convergence import Least, judge
 from racedyn.training.descent import Descent, State, blocks, first_row, observe_rows
 from racedyn.training.going_on import Past, past_of
 from racedyn.training.rows import Rows, of_last_task
@@ -35,6 +35,7 @@ def begin(
     asked: Asked,
     descent: Descent,
     settings: dict[str, Any],
+    least: Least,
     watch: Stopwatch,
 ) -> "Run":
     """A run with no row of its own yet, but those of an earlier one."""
@@ -59,9 +60,6 @@ def begin(
         start_loss = _join(rows, past, descent, state)
         if past.switched:
             settings["switches"][-1]["loss"] = start_loss
-    least = least_loss(network, task)
-    if descent.weight_decay is not None or descent.stages:
-        least = least._replace(exact=False)  # the loss is not what is descended: only a bound
     provenance = Provenance(
         kind="train",
         system=f"{network}, on {task.name}",
@@ -131,6 +129,10 @@ class Run:
     ) -> Trajectory:
         """All steps, block by block, with checkpoints between them; Ctrl-C ends them."""
         status, first = None, int(self.state.step)
+        if self.goes_on and self.descent.until is not None:
+            _, loss = of_last_task(self.so_far())
+            if loss[-1] <= self.descent.until:  # it is there already: no step more
+                self.state = dataclasses.replace(self.state, settled_at=self.state.step)
         made = blocks(self.descent, self.state, steps, save_every, with_first=not self.goes_on)
         last_checkpoint = time.perf_counter()
         try:

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from racedyn._checks import (
     check_flags,
+    check_name,
     check_not_negative,
     check_positive,
     check_positive_int,
@@ -16,7 +18,7 @@ from racedyn._checks import (
 from racedyn._compilation import Stopwatch
 from racedyn._jit import full_precision
 from racedyn._outside import read_again
-from racedyn._types import Path
+from racedyn._types import Array, Path
 from racedyn.networks import Network, Problem, the_three, warn_of_closed_gates
 from racedyn.paths import modes_asked_for
 from racedyn.rules import Loss, as_loss, check_stages
@@ -28,6 +30,7 @@ from racedyn.training.asked import (
     said_of,
     with_paths,
 )
+from racedyn.training.convergence import Least, converged_below, least_loss
 from racedyn.training.descent import Descent
 from racedyn.training.fingerprints import network_said, task_said
 from racedyn.training.going_on import check_same_network, same_task, weights_at_the_end
@@ -44,6 +47,7 @@ def train(
     *,
     lr: float | None,
     steps: int,
+    until: str | float | None = None,
     save_every: int | None = None,
     loss: str | Loss = "mean",
     optimiser: Any = None,
@@ -68,6 +72,10 @@ def train(
       step.
     - `steps`: how many (in all, or further ones when going on). `save_every`: steps between saved
       rows; by default such that there are about 500. The first and the last step are always saved.
+    - `until`: end before that, at the first saved row whose loss is at most this number; or
+      "converged", so near its floor that no second decimal of a strength can still change, where
+      the floor is known: in linear networks without weight decay and stages that have room for all
+      that their paths can learn.
     - `optimiser`: an optax transformation instead of plain descent (it has its own step size; `lr`
       then only scales the time axis, and with `lr=None` time is counted in steps).
     - `weight_decay`: rate, in units of 1/tau, at which weights decay besides: the gradient has
@@ -102,7 +110,8 @@ def train(
 
     **Returns** a Trajectory: `run["loss"]` (time,), always L = 1/2 < |y - yhat|^2 >, and what was
     asked for, by default `run["strength"]` (time, path, mode), `run["off_diagonal"]` (time, path)
-    and `run["group_strength"]` (time, path, group). `status` is DONE; NOT_FINITE
+    and `run["group_strength"]` (time, path, group). `status` is DONE; SETTLED, where
+    `until` ended it; NOT_FINITE
     (`stats["diverged_at"]` is the first step whose loss was infinite or NaN; rows from there on are
     left out); or INTERRUPTED (Ctrl-C: what was computed is returned). `stats["converged"]` says
     whether the loss came down to its floor (see `racedyn.training.convergence`), and `print(run)`
@@ -144,6 +153,9 @@ def train(
         fail("lr", "be given for plain descent", "it is None")
     convention = as_loss(loss)
     factor = convention.factor(task)
+    least = least_loss(network, task)
+    if weight_decay or stages:
+        least = least._replace(exact=False)  # the loss is not what is descended: only a bound
 
     if earlier is not None:
         modes = _modes_to_go_on_in(earlier, task, modes)
@@ -159,6 +171,7 @@ def train(
         lr=jnp.asarray(0.0 if lr is None else lr, dtype),
         weight_decay=jnp.asarray(weight_decay, dtype) if weight_decay else None,
         optimiser=optimiser,
+        until=_loss_at_the_end(until, least, dtype),
         stages=stages,
         save_weights=asked.weights,
     )
@@ -169,6 +182,7 @@ def train(
         "loss": convention.name,
         "loss_factor": factor,
         "save_every": save_every,
+        "until": until if until is None or isinstance(until, str) else float(until),
         **said_of(asked),
         "modes": "own" if modes is None or modes is task else "given",
         "weight_decay": weight_decay,
@@ -177,8 +191,27 @@ def train(
         "time_unit": "steps" if lr is None else "tau",
         "edges": {edge: list(ends) for edge, ends in network.edges.items()},
     }
-    run = begin(network, task, start, earlier, asked, descent, settings, watch)
+    run = begin(network, task, start, earlier, asked, descent, settings, least, watch)
     return run.descend(steps, save_every, checkpoint, progress)
+
+
+def _loss_at_the_end(until: str | float | None, least: Least, dtype: Any) -> Array | None:
+    """The loss at which a training ends; None: at none."""
+    if until is None:
+        return None
+    if not isinstance(until, str):
+        return jnp.asarray(check_positive("until", until), dtype)
+    check_name("until", until, ("converged",))
+    loss = converged_below(least, np.dtype(dtype))
+    if loss is None:
+        fail(
+            "until",
+            "be a loss here",
+            "it is 'converged', and the least loss is not known of a network that is nonlinear, "
+            "too narrow for what its paths can learn, or trained with weight decay or in stages",
+            "For example until=1e-3.",
+        )
+    return jnp.asarray(loss, dtype)
 
 
 def _check_functions_given(optimiser: Any, checkpoint: Any) -> None:

@@ -29,7 +29,8 @@ class Status(IntEnum):
 _MESSAGES = {
     Status.DONE: "reached the last time asked for",
     Status.SETTLED: (
-        "settled: what is left to change is below the tolerance, and the last value is held"
+        "settled: what is left to change is as small as was asked for; later values, if there are "
+        "any, are that one"
     ),
     Status.EVENT: "stopped by an event; later rows are NaN",
     Status.STEPS_EXHAUSTED: (
