@@ -24,14 +24,17 @@ _EQUINOX, _NO_CALLS = "EQX_ON_ERROR", ("nan", "off")
 
 
 class Kept(NamedTuple):
-    """The folder of compiled programs, how many it holds, and their bytes."""
+    """The folder of compiled programs, how many it holds, their bytes, and why nothing can be kept
+    there, where nothing can."""
 
     folder: Path
     programs: int
     size: int
+    problem: str = ""
 
     def __str__(self) -> str:
-        return f"{self.programs} programs, {self.size / 1e6:.1f} MB"
+        said = f"{self.programs} programs, {self.size / 1e6:.1f} MB"
+        return f"{said}; nothing can be kept there: {self.problem}" if self.problem else said
 
 
 def use_cache(path: str | os.PathLike[str] | None = None) -> Path | None:
@@ -40,7 +43,8 @@ def use_cache(path: str | os.PathLike[str] | None = None) -> Path | None:
 
     By default that is `JAX_COMPILATION_CACHE_DIR`, where it is set, then `RACEDYN_CACHE`, then
     `racedyn` in the user's folder of caches, and in the last two one folder for each version of
-    jaxlib and kind of processor. `RACEDYN_CACHE=off`: nothing is kept, and None is returned. The
+    jaxlib and kind of processor. `RACEDYN_CACHE=off`: nothing is asked for, and None is returned;
+    what JAX keeps by a variable of its own, it keeps. The
     command line calls it; importing the package does not. An entry that can't be read is compiled
     again, with a warning by JAX. `racedyn doctor` shows the folder, `racedyn cache clear` empties
     it.
@@ -94,8 +98,15 @@ def kept() -> Kept | None:
     """What there is in that folder."""
     if (where := folder()) is None:
         return None
+    problem = ""
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        if not os.access(where, os.W_OK | os.X_OK):
+            problem = "it can't be written to"
+    except OSError as error:
+        problem = error.strerror or str(error)
     files = [file for file in where.glob("*-cache") if file.is_file()]
-    return Kept(where, len(files), sum(file.stat().st_size for file in files))
+    return Kept(where, len(files), sum(file.stat().st_size for file in files), problem)
 
 
 def clear() -> Kept | None:

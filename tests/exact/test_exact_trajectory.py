@@ -190,6 +190,36 @@ def test_it_starts_at_the_start_and_ends_at_the_end():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("depths", [(2, 2), (3, 3), (4, 9), (2, 5), (1, 4), (20, 12)])
+def test_a_race_for_little_is_linear(depths):
+    """Beside its weights: K = K0 + k s, s = (S - sum K0) / sum k (1 - exp(-t sum k)). Each
+    pathway's K is told to 1e-9 of S."""
+    S = np.array([1e-6, 1e-9, 1e-12, 1e-20, -1e-11])
+    D, q, rng = np.array(depths)[:, None], np.array([[0.9], [1.1]]), np.random.default_rng(0)
+    p = 0.01 * S * rng.normal(size=(2, len(S)))
+    start, rate = p * q ** (D - 1), q ** (2.0 * D - 2)
+    total = rate.sum(axis=0)
+    done = 1 - np.exp(-total * (ts := np.linspace(0, 30 / total.max(), 7))[:, None])
+    K = start + rate * ((S - start.sum(axis=0)) / total * done)[:, None]
+    end = rd.exact.converged(S, depths, q, p)
+    run = trajectory(S, depths, q, p, ts, tolerance=1e-10)
+    assert (end.status == Status.DONE).all() and (run.status == Status.DONE).all()
+    for found, expected in (
+        (end.strength, start + rate * (S - start.sum(0)) / total),
+        (run["strength"], K),
+    ):
+        error = np.abs(found - expected) / np.abs(S)
+        assert error[..., 1:].max() < 1e-9
+        assert error[..., 0].max() < 1e-4  # the next order, which these equations lack
+
+    def shares(S):
+        return rd.exact.converged(S, depths, q, p).strength[0]
+
+    slope = jax.jvp(shares, (jnp.asarray(S),), (jnp.ones_like(S),))[1]
+    np.testing.assert_allclose(slope[1:], (rate[0] / total)[0], rtol=1e-8)
+
+
+@pytest.mark.slow
 def test_derivatives():
     ts = jnp.array([0.5, 2.0, 40.0])
     given = (

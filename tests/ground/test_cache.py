@@ -90,5 +90,8 @@ def test_the_command_line_shows_and_empties_it(tmp_path):
         assert str(_cache.kept()) == "1 programs, 0.0 MB"
         assert main(["cache"]) == 0 and main(["cache", "clear"]) == 0
         assert [file.name for file in where.iterdir()] == ["notes.txt"]
+        patch.setenv("RACEDYN_CACHE", str(where / "notes.txt"))
+        assert "nothing can be kept there: Not a directory" in str(_cache.kept())
+        assert main(["cache"]) == 0
         patch.setenv("RACEDYN_CACHE", "off")
         assert _cache.kept() is None and main(["cache"]) == 0

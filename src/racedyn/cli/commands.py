@@ -174,7 +174,7 @@ def cache(given: argparse.Namespace) -> None:
 
     held = _cache.clear() if given.action == "clear" else _cache.kept()
     if held is None:
-        print(f"no programs are kept: {_cache.VARIABLE} is off")
+        print(f"racedyn keeps no programs: {_cache.VARIABLE} is off")
     else:
         cleared = "removed " if given.action == "clear" else ""
         print(f"{said(held.folder)}: {cleared}{held}")

@@ -53,13 +53,13 @@ def converged(
     """The end of every mode of `systems.Pathways` with these arguments, where S = d sum_a K_a.
 
     `singular_values` S and `variances` d (..., mode), `q` and `p` (..., path, mode) or anything
-    that broadcasts; `depths` D_a, whole numbers of at least 1. Any signs. Further axes in front are
-    a batch. Works under `jit`; derivatives are those of the implicit function theorem. A mode that
-    starts at its end stays there; q = 0 at D > 2 never moves, and a mode without another pathway is
-    never learned. Use float64: in float32 five or six digits are right, fewer where pathways are
-    close. Raises `ValueError` where shapes don't meet and for a depth that is no whole number: the
-    drive has no finite form there;
-    `simulate` follows `systems.Pathways` of such.
+    that broadcasts; `depths` D_a, whole numbers from 1 to 1000. Any signs. Further axes in front
+    are a batch. Works under `jit`; derivatives are those of the implicit function theorem. A mode
+    that starts at its end stays there; q = 0 at D > 2 never moves, and a mode without another
+    pathway is never learned. Use float64, as all is where JAX's 64 bits are on: in float32 five or
+    six digits are right, fewer where pathways are close. Raises `ValueError` where shapes don't
+    meet and for a depth that is no whole number: the drive has no finite form there; `simulate`
+    follows `systems.Pathways` of such.
 
         >>> end = rd.exact.converged([1.0], depths=(2, 2), q=0.1, p=[[0.1], [0.05]])
         >>> end.strength[:, 0].round(3).tolist()

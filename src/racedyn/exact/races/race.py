@@ -21,6 +21,8 @@ from racedyn.trajectory import Status
 
 # Drive: e^s is still a number. A pathway of depth 2 goes on for so long only if it dies out
 _LATEST = 700.0
+_SHORT = 1e-4  # of q^D: a race for so little is over before q has moved, and from the start on ...
+_NEAR = 1e-3  # ... a series in log(q + p), of fourth order, is at rounding
 
 
 class Turned(NamedTuple):
@@ -59,7 +61,7 @@ class Race(eqx.Module):
     the start less `first`, or all of it where a pathway falls asleep. Where p < 0 < c, `since` is
     the drive since the pole on that side, and `half` the gap at p = 0: until then a pathway is
     measured from there, as next to the whole way between the poles nothing would be left of its
-    motion."""
+    motion. `short`: the race is for so little that next to any gap nothing would be left of it."""
 
     goal: Array
     q: Array
@@ -70,6 +72,7 @@ class Race(eqx.Module):
     ahead: Array
     since: Array
     half: Array
+    short: Array
     depths: Depths
 
     @classmethod
@@ -87,7 +90,10 @@ class Race(eqx.Module):
             racing = moving & (way.forward > 0)
             first = jnp.min(jnp.where(racing, ahead, jnp.inf), axis=0)
             ahead = jnp.where(racing, ahead - jnp.where(jnp.isfinite(first), first, 0.0), ahead)
-        return cls(goal, q, p, stuck, way, first, ahead, since, half, depths)
+        whole = jnp.max(jnp.where(moving, jnp.abs(q) * depths.less_one(q), 0.0), axis=0)
+        begun = jnp.sum(jnp.abs(p) * depths.less_one(q), axis=0)
+        short = jnp.abs(goal) + begun < _SHORT * whole
+        return cls(goal, q, p, stuck, way, first, ahead, since, half, short, depths)
 
     @property
     def one(self) -> Any:
@@ -161,12 +167,13 @@ class Race(eqx.Module):
             up, down = (
                 jnp.where(two, x, 0.0) for x in ((self.q + self.p) * rise, (self.q - self.p) / rise)
             )
-            q, p = jnp.where(two, (up + down) / 2, q), jnp.where(two, (up - down) / 2, p)
-            K, k = (
-                jnp.where(two, (up**2 - down**2) / 4, K),
-                jnp.where(two, (up**2 + down**2) / 2, k),
-            )
-            bend = jnp.where(two, up**2 - down**2, bend)
+            # Of a small s nothing would be left in the difference.
+            soon = jnp.minimum(s, 1.0)
+            moved = (self.q + self.p) * jnp.expm1(soon) - (self.q - self.p) * jnp.expm1(-soon)
+            little = jnp.where(s < 1, self.p + moved / 2, (up - down) / 2)
+            q, p = jnp.where(two, (up + down) / 2, q), jnp.where(two, little, p)
+            K, k = jnp.where(two, p * q, K), jnp.where(two, (up**2 + down**2) / 2, k)
+            bend = jnp.where(two, 4 * p * q, bend)
         if 1 in self.depths.kinds:
             one = self.one
             p, k = jnp.where(one, self.p + s, p), jnp.where(one, 1.0, k)
@@ -180,7 +187,7 @@ class Race(eqx.Module):
         left = jnp.where(self.way.forward > 0, y, s) + self.ahead
         left = jnp.where(behind, since, left)
         q, p = reach(c, jnp.where(self.moving, left, 1.0), deep, rough)
-        p = jnp.where(behind, -p, self.way.forward * p)
+        q, p = self._unless_near(s, q, jnp.where(behind, -p, self.way.forward * p))
         # d(q^n) = n q^(n-1) q^(D-2) p ds
         D, rise = deep.real(q), deep.less_two(q)
         k = rise**2 * (q**2 + (D - 1) * p**2)
@@ -189,6 +196,18 @@ class Race(eqx.Module):
         return Place(
             K, k, bend, jnp.where(self.moving, q, self.q), jnp.where(self.moving, p, self.p)
         )
+
+    def _unless_near(self, s: Array, q: Array, p: Array) -> tuple[Array, Array]:
+        """q, p (path, ...), but where a short race has hardly begun from the start on."""
+        near = self.short & self.moving & (self.depths.less_two(self.q) * s < _NEAR)
+
+        def closer(far: tuple[Array, Array]) -> tuple[Array, Array]:
+            q, p = _moved(
+                self.depths, jnp.where(near, self.q, 1.0), jnp.where(near, self.p, 0.0), s
+            )
+            return jnp.where(near, q, far[0]), jnp.where(near, p, far[1])
+
+        return jax.lax.cond(jnp.any(near), closer, lambda far: far, (q, p))
 
     def step(self, place: "Place") -> Array:
         """Step of s towards the goal, by Halley's method: of third order."""
@@ -209,14 +228,9 @@ class Race(eqx.Module):
         return s + moved + step, y - step, self.further(place, step)
 
     def further(self, place: "Place", step: Array) -> "Place":
-        """The place after a small step, to third order; c is kept."""
+        """The place after a small step, to fourth order; c is kept."""
         _, k, bend, q, p = place
-        deep = self.depths.less_two(q)
-        ratio = p / jnp.where(q == 0, 1.0, q)
-        n = self.depths.real(q) - 2
-        turn = deep * step * (1 + n * deep * ratio * step / 2)  # of log(q + p)
-        up, down = turn * (1 + turn**2 / 6), turn**2 / 2 * (1 + turn**2 / 12)
-        new_q, new_p = q + q * down + p * up, p + p * down + q * up
+        new_q, new_p = _moved(self.depths, q, p, step)
         frozen = self.one | self.stuck
         new_q, new_p = (
             jnp.where(frozen, q, new_q),
@@ -232,6 +246,15 @@ class Race(eqx.Module):
         front = (size == jnp.max(size, axis=0)) & self.moving
         equal = jnp.maximum(jnp.sum(front & (K > 0), axis=0), jnp.sum(front & (K < 0), axis=0))
         return jnp.where(equal > 1, Status.SYMMETRIC, Status.DONE)
+
+
+def _moved(depths: Depths, q: Array, p: Array, step: Array) -> tuple[Array, Array]:
+    """q, p after a small step of the drive, by a series of log(q + p), whose slope is q^(D-2)."""
+    ratio, n = p / jnp.where(q == 0, 1.0, q), depths.real(q) - 2
+    x = depths.less_two(q) * step
+    turn = x * (1 + n * x / 2 * (ratio + x / 3 * (1 + (2 * n - 1) * ratio**2)))
+    up, down = turn * (1 + turn**2 / 6), turn**2 / 2 * (1 + turn**2 / 12)
+    return q + q * down + p * up, p + p * down + q * up
 
 
 class Place(NamedTuple):
