@@ -163,14 +163,12 @@ class Race(eqx.Module):
             place = self._deep(s, y, rough)
         K, k, bend, q, p = place
         if 2 in self.depths.kinds:
-            two, rise = self.two, jnp.exp(jnp.minimum(s, _LATEST))
-            up, down = (
-                jnp.where(two, x, 0.0) for x in ((self.q + self.p) * rise, (self.q - self.p) / rise)
-            )
+            two, grown = self.two, jnp.expm1(jnp.minimum(s, _LATEST))
+            rise, plus, minus = 1 + grown, self.q + self.p, self.q - self.p
+            up, down = (jnp.where(two, x, 0.0) for x in (plus * rise, minus / rise))
             # Of a small s nothing would be left in the difference.
-            soon = jnp.minimum(s, 1.0)
-            moved = (self.q + self.p) * jnp.expm1(soon) - (self.q - self.p) * jnp.expm1(-soon)
-            little = jnp.where(s < 1, self.p + moved / 2, (up - down) / 2)
+            soon = self.p + (plus * grown + minus * grown / rise) / 2
+            little = jnp.where(s < 1, soon, (up - down) / 2)
             q, p = jnp.where(two, (up + down) / 2, q), jnp.where(two, little, p)
             K, k = jnp.where(two, p * q, K), jnp.where(two, (up**2 + down**2) / 2, k)
             bend = jnp.where(two, 4 * p * q, bend)
