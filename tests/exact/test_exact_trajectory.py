@@ -236,7 +236,10 @@ def test_derivatives():
     assert_derivatives(measure, given, rel=1e-6)
 
 
-@pytest.mark.parametrize("tolerance", [1e-3, 1e-6, 1e-11])
+@pytest.mark.parametrize(
+    "tolerance",
+    [pytest.param(1e-3, marks=pytest.mark.slow), 1e-6, pytest.param(1e-11, marks=pytest.mark.slow)],
+)
 def test_a_tolerance_holds(tolerance):
     """Starts with and without a plateau, ahead and behind, over five decades of S: the errors of
     this and of the finest tolerance, at which each start is compared with an ODE elsewhere."""

@@ -18,7 +18,16 @@ def trained(steps=4000, network=NETWORK, weights=WEIGHTS, **options):
     return rd.train(network, TASK, weights, **{"lr": 0.04, "save_every": 5, **options}, steps=steps)
 
 
-@pytest.mark.parametrize("options", [{}, {"dtype": "float32"}, {"observe": ["weights"]}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        *(
+            pytest.param(o, marks=pytest.mark.slow)
+            for o in ({"dtype": "float32"}, {"observe": ["weights"]})
+        ),
+    ],
+)
 def test_it_ends_at_the_first_row_that_is_converged(options):
     """Wherever blocks of rows begin and end, of which there are many here."""
     run, whole = trained(until="converged", **options), trained(**options)
@@ -48,7 +57,9 @@ def test_it_ends_at_a_loss():
     assert never.status == Status.DONE and never.step[-1] == 100 and "converged    no" in str(never)
 
 
-@pytest.mark.parametrize("optimiser", [None, optax.adam(1e-2)])
+@pytest.mark.parametrize(
+    "optimiser", [None, pytest.param(optax.adam(1e-2), marks=pytest.mark.slow)]
+)
 def test_going_on_is_as_if_it_had_never_ended(optimiser):
     first = trained(until=0.5, optimiser=optimiser)
     for until in (0.5, 0.6):  # it is there
