@@ -60,7 +60,7 @@ LONG = [(2, 2), (1, 4), (5, 5), (13, 13, 2), (3, 3, 3), (20, 20)]
     "depths",
     [
         (2, 1),
-        pytest.param((8, 3), marks=pytest.mark.slow),
+        pytest.param((8, 3), marks=pytest.mark.long),
         *(pytest.param(depths, marks=pytest.mark.long) for depths in LONG),
     ],
 )
@@ -189,8 +189,16 @@ def test_it_starts_at_the_start_and_ends_at_the_end():
         np.testing.assert_allclose(one.observables[name], found[0], rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("depths", [(2, 2), (3, 3), (4, 9), (2, 5), (1, 4), (20, 12)])
+@pytest.mark.parametrize(
+    "depths",
+    [
+        *(pytest.param(depths, marks=pytest.mark.slow) for depths in [(2, 2), (4, 9)]),
+        *(
+            pytest.param(depths, marks=pytest.mark.long)
+            for depths in [(3, 3), (2, 5), (1, 4), (20, 12)]
+        ),
+    ],
+)
 def test_a_race_for_little_is_linear(depths):
     """Beside its weights: K = K0 + k s, s = (S - sum K0) / sum k (1 - exp(-t sum k)). Each
     pathway's K is told to 1e-9 of S."""

@@ -128,8 +128,9 @@ def early(task, weights):
     )
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("margin", [0.0, 0.5])
+@pytest.mark.parametrize(
+    "margin", [pytest.param(0.5, marks=pytest.mark.slow), pytest.param(0.0, marks=pytest.mark.long)]
+)
 def test_neurons_while_weights_are_small(margin):
     """Against the flow of the neurons themselves, each alone, run until its growth is
     exponential.

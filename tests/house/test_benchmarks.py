@@ -138,7 +138,7 @@ def test_training(tmp_path):
     assert run["ratio"] == pytest.approx(run["train_s"] / run["solve_s"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_first(tmp_path):
     found, _ = made("first", tmp_path)
     assert [(row["case"], row["kept"]) for row in found["first"]] == [

@@ -77,7 +77,7 @@ def test_a_file_system_that_is_full_is_said_and_the_results_are_elsewhere(prepar
     kills.check_same(store.load(found), whole)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_four_devices_change_nothing(prepared, tmp_path):
     folder, whole = prepared
     process = kills.start(folder, "--out", str(tmp_path / "four"), "--quiet", devices=4)

@@ -446,8 +446,13 @@ def test_gated_kinds_are_their_builders():
         job.build_network(config.RoutingPathways(), xor)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "off"), [("routing", 0.1), ("xor", 0.01)])
+@pytest.mark.parametrize(
+    ("name", "off"),
+    [
+        pytest.param("xor", 0.01, marks=pytest.mark.slow),
+        pytest.param("routing", 0.1, marks=pytest.mark.long),
+    ],
+)
 def test_the_shipped_gated_runs(name, off, tmp_path):
     result = run(
         config.read(Path(__file__).parents[2] / "data" / "runs" / f"{name}.toml"), tmp_path

@@ -51,8 +51,11 @@ def test_from_aligned_balanced_weights(depths):
     assert_maps_are_full(balanced(TASK, depths, scale=0.5, aligned=True), shape=(4, 4))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("depths", [(2, 2), (3, 4)], ids=str)
+@pytest.mark.parametrize(
+    "depths",
+    [pytest.param((3, 4), marks=pytest.mark.slow), pytest.param((2, 2), marks=pytest.mark.long)],
+    ids=str,
+)
 def test_for_correlated_inputs(depths):
     problem = balanced(correlated_task(0), depths, width=8, scale=0.7)
     assert rd.reduce(*problem, level="maps").variances.ndim == 2

@@ -47,7 +47,11 @@ def problems():
 @pytest.mark.parametrize("std", [1e-3, 0.3, 1.0])
 @pytest.mark.parametrize(
     "kind",
-    ["linear", *(pytest.param(k, marks=pytest.mark.slow) for k in ("tanh", "relu", "gated"))],
+    [
+        "linear",
+        pytest.param("gated", marks=pytest.mark.slow),
+        *(pytest.param(k, marks=pytest.mark.long) for k in ("tanh", "relu")),
+    ],
 )
 def test_against_the_dense_hessian(kind, std):
     network, task = problems()[kind]

@@ -38,7 +38,7 @@ def check_same(one, other):
     ("ts", "method"),
     [
         (None, "exact"),
-        pytest.param(TS, "exact", marks=pytest.mark.slow),
+        pytest.param(TS, "exact", marks=pytest.mark.long),
         pytest.param(TS, "ode", marks=pytest.mark.slow),
     ],
 )

@@ -232,7 +232,7 @@ def test_long_plateaus_take_a_solver_of_higher_order_and_rise_in_time():
         assert not np.array_equal(many.observables["strength"][1 - i], alone[1 - i])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_systems_of_ones_own_with_a_stiff_member_for_the_second_solver():
     rates = np.array([0.5, 1e5, 2.0])
     many = rd.ensemble(

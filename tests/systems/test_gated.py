@@ -225,7 +225,7 @@ def test_weight_decay_keeps_the_levels_equal():
     assert np.isnan(modes.stats["drift"]), "decay lets nothing stand"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_weight_decay_of_the_race_is_that_of_its_two_layer_network():
     """At depth 2 from aligned weights q/p is the full flow, decay included."""
     task = rd.tasks.hierarchy(4)

@@ -80,7 +80,7 @@ def test_times_before_between_and_after_all_switches():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_members_and_derivatives():
     ts = np.linspace(0, 8, 5)
 
