@@ -65,6 +65,7 @@ def descent_steps(
         lr=jnp.asarray(lr, dtype),
         weight_decay=None,
         optimiser=None,
+        until=None,
         stages=(),
         save_weights=False,
     )
@@ -73,7 +74,7 @@ def descent_steps(
     def steps(n: int) -> float:
         nonlocal state
         made = advance(descent, state, 1, jnp.asarray(1), jnp.asarray(n))
-        state, rows = jax.block_until_ready(made)
+        state, _, rows = jax.block_until_ready(made)
         return float(rows["observables"]["loss"][0])
 
     return steps

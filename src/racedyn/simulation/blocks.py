@@ -156,7 +156,7 @@ class Work:
         """What the systems' own solution finds, part by part; what begins and has none is left."""
 
         def exact(part: Any) -> tuple[PyTree, Array]:
-            return stacks.exact_states(stacks.spread(part, self.mesh), self.times, self.mesh)
+            return stacks.exact_states(part, self.times, self.mesh)
 
         states, ends = stacks.joined([found for _, found in self.cores.each(exact, own)])
         ends = np.asarray(ends)

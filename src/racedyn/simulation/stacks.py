@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from racedyn._checks import as_list, fail, shown
-from racedyn._jit import platform, wide_jit
+from racedyn._jit import platform
 from racedyn._types import MEMBER, Array, PyTree
 from racedyn.simulation.apart import Apart
 from racedyn.simulation.lane import Settings, Solved, integrate_one
@@ -102,21 +102,14 @@ def _over_devices(function: Callable[..., Any], mesh: Mesh, *members: PyTree) ->
 
 def exact_states(stack: Any, times: Array | None, mesh: Mesh) -> tuple[PyTree, Array]:
     """States (member, time, ..., lane) and endings (member, lane) of the systems' own solution."""
-    # What a system compiles serves systems of another depth, too; a program around it would not.
-    found: tuple[PyTree, Array] = (
-        stack.exact(times) if mesh.size == 1 else _on_devices(stack, times, mesh)
-    )
-    return found
-
-
-@wide_jit(eqx.filter_jit)
-def _on_devices(stack: Any, times: Array | None, mesh: Mesh) -> tuple[PyTree, Array]:
-    arrays, static = eqx.partition(stack, eqx.is_array)
-
-    def exact(own: Any) -> Any:
-        return eqx.combine(own, static).exact(times)
-
-    found: tuple[PyTree, Array] = _over_devices(exact, mesh, arrays)
+    # What a system compiles serves systems of other depths, too, and has the same bits on each
+    # device; a program around it would not.
+    devices = mesh.devices.ravel()
+    each = [
+        spread(part, Mesh(np.array([device]), (MEMBER,)))
+        for part, device in zip(parts(stack, len(devices)), devices, strict=True)
+    ]
+    found: tuple[PyTree, Array] = joined([part.exact(times) for part in each])
     return found
 
 
