@@ -515,7 +515,7 @@ sys.path.insert(0, {tests!r})
 import racedyn as rd
 from test_ensemble import TS, Decay, build
 assert len(jax.devices()) == 2
-for ts, method in ((None, "exact"), (TS, "ode")):
+for ts, method in ((None, "exact"), (TS, "exact"), (TS, "ode")):
     two, one = (
         np.asarray(rd.ensemble(build, 300, ts, method=method, devices=some)["strength"])
         for some in (None, jax.devices()[:1])
