@@ -13,7 +13,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # A test finds nothing that an earlier run left, and leaves nothing in its user's home.
 os.environ.setdefault("RACEDYN_CACHE", "off")
 # Most of a test's time is compilation, of programs that then run for milliseconds: XLA's older
-# emitter compiles in half the time, and at level 1 in five sixths of that. Flags of yours stand:
+# emitter compiles in half the time, and at level 1 in less still. Flags of yours stand:
 # `XLA_FLAGS= make test` compiles as users do. An XLA that doesn't know a flag aborts, so this is
 # for the one that knows it.
 if jaxlib.__version__.startswith("0.10."):

@@ -61,13 +61,11 @@ def use_cache(path: str | os.PathLike[str] | None = None) -> Path | None:
     chosen = folder() if path is None else _own(as_path("path", path).expanduser())
     if chosen is None:
         return None
-    try:
-        chosen.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    if problem := _made(chosen):
         raise ValueError(
-            f"Compiled programs can't be kept in {chosen}: {error.strerror}. Another `path`, or "
+            f"Compiled programs can't be kept in {chosen}: {problem}. Another `path`, or "
             f"{VARIABLE}, names another folder; {VARIABLE}={_OFF} keeps none."
-        ) from error
+        )
     jax.config.update("jax_compilation_cache_dir", str(chosen))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -95,16 +93,13 @@ def folder() -> Path | None:
 
 
 def kept() -> Kept | None:
-    """What there is in that folder."""
+    """What there is in that folder, which is made where it was not there."""
     if (where := folder()) is None:
         return None
-    problem = ""
-    try:
-        where.mkdir(parents=True, exist_ok=True)
-        if not os.access(where, os.W_OK | os.X_OK):
-            problem = "it can't be written to"
-    except OSError as error:
-        problem = error.strerror or str(error)
+    problem = _made(where)
+    # One that can be read alone is no error for `use_cache`: what is in it is used.
+    if not problem and not os.access(where, os.W_OK | os.X_OK):
+        problem = "it can't be written to"
     files = [file for file in where.glob("*-cache") if file.is_file()]
     return Kept(where, len(files), sum(file.stat().st_size for file in files), problem)
 
@@ -116,6 +111,15 @@ def clear() -> Kept | None:
             for file in held.folder.glob(ending):
                 file.unlink(missing_ok=True)
     return held
+
+
+def _made(where: Path) -> str:
+    """Make the folder, if it is not there; why it can't be, where it can't."""
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def _users() -> Path:

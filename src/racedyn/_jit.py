@@ -31,17 +31,16 @@ _Given = ParamSpec("_Given")
 _Returned = TypeVar("_Returned")
 
 
-def wide_jit(
-    jit: Any = jax.jit, **options: Any
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: `jit` for arithmetic without memory traffic, with the widest registers of a CPU,
-    of which XLA uses half.
+def wide_jit(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: `jax.jit` for arithmetic without memory traffic, with the widest registers of a
+    CPU, of which XLA uses half.
 
     Inside another function that is jitted or differentiated, that one's compilation decides, as JAX
     lets only the outermost one choose."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        plain, wide = jit(function, **options), jit(function, compiler_options=_WIDE, **options)
+        plain = jax.jit(function, **options)
+        wide = jax.jit(function, compiler_options=_WIDE, **options)
 
         @wraps(function)
         def call(*args: Any) -> Any:

@@ -164,7 +164,7 @@ class AbstractSystem(eqx.Module):
 
         Leaves are (time, ...), with the `Status` of each lane, (lanes,): DONE
         or SYMMETRIC, or leaves are NaN. Parameters of a stack have an axis of members in front; so
-        then have states and statuses."""
+        then have states and statuses. It is called as it stands, not jitted around."""
         raise NotImplementedError(f"{type(self).__name__} has no solution of its own")
 
     def drift(self, y: PyTree, y0: PyTree) -> Array:

@@ -18,8 +18,8 @@ from racedyn._types import Array
 from racedyn.exact.races.tables import Table, table
 
 DEEP = 3  # and all above, as a kind
-# Depths up to the first are of one program, if what their tables need, which a test asks for all,
-# fits: terms of phi, terms of above and below
+# Depths up to one of these are of one program, in which all tables are padded to so many terms of
+# phi, and of above and below: what the longest needs
 _BOUNDS = {3: (19, 3), 16: (16, 5), 64: (20, 7), 1024: (42, 16)}
 
 
@@ -58,6 +58,7 @@ class Depths(eqx.Module):
         return len(self.kinds) == 1 or _along(jnp.minimum(self.D, DEEP) == kind, like)
 
     def even(self, like: Array) -> Any:
+        """Whether D is even, likewise."""
         return self.same % 2 == 0 if self.same else _along(self.D % 2 == 0, like)
 
     def real(self, like: Array) -> float | Array:
@@ -81,9 +82,9 @@ class Depths(eqx.Module):
 
 @lru_cache
 def depths_of(values: tuple[int, ...]) -> Depths:
-    """The depths of pathways, whole numbers of at least 1."""
+    """The depths of pathways, whole numbers from 1 to the last bound."""
     deepest = max(values)
-    bound = next((b for b in _BOUNDS if deepest <= b), deepest)
+    bound = next(bound for bound in _BOUNDS if deepest <= bound)
     same = values[0] if len(set(values)) == 1 and deepest <= 3 else None
     tables = None if deepest <= 3 else _columns(tuple(max(depth, 3) for depth in values), bound)
     kinds = frozenset(min(depth, DEEP) for depth in values)
@@ -95,7 +96,7 @@ def depths_of(values: tuple[int, ...]) -> Depths:
 @lru_cache
 def _columns(depths: tuple[int, ...], bound: int) -> Table:
     """The tables of depths of at least 3, padded to what those of all up to `bound` have."""
-    phi, quotient = _BOUNDS.get(bound, (0, 0))
+    phi, quotient = _BOUNDS[bound]
     tables = [table(depth) for depth in depths]
 
     def columns(rows: list[np.ndarray], least: int) -> np.ndarray:
