@@ -2,6 +2,7 @@
 return.
 
 - `trajectory`: `Trajectory` itself.
+- `labelled`: `Labelled`, arrays with named axes: what is found of many runs together.
 - `observables`: the table of all that can be observed of a run.
 - `status`: how a run, or a part of it, ended.
 - `provenance`: where a trajectory comes from: settings, versions and date.
@@ -9,6 +10,7 @@ return.
 - `printed`: what `print(run)` says.
 """
 
+from racedyn.trajectory.labelled import Labelled
 from racedyn.trajectory.observables import BY_DEFAULT as BY_DEFAULT
 from racedyn.trajectory.observables import OBSERVABLES, Observable, Probe
 from racedyn.trajectory.observables import remedy_for as remedy_for
@@ -20,6 +22,7 @@ from racedyn.trajectory.trajectory import Trajectory
 
 __all__ = [
     "OBSERVABLES",
+    "Labelled",
     "Observable",
     "Probe",
     "Provenance",
