@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from racedyn.tasks import Task as Task
     from racedyn.training import observe as observe
     from racedyn.training.train import train as train
+    from racedyn.training.training import Training as Training
     from racedyn.trajectory import Observable as Observable
     from racedyn.trajectory import Probe as Probe
     from racedyn.trajectory import Status as Status
@@ -72,6 +73,7 @@ _HOMES = {
     "Problem": "racedyn.networks",
     "Status": "racedyn.trajectory",
     "Task": "racedyn.tasks",
+    "Training": "racedyn.training",
     "Trajectory": "racedyn.trajectory",
     "compare": "racedyn.comparison",
     "compress": "racedyn.reduction",

@@ -38,7 +38,8 @@ FLOORS = (
     ("paths", "rules", "gates", "store"),
     ("exact", "representations", "comparison"),
     ("systems", "plot"),
-    ("reduction", "simulation", "training"),
+    ("reduction", "training"),
+    ("simulation",),
     ("jobs", "studies", ""),
     ("cli",),
 )

@@ -21,6 +21,7 @@ from racedyn.paths.projectors import (
     projectors,
 )
 from racedyn.paths.projectors import observe_projectors as observe_projectors
+from racedyn.paths.reading import Bases as Bases
 from racedyn.paths.reading import Turn as Turn
 from racedyn.paths.reading import modes_asked_for as modes_asked_for
 from racedyn.paths.statistics import Statistics, statistics

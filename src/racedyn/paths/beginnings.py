@@ -10,6 +10,7 @@ import numpy as np
 
 from racedyn._types import Array, Path, Weights
 from racedyn.networks import ACTIVATIONS, Network, is_silent
+from racedyn.paths.reading import Bases
 from racedyn.tasks import Modes
 
 Pair = tuple[str, str]
@@ -52,7 +53,7 @@ class _Begun(NamedTuple):
 def mode_responses(
     network: Network,
     weights: Weights,
-    modes: Mapping[Pair, Modes],
+    modes: Mapping[Pair, Modes | Bases],
     paths: Sequence[Path],
     probes: Mapping[Pair, Probe],
     constants: Mapping[str, Array],
@@ -182,7 +183,7 @@ def _gathered(
 
 def _read(
     network: Network,
-    modes: Mapping[Pair, Modes],
+    modes: Mapping[Pair, Modes | Bases],
     paths: Sequence[Path],
     probes: Mapping[Pair, Probe],
     silent: Mapping[str, Array],

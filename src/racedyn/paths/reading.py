@@ -3,15 +3,39 @@
 from collections.abc import Mapping
 from typing import Any
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import fail
+from racedyn._types import Array
 from racedyn.networks import Network
 from racedyn.paths.projectors import observe_projectors
 from racedyn.tasks import Modes, Task, read_in
 
 Pair = tuple[str, str]
 _ROUNDING = 1e-9  # as `Modes.same_as`
+
+
+class Bases(eqx.Module):
+    """The modes of one pair of nodes as JAX's arrays, in which members of an ensemble may differ;
+    see `racedyn.tasks.Modes`.
+    """
+
+    U: Array
+    S: Array
+    V: Array
+    variances: Array
+    groups: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, modes: Modes) -> "Bases":
+        U, S, V, d = map(jnp.asarray, (modes.U, modes.S, modes.V, modes.variances))
+        return cls(U, S, V, d, modes.groups)
+
+    @property
+    def num(self) -> int:
+        return self.S.shape[0]
 
 
 def modes_asked_for(network: Network, task: Task, modes: Any) -> dict[Pair, Modes]:

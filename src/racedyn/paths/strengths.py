@@ -24,6 +24,7 @@ from racedyn._types import Array, Path, Weights
 from racedyn.networks import Network, traceable_weights
 from racedyn.paths.beginnings import Pair as Pair
 from racedyn.paths.beginnings import Probe, in_order, mode_responses
+from racedyn.paths.reading import Bases
 from racedyn.tasks import Modes
 
 MAX_UNNAMED_PATHS = 1000
@@ -76,7 +77,7 @@ def check_paths(network: Network, argument: str, paths: Any) -> list[Path]:
 def path_maps(
     network: Network,
     weights: Weights,
-    modes: Mapping[Pair, Modes],
+    modes: Mapping[Pair, Modes | Bases],
     paths: Sequence[Path],
     *,
     constants: Mapping[str, Array] | None = None,
@@ -97,7 +98,7 @@ def path_maps(
     weights = traceable_weights(network, weights)
     paths = check_paths(network, "paths", paths)
     if not isinstance(modes, Mapping) or not all(
-        isinstance(pair, Modes) for pair in modes.values()
+        isinstance(pair, Modes | Bases) for pair in modes.values()
     ):
         fail(
             "modes",
@@ -124,7 +125,7 @@ def path_maps(
 def data_maps(
     network: Network,
     weights: Weights,
-    modes: Mapping[Pair, Modes],
+    modes: Mapping[Pair, Modes | Bases],
     paths: Sequence[Path],
     inputs: Mapping[str, Array],
     *,
@@ -185,7 +186,7 @@ def not_separable(network: Network, path: Path, constants: Collection[str] = ())
 def _maps(
     network: Network,
     weights: Weights,
-    modes: Mapping[Pair, Modes],
+    modes: Mapping[Pair, Modes | Bases],
     paths: Sequence[Path],
     probe_of: Callable[[Pair], Probe],
     constants: Mapping[str, Array] | None,
@@ -217,7 +218,7 @@ def _maps(
 def observe_paths(
     network: Network,
     weights: Weights,
-    modes: Mapping[Pair, Modes],
+    modes: Mapping[Pair, Modes | Bases],
     paths: Sequence[Path],
     *,
     matrices: bool = False,

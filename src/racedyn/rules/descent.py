@@ -32,6 +32,13 @@ class Data(eqx.Module):
         )
         return cls(inputs, targets, jnp.asarray(task.context), constants)
 
+    def batch(self, examples: Array) -> "Data":
+        """These examples alone."""
+        inputs, targets = jax.tree.map(
+            lambda array: array[:, examples], (self.inputs, self.targets)
+        )
+        return Data(inputs, targets, self.context[examples], self.constants)
+
 
 def loss_of(network: Network, weights: Weights, data: Data) -> Array:
     """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""

@@ -3,7 +3,7 @@ devices, or all cores of a CPU.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -14,17 +14,20 @@ from jax.sharding import Mesh
 
 from racedyn._checks import check_positive_int, fail
 from racedyn._jit import lanes_at_a_time
-from racedyn._types import Array, PyTree
+from racedyn._outside import checksum
+from racedyn._types import MEMBER, TIME, AnyArray, Array, PyTree
 from racedyn.exact import has_end
 from racedyn.simulation import stacks
 from racedyn.simulation.building import CHUNK, FIELD
-from racedyn.simulation.checks import check_observe
+from racedyn.simulation.checks import check_observe, steps_of
 from racedyn.simulation.cores import Cores
 from racedyn.simulation.lane import Settings
 from racedyn.simulation.lanes import LanesOfMany, Outcome, solve_lanes, worst
 from racedyn.simulation.members import Builder
 from racedyn.simulation.method import EXACT_ACCURACY
-from racedyn.trajectory import Status
+from racedyn.simulation.solve import told_of
+from racedyn.systems import observe_named
+from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
 
 AMPLIFIED = 1e3  # from this amplification on steps are so accurate that one of order 8 pays
 BLOCK_BYTES = 2**26  # of states of one block of members
@@ -92,12 +95,75 @@ class Work:
         one a core.
         """
         chunks = max(1, size // (min(self.chunk, CHUNK) * self.mesh.size))
-        return max(n for n in range(1, 1 + min(self.cores.number, chunks)) if chunks % n == 0)
+        return stacks.equal_parts(chunks, self.cores.number)
+
+    def empty(self, builder: Builder) -> Trajectory:
+        """The trajectory with nothing in it; see `BlockFile`."""
+        count = builder.count
+        like, start = self.like, jnp.asarray(0.0)
+        shapes = jax.eval_shape(lambda: observe_named(like, start, like.y0(), self.names))
+        named = self.like.dims()
+        dims = {
+            name: (
+                MEMBER,
+                TIME,
+                *named.get(name, tuple(f"{name}_{i}" for i in range(shapes[name].ndim))),
+            )
+            for name in self.names
+        }
+        observables: dict[str, AnyArray] = {
+            name: np.broadcast_to(
+                np.asarray(np.nan, shapes[name].dtype), (count, self.rows, *shapes[name].shape)
+            )
+            for name in self.names
+        }
+        settings = self.settings
+        # Members may have steps of their own.
+        by = "steps" if steps_of(self.like) else told_of(self.like, settings)
+        provenance = Provenance(
+            kind="ensemble",
+            system=f"{count} x {self.like.describe()}",
+            solver="exact" if self.exact else by,
+            settings={
+                "members": count,
+                "fingerprint": builder.fingerprint(),
+                "observe": self.names,
+                "ts": None if self.times is None else np.asarray(self.times).tolist(),
+                "exact": self.exact,
+                "rtol": float(settings.rtol),
+                "atol": None if settings.atol is None else float(settings.atol),
+                "solver": repr(settings.solver),
+                "max_steps": settings.max_steps,
+                "jumps": None if settings.jumps is None else [float(t) for t in settings.jumps],
+                "crossings": [name for name, _ in settings.crossings],
+                "retry": repr(self.retry),
+                "args": None if self.args is None else checksum(self.args),
+                "time_unit": "tau",
+            },
+            versions=versions(),
+            created=now(),
+        )
+        shape = (count,) if self.like.lanes is None else (count, self.like.lanes)
+        told = {
+            name: np.broadcast_to(np.asarray(np.nan if kind.kind == "f" else 0, kind), shape)
+            for name, kind in self.told.items()
+        }
+        return Trajectory(
+            ts=np.array([np.inf]) if self.times is None else np.asarray(self.times),
+            observables=observables,
+            dims=dims,
+            labels=dict(self.like.labels()),
+            status=np.broadcast_to(np.int32(Status.INTERRUPTED), (count,)),
+            stats={"num_steps": np.broadcast_to(np.int64(0), (count,)), **told},
+            provenance=provenance,
+        )
 
     def __call__(
-        self, builder: Builder, numbers: np.ndarray, size: int
+        self, builder: Builder, numbers: np.ndarray, size: int, between: Callable[[], None]
     ) -> tuple[Rows, np.ndarray, Rows]:
-        """Observables, status and stats of these members, of which there are at most `size`."""
+        """Observables, status and stats of these members, of which there are at most `size`.
+        `between` is called before each part of the work, and may raise."""
+        between()
         # By this thread: who wrote `build` need not have thought of several.
         built = stacks.on_host(builder(np.resize(numbers, size)))
         if self.chunk == 1:  # one by one: what fills up the only block takes room for nothing
@@ -109,6 +175,7 @@ class Work:
             block = self._nothing_yet(stack, states=not self.exact)
             if self.exact:
                 block = self._exactly(block, own)
+                between()
             block.left[len(numbers) :] = False  # what fills up the block
             # The end of what is never learned is not to be found by a solver either.
             if self.times is not None and block.left.any():
@@ -116,6 +183,7 @@ class Work:
                 lanes = LanesOfMany(stack, self.like, self.times, self.args, self.mesh, number)
                 first = self._first(stack, block.left)
                 block.put(solve_lanes(lanes, first, self.retry, self.cores))
+                between()
             observables = self._observed(own, block.states, times)
         except jax.errors.UnexpectedTracerError:
             fail(

@@ -12,11 +12,12 @@ import jax
 import numpy as np
 
 from racedyn._checks import check_callable, fail, shown
-from racedyn._jit import computed_by_jax
+from racedyn._jit import brief_jit, computed_by_jax
 from racedyn._outside import read, read_value
 from racedyn._types import PyTree
 from racedyn.simulation.solve import arrays_at_the_door
 from racedyn.systems import AbstractSystem, with_own_arrays
+from racedyn.training import Training
 
 # Members are built so many at a time whatever is asked for, because the size of a batch changes the
 # last bits of a result.
@@ -30,22 +31,22 @@ FIELD = (
 
 
 def building(
-    build: Callable[[Any], AbstractSystem], members: PyTree, args: Any
+    build: Callable[[Any], AbstractSystem | Training], members: PyTree, args: Any
 ) -> tuple[Callable[[PyTree], Any], bool]:
     """What makes stacks of the systems that a function returns, and whether it builds them one by
     one on the host, as JAX can't trace the function."""
 
     def one(member: Any) -> Any:
-        system = arrays_at_the_door(build(member))
-        if not isinstance(system, AbstractSystem):
+        built = build(member)
+        if not isinstance(built, AbstractSystem | Training):
             fail(
                 "build",
-                "return a system",
-                f"it returns {type(system).__name__}",
-                "See racedyn.AbstractSystem.",
+                "return a system or a Training",
+                f"it returns {type(built).__name__}",
+                "See racedyn.AbstractSystem and racedyn.Training.",
                 TypeError,
             )
-        return system
+        return arrays_at_the_door(built)
 
     def on_host(members: PyTree, i: int) -> _Built:
         member = jax.tree.map(lambda leaf: leaf[i], members)
@@ -82,11 +83,14 @@ def building(
         return stacked, True
     with computed_by_jax("build"):
         shape = eqx.filter_eval_shape(lambda member: with_own_arrays(one(member), args), first)
+        program, again = (
+            _program(lambda member: with_own_arrays(one(member), args), first) for _ in range(2)
+        )
         _check_repeats(
-            *(_program(lambda member: with_own_arrays(one(member), args), first) for _ in range(2))
+            *((consts, re.sub(r"0x[0-9a-f]+", "", text)) for consts, text in (program, again))
         )
     kind, static = eqx.partition(shape, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
-    traced = jax.jit(arrays)
+    traced = _COMPILED.of(build, program, brief_jit()(arrays))
     # Only the leaves are those of another trace: its classes and functions may be others, defined
     # anew in each.
     return (
@@ -98,9 +102,33 @@ def building(
 
 
 def _program(function: Callable[[Any], Any], member: Any) -> tuple[list[Any], str]:
-    """What JAX traces of a function: its constants, and its text but for addresses in it."""
+    """What JAX traces of a function: its constants, and its text."""
     traced = jax.make_jaxpr(lambda member: eqx.filter(function(member), eqx.is_array))(member)
-    return list(traced.consts), re.sub(r"0x[0-9a-f]+", "", str(traced.jaxpr))
+    return list(traced.consts), str(traced.jaxpr)
+
+
+class _Compiled:
+    """What was compiled for functions of the user's, of the last few calls: the same function that
+    JAX traces to the same program need not be compiled anew."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, Any, Callable[[PyTree], Any]]] = {}
+
+    def of(
+        self, build: Any, program: tuple[list[Any], str], compiled: Callable[[PyTree], Any]
+    ) -> Callable[[PyTree], Any]:
+        """What is known of this function and program, or `compiled`, which is then known."""
+        held = read_value(program)
+        _, was, known = self._known.pop(id(build), (None, None, compiled))
+        found = known if was == held else compiled
+        self._known[id(build)] = build, held, found  # its id is its own as long as it is held here
+        if len(self._known) > MOST_COMPILED:
+            del self._known[next(iter(self._known))]
+        return found
+
+
+MOST_COMPILED = 8
+_COMPILED = _Compiled()
 
 
 def _check_repeats(one: Any, other: Any) -> None:

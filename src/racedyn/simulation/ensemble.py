@@ -12,29 +12,27 @@ from typing import Any, TypeAlias, TypedDict, Unpack, overload
 
 import diffrax as dfx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from racedyn._arrays import check_times
-from racedyn._checks import check_flags, check_positive_int, fail
+from racedyn._checks import check_flags, check_positive_int
 from racedyn._compilation import Stopwatch
 from racedyn._interruptions import never_lost
 from racedyn._jit import full_precision
-from racedyn._outside import checksum
 from racedyn._progress import Progress
-from racedyn._types import MEMBER, TIME, AnyArray, PyTree, Times
-from racedyn.simulation.blocks import Work, observed
-from racedyn.simulation.checks import as_times, check_by_steps, check_field, check_solver, steps_of
+from racedyn._types import PyTree, Times
+from racedyn.simulation.asked import Asked
+from racedyn.simulation.blocks import Work
 from racedyn.simulation.cores import cores_for
-from racedyn.simulation.crossings import Asked, none_if_empty
+from racedyn.simulation.crossings import Asked as Crossings
 from racedyn.simulation.lanes import failures
 from racedyn.simulation.members import Builder
-from racedyn.simulation.method import MAX_STEPS, takes_exact
-from racedyn.simulation.solve import rtol_of, settings_for, told_of
+from racedyn.simulation.method import MAX_STEPS
 from racedyn.simulation.stacks import mesh_of
+from racedyn.simulation.trainings import Trainings
 from racedyn.store import AbstractBlocks, BlockFile, BlockMemory
-from racedyn.systems import AbstractSystem, observe_named
-from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
+from racedyn.systems import AbstractSystem
+from racedyn.training import Training
+from racedyn.trajectory import Trajectory
 
 
 class _Options(TypedDict, total=False):
@@ -50,14 +48,14 @@ class _Options(TypedDict, total=False):
     solver: dfx.AbstractSolver | None
     retry: dfx.AbstractSolver | None
     jumps: Times | None
-    crossings: Asked | None
+    crossings: Crossings | None
     block: int | None
     cores: int | None
     devices: Sequence[Any] | None
     progress: bool
 
 
-_Build: TypeAlias = AbstractSystem | Callable[[Any], AbstractSystem]
+_Build: TypeAlias = AbstractSystem | Callable[[Any], AbstractSystem | Training]
 
 
 @overload
@@ -99,19 +97,20 @@ def ensemble(
     solver: dfx.AbstractSolver | None = None,
     retry: dfx.AbstractSolver | None = None,
     jumps: Times | None = None,
-    crossings: Asked | None = None,
+    crossings: Crossings | None = None,
     block: int | None = None,
     cores: int | None = None,
     devices: Sequence[Any] | None = None,
     progress: bool = False,
 ) -> Trajectory | Path:
     """Many systems of one kind at the flow times `ts`, from t = 0; without `ts` the end of each, as
-    the time infinity.
+    the time infinity. Or many trainings of one network, at the rows that they save.
 
     **Arguments:**
 
     - `build`: a function of a member that returns its system, or a system some of whose fields
-      differ between members.
+      differ between members; or a function that returns a `racedyn.Training`, which leaves no
+      choice to the arguments from `ts` and `observe` to `crossings`.
     - `members`: a number n, for members 0 to n - 1 (make keys of them by `jax.random.fold_in`), or
       arrays with an axis of members in front, as a dict or another pytree; beside a system a dict
       of its fields. A function that JAX can't trace is called for one member after the other. It
@@ -137,6 +136,12 @@ def ensemble(
     lane), is what is promised of each, as by `simulate`. No value depends on cores, blocks, order
     or interruptions, to the last bit; on the number of devices it depends by rounding.
 
+    Trainings of one network differ in arrays: weights, step size, weight decay, `until`, key, data.
+    Where all have one flow time per step `ts` is in units of tau, else it counts steps; `step` does
+    so always, `stats["time_per_step"]`, (member,), has that flow time, and `run.member(i)` its own
+    `ts`. One that ends before the others (`until`) keeps its last row, one that diverges is NaN
+    from there on. `observe=["weights"]` keeps all weights as `run["weights:EDGE"]`.
+
     Raises `ValueError` or `TypeError` for bad arguments, and warns where members failed. Ctrl-C
     (`KeyboardInterrupt`) is raised where there is a path, whose finished blocks stay; otherwise it
     returns what there is: members that are missing are NaN and have the status INTERRUPTED.
@@ -150,56 +155,33 @@ def ensemble(
     """
     watch = Stopwatch()
     check_flags(overwrite=overwrite, progress=progress)
-    check_solver(max_steps=max_steps, solver=solver, retry=retry)
     if block is not None:
         check_positive_int("block", block)
-    builder = Builder(build, members, args)
-    like = builder.first()
-    check_field(like, args)
-    check_by_steps(like, retry=retry)
-    settings = settings_for(
-        like,
+    asked = Asked(
+        ts=ts,
+        observe=observe,
+        method=method,
+        args=args,
         rtol=rtol,
         atol=atol,
         max_steps=max_steps,
         solver=solver,
-        adjoint=dfx.ForwardMode(),
+        retry=retry,
         jumps=jumps,
         crossings=crossings,
     )
-    rtol = rtol_of(like) if rtol is None else rtol
-    told = {
-        "args": args,
-        "max_steps": max_steps,
-        "solver": solver,
-        "retry": retry,
-        "jumps": jumps,
-        "crossings": none_if_empty(crossings),
-    }
-    has_exact = like.lanes is not None and builder.sample.has_exact
-    exact = takes_exact(has_exact, method, told, None if ts is None else rtol)
-    if ts is None and not exact:
-        fail(
-            "ts",
-            "be given where a solver is to find the states",
-            "it is left out, which means the end",
-            "For example jnp.linspace(0, 10, 200).",
-        )
+    asked.check()
+    builder = Builder(build, members, args)
     mesh = mesh_of(devices)
-    work = Work(
-        like=like,
-        times=None if ts is None else as_times(like, check_times(ts)),
-        exact=exact,
-        settings=settings,
-        long=dataclasses.replace(settings, solver=solver or dfx.Dopri8()),
-        retry=retry or dfx.Kvaerno5(),
-        args=args,
-        names=observed(like, observe),
-        mesh=mesh,
-        cores=cores_for(cores, mesh),
-    )
+    threads = cores_for(cores, mesh)
+    work: Work | Trainings
+    if isinstance(builder.sample, Training):
+        asked.refuse_beside_trainings()
+        work = Trainings.of(builder, mesh, threads)
+    else:
+        work = asked.work(builder, mesh, threads)
     size = work.block_size(block, builder.count)
-    empty, provenance = _empty(builder, work)
+    empty = work.empty(builder)
     store: AbstractBlocks[Trajectory] | AbstractBlocks[Path] = (
         BlockMemory(empty) if path is None else BlockFile(path, empty, overwrite=overwrite)
     )
@@ -210,11 +192,10 @@ def ensemble(
             with (
                 never_lost() as interruption,
                 Progress(builder.count, "ensemble", "members", show=progress) as bar,
-                work.cores,
+                threads,
             ):
                 for numbers in _blocks(missing, size):
-                    interruption()
-                    store.write(numbers, *work(builder, numbers, size))
+                    store.write(numbers, *work(builder, numbers, size, interruption))
                     done += len(numbers)
                     bar.update(done)
         except KeyboardInterrupt:
@@ -223,77 +204,12 @@ def ensemble(
             store.interrupted()
         if failed := failures(store.status(), "members"):
             warnings.warn(failed, RuntimeWarning, stacklevel=3)
+        assert empty.provenance is not None
         return store.finish(
             dataclasses.replace(
-                provenance, wall_time=watch.wall_time, compile_time=watch.compile_time
+                empty.provenance, wall_time=watch.wall_time, compile_time=watch.compile_time
             )
         )
-
-
-def _empty(builder: Builder, work: Work) -> tuple[Trajectory, Provenance]:
-    """The trajectory with nothing in it; see `BlockFile`."""
-    count = builder.count
-    like, start = work.like, jnp.asarray(0.0)
-    shapes = jax.eval_shape(lambda: observe_named(like, start, like.y0(), work.names))
-    named = work.like.dims()
-    dims = {
-        name: (
-            MEMBER,
-            TIME,
-            *named.get(name, tuple(f"{name}_{i}" for i in range(shapes[name].ndim))),
-        )
-        for name in work.names
-    }
-    observables: dict[str, AnyArray] = {
-        name: np.broadcast_to(
-            np.asarray(np.nan, shapes[name].dtype), (count, work.rows, *shapes[name].shape)
-        )
-        for name in work.names
-    }
-    settings = work.settings
-    # Members may have steps of their own.
-    by = "steps" if steps_of(work.like) else told_of(work.like, settings)
-    provenance = Provenance(
-        kind="ensemble",
-        system=f"{count} x {work.like.describe()}",
-        solver="exact" if work.exact else by,
-        settings={
-            "members": count,
-            "fingerprint": builder.fingerprint(),
-            "observe": work.names,
-            "ts": None if work.times is None else np.asarray(work.times).tolist(),
-            "exact": work.exact,
-            "rtol": float(settings.rtol),
-            "atol": None if settings.atol is None else float(settings.atol),
-            "solver": repr(settings.solver),
-            "max_steps": settings.max_steps,
-            "jumps": None if settings.jumps is None else [float(t) for t in settings.jumps],
-            "crossings": [name for name, _ in settings.crossings],
-            "retry": repr(work.retry),
-            "args": None if work.args is None else checksum(work.args),
-            "time_unit": "tau",
-        },
-        versions=versions(),
-        created=now(),
-    )
-    empty = Trajectory(
-        ts=np.array([np.inf]) if work.times is None else np.asarray(work.times),
-        observables=observables,
-        dims=dims,
-        labels=dict(work.like.labels()),
-        status=np.broadcast_to(np.int32(Status.INTERRUPTED), (count,)),
-        stats={"num_steps": np.broadcast_to(np.int64(0), (count,)), **_told(work, count)},
-        provenance=provenance,
-    )
-    return empty, provenance
-
-
-def _told(work: Work, count: int) -> dict[str, AnyArray]:
-    shape = (count,) if work.like.lanes is None else (count, work.like.lanes)
-    return {
-        name: np.broadcast_to(np.asarray(np.nan if kind.kind == "f" else 0, kind), shape)
-        for name, kind in work.told.items()
-    }
 
 
 def _blocks(missing: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -14,6 +14,7 @@ from racedyn._types import PyTree
 from racedyn.simulation.building import CHUNK, FIELD, building
 from racedyn.simulation.solve import arrays_at_the_door, cut, rows_of
 from racedyn.systems import AbstractSystem
+from racedyn.training import Training
 
 
 class Builder:
@@ -25,7 +26,7 @@ class Builder:
 
     def __init__(
         self,
-        build: AbstractSystem | Callable[[Any], AbstractSystem],
+        build: AbstractSystem | Callable[[Any], AbstractSystem | Training],
         members: int | PyTree,
         args: Any = None,
     ):
@@ -41,7 +42,7 @@ class Builder:
         else:
             fail(
                 "build",
-                "be a system or a function of a member",
+                "be a system, or a function of a member",
                 f"it is {shown(build)}",
                 error=TypeError,
             )

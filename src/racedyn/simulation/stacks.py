@@ -77,6 +77,11 @@ def parts(tree: PyTree, number: int) -> list[PyTree]:
     ]
 
 
+def equal_parts(count: int, most: int) -> int:
+    """Into how many equal parts so many things can be divided, `most` at most."""
+    return max(n for n in range(1, 1 + min(most, count)) if count % n == 0)
+
+
 def joined(stacks: Sequence[Any]) -> Any:
     """The opposite, in NumPy's arrays; what is no array is that of the first."""
     arrays = [on_host(eqx.filter(stack, eqx.is_array)) for stack in stacks]
@@ -86,7 +91,7 @@ def joined(stacks: Sequence[Any]) -> Any:
     return eqx.combine(jax.tree.map(lambda *leaves: np.concatenate(leaves), *arrays), static)
 
 
-def _over_devices(function: Callable[..., Any], mesh: Mesh, *members: PyTree) -> Any:
+def over_devices(function: Callable[..., Any], mesh: Mesh, *members: PyTree) -> Any:
     """`function` of stacks, each device with its own members."""
     if mesh.size == 1:
         return function(*members)
@@ -172,7 +177,7 @@ def integrate_members(
         solved = jax.lax.map(where_wanted(jax.vmap(one)), batches)
         return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), solved)
 
-    solved: Solved = _over_devices(on_device, mesh, arrays, wanted)
+    solved: Solved = over_devices(on_device, mesh, arrays, wanted)
     return solved
 
 
@@ -194,7 +199,7 @@ def observe_members(
         )
         return observed
 
-    found: dict[str, Array] = _over_devices(on_device, mesh, arrays, states)
+    found: dict[str, Array] = over_devices(on_device, mesh, arrays, states)
     return found
 
 

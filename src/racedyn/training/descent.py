@@ -33,7 +33,7 @@ class State(eqx.Module):
 
 class Descent(eqx.Module):
     """What is descended, how, and what is observed; see `racedyn.train`. `until`: the loss at which
-    it ends."""
+    it ends; `key`: from which the examples of each step are drawn, `batch_size` of them."""
 
     observer: Observer
     factor: Array
@@ -41,6 +41,8 @@ class Descent(eqx.Module):
     weight_decay: Array | None
     optimiser: optax.GradientTransformation | None
     until: Array | None
+    key: Array | None
+    batch_size: int | None = eqx.field(static=True)
     stages: Stages = eqx.field(static=True)
     save_weights: bool = eqx.field(static=True)
 
@@ -65,9 +67,11 @@ class Descent(eqx.Module):
 
     def step(self, state: State) -> State:
         """One step, all weights updated at once from the old values."""
-        network = self.observer.network
+        network, data = self.observer.network, self.observer.data
+        if self.batch_size is not None:
+            data = data.batch(self.examples(state.step))
         loss, gradient = loss_and_gradient(
-            network, state.weights, self.observer.data, self.stages, self.weight_decay
+            network, state.weights, data, self.stages, self.weight_decay
         )
         gradient = scaled(network, gradient, self.factor)
         if self.optimiser is None:
@@ -80,6 +84,16 @@ class Descent(eqx.Module):
             weights = optax.apply_updates(state.weights, updates)
         diverged_at = jnp.where(jnp.isfinite(loss), state.diverged_at, state.step)
         return State(weights, optimiser, state.step + 1, diverged_at, state.settled_at)
+
+    def examples(self, step: Array) -> Array:
+        """The examples of one step's batch, (batch_size,): no two the same, and drawn from all of
+        them whatever other steps have drawn. The step's number makes its key, so that it does not
+        matter where a run was interrupted."""
+        assert self.key is not None and self.batch_size is not None
+        (num,) = self.observer.data.context.shape
+        key = jax.random.fold_in(jax.random.wrap_key_data(self.key), step)
+        drawn = jax.random.bits(key, (num,))
+        return jax.lax.top_k(drawn, self.batch_size)[1]
 
     def observe(self, weights: Weights) -> dict[str, Any]:
         """One row of observables."""
@@ -136,7 +150,8 @@ def advance(
     )
 
 
-def _block_size(descent: Descent) -> int:
+def block_size(descent: Descent) -> int:
+    """Rows of one call of `advance`."""
     return 1 if descent.save_weights else ROWS_PER_BLOCK
 
 
@@ -145,7 +160,7 @@ def _block(
 ) -> tuple[State, dict[str, Any]]:
     """`num_saves` rows on the host, or fewer where it ends, `every` steps before each."""
     state, num_rows, rows = advance(
-        descent, state, _block_size(descent), jnp.asarray(num_saves), jnp.asarray(every)
+        descent, state, block_size(descent), jnp.asarray(num_saves), jnp.asarray(every)
     )
     return state, jax.tree.map(lambda buffer: np.asarray(buffer)[: int(num_rows)], rows)
 
@@ -155,28 +170,38 @@ def first_row(descent: Descent, state: State) -> dict[str, Any]:
     return _block(descent, state, 1, 0)[1]
 
 
+def calls(
+    steps: int, save_every: int, most: int, *, with_first: bool = True
+) -> Iterator[tuple[int, int]]:
+    """What `advance` is to do in one call after the other: how many rows, and how many steps before
+    each; first the start's own row.
+
+    Rows become more, up to `most`, while what is done between two of them takes less than half a
+    second, so that small runs are fast, Ctrl-C and progress prompt."""
+    if with_first:
+        yield 1, 0
+    left, num_saves = steps // save_every, 1
+    while left:
+        num_saves = min(num_saves, left, most)
+        begun = time.perf_counter()
+        yield num_saves, save_every
+        left -= num_saves
+        if time.perf_counter() - begun < 0.5:
+            num_saves *= 2
+    if rest := steps % save_every:
+        yield 1, rest
+
+
 def blocks(
     descent: Descent, state: State, steps: int, save_every: int, *, with_first: bool
 ) -> Iterator[tuple[State, dict[str, Any]]]:
-    """States and blocks of rows, from the start's own row on.
-
-    Blocks grow while they take less than half a second, so that small runs are fast, Ctrl-C and
-    progress prompt."""
-    size = _block_size(descent)
-    if with_first:
-        state, row = _block(descent, state, 1, 0)
-        yield state, row
-    left, num_saves = steps // save_every, 1
-    while left and _goes_on(state):
-        num_saves = min(num_saves, left, size)
-        begun = time.perf_counter()
-        state, rows = _block(descent, state, num_saves, save_every)
-        left -= num_saves
+    """States and blocks of rows, from the start's own row on."""
+    size = block_size(descent)
+    for num_saves, every in calls(steps, save_every, size, with_first=with_first):
+        if not _goes_on(state):
+            return
+        state, rows = _block(descent, state, num_saves, every)
         yield state, rows
-        if time.perf_counter() - begun < 0.5:
-            num_saves *= 2
-    if steps % save_every and _goes_on(state):
-        yield _block(descent, state, 1, steps % save_every)
 
 
 def _goes_on(state: State) -> bool:

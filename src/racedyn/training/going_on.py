@@ -25,7 +25,17 @@ OF_PATHS = tuple(
 )
 TURNED = tuple(name for name in OF_PATHS if OBSERVABLES[name].turns)
 # What may differ between two stretches of one run: each change is recorded.
-STRETCH = ("lr", "loss", "loss_factor", "weight_decay", "stages", "dtype", "modes")
+STRETCH = (
+    "lr",
+    "loss",
+    "loss_factor",
+    "weight_decay",
+    "batch_size",
+    "key",
+    "stages",
+    "dtype",
+    "modes",
+)
 
 
 def same_task(run: Trajectory, task: Task) -> bool:
@@ -289,6 +299,7 @@ def _history(
             {**at, "row": np.size(run.ts) - 1, "task": settings["task"]["name"], "before": before}
         )
     past = list(said.get("went_on_from", ()))
-    if switched or any(said[name] != settings[name] for name in STRETCH):
-        past.append({**at, **{name: said[name] for name in STRETCH}, "task": said["task"]["name"]})
+    if switched or any(said.get(name) != settings[name] for name in STRETCH):
+        stretch = {name: said.get(name) for name in STRETCH}
+        past.append({**at, **stretch, "task": said["task"]["name"]})
     return ({"switches": switches} if switches else {}) | ({"went_on_from": past} if past else {})

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 from racedyn._checks import fail, shown
 from racedyn._types import Array, Path, Weights
 from racedyn.networks import Network, forward
-from racedyn.paths import PROJECTORS, Pair, observe_paths, observe_projectors
+from racedyn.paths import PROJECTORS, Bases, Pair, observe_paths, observe_projectors
 from racedyn.representations import kernel_of, kernel_rows, largest_curvature, similarity
 from racedyn.rules import Data, loss_of
-from racedyn.tasks import Modes, Task
+from racedyn.tasks import Task
 from racedyn.training.asked import Asked
 from racedyn.trajectory import BY_DEFAULT, Observable
 
@@ -26,8 +26,9 @@ class Observer(eqx.Module):
     data: Data
     probes: tuple[Data, ...]
     kernel_rows: Any  # of the tangent kernel, where it is asked for
+    bases: tuple[Bases, ...]  # of each of the `pairs` of nodes that the paths join
     names: tuple[str, ...] = eqx.field(static=True)
-    modes: tuple[tuple[Pair, Modes], ...] = eqx.field(static=True)
+    pairs: tuple[Pair, ...] = eqx.field(static=True)
     paths: tuple[Path, ...] = eqx.field(static=True)
     own: tuple[Observable, ...] = eqx.field(static=True)
     task: Task | None = eqx.field(static=True)  # for functions of the user's alone
@@ -40,8 +41,9 @@ class Observer(eqx.Module):
             data=Data.of(task, dtype),
             probes=tuple(Data.of(probe, dtype) for probe in asked.probes.values()),
             kernel_rows=kernel_rows(network, task) if "tangent_kernel" in asked.names else None,
+            bases=tuple(map(Bases.of, asked.modes.values())),
             names=asked.names,
-            modes=tuple(asked.modes.items()),
+            pairs=tuple(asked.modes),
             paths=tuple(asked.paths),
             own=asked.own,
             task=task if asked.own else None,
@@ -56,7 +58,7 @@ class Observer(eqx.Module):
             found = observe_paths(
                 self.network,
                 weights,
-                dict(self.modes),
+                dict(zip(self.pairs, self.bases, strict=True)),
                 self.paths,
                 matrices=projectors or "strength_matrix" in self.names,
                 inputs=data.inputs if "data_strength" in self.names else None,

@@ -14,47 +14,33 @@ from racedyn._checks import fail
 from racedyn._compilation import Stopwatch
 from racedyn._interruptions import never_lost
 from racedyn._progress import Progress
-from racedyn._types import Weights
-from racedyn.networks import Network
-from racedyn.tasks import Task
-from racedyn.training.asked import Asked, axes_of
-from racedyn.training.convergence import Least, judge
+from racedyn.training.convergence import judge
 from racedyn.training.descent import Descent, State, blocks, first_row, observe_rows
 from racedyn.training.going_on import Past, past_of
 from racedyn.training.rows import Rows, of_last_task
+from racedyn.training.training import Training, settings_of
 from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
 
 CHECKPOINT_SECONDS = 10.0
 
 
-def begin(
-    network: Network,
-    task: Task,
-    weights: Weights,
-    earlier: Trajectory | None,
-    asked: Asked,
-    descent: Descent,
-    settings: dict[str, Any],
-    least: Least,
-    watch: Stopwatch,
-) -> "Run":
+def begin(training: Training, earlier: Trajectory | None, watch: Stopwatch) -> "Run":
     """A run with no row of its own yet, but those of an earlier one."""
-    unit = settings["time_unit"]
+    made, descent, settings = training.made_of.value, training.descent, settings_of(training)
     said = None if earlier is None or earlier.provenance is None else earlier.provenance.settings
-    if said is not None and said["time_unit"] != unit:
+    if said is not None and said["time_unit"] != settings["time_unit"]:
         fail(
             "lr",
             "be given, or not, as in the run to go on from",
             "the two would count time in different units",
         )
     first = 0 if earlier is None else int(np.asarray(earlier.step)[-1])
-    state = descent.start(weights, None if earlier is None else earlier.end, first)
-    dims, labels = axes_of(asked, task)
-    lr = settings["lr"]
+    state = descent.start(training.weights, None if earlier is None else earlier.end, first)
+    dims, labels = made.axes()
+    lr, modes = settings["lr"], made.modes
     rows = Rows(1.0 if lr is None else settings["loss_factor"] * lr, dims, labels)
-    modes = next(iter(asked.modes.values())) if len(asked.modes) == 1 else None
     if earlier is not None:
-        past = past_of(earlier, task, settings, asked.modes, dims, labels)
+        past = past_of(earlier, made.task, settings, made.asked.modes, dims, labels)
         settings |= past.settings
         modes = past.modes
         start_loss = _join(rows, past, descent, state)
@@ -62,14 +48,14 @@ def begin(
             settings["switches"][-1]["loss"] = start_loss
     provenance = Provenance(
         kind="train",
-        system=f"{network}, on {task.name}",
-        solver="gradient descent" if descent.optimiser is None else "optax optimiser",
+        system=training.describe(),
+        solver=training.solver,
         settings=settings,
         modes=modes,
         versions=versions(),
         created=now(),
     )
-    return Run(descent, rows, state, provenance, least, watch, goes_on=earlier is not None)
+    return Run(training, rows, state, provenance, watch, goes_on=earlier is not None)
 
 
 def _join(rows: Rows, past: Past, descent: Descent, state: State) -> float:
@@ -103,11 +89,10 @@ def _join(rows: Rows, past: Past, descent: Descent, state: State) -> float:
 class Run:
     """A training under way: its rows, where it stands, and what is said of it."""
 
-    descent: Descent
+    training: Training
     rows: Rows
     state: State
     provenance: Provenance
-    least: Least
     watch: Stopwatch
     goes_on: bool
 
@@ -117,23 +102,20 @@ class Run:
             self.provenance, wall_time=self.watch.wall_time, compile_time=self.watch.compile_time
         )
         found = dataclasses.replace(self.rows.trajectory(self.state, status), provenance=source)
-        ended = judge(*of_last_task(found), self.least)
+        ended = judge(*of_last_task(found), self.training.least)
         return dataclasses.replace(found, stats={**found.stats, **ended})
 
     def descend(
-        self,
-        steps: int,
-        save_every: int,
-        checkpoint: Callable[[Trajectory], None] | None,
-        progress: bool,
+        self, checkpoint: Callable[[Trajectory], None] | None, progress: bool
     ) -> Trajectory:
         """All steps, block by block, with checkpoints between them; Ctrl-C ends them."""
-        status, first = None, int(self.state.step)
-        if self.goes_on and self.descent.until is not None:
+        training, status, first = self.training, None, int(self.state.step)
+        descent, steps = training.descent, training.steps
+        if self.goes_on and descent.until is not None:
             _, loss = of_last_task(self.so_far())
-            if loss[-1] <= self.descent.until:  # it is there already: no step more
+            if loss[-1] <= descent.until:  # it is there already: no step more
                 self.state = dataclasses.replace(self.state, settled_at=self.state.step)
-        made = blocks(self.descent, self.state, steps, save_every, with_first=not self.goes_on)
+        made = blocks(descent, self.state, steps, training.save_every, with_first=not self.goes_on)
         last_checkpoint = time.perf_counter()
         try:
             with (

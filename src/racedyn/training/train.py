@@ -3,39 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import jax.numpy as jnp
-import numpy as np
-
-from racedyn._checks import (
-    check_flags,
-    check_name,
-    check_not_negative,
-    check_positive,
-    check_positive_int,
-    fail,
-    shown,
-)
+from racedyn._checks import check_flags, fail, shown
 from racedyn._compilation import Stopwatch
 from racedyn._jit import full_precision
-from racedyn._outside import read_again
-from racedyn._types import Array, Path
-from racedyn.networks import Network, Problem, the_three, warn_of_closed_gates
-from racedyn.paths import modes_asked_for
-from racedyn.rules import Loss, as_loss, check_stages
+from racedyn._types import Path
+from racedyn.networks import Network, Problem
+from racedyn.rules import Loss
 from racedyn.tasks import Modes, Task
-from racedyn.training.asked import (
-    check_data_strength,
-    check_functions,
-    check_observe,
-    said_of,
-    with_paths,
-)
-from racedyn.training.convergence import Least, converged_below, least_loss
-from racedyn.training.descent import Descent
-from racedyn.training.fingerprints import network_said, task_said
 from racedyn.training.going_on import check_same_network, same_task, weights_at_the_end
-from racedyn.training.observation import Observer, as_dtype
 from racedyn.training.run import begin
+from racedyn.training.training import Training
 from racedyn.trajectory import Observable, Probe, Trajectory
 
 
@@ -52,6 +29,8 @@ def train(
     loss: str | Loss = "mean",
     optimiser: Any = None,
     weight_decay: float = 0.0,
+    batch_size: int | None = None,
+    key: Any = None,
     stages: Sequence[Sequence[str]] | None = None,
     dtype: Any = None,
     observe: Sequence[str | Probe | Observable] | None = None,
@@ -80,6 +59,11 @@ def train(
       then only scales the time axis, and with `lr=None` time is counted in steps).
     - `weight_decay`: rate, in units of 1/tau, at which weights decay besides: the gradient has
       weight_decay W added.
+    - `batch_size`, `key`: each step descends the mean loss of so many examples, drawn with `key` (a
+      whole number or a JAX key) from all P, none twice in a step, whatever other steps have drawn:
+      an unbiased estimate of descent's step, so that `lr` and flow time mean the same. (Where a
+      published step is on the sum over a batch, `lr` is that times batch_size / P.) `run["loss"]`
+      is that of the whole task.
     - `stages`: groups of edges, each trained on what it and the groups before it leave, the latter
       held constant, as in [Jarvis25]'s published code; by default all descend one loss. Groups may
       meet at inputs and outputs alone. `loss` stays that of the whole network.
@@ -132,101 +116,7 @@ def train(
         [2.646, 1.732, 1.0, 1.0]
     """
     watch = Stopwatch()
-    earlier, start = None, weights
-    if isinstance(weights, Trajectory) and isinstance(network, Network):
-        earlier, start = weights, weights_at_the_end(weights)
-        check_same_network(earlier, network)
-    network, task, start = the_three(network, task, start)
-    warn_of_closed_gates(network, task)
     check_flags(progress=progress)
-    stages = check_stages(network, stages)
-    check_not_negative("weight_decay", weight_decay)
-    asked = check_observe(network, observe)
-    _check_functions_given(optimiser, checkpoint)
-    steps = check_positive_int("steps", steps)
-    save_every = (
-        max(1, steps // 500) if save_every is None else check_positive_int("save_every", save_every)
-    )
-    if lr is not None:
-        check_positive("lr", lr)
-    elif optimiser is None:
-        fail("lr", "be given for plain descent", "it is None")
-    convention = as_loss(loss)
-    factor = convention.factor(task)
-    least = least_loss(network, task)
-    if weight_decay or stages:
-        least = least._replace(exact=False)  # the loss is not what is descended: only a bound
-
-    if earlier is not None:
-        modes = _modes_to_go_on_in(earlier, task, modes)
-    dtype = as_dtype(dtype, start)
-    start = {edge: array.astype(dtype) for edge, array in start.items()}
-
-    asked = with_paths(asked, network, task, paths, modes_asked_for(network, task, modes))
-    check_data_strength(network, task, asked)
-    check_functions(asked, network, task, start)
-    descent = Descent(
-        observer=Observer.of(asked, network, task, dtype),
-        factor=jnp.asarray(factor, dtype),
-        lr=jnp.asarray(0.0 if lr is None else lr, dtype),
-        weight_decay=jnp.asarray(weight_decay, dtype) if weight_decay else None,
-        optimiser=optimiser,
-        until=_loss_at_the_end(until, least, dtype),
-        stages=stages,
-        save_weights=asked.weights,
-    )
-    settings: dict[str, Any] = {
-        "task": task_said(task),
-        "network": network_said(network),
-        "lr": lr,
-        "loss": convention.name,
-        "loss_factor": factor,
-        "save_every": save_every,
-        "until": until if until is None or isinstance(until, str) else float(until),
-        **said_of(asked),
-        "modes": "own" if modes is None or modes is task else "given",
-        "weight_decay": weight_decay,
-        "stages": [list(stage) for stage in stages],
-        "dtype": str(dtype),
-        "time_unit": "steps" if lr is None else "tau",
-        "edges": {edge: list(ends) for edge, ends in network.edges.items()},
-    }
-    run = begin(network, task, start, earlier, asked, descent, settings, least, watch)
-    return run.descend(steps, save_every, checkpoint, progress)
-
-
-def _loss_at_the_end(until: str | float | None, least: Least, dtype: Any) -> Array | None:
-    """The loss at which a training ends; None: at none."""
-    if until is None:
-        return None
-    if not isinstance(until, str):
-        return jnp.asarray(check_positive("until", until), dtype)
-    check_name("until", until, ("converged",))
-    loss = converged_below(least, np.dtype(dtype))
-    if loss is None:
-        fail(
-            "until",
-            "be a loss here",
-            "it is 'converged', and the least loss is not known of a network that is nonlinear, "
-            "too narrow for what its paths can learn, or trained with weight decay or in stages",
-            "For example until=1e-3.",
-        )
-    return jnp.asarray(loss, dtype)
-
-
-def _check_functions_given(optimiser: Any, checkpoint: Any) -> None:
-    """Refuse an optimiser and a checkpoint that are none."""
-    if optimiser is not None and not all(
-        callable(getattr(optimiser, part, None)) for part in ("init", "update")
-    ):
-        fail(
-            "optimiser",
-            "be an optax transformation, with `init` and `update`",
-            f"it is {shown(optimiser)}",
-            "For example optax.adam(1e-3).",
-            TypeError,
-        )
-    read_again(optimiser)
     if checkpoint is not None and not callable(checkpoint):
         fail(
             "checkpoint",
@@ -234,6 +124,33 @@ def _check_functions_given(optimiser: Any, checkpoint: Any) -> None:
             f"it is {shown(checkpoint)}",
             error=TypeError,
         )
+    earlier: Trajectory | None = None
+    start: Any = weights
+    if isinstance(weights, Trajectory) and isinstance(network, Network):
+        earlier, start = weights, weights_at_the_end(weights)
+        check_same_network(earlier, network)
+        if isinstance(task, Task):
+            modes = _modes_to_go_on_in(earlier, task, modes)
+    training = Training(
+        network,
+        task,
+        start,
+        lr=lr,
+        steps=steps,
+        until=until,
+        save_every=save_every,
+        loss=loss,
+        optimiser=optimiser,
+        weight_decay=weight_decay,
+        batch_size=batch_size,
+        key=key,
+        stages=stages,
+        dtype=dtype,
+        observe=observe,
+        paths=paths,
+        modes=modes,
+    )
+    return begin(training, earlier, watch).descend(checkpoint, progress)
 
 
 def _modes_to_go_on_in(earlier: Trajectory, task: Task, modes: Any) -> Any:

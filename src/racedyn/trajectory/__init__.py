@@ -6,6 +6,7 @@ return.
 - `observables`: the table of all that can be observed of a run.
 - `status`: how a run, or a part of it, ended.
 - `provenance`: where a trajectory comes from: settings, versions and date.
+- `of_trainings`: one member of an ensemble of trainings, as `train` returns it.
 - `segments`: a run that went over to other tasks, cut into one part per task.
 - `printed`: what `print(run)` says.
 """
@@ -16,6 +17,7 @@ from racedyn.trajectory.observables import OBSERVABLES, Observable, Probe
 from racedyn.trajectory.observables import remedy_for as remedy_for
 from racedyn.trajectory.observables import row_of as row_of
 from racedyn.trajectory.observables import table as table
+from racedyn.trajectory.of_trainings import weights_name as weights_name
 from racedyn.trajectory.provenance import Provenance, now, versions
 from racedyn.trajectory.status import Status
 from racedyn.trajectory.trajectory import Trajectory

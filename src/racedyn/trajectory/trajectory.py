@@ -12,10 +12,13 @@ from racedyn._checks import UnknownName, check_int, fail
 from racedyn._text import clipped, page, printable
 from racedyn._types import MEMBER, TIME, AnyArray, FrozenDict, PyTree
 from racedyn.trajectory.observables import Row, remedy_for, row_of
+from racedyn.trajectory.of_trainings import as_training
 from racedyn.trajectory.printed import describe, statuses, went
 from racedyn.trajectory.provenance import Provenance
 from racedyn.trajectory.segments import segment_of
 from racedyn.trajectory.status import Status
+
+KEEP_WEIGHTS = ("train", "observe", "ensemble")  # kinds whose `ys` are weights
 
 
 class Trajectory(eqx.Module):
@@ -62,7 +65,7 @@ class Trajectory(eqx.Module):
         a `KeyError` that says what the run has, or where else the name is had."""
         if name in self.observables:
             return self.observables[name]
-        trained = self.provenance is not None and self.provenance.kind in ("train", "observe")
+        trained = self.provenance is not None and self.provenance.kind in KEEP_WEIGHTS
         if name == "weights" and trained and self.ys is not None:
             return self.ys
         has = ", ".join(self.observables) or "nothing"
@@ -97,8 +100,10 @@ class Trajectory(eqx.Module):
         return [int(i) for i in np.flatnonzero(~np.isin(np.asarray(self.status), good))]
 
     def member(self, index: int) -> "Trajectory":
-        """One member of an ensemble. Raises `ValueError` for a trajectory of one run, `IndexError`
-        beyond the last member.
+        """One member of an ensemble; of trainings with its own flow times in `ts`, and the weights
+        that it saved.
+
+        Raises `ValueError` for a trajectory of one run, `IndexError` beyond the last member.
         """
         if not any(MEMBER in axes for axes in self.dims.values()):
             fail("trajectory", "be one of an ensemble", "no observable has an axis of members")
@@ -119,9 +124,10 @@ class Trajectory(eqx.Module):
         }
         stats = {name: np.asarray(value)[index] for name, value in self.stats.items()}
         status = np.asarray(self.status)[index]
-        return dataclasses.replace(
+        found = dataclasses.replace(
             self, observables=observables, dims=dims, stats=stats, status=status
         )
+        return found if self.step is None else as_training(found)
 
     @property
     def switches(self) -> tuple[Mapping[str, Any], ...]:
