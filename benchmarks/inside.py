@@ -22,10 +22,9 @@ from racedyn.reduction.compression.marching import Reader, Room
 from racedyn.reduction.compression.matrices import Matrices
 from racedyn.reduction.compression.store import Own, Side, Store
 from racedyn.reduction.validity import rounding
-from racedyn.rules import Data, as_loss
+from racedyn.rules import as_loss
 from racedyn.systems import condense as condense
-from racedyn.training.descent import Descent, advance
-from racedyn.training.observation import Observer
+from racedyn.training.descent import advance
 
 Weights = dict[str, Any]
 
@@ -48,28 +47,10 @@ def descent_steps(
     network: rd.Network, task: rd.Task, weights: Weights, lr: float, dtype: str = "float32"
 ) -> Callable[[int], float]:
     """`steps(n)`: n steps of what `train` runs, on the sum of squares, and the loss after them."""
-    observer = Observer(
-        network=network,
-        data=Data.of(task, jnp.dtype(dtype)),
-        probes=(),
-        kernel_rows=None,
-        names=("loss",),
-        modes=(),
-        paths=(),
-        own=(),
-        task=None,
-    )
-    descent = Descent(
-        observer=observer,
-        factor=jnp.asarray(loss_factor(task, "sum"), dtype),
-        lr=jnp.asarray(lr, dtype),
-        weight_decay=None,
-        optimiser=None,
-        until=None,
-        stages=(),
-        save_weights=False,
-    )
-    state = descent.start(weights, None, 0)
+    given = {"lr": lr, "steps": 1, "loss": "sum", "dtype": dtype, "observe": ["loss"]}
+    training = rd.Training(network, task, weights, **given)
+    descent = training.descent
+    state = descent.start(training.weights, None, 0)
 
     def steps(n: int) -> float:
         nonlocal state

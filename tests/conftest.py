@@ -1,7 +1,11 @@
 """The climate of all tests: float64, strict promotion, no display."""
 
+import atexit
+import importlib
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -19,6 +23,18 @@ os.environ.setdefault("RACEDYN_CACHE", "off")
 if jaxlib.__version__.startswith("0.10."):
     brief = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
     os.environ.setdefault("XLA_FLAGS", brief)
+# What one test has compiled, the next ones find, in a folder that the tests of one call share; or
+# several calls, which name it. Programs with host callbacks can't be kept, and Equinox's checks of
+# values are some unless they make NaN instead. Processes that tests begin compile as users' do.
+if "RACEDYN_TEST_PROGRAMS" not in os.environ:  # workers find it set
+    os.environ["RACEDYN_TEST_PROGRAMS"] = tempfile.mkdtemp(prefix="racedyn-")
+    atexit.register(shutil.rmtree, os.environ["RACEDYN_TEST_PROGRAMS"], ignore_errors=True)
+os.environ["EQX_ON_ERROR"] = "nan"
+importlib.import_module("equinox")
+del os.environ["EQX_ON_ERROR"]
+jax.config.update("jax_compilation_cache_dir", os.environ["RACEDYN_TEST_PROGRAMS"])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 

@@ -102,6 +102,11 @@ def doors(folder: Path) -> tuple[Door, ...]:
     table, saved = folder / "table.csv", folder / "run.h5"
     table.write_text("item,flies,swims\nrobin,1,0\nsalmon,0,1\n")
     rd.save(saved, run=theory)
+    sweep = rd.Labelled(
+        {"share": np.arange(6.0).reshape(2, 3)},
+        {"share": ("init.std", "seed")},
+        {"init.std": np.array([0.01, 0.1])},
+    )
     S, q = np.array([2.0, 1.0]), np.array([[0.1, 0.1], [0.2, 0.2]])
     X, Y = np.eye(2), np.array([[1.0, 1.0], [1.0, 0.0]])
     route = [pair.paths()[0]]
@@ -319,6 +324,16 @@ def doors(folder: Path) -> tuple[Door, ...]:
                 rd.paths.projectors,
                 rd.paths.projector_eigenvalues,
                 rd.paths.basis_free_participation,
+            )
+        ),
+        *(
+            Door(f"paths.{measure.__name__}", measure, strength=statused(np.ones((2, 1))))
+            for measure in (
+                rd.paths.shares,
+                rd.paths.largest_share,
+                rd.paths.participation,
+                rd.paths.entropy,
+                rd.paths.winner,
             )
         ),
         Door(
@@ -571,7 +586,23 @@ def doors(folder: Path) -> tuple[Door, ...]:
             overwrite=flag(True),
         ),
         Door("load", rd.load, path=path(saved)),
-        Door("to_xarray", rd.to_xarray, trajectory=instance(theory)),
+        Door(
+            "save(labelled)",
+            lambda path, overwrite: rd.save(path, sweep, overwrite=overwrite),
+            path=path(folder / "sweep.h5"),
+            overwrite=flag(True),
+        ),
+        Door(
+            "sweep",
+            lambda out, overwrite, progress: rd.sweep(
+                lambda x: x, {"x": [1]}, out=out, overwrite=overwrite, progress=progress
+            ),
+            out=path(folder / "swept"),
+            overwrite=flag(True),
+            progress=flag(False),
+        ),
+        Door("to_xarray", rd.to_xarray, found=instance(theory)),
+        Door("to_pandas", rd.to_pandas, found=instance(theory), name=or_none(choice("strength"))),
         # closed forms
         Door(
             "exact.chain",
@@ -781,6 +812,24 @@ def doors(folder: Path) -> tuple[Door, ...]:
             network=instance(routed),
             context=or_none(whole(0)),
             paths=or_none(names([routed.paths()[0]])),
+        ),
+        Door("plot.overview", plot.overview, sweep=instance(sweep)),
+        Door(
+            "plot.phase_map",
+            plot.phase_map,
+            sweep=instance(sweep),
+            measure=choice("share"),
+            x=choice("seed"),
+            y=choice("init.std"),
+            average=choice("mean"),
+        ),
+        Door(
+            "plot.bands",
+            plot.bands,
+            sweep=instance(sweep),
+            measure=choice("share"),
+            x=choice("seed"),
+            hue=or_none(choice("init.std")),
         ),
         Door("plot.race", plot.race, theory=instance(theory), trained=or_none(instance(trained))),
         Door("plot.loss", lambda run: plot.loss(run), run=instance(trained)),

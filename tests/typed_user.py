@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import racedyn as rd
+from racedyn.comparison import MemberComparison
 
 misspelt = [
     rd.nothing,  # type: ignore[attr-defined]
@@ -50,13 +51,30 @@ assert_type(rd.ensemble(lambda member: race, 10, [0.0, 1.0], progress=True), rd.
 assert_type(
     rd.ensemble(lambda member: race, 10, jnp.ones(3), path="races.h5", overwrite=True), Path
 )
+training = rd.Training(rd.networks.chain(rd.tasks.xor(), depth=2, width=4), lr=0.1, steps=10)
+assert_type(rd.ensemble(lambda member: training, 10), rd.Trajectory)
+assert_type(rd.sweep(lambda a: a, {"a": [1, 2]}, out="sweep"), rd.Labelled)
+rd.sweep(lambda a: a, {"a": [1]}, out="sweep", excutor="local")  # type: ignore[call-overload]
 no_trajectory = rd.ensemble(race, 10, path="races.h5").observables  # type: ignore[attr-defined]
 rd.ensemble(race, 10, pth="races.h5")  # type: ignore[call-overload]
+
+# A file of trajectories, or of labelled arrays alone.
+loaded = rd.load("race.h5")
+theory_strength = loaded["theory"]["strength"] + 1.0
+shares = rd.Labelled({"share": np.ones(2)}, {"share": ("seed",)}, attributes={"of": "races"})
+rd.save("shares.h5", shares, overwrite=True)
+rd.save("both.h5", run)  # type: ignore[arg-type]  # trajectories have names there
+rd.to_xarray(shares)["share"].mean()
+rd.to_pandas(run, "loss").mean()
 
 # A comparison, and times as well as rows tell.
 trained = rd.train(network, task, weights, lr=0.04, steps=100)
 found = rd.compare(run, trained)
-if found.theory is not None:
+if isinstance(found, MemberComparison):
+    median = np.median(found.errors["loss"])
+    table = found.labelled()["trained_participation"][:, 0]
+elif found.theory is not None:
+    assert_type(found.errors["loss"].relative_l2, float)
     half = found.theory.learning_times.times[0]
 times = rd.learning_times(trained)
 earliest = times.bounds[:, 0].min()

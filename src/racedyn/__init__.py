@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from racedyn._cache import use_cache as use_cache
     from racedyn.comparison import compare as compare
     from racedyn.comparison import learning_times as learning_times
+    from racedyn.jobs.sweeps.sweep import sweep as sweep
     from racedyn.networks import Network as Network
     from racedyn.networks import Problem as Problem
     from racedyn.networks import init as init
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from racedyn.simulation.solve import solve as solve
     from racedyn.store import load as load
     from racedyn.store import save as save
+    from racedyn.store import to_pandas as to_pandas
     from racedyn.store import to_xarray as to_xarray
     from racedyn.systems import AbstractSystem as AbstractSystem
     from racedyn.systems import from_function as from_function
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from racedyn.training import observe as observe
     from racedyn.training.train import train as train
     from racedyn.training.training import Training as Training
+    from racedyn.trajectory import Labelled as Labelled
     from racedyn.trajectory import Observable as Observable
     from racedyn.trajectory import Probe as Probe
     from racedyn.trajectory import Status as Status
@@ -67,6 +70,7 @@ else:  # for tools a misspelt name is an error, not one more that this function 
 # Public name -> module that has it.
 _HOMES = {
     "AbstractSystem": "racedyn.systems",
+    "Labelled": "racedyn.trajectory",
     "Network": "racedyn.networks",
     "Observable": "racedyn.trajectory",
     "Probe": "racedyn.trajectory",
@@ -89,6 +93,8 @@ _HOMES = {
     "simulate": "racedyn.simulation",
     "solve": "racedyn.simulation",
     "statistics": "racedyn.paths",
+    "sweep": "racedyn.jobs",
+    "to_pandas": "racedyn.store",
     "to_xarray": "racedyn.store",
     "train": "racedyn.training",
     "use_cache": "racedyn._cache",

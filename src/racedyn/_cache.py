@@ -92,6 +92,14 @@ def folder() -> Path | None:
     return _own(Path(asked).expanduser() if asked else _users())
 
 
+def for_others() -> dict[str, str]:
+    """What must stand in the environment of a process that imports equinox before it calls
+    `use_cache`.
+    """
+    asked = folder() is not None and _EQUINOX not in os.environ
+    return {_EQUINOX: _NO_CALLS[0]} if asked else {}
+
+
 def kept() -> Kept | None:
     """What there is in that folder, which is made where it was not there."""
     if (where := folder()) is None:

@@ -9,7 +9,7 @@ import pytest
 
 import racedyn as rd
 from racedyn.comparison import Comparison, compare, learning_times
-from racedyn.comparison.compare import GROUPS, SUM
+from racedyn.comparison.pair import GROUPS, SUM
 from racedyn.tasks import hierarchy
 from racedyn.trajectory import Provenance, Status, Trajectory
 

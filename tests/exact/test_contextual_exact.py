@@ -95,7 +95,7 @@ def test_the_loss_is_that_of_the_strengths(contexts, active):
     [
         pytest.param(4, 2, 1.0, marks=pytest.mark.long),
         pytest.param(5, 4, 1.0, marks=pytest.mark.long),
-        pytest.param(4, 2, 3.0, marks=pytest.mark.slow),
+        pytest.param(4, 2, 3.0, marks=pytest.mark.long),
     ],
 )
 def test_strengths_are_those_of_the_full_flow_from_aligned_weights(contexts, active, ratio):

@@ -210,7 +210,7 @@ def layer_values(run, edge):
     return np.linalg.svd(np.asarray(run.ys[edge]), compute_uv=False)[:, :4]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_descent_tends_to_the_quadrature_as_lr_falls():
     task = rd.tasks.routing(7, 4)
     network = rd.networks.routing(task, 16)
@@ -275,7 +275,7 @@ def test_untrained_routes_are_learned_from_small_weights_and_not_from_large_ones
     assert found[2.5][0] < 1e-2 and found[2.5][1] > 20
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_shared_pathway_wins_the_race():
     """On the final maps of trained and of untrained routes."""
     task = rd.tasks.routing(4, 2)

@@ -128,9 +128,7 @@ def early(task, weights):
     )
 
 
-@pytest.mark.parametrize(
-    "margin", [pytest.param(0.5, marks=pytest.mark.slow), pytest.param(0.0, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("margin", [pytest.param(m, marks=pytest.mark.long) for m in (0.5, 0.0)])
 def test_neurons_while_weights_are_small(margin):
     """Against the flow of the neurons themselves, each alone, run until its growth is
     exponential.

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import jax
 import pytest
 
 CODE = """
@@ -75,6 +76,15 @@ def test_a_path_that_can_be_no_folder_is_refused(tmp_path):
     code = f"import racedyn as rd\ntry: rd.use_cache({str(tmp_path / 'file')!r})\n"
     said, _ = python(code + "except ValueError as error: print(error)", tmp_path)
     assert " ".join(said).startswith("Compiled programs can't be kept in")
+
+
+@pytest.fixture(autouse=True)
+def no_programs_of_tests():
+    """What tests share of compiled programs lies where JAX is told to look, and so would ours."""
+    of_tests = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", None)
+    yield
+    jax.config.update("jax_compilation_cache_dir", of_tests)
 
 
 def test_the_command_line_shows_and_empties_it(tmp_path):

@@ -20,6 +20,7 @@ TINY = {
     "gated_scaling": ["--routes", "2", "--turns", "1", "--seconds", "0", "--fewest", "3"],
     "gpu": ["--members", "3", "--of-cpu", "2", "--widths", "20", "--seconds", "200"],
     "guard": [],
+    "trainings": ["--trainings", "3", "--steps", "5"],
     "training": ["--widths", "20", "--seconds", "0.01"],
 }
 PACKAGES = {"heyoka", "numba", "torch"}
@@ -169,6 +170,14 @@ def test_cores(tmp_path):
     assert set(rows) == {"one", "all", "devices"}
     assert rows["all"]["differ"] == 0 and rows["one"]["cores"] == 1
     assert all(row["ratio"] > 0 for row in rows.values())
+
+
+@pytest.mark.slow
+def test_trainings(tmp_path):
+    found, _ = made("trainings", tmp_path)
+    rows = {row["side"]: row for row in found["trainings"]}
+    assert set(rows) == {"members", "one by one"}
+    assert rows["one by one"]["distance"] < 1e-12 and rows["one by one"]["ratio"] > 0
 
 
 @pytest.mark.long

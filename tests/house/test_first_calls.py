@@ -71,7 +71,7 @@ def test_a_first_call_compiles_few_programs(first, programs):
     assert 0 < len(programs) <= most, programs
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_depths_of_a_kind_are_one_program(programs):
     def calls(depths):
         def member(seed):

@@ -61,7 +61,7 @@ def test_bad_inputs_are_refused_in_the_packages_own_words(surface, capsys):
     assert not wrong, f"{len(wrong)} of {CASES}:\n" + "\n".join(wrong)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_arguments_that_are_well_are_accepted(surface):
     """Else a refusal would say nothing."""
     for door in surface:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import kills
+import sweep_kills
 from racedyn import store
 
 
@@ -32,7 +33,7 @@ def prepared(tmp_path_factory):
     return folder, kills.prepare(folder, 2_000)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_on_one_path_leave_one_sound_file(prepared, tmp_path):
     folder, whole = prepared
     out = tmp_path / "runs"
@@ -88,3 +89,19 @@ def test_four_devices_change_nothing(prepared, tmp_path):
         np.testing.assert_allclose(
             found.trained.observables[name], value, rtol=1e-12, atol=1e-14, err_msg=name
         )
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_goes_on_to_the_same_arrays(tmp_path):
+    counts = sweep_kills.kill(tmp_path, 1, seed=1)
+    assert counts["equal to the uninterrupted, bit for bit"] == 1
+
+
+@pytest.mark.long
+def test_killed_sweeps_and_workers_go_on_to_the_same_arrays(tmp_path):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "workers").mkdir()
+    counts = sweep_kills.kill(tmp_path / "whole", 10, seed=1)
+    assert counts["equal to the uninterrupted, bit for bit"] == 1
+    counts = sweep_kills.kill_workers(tmp_path / "workers", 10, seed=1)
+    assert counts["equal to the uninterrupted, bit for bit"] == 10

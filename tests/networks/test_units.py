@@ -33,7 +33,7 @@ def problem(kind="linear"):
     return network, task, network.init(rd.init.Gaussian(0.4), key=3)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_both_forms_answer_and_learn_alike():
     network, task, weights = problem("tanh")
     split, parts = rd.networks.split_units(network, weights)

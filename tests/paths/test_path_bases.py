@@ -46,13 +46,15 @@ def contextual(contexts, start, seed=0):
 
 
 @pytest.mark.parametrize(
-    "contexts", [pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.long)]
+    "contexts", [pytest.param(number, marks=pytest.mark.long) for number in (3, 4)]
 )
 def test_symmetric_contexts_are_the_full_flow_and_the_sigmoid(contexts):
     """tau a' = 2 a (s - a d / (C - 1)), with overlaps -1/(C-1) that are measured."""
     network, task, weights, s = contextual(contexts, 0.1)
     flow = rd.reduce(network, task, weights, level="modes", bases="paths")
     assert flow.validity.exact, flow.validity
+    # Paths join one pair, but have no mode in common to share.
+    assert flow.observe_on_request(jnp.asarray(0.0), flow.y0()) == {}
     np.testing.assert_allclose(flow.validity["overlaps_of_paths"], -1 / (contexts - 1), rtol=1e-5)
     ts = jnp.linspace(0, 60, 13)
     run = rd.simulate(flow, ts, rtol=1e-11)
@@ -69,7 +71,7 @@ def test_symmetric_contexts_are_the_full_flow_and_the_sigmoid(contexts):
     assert run.observables["edge_strength"].shape == (13, 2 * contexts, len(s))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_unequal_starts_are_refused_and_by_force_off():
     network, task, weights, _ = contextual(3, [0.1, 0.1, 0.3])
     with pytest.raises(ValueError, match=r"outside U_p: 0\.\d+ of the norm.*level='matrix' is"):

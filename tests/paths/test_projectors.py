@@ -203,8 +203,10 @@ def test_they_are_had_without_the_matrices_and_of_paths_that_join_one_pair(run):
     np.testing.assert_allclose(one["projectors"][-1, 0], unit, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("level", ["full", "matrix"])
+@pytest.mark.parametrize(
+    "level",
+    [pytest.param("full", marks=pytest.mark.slow), pytest.param("matrix", marks=pytest.mark.long)],
+)
 def test_theory_has_them_on_request_and_they_are_those_of_descent(level):
     """Descent tends to the flow at first order in the step."""
     system = rd.reduce(NET, TASK, START, level=level)

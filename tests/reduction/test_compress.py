@@ -305,7 +305,7 @@ def test_refusals_of_networks_laws_and_tasks():
         rd.reduce(SMALL, TASK, weights_of(SMALL), level="full", tolerance=1e-2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_networks_of_one_shape_are_members_of_an_ensemble():
     network = rd.networks.parallel(TASK, depths=(3, 3), width=10**6)
     law, ts = Gaussian(std=3e-4), np.linspace(0, 60, 31)

@@ -99,7 +99,7 @@ def refused_modes(network, task, weights):
     return str(e.value)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_matrix_is_full_for_any_two_layer_weights():
     task = rd.tasks.hierarchy(4)
     network = rd.networks.parallel(task, (2, 2), width=30)
@@ -121,7 +121,7 @@ def test_matrix_is_full_for_correlated_inputs():
     assert "Sigma_x" in refused_modes(network, task, weights)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_matrix_leaves_a_pathway_of_zero_weights_as_it_is():
     task = rd.tasks.hierarchy(4)
     network = rd.networks.parallel(task, (2, 2), width=8)
@@ -139,7 +139,7 @@ def test_matrix_leaves_a_pathway_of_zero_weights_as_it_is():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_matrix_is_full_for_pathways_with_different_output_bases():
     """Two pathways, each open in a context of its own, whose targets have different singular
     vectors.
@@ -179,7 +179,7 @@ def test_matrix_is_full_for_deep_chains(law, width, dimension):
     assert_equal_runs(runs(network, task, weights, ("matrix", "full"), 40))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_forced_levels_say_so_and_are_off():
     task = rd.tasks.hierarchy(4)
     network = rd.networks.chain(task, depth=3, width=40)

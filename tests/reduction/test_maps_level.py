@@ -62,7 +62,7 @@ def test_for_correlated_inputs(depths):
     assert_maps_are_full(problem, t1=20.0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_through_a_layer_narrower_than_the_task_has_modes():
     """Rank 2 is kept: what rounding adds would grow as its power 1/D."""
     problem = balanced(TASK, (3, 4), width=2, scale=0.8)

@@ -230,7 +230,7 @@ def true_stores(name, depths):
 @pytest.mark.parametrize(
     ("name", "depths"),
     [
-        pytest.param("gaussian", (4, 3), marks=pytest.mark.slow),
+        pytest.param("gaussian", (4, 3), marks=pytest.mark.long),
         pytest.param("orthogonal", (4, 3), marks=pytest.mark.long),
         pytest.param("gaussian", (5, 5), marks=pytest.mark.long),
         pytest.param("orthogonal", (5, 5), marks=pytest.mark.long),

@@ -134,7 +134,7 @@ def test_a_space_that_is_used_up_and_a_flat_loss():
     assert float(flat.value) == float(flat.residual) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_single_precision():
     network = rd.networks.parallel(TASK, depths=(2, 3), width=20)
     weights = network.init(rd.init.Gaussian(0.3), key=1)

@@ -39,7 +39,7 @@ def check_same(one, other):
     [
         (None, "exact"),
         pytest.param(TS, "exact", marks=pytest.mark.long),
-        pytest.param(TS, "ode", marks=pytest.mark.slow),
+        pytest.param(TS, "ode", marks=pytest.mark.long),
     ],
 )
 def test_no_bit_depends_on_cores(ts, method):
@@ -49,8 +49,10 @@ def test_no_bit_depends_on_cores(ts, method):
         check_same(whole, rd.ensemble(race, 300, ts, method=method, **options))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("by_steps", [False, True])
+@pytest.mark.parametrize(
+    "by_steps",
+    [pytest.param(False, marks=pytest.mark.long), pytest.param(True, marks=pytest.mark.slow)],
+)
 def test_large_members_are_computed_one_by_one_on_each_core(by_steps, monkeypatch):
     task = rd.tasks.hierarchy(items=4)
     network = rd.networks.parallel(task, depths=(2, 2), width=12)
@@ -189,7 +191,7 @@ def test_a_gpu_is_given_many_lanes_at_a_time(monkeypatch):
 @pytest.mark.parametrize(
     "run",
     [
-        pytest.param(lambda: rd.ensemble(race, 300, TS, method="ode"), marks=pytest.mark.slow),
+        pytest.param(lambda: rd.ensemble(race, 300, TS, method="ode"), marks=pytest.mark.long),
         pytest.param(lambda: rd.simulate(race(0), TS, method="ode"), marks=pytest.mark.long),
     ],
     ids=["ensemble", "simulate"],

@@ -184,7 +184,7 @@ def test_a_member_fails_alone(method):
     assert np.isnan(many.observables["strength"][5, :, 0, 1]).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_never_learned_has_no_end_but_a_trajectory():
     q, p = (
         np.full((2, 1, 1), 0.4),
@@ -447,7 +447,7 @@ def test_a_file_is_gone_on_with_by_the_same_functions_only(tmp_path, monkeypatch
     np.testing.assert_allclose(ends, np.exp(-1) * np.arange(1, 131), rtol=1e-7)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_known_of_each_lane_goes_to_the_file(tmp_path):
     """Accuracy, and crossings of members that have lanes; long plateaus are known less well, as in
     `simulate`.
@@ -488,7 +488,7 @@ def test_bad_input():
         (lambda: rd.ensemble(build, 0, TS), "at least 1"),
         (lambda: rd.ensemble(build, {"a": np.zeros(2), "b": np.zeros(3)}, TS), "all as long"),
         (lambda: rd.ensemble(lambda m: m, 3, TS), "return a system"),
-        (lambda: rd.ensemble(3, 3, TS), "be a system or a function"),
+        (lambda: rd.ensemble(3, 3, TS), "be a system, or a function"),
         (lambda: rd.ensemble(race, {"p": p}, [2.0, 1.0]), "rise"),
         (lambda: rd.ensemble(race, {"p": p}, TS, method="exakt"), "'exact'"),
         (lambda: rd.ensemble(race, {"p": p}, TS, observe="strenght"), "strength"),
@@ -527,7 +527,7 @@ assert not stiff.failed
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_devices_give_the_same_bits():
     code = OVER_DEVICES.format(tests=os.path.dirname(__file__))
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
@@ -565,7 +565,7 @@ def test_a_killed_run_is_gone_on_with(tmp_path):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_states_of_many_numbers_are_members_too():
     """Matrices of a network: a program for each number would not be compiled in an hour."""
     task = rd.tasks.hierarchy(items=4)

@@ -308,7 +308,7 @@ def test_crossings_are_recorded_without_stopping():
     assert np.isnan(run.stats["crossing_never"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_crossings_of_lanes_and_members():
     """Each by its own S; against times that lie close, without a solver. One member by itself is
     the same number.

@@ -164,7 +164,7 @@ def test_the_same_settings_go_on_and_nothing_is_done_anew(interrupted, monkeypat
     assert store.load(path) and not partial_file.exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("interrupted", KINDS, indirect=True)
 def test_overwrite_replaces_what_other_settings_left_and_keeps_what_the_same_did(interrupted):
     _, run, pieces, partial_file = interrupted

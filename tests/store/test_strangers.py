@@ -100,6 +100,15 @@ def never_written_pieces(file, _):
     )
 
 
+def never_written_texts(file, _):
+    file["trained"].create_dataset("huge", (2**40,), h5py.string_dtype()).make_scale("huge")
+
+
+def labels_of_two_axes(file, _):
+    names = np.array([["a", "b"]], dtype=object)
+    file["trained"].create_dataset("two", data=names, dtype=h5py.string_dtype()).make_scale("two")
+
+
 def one_text_many_times(file, _):
     names = ["x" * 60_000] + [""] * 9_999
     made = file["trained"].create_dataset("unused2", data=names, dtype=h5py.string_dtype())
@@ -174,6 +183,11 @@ def odd_bool(file, _):
     file["trained/alive"][0, 0] = 7
 
 
+def two_parameters(file, _):
+    for name in ("strength", "alive"):
+        file["trained"][name].attrs["parameter"] = "rate"
+
+
 def few_modes(file, _):
     del file["trained/modes/S"]
     file["trained/modes/S"] = np.ones(3)
@@ -198,6 +212,8 @@ ATTACKS = {
     "deep": (deep, "groups deep"),
     "never written": (never_written, "claims 1073741824 bytes and has 0"),
     "never written pieces": (never_written_pieces, "claims 1073741824 bytes and has 0"),
+    "never written texts": (never_written_texts, "claims .* bytes and has 0"),
+    "labels of two axes": (labels_of_two_axes, "a list of names and has 2 axes"),
     "one text many times": (one_text_many_times, "claims more text than"),
     "filter": (filtered, "packed by an unknown filter"),
     "complex": (of_dtype("c16"), "neither numbers nor"),
@@ -220,6 +236,8 @@ ATTACKS = {
     "odd bool": (odd_bool, "true or false"),
     "few modes": (few_modes, "modes don't meet"),
     "tree": (attribute("trained/end", "tree", 3), "'/trained/end:tree' is not a text"),
+    "parameter": (attribute("trained/strength", "parameter", 3), "parameter' is not a text"),
+    "parameters": (two_parameters, "two of its parameters have one name"),
     "provenance": (
         attribute("trained", "provenance", json.dumps({"kind": 3})),
         "provenance has no kind",

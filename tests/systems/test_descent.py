@@ -91,7 +91,7 @@ def test_members_differ_in_weights_and_steps_and_one_that_diverges_fails_alone()
     assert np.isfinite(many["strength"][2, 0]).all() and np.isnan(many["strength"][2, 2]).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_bit_of_a_member_depends_on_blocks_or_order():
     def build(i):
         return Descent(flow(int(i)), 0.1)

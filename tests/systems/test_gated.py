@@ -209,7 +209,7 @@ def test_descent_tends_to_the_flow_at_first_order(rule):
     assert np.all(np.abs(errors[:-1] / errors[1:] - 2) < 0.15), errors
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_weight_decay_keeps_the_levels_equal():
     network, task = routing(3, 2)
     weights = network.init(rd.init.Aligned(0.2), task=task, key=0)

@@ -227,7 +227,7 @@ def test_and_mode_by_mode():
     assert float(flow.known.floor) == pytest.approx(np.sum(TASK.Y**2) / (2 * 8), rel=1e-13)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_flow_ends_at_the_floor_and_never_below():
     network, task = two_outputs(0.0)
     with pytest.warns(UserWarning, match=DARK):

@@ -38,7 +38,7 @@ def by_scipy(values, switches, ts):
     return (states[2:] * states[:2] ** 2).T
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_learning_unlearning_and_learning_again():
     ts = np.linspace(0, 30, 121)
     system = rd.systems.Piecewise(
@@ -105,7 +105,7 @@ def test_members_and_derivatives():
     assert float(jax.grad(final)(0.0)) == pytest.approx(float(by_difference), rel=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_descent_on_one_task_after_the_other_tends_to_the_flow():
     """First order in the step, through the switch; strengths of both in the modes of the first."""
     first = rd.tasks.hierarchy(items=4)

@@ -400,7 +400,7 @@ def test_gates_hold_a_bias_with_their_matrix():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_biased_linear_network_reduces():
     """The reduced flow of network and bias, read in the modes of the inputs, is what descent tends
     to.

@@ -237,7 +237,7 @@ def test_relu_and_tanh_networks_train():
         assert run.observables["loss"][-1] < 0.5 * run.observables["loss"][0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_halving_the_step_halves_the_distance_to_the_flow():
     """From balanced two-layer weights the q/p equations are the flow itself; descent tends to it at
     first order.

@@ -289,7 +289,7 @@ def test_strengths_of_no_path_or_of_several_pairs_are_refused():
 
 def test_a_theory_says_what_it_observes_and_where_else_a_name_is_had():
     system = systems()["Pathways"]
-    told = r"hold what the system observes \(loss, p, q, strength, basis_free.*, strength_matrix\)"
+    told = r"hold what the system observes \(loss, p, q, strength, basis_free.*, winner\)"
     for name, remedy in (
         ("strenght", r"Did you mean 'strength'\?$"),
         ("sharpnes", r"Did you mean 'sharpness'\? It is had from train and observe"),

@@ -20,6 +20,15 @@ Any field of the file can be given on the line too, after CONFIG:
   racedyn run data/runs/hierarchy.toml --out runs --network.width 1000 --train.steps 100
   racedyn run data/runs/hierarchy.toml --help      lists them with their values
 """
+SWEEPS = """\
+For example:
+  racedyn sweep data/runs/hierarchy.toml --out runs/seeds --over seed=0:20 \\
+    --over init.std=logspace(-3,-1,5) --over network.depths=[[2,2],[3,3]] --jobs 2
+  racedyn sweep runs/seeds --status
+Values are a list, a range (0:20, 0:20:2), linspace, logspace or geomspace (start, stop, number).
+Any field of CONFIG.toml can be given on the line too: --network.width 100
+The same call goes on from whatever a killed one has left; a longer range computes what is new.
+"""
 OUT = argument(
     "--out", metavar="DIR", type=Path, default=Path("runs"), help="where results go (default: runs)"
 )
@@ -72,6 +81,50 @@ def run(given: argparse.Namespace) -> int:
     return 1 if result.trained.failed else 0
 
 
+@register(
+    "run a configuration at every point of several axes, into one file",
+    argument(
+        "what", metavar="CONFIG.toml-or-DIR", nargs="?", type=file, help="what to run; or a sweep"
+    ),
+    argument(
+        "--over", metavar="KEY=VALUES", action="append", default=[], help="an axis, once for each"
+    ),
+    argument("--observe", metavar="NAME", nargs="+", help="what is kept of each configuration"),
+    argument("--out", metavar="DIR", type=Path, help="the folder of the sweep"),
+    argument("--jobs", metavar="N", type=int, help="processes of this machine, or jobs of Slurm"),
+    argument("--executor", choices=("local", "slurm"), help="where blocks are computed"),
+    argument("--option", metavar="KEY=VALUE", action="append", default=[], help="of Slurm"),
+    argument("--shard", metavar="K/N", help="the K-th of N parts alone, for any other cluster"),
+    flag("--status", "of the sweep in DIR: what is done"),
+    flag("--merge", "of the sweep in DIR: all parts into one file"),
+    flag("--overwrite", "replace the plan and the merged file of another sweep"),
+    flag("--quiet", "no progress, only errors"),
+    argument(
+        "-h", "--help", action="store_true", help="show this, and with CONFIG.toml its fields"
+    ),
+    epilog=SWEEPS,
+    fields=True,
+)
+def sweep(given: argparse.Namespace) -> int:
+    if given.help:
+        given.print_help()
+        if given.what is not None:
+            _list_fields(given.what)
+        return 0
+    if given.what is None:
+        given.fail("CONFIG.toml is missing: what is to be swept? Or DIR: which sweep?")
+    _start_jax()
+    from racedyn.cli import sweeps
+
+    if given.what.is_dir():
+        return sweeps.told(given.what, merge=given.merge)
+    if given.status or given.merge:
+        given.fail("--status and --merge are for the folder of a sweep.")
+    if given.out is None:
+        given.fail("--out is missing: the folder of the sweep.")
+    return sweeps.swept(_configuration(given.what, given.overrides), given)
+
+
 @register("say what a file of results holds", RESULTS)
 def info(given: argparse.Namespace) -> None:
     from racedyn import store
@@ -80,7 +133,7 @@ def info(given: argparse.Namespace) -> None:
 
 
 @register(
-    "draw the race in a file of results",
+    "draw the race in a file of results, or what the merged file of a sweep shows at first sight",
     RESULTS,
     argument(
         "--out",
@@ -93,13 +146,16 @@ def plot(given: argparse.Namespace) -> None:
     _start_jax()
     from racedyn import jobs, plot, store
 
-    found = store.load(given.file, partial=True)
-    trained = found.get("trained")
-    names = [name for name in found if name != "trained"]
-    theories = {name: found[name] for name in names if trained is not None or name == names[0]}
-    # A study has drawn its own figure under its own name.
-    ending = ".race.png" if "study" in (found.config or {}) else ".png"
-    axes = jobs.draw(theories, trained)
+    found, ending = store.load(given.file, partial=True), ".png"
+    if isinstance(found, store.File):
+        trained = found.get("trained")
+        names = [name for name in found if name != "trained"]
+        theories = {name: found[name] for name in names if trained is not None or name == names[0]}
+        # A study has drawn its own figure under its own name.
+        ending = ".race.png" if "study" in (found.config or {}) else ".png"
+        axes = jobs.draw(theories, trained)
+    else:
+        axes = plot.overview(found)
     print(said(plot.save_figure(axes, given.out or given.file.with_suffix(ending))))
 
 
@@ -148,7 +204,7 @@ def cite(given: argparse.Namespace) -> None:
         # Which solvers are behind it, its file says once it has run.
         sources, solvers = [studies.STUDIES[name].source], []
     else:
-        runs = store.load(given.what, partial=True).values()
+        runs = store.load_runs(given.what, partial=True).values()
         provenance = [run.provenance for run in runs if run.provenance is not None]
         solvers = [source.solver for source in provenance]
         levels = {source.validity.get("level") for source in provenance}

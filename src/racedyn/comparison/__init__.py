@@ -1,8 +1,11 @@
 """Theory against simulation: `compare` two runs; what it finds prints itself.
 
 - `compare`: the two functions for users, `compare` and `learning_times`.
+- `pair`: one theory beside one trained run.
+- `members`: ensembles side by side, member by member.
 - `comparable`: what two runs say of themselves, and whether they can be compared.
 - `measures`: how far two runs are apart, and how pathways share each mode at the end.
+- `table`: what was found, as arrays with named axes.
 - `times`: when a mode is learned, and how well the saved rows tell.
 - `notes`: what a reader of a comparison must know beside its numbers.
 - `result`: what `compare` returns, and how it prints.
@@ -12,6 +15,7 @@
 from racedyn.comparison.comparable import check_axes as check_axes
 from racedyn.comparison.comparable import check_comparable as check_comparable
 from racedyn.comparison.compare import compare, learning_times
+from racedyn.comparison.members import MemberComparison
 from racedyn.comparison.result import Comparison, Error, OffDiagonal, Outcome
 from racedyn.comparison.several import Comparisons
 from racedyn.comparison.times import LearningTimes
@@ -23,6 +27,7 @@ __all__ = [
     "Comparisons",
     "Error",
     "LearningTimes",
+    "MemberComparison",
     "OffDiagonal",
     "Outcome",
     "compare",

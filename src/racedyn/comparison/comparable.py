@@ -1,12 +1,13 @@
 """What two runs say of themselves, and whether they can be compared."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from racedyn._checks import fail, shown
-from racedyn._types import MEMBER, MODE, PATH, TIME
+from racedyn._types import MEMBER, MODE, PATH, TIME, AnyArray
 from racedyn.tasks import Modes
 from racedyn.trajectory import OBSERVABLES, Trajectory
 
@@ -121,6 +122,33 @@ def check_axes(argument: str, trajectory: Trajectory, observable: str) -> None:
     if given is not None and MEMBER in given:
         remedy = "Pick one member of an ensemble first: trajectory.member(0)."
     fail(argument, f"have an observable {observable!r} with axes {dims}", but, remedy)
+
+
+def num_members(trajectory: Any) -> int | None:
+    """How many members an ensemble has; None for one run, and for what is no run."""
+    dims = trajectory.dims if isinstance(trajectory, Trajectory) else {}
+    many = (name for name, axes in dims.items() if MEMBER in axes)
+    name = next(many, None)
+    return None if name is None else int(np.shape(trajectory.observables[name])[0])
+
+
+def members_of(trajectory: Trajectory) -> Iterator[Trajectory]:
+    """The members of an ensemble in turn, without their states, as NumPy arrays."""
+    observables, stats, parameters = (
+        {name: np.asarray(value) for name, value in each.items()}
+        for each in (trajectory.observables, trajectory.stats, trajectory.parameters)
+    )
+    whole = dataclasses.replace(  # once: members are views of it
+        trajectory,
+        ts=np.asarray(trajectory.ts),
+        observables=dict[str, AnyArray](observables),
+        status=np.asarray(trajectory.status),
+        stats=dict[str, AnyArray](stats),
+        parameters=dict[str, AnyArray](parameters),
+        ys=None,
+        end=None,
+    )
+    return (whole.member(i) for i in range(num_members(trajectory) or 0))
 
 
 def start_of(trajectory: Trajectory) -> float:

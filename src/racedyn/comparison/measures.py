@@ -9,7 +9,7 @@ from racedyn._checks import fail
 from racedyn._types import PATH
 from racedyn.comparison.comparable import text_of
 from racedyn.comparison.result import Error, OffDiagonal
-from racedyn.paths import largest_share, participation, shares
+from racedyn.paths import observe_shares
 from racedyn.tasks import Modes
 from racedyn.trajectory import Trajectory
 
@@ -76,26 +76,32 @@ def filled(strength: np.ndarray, padding: np.ndarray) -> np.ndarray:
 
 
 def error_of(
-    a: np.ndarray, b: np.ndarray, ts: np.ndarray, axes: Sequence[str], labels: Mapping[str, Any]
+    a: np.ndarray,
+    b: np.ndarray,
+    weights: np.ndarray,
+    axes: Sequence[str],
+    labels: Mapping[str, Any],
 ) -> Error:
-    """The error of a against b, both (time, *axes)."""
+    """The error of a against b, both (time, *axes); `weights` (time,) are `time_weights`."""
     shape = b.shape[1:]
-    a, b = a.reshape(len(ts), -1), b.reshape(len(ts), -1)
+    a, b = a.reshape(len(weights), -1), b.reshape(len(weights), -1)
     finite = np.isfinite(a).all(axis=0) & np.isfinite(b).all(axis=0)
-    bad = np.flatnonzero(~finite & ~(padding_of(a) & padding_of(b)))
-    names = [names_along(labels, axis, size) for axis, size in zip(axes, shape, strict=True)]
-    places = [np.unravel_index(lane, shape) for lane in bad]
-    failed = tuple(
-        ", ".join(n[i] for n, i in zip(names, place, strict=True)) or "the whole run"
-        for place in places
-    )
+    failed: tuple[str, ...] = ()
+    if not finite.all():
+        bad = np.flatnonzero(~finite & ~(padding_of(a) & padding_of(b)))
+        names = [names_along(labels, axis, size) for axis, size in zip(axes, shape, strict=True)]
+        failed = tuple(_place(names, np.unravel_index(lane, shape)) for lane in bad)
     if not finite.any():
         return Error(float("nan"), float("nan"), failed)
     difference, b = (a - b)[:, finite], b[:, finite]
-    weights = _time_weights(ts)
     distance, norm = _norm(difference, weights), _norm(b, weights)
     relative = distance / norm if norm else (0.0 if distance == 0 else float("inf"))
     return Error(relative, float(np.abs(difference).max()), failed)
+
+
+def _place(names: Sequence[Sequence[str]], place: Sequence[Any]) -> str:
+    """Of an entry, by the names along its axes."""
+    return ", ".join(n[i] for n, i in zip(names, place, strict=True)) or "the whole run"
 
 
 def targets(modes: Modes) -> np.ndarray:
@@ -107,7 +113,7 @@ def targets(modes: Modes) -> np.ndarray:
     )
 
 
-def _time_weights(ts: np.ndarray) -> np.ndarray:
+def time_weights(ts: np.ndarray) -> np.ndarray:
     """Of the trapezoid rule, in units of the whole span; equal ones where all times are the same,
     as there is no span.
     """
@@ -132,11 +138,11 @@ def winners(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
     """
     size = np.abs(strength).sum(axis=0)
     known = np.isfinite(size) & (size > 0)
-    strength = np.where(known, strength, np.nan)
-    winner = np.where(known, np.argmax(np.where(known, np.abs(strength), 0.0), axis=0), -1)
-    printed = np.sort(np.round(np.nan_to_num(shares(strength)), 2), axis=0)
+    found = observe_shares(np.where(known, strength, np.nan))
+    winner = np.where(known, found["winner"], -1).astype(int)
+    printed = np.sort(np.round(np.nan_to_num(found["share"]), 2), axis=0)
     tied = known & (len(printed) > 1) & (printed[-1] == printed[-2:][0])
-    return winner, largest_share(strength), participation(strength), tied
+    return winner, found["largest_share"], found["participation"], tied
 
 
 def group_norms(strength: np.ndarray, modes: Modes) -> np.ndarray:

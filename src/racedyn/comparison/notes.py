@@ -53,6 +53,12 @@ def notes_of(
             "the loss above its floor "
             "is left, so that strengths, shares and winners may still change"
         )
+    converged = np.asarray(trained.stats.get("converged", 1))
+    if converged.ndim == 1 and not converged.all():
+        notes.append(
+            f"training ended before it had converged in {np.sum(converged == 0)} of "
+            f"{len(converged)} members, whose strengths, shares and winners may still change"
+        )
     if interpolated:
         notes.append(
             f"save times differ: theory interpolated linearly onto {len(ts)} trained times"

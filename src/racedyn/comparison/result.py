@@ -6,7 +6,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from racedyn._text import brief, clipped, page, printable
+from racedyn.comparison.table import table_of
 from racedyn.comparison.times import LearningTimes
+from racedyn.trajectory import Labelled
 
 _MOST_MODES, _MOST_NAMES, _WIDEST_NAME = 16, 4, 20
 
@@ -26,22 +28,22 @@ class Error:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outcome:
-    """What became of each mode in one run; fields are (mode,).
+    """What became of each mode in one run; fields are (mode,), of an ensemble (member, mode).
 
     **Fields:** `learning_times`: when sum_a K_a reaches half of S/d (see `LearningTimes`); at the
     last common time, with w_a = abs(K_a) / sum_b abs(K_b): `winner`, the path with the largest w_a
     (-1 where all K_a are 0 or one is not finite), `share`, its w_a, and `participation`, 1 / sum_a
     w_a^2 (1: one pathway has the mode; M: all M share it), both NaN where there is no winner;
     `tied`: a second path has the same share, to the two decimals that are printed;
-    `basis_free_participation`: a number, that of all modes together whatever their basis
-    (`paths.basis_free_participation`), NaN where the run didn't keep it."""
+    `basis_free_participation`: a number, of an ensemble (member,), that of all modes together
+    whatever their basis (`paths.basis_free_participation`), NaN where the run didn't keep it."""
 
     learning_times: LearningTimes
     winner: np.ndarray
     share: np.ndarray
     participation: np.ndarray
     tied: np.ndarray
-    basis_free_participation: float = float("nan")
+    basis_free_participation: float | np.ndarray = float("nan")
 
     def __repr__(self) -> str:
         return brief(self)
@@ -97,6 +99,20 @@ class Comparison:
             return np.zeros(0, dtype=bool)
         same = (self.theory.winner == self.trained.winner) & (self.theory.winner >= 0)
         return np.asarray(same & ~self.theory.tied & ~self.trained.tied)
+
+    def labelled(self) -> Labelled:
+        """What was found as arrays with named axes: errors by observable, the rest by mode.
+
+        `theory_` and `trained_` stand before the names of what is said of one side; numbers of
+        `winner` count along the axis of paths.
+
+            >>> race = rd.systems.Pathways([2.0, 1.0], (2, 2), q=0.1, p=[[0.2, 0.1], [0.1, 0.2]])
+            >>> run = rd.simulate(race, ts=np.linspace(0.0, 10.0, 101))
+            >>> table = rd.compare(run, run).labelled()
+            >>> table.dims["theory_winner"], table["theory_winner"].tolist()
+            (('mode',), [0.0, 1.0])
+        """
+        return table_of([self], {})
 
     def __repr__(self) -> str:
         errors = ", ".join(f"{name} {error.relative_l2:.2g}" for name, error in self.errors.items())
@@ -203,7 +219,7 @@ class Comparison:
 
 def _participation_lines(theory: Outcome, trained: Outcome) -> list[str]:
     """By mode and without a basis, where both runs have both."""
-    free = [side.basis_free_participation for side in (theory, trained)]
+    free = [float(side.basis_free_participation) for side in (theory, trained)]
     modes = [side.participation[~np.isnan(side.participation)] for side in (theory, trained)]
     if np.isnan(free).any() or not all(len(known) for known in modes):
         return []

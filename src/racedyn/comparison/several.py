@@ -7,6 +7,8 @@ import numpy as np
 
 from racedyn._text import clipped, page, printable
 from racedyn.comparison.result import Comparison, cell, number
+from racedyn.comparison.table import table_of
+from racedyn.trajectory import Labelled
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,6 +28,12 @@ class Comparisons:
 
     def __len__(self) -> int:
         return len(self.each)
+
+    def labelled(self) -> Labelled:
+        """What was found as arrays with named axes, the names of theories in front: `relative_l2`
+        (theory, observable), `theory_participation` (theory, mode), ...; see `Comparison.labelled`.
+        """
+        return table_of(list(self.each.values()), {"theory": list(self.each)})
 
     def __repr__(self) -> str:
         said = "; ".join(f"{name}: {found!r}" for name, found in self.each.items())

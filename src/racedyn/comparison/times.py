@@ -1,9 +1,14 @@
 """When a mode is learned, and how well the saved rows tell."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from racedyn._text import clipped
+from racedyn._types import MEMBER, MODE
+from racedyn.trajectory import Labelled
 
 WITHIN = 0.1  # of the time since the start: the widest bounds of a time that is given as a number
 
@@ -15,16 +20,23 @@ class LearningTimes:
     **Fields:**
 
     - `times`: (mode,), in the run's unit of time, linear between rows; NaN where the bounds are too
-      far apart.
+      far apart. Of an ensemble (member, mode), as all that follows.
     - `bounds`: (mode, 2), earliest and latest: (-inf, first row) where a mode is learned at the
       first row already, (last row, inf) where it is not learned yet at the last one; NaN where
       there is no such mode or it has no target.
     - `start`: when the run began.
+    - `modes`: their names; empty where they have none.
     """
 
     times: np.ndarray
     bounds: np.ndarray
     start: float = 0.0
+    modes: tuple[str, ...] = ()
+
+    @property
+    def of_members(self) -> bool:
+        """Whether they are those of an ensemble."""
+        return self.times.ndim > 1
 
     @property
     def known(self) -> np.ndarray:
@@ -34,17 +46,24 @@ class LearningTimes:
     @property
     def between_rows(self) -> np.ndarray:
         """Where a mode is learned between two rows that are too far apart to tell when, (mode,)."""
-        return np.isfinite(self.bounds).all(axis=1) & ~self.known
+        return np.isfinite(self.bounds).all(axis=-1) & ~self.known
 
     @property
     def not_learned(self) -> np.ndarray:
         """Where a mode is not learned yet at the last row, (mode,)."""
-        return np.isposinf(self.bounds[:, 1])
+        return np.isposinf(self.bounds[..., 1])
+
+    def member(self, index: int) -> "LearningTimes":
+        """Those of one member of an ensemble, each (mode,)."""
+        return dataclasses.replace(self, times=self.times[index], bounds=self.bounds[index])
 
     def text(self, mode: int) -> str:
         """15.82, or what is known of it: 2.1-12.5, < 12.5 (since the start), <= 0 (at the first
-        row), > 240, or -.
+        row), > 240, or -. Of an ensemble: 15.8 (14.2 to 17.1), the median of those that are known
+        and their range, with how many these are where they are not all.
         """
+        if self.of_members:
+            return spread(self.times[:, mode])
         (earliest, latest), time = self.bounds[mode], self.times[mode]
         if np.isfinite(time):
             return f"{time:.4g}"
@@ -56,6 +75,28 @@ class LearningTimes:
             return f"<= {latest:.4g}"
         return f"< {latest:.4g}" if earliest <= self.start else f"{earliest:.4g}-{latest:.4g}"
 
+    def labelled(self) -> Labelled:
+        """`learning_time`, `earliest` and `latest` as arrays with named axes, mode and member.
+
+        >>> race = rd.systems.Pathways([2.0, 1.0], (2, 2), q=0.1, p=[[0.2], [0.1]])
+        >>> times = rd.learning_times(rd.simulate(race, ts=np.linspace(0.0, 10.0, 101)))
+        >>> times.labelled()["learning_time"].round(2).tolist()
+        [1.34, 2.28]
+        """
+        axes = (MEMBER, MODE)[-self.times.ndim :]
+        arrays = {
+            "learning_time": self.times,
+            "earliest": self.bounds[..., 0],
+            "latest": self.bounds[..., 1],
+        }
+        meanings = {
+            "learning_time": ("when a mode is learned", ""),
+            "earliest": ("the earliest that it can be", ""),
+            "latest": ("the latest that it can be", ""),
+        }
+        coordinates = {MODE: np.asarray(self.modes)} if self.modes else {}
+        return Labelled(arrays, {name: axes for name in arrays}, coordinates, meanings)
+
     def __len__(self) -> int:
         return len(self.times)
 
@@ -63,10 +104,31 @@ class LearningTimes:
         return np.array(self.times, dtype=dtype)
 
     def __str__(self) -> str:
-        return ", ".join(map(self.text, range(len(self))))
+        return ", ".join(map(self.text, range(self.times.shape[-1])))
 
     def __repr__(self) -> str:
-        return f"LearningTimes({self})"
+        members = f"{len(self)} members: " if self.of_members else ""
+        return clipped(f"LearningTimes({members}{self})")
+
+
+def stacked_times(each: Sequence[LearningTimes]) -> LearningTimes:
+    """Those of several runs, with an axis in front."""
+    return LearningTimes(
+        np.stack([one.times for one in each]),
+        np.stack([one.bounds for one in each]),
+        each[0].start,
+        each[0].modes,
+    )
+
+
+def spread(values: np.ndarray, form: str = ".4g") -> str:
+    """Median, smallest and largest of what is finite, and how many these are where not all."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return "-"
+    middle, low, high = (format(f(known), form) for f in (np.median, np.min, np.max))
+    counted = "" if len(known) == len(values) else f"; {len(known)} of {len(values)}"
+    return f"{middle} ({low} to {high}{counted})"
 
 
 def first_reached(

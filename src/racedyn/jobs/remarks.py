@@ -19,7 +19,7 @@ def remarks(system: AbstractSystem, trained: Trajectory, progress: bool) -> list
     lr = float(trained.ts[1] / trained.step[1])
     try:
         by_steps = simulate(Descent(system, lr), trained.ts, progress=progress)
-        errors = compare(by_steps, trained).errors
+        errors = compare({"by steps": by_steps}, trained)["by steps"].errors
     except (SolveError, ValueError):  # a remark costs nobody a run
         return found
     off = ", ".join(

@@ -8,7 +8,7 @@ from typing import Any
 
 from racedyn import config as configuration
 from racedyn import plot, store
-from racedyn.comparison import Comparison, Comparisons
+from racedyn.comparison import Comparison, Comparisons, MemberComparison
 from racedyn.config import Config
 from racedyn.store import partial_path
 from racedyn.trajectory import Trajectory
@@ -28,7 +28,7 @@ class RunResult:
     config: Config
     trained: Trajectory
     theories: Mapping[str, Trajectory]
-    comparison: Comparison | Comparisons | None
+    comparison: Comparison | Comparisons | MemberComparison | None
     path: Path
     figures: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()

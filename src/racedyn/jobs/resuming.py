@@ -64,7 +64,7 @@ def finished(config: Config, data: str | None, target: Path) -> store.File:
     """The file of this very run, finished. Raises `FileExistsError` where it was made with other
     settings.
     """
-    file = store.load(target)
+    file = store.load_runs(target)
     if changed := _changed(config, data, file, _trained(file)):
         raise FileExistsError(
             f"{target} is finished, with other settings: {store.listed(changed)}. Pass "
@@ -83,7 +83,7 @@ def earlier_training(
     Raises `StoreError` where the training depends on other settings, or went further."""
     for path in (partial_path(target), target):
         if path.exists():
-            file = store.load(path, partial=True)
+            file = store.load_runs(path, partial=True)
             trained = _trained(file)
             changed: list[object] = [
                 found

@@ -12,9 +12,10 @@ import numpy as np
 from racedyn import config as configuration
 from racedyn import store, tasks
 from racedyn._types import Weights
-from racedyn.comparison import Comparison, Comparisons, compare
+from racedyn.comparison import Comparison, Comparisons, MemberComparison, compare
 from racedyn.config import Config
 from racedyn.jobs.build import build_law, build_network, build_task, fingerprint
+from racedyn.jobs.levels import levels_beside, reduced_to
 from racedyn.jobs.remarks import remarks
 from racedyn.jobs.results import (
     FIGURES,
@@ -29,8 +30,6 @@ from racedyn.jobs.results import (
 from racedyn.jobs.resuming import Trained, check_target, earlier_training, finished
 from racedyn.jobs.sizes import check_network_size, check_numbers, check_run_size, check_task_size
 from racedyn.networks import Network
-from racedyn.reduction import reduce
-from racedyn.rules import as_loss
 from racedyn.simulation import SolveError, simulate
 from racedyn.store import partial_path
 from racedyn.systems import AbstractSystem
@@ -132,28 +131,13 @@ def _reduced(
     """
     if not network.linear:
         return {}
-    asked, train = config.theory, config.train
-    flow_time = train.lr * train.steps * as_loss(train.loss).factor(task)
-
-    def at(level: str) -> AbstractSystem:
-        compressed = level in ("best", "compressed")
-        return reduce(
-            network,
-            task,
-            weights,
-            level=level,
-            inexact=asked.inexact,
-            weight_decay=train.weight_decay,
-            tolerance=asked.tolerance if compressed else None,
-            ts=[0.0, flow_time] if compressed else None,
-        )
-
-    systems = {"theory": at(asked.level)}
-    for level in ("pathway",) if asked.beside is None else asked.beside:
+    first, *others = levels_beside(config)
+    systems = {"theory": reduced_to(first, config, network, task, weights)}
+    for level in others:
         try:
-            system = at(level)
+            system = reduced_to(level, config, network, task, weights)
         except ValueError:
-            if asked.beside is not None:
+            if config.theory.beside is not None:
                 raise
             continue
         # "best" may be a level that stands beside it: a table has one column for each.
@@ -251,7 +235,7 @@ def _theories(
 
 def _compared(
     theories: dict[str, Trajectory], trained: Trajectory
-) -> tuple[Comparison | Comparisons | None, tuple[str, ...]]:
+) -> tuple[Comparison | Comparisons | MemberComparison | None, tuple[str, ...]]:
     """All held against the training, or None and why not: it costs nobody a training."""
     if not theories:
         return None, ()

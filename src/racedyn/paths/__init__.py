@@ -13,7 +13,9 @@
 from racedyn.paths.beginnings import Pair as Pair
 from racedyn.paths.classes import PathClass as PathClass
 from racedyn.paths.classes import path_classes as path_classes
-from racedyn.paths.concentration import entropy, largest_share, participation, shares
+from racedyn.paths.concentration import SHARES as SHARES
+from racedyn.paths.concentration import entropy, largest_share, participation, shares, winner
+from racedyn.paths.concentration import observe_shares as observe_shares
 from racedyn.paths.projectors import PROJECTORS as PROJECTORS
 from racedyn.paths.projectors import (
     basis_free_participation,
@@ -45,4 +47,5 @@ __all__ = [
     "projectors",
     "shares",
     "statistics",
+    "winner",
 ]

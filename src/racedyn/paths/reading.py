@@ -10,6 +10,7 @@ import numpy as np
 from racedyn._checks import fail
 from racedyn._types import Array
 from racedyn.networks import Network
+from racedyn.paths.concentration import SHARES, observe_shares
 from racedyn.paths.projectors import observe_projectors
 from racedyn.tasks import Modes, Task, read_in
 
@@ -149,6 +150,8 @@ class Turn:
         found = {}
         if (strength := observed.get("strength")) is not None:
             found["strength"] = strength[..., self.source] * self.sign.astype(strength.dtype)
+        # A mode's shares are its own, whatever its sign.
+        found |= {name: observed[name][..., self.source] for name in SHARES if name in observed}
         if self.new.num == self.old.num:
             # The same modes in another order: what is off the diagonal stays off it.
             same = ("off_diagonal", "projector_eigenvalues", "basis_free_participation")
@@ -183,5 +186,6 @@ def _of_matrices(matrices: np.ndarray, modes: Modes) -> dict[str, np.ndarray]:
         "off_diagonal": off_diagonal,
         "group_strength": np.stack(norms, axis=2),
         "strength_matrix": matrices,
+        **observe_shares(strength),
         **{name: np.asarray(rows) for name, rows in observe_projectors(matrices).items()},
     }

@@ -55,6 +55,13 @@ def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajector
         bars: list[tuple[Any, bool, float, float, float]] = []
         for i, ((name, run), own) in enumerate(zip(curves, modes, strict=True)):
             times = times_of(run)
+            if times.of_members:
+                fail(
+                    "trajectories",
+                    "be single runs",
+                    f"{name!r} is an ensemble",
+                    "Pick one member first: trajectory.member(0).",
+                )
             places, vague = _places(own, levels), times.between_rows
             missing = int(np.sum(~times.known & ~vague))
             colour, theory = (

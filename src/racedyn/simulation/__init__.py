@@ -13,7 +13,10 @@
 - `crossings`: the times at which a quantity changes its sign.
 - `members`: the systems of an ensemble as one, with an axis of members in front of each array.
 - `building`: how these are made by a function of the user's.
-- `blocks`: how one block of members is computed.
+- `asked`: what an ensemble is asked for beside its members.
+- `blocks`: how one block of systems is computed.
+- `trainings`: how one block of trainings is computed.
+- `member_rows`: what these have saved, and how each of them ended.
 - `cores`: calls of compiled programs on all cores of a CPU.
 - `stacks`: what JAX compiles for a block, spread over all devices.
 - `apart`: a state split into single numbers, so that of many lanes a solver keeps flat arrays.

@@ -97,6 +97,7 @@ class Asked:
             retry=self.retry or dfx.Kvaerno5(),
             args=self.args,
             names=observed(like, self.observe),
+            modes=builder.modes,
             mesh=mesh,
             cores=cores,
         )

@@ -27,7 +27,8 @@ from racedyn.simulation.members import Builder
 from racedyn.simulation.method import EXACT_ACCURACY
 from racedyn.simulation.solve import told_of
 from racedyn.systems import observe_named
-from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
+from racedyn.tasks import Modes
+from racedyn.trajectory import Provenance, Status, Trajectory, now, parameters_of, versions
 
 AMPLIFIED = 1e3  # from this amplification on steps are so accurate that one of order 8 pays
 BLOCK_BYTES = 2**26  # of states of one block of members
@@ -41,7 +42,8 @@ class Work:
     """What is done with each block. `like`: one member; `times` (time,), or None for the end;
     `exact`: whether by the systems' own solution; `settings`, and `long` for lanes whose errors are
     AMPLIFIED, of the solver; `retry`: of what uses up its steps; `args` of vector fields; `names`
-    of observables; `mesh`: the devices; `cores`: how many calls at a time."""
+    of observables; `modes`: those of all members; `mesh`: the devices; `cores`: how many calls at a
+    time."""
 
     like: Any
     times: Array | None
@@ -51,6 +53,7 @@ class Work:
     retry: Any
     args: Any
     names: tuple[str, ...]
+    modes: Modes | None
     mesh: Mesh
     cores: Cores
 
@@ -140,6 +143,7 @@ class Work:
                 "args": None if self.args is None else checksum(self.args),
                 "time_unit": "tau",
             },
+            modes=self.modes,
             versions=versions(),
             created=now(),
         )
@@ -155,6 +159,7 @@ class Work:
             labels=dict(self.like.labels()),
             status=np.broadcast_to(np.int32(Status.INTERRUPTED), (count,)),
             stats={"num_steps": np.broadcast_to(np.int64(0), (count,)), **told},
+            parameters=dict[str, AnyArray](parameters_of(builder.members)),
             provenance=provenance,
         )
 
@@ -166,6 +171,8 @@ class Work:
         between()
         # By this thread: who wrote `build` need not have thought of several.
         built = stacks.on_host(builder(np.resize(numbers, size)))
+        if self.modes is not None and builder.modes is None:
+            builder.refuse_late("modes")
         if self.chunk == 1:  # one by one: what fills up the only block takes room for nothing
             size = min(size, -(-builder.count // self.mesh.size) * self.mesh.size)
             built = jax.tree.map(lambda leaf: leaf[:size] if eqx.is_array(leaf) else leaf, built)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.extend.core
 import numpy as np
 
 from racedyn._checks import check_callable, fail, shown
@@ -17,6 +18,7 @@ from racedyn._outside import read, read_value
 from racedyn._types import PyTree
 from racedyn.simulation.solve import arrays_at_the_door
 from racedyn.systems import AbstractSystem, with_own_arrays
+from racedyn.tasks import Modes
 from racedyn.training import Training
 
 # Members are built so many at a time whatever is asked for, because the size of a batch changes the
@@ -30,11 +32,31 @@ FIELD = (
 )
 
 
+class Known(NamedTuple):
+    """What is known of a function and the program that JAX traces of it: `compiled`, which makes
+    arrays of members; `noted`, whatever else others found out of it."""
+
+    compiled: Callable[[PyTree], Any]
+    noted: dict[Any, Any]
+
+
+class Stacks(NamedTuple):
+    """What makes stacks of members: `stack` of some of them; `on_host`: whether it builds them one
+    by one, as JAX can't trace the function; `modes`: those of all systems built so far, None where
+    they have none, or several; `shared`: of each array whether no member can have another, as the
+    function makes it of none; `noted`: what others found out of all this."""
+
+    stack: Callable[[PyTree], Any]
+    on_host: bool
+    modes: Callable[[], Modes | None]
+    shared: PyTree
+    noted: dict[Any, Any]
+
+
 def building(
     build: Callable[[Any], AbstractSystem | Training], members: PyTree, args: Any
-) -> tuple[Callable[[PyTree], Any], bool]:
-    """What makes stacks of the systems that a function returns, and whether it builds them one by
-    one on the host, as JAX can't trace the function."""
+) -> Stacks:
+    """What makes stacks of the systems that a function returns."""
 
     def one(member: Any) -> Any:
         built = build(member)
@@ -51,7 +73,9 @@ def building(
     def on_host(members: PyTree, i: int) -> _Built:
         member = jax.tree.map(lambda leaf: leaf[i], members)
         try:
-            return _Built(system := one(member), read(system))
+            built = _Built(system := one(member), read(system))
+            seen.add(getattr(system, "modes", None))
+            return built
         except Exception as error:
             error.add_note(f"(building the member {shown(member)})")
             raise
@@ -62,17 +86,25 @@ def building(
 
         return jax.lax.map(own, members, batch_size=CHUNK)
 
+    seen: set[Modes | None] = set()
     check_callable("build", build, "be a function of one member", "member")
     first = jax.tree.map(lambda leaf: leaf[0], members)
-    traceable = True
+
+    def of_member(member: Any) -> Any:
+        return with_own_arrays(one(member), args)
+
+    trace = None
     try:
-        eqx.filter_eval_shape(one, first)
+        trace = _traced(of_member, first)
     except Exception:
         # What JAX can't trace says so in many ways: in JAX's, by refusing a member that is no whole
         # number, by `if`. It is such a function if it can be called with a member as it is; else
-        # that raises what is wrong with it.
-        traceable = False
-    if not traceable:
+        # that raises what is wrong with it. But where JAX can trace it, it is what its systems
+        # compute that is at fault.
+        if _is_traceable(one, first):
+            with computed_by_jax("build"):
+                trace = _traced(of_member, first)
+    if trace is None:
         like = on_host(members, 0)
         _check_repeats(*(eqx.filter(system, eqx.is_array) for system in (like.system, one(first))))
 
@@ -80,55 +112,89 @@ def building(
             count = len(jax.tree.leaves(members)[0])
             return _stacked(like, [on_host(members, i) for i in range(count)])
 
-        return stacked, True
-    with computed_by_jax("build"):
-        shape = eqx.filter_eval_shape(lambda member: with_own_arrays(one(member), args), first)
-        program, again = (
-            _program(lambda member: with_own_arrays(one(member), args), first) for _ in range(2)
-        )
-        _check_repeats(
-            *((consts, re.sub(r"0x[0-9a-f]+", "", text)) for consts, text in (program, again))
-        )
-    kind, static = eqx.partition(shape, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
-    traced = _COMPILED.of(build, program, brief_jit()(arrays))
+        return Stacks(stacked, True, lambda: next(iter(seen)) if len(seen) == 1 else None, None, {})
+    known = _KNOWN.of(build, trace)
+    if known is None:
+        _check_repeats(*(each.in_any_process() for each in (trace, _traced(of_member, first))))
+        known = _KNOWN.put(build, trace, brief_jit()(arrays))
+
     # Only the leaves are those of another trace: its classes and functions may be others, defined
     # anew in each.
-    return (
-        lambda members: eqx.combine(
-            jax.tree.unflatten(jax.tree.structure(kind), traced(members)), static
-        ),
-        False,
+    def whole(members: PyTree) -> Any:
+        leaves = jax.tree.unflatten(jax.tree.structure(trace.kind), known.compiled(members))
+        return eqx.combine(leaves, trace.static)
+
+    modes = getattr(eqx.combine(trace.kind, trace.static), "modes", None)  # traced: those of all
+    return Stacks(whole, False, lambda: modes, trace.shared, known.noted)
+
+
+class _Trace(NamedTuple):
+    """What JAX traces of a function: shapes of the arrays that it returns, which of them it makes
+    of no member, and all else that it returns; constants of its program, and the text of that."""
+
+    kind: Any
+    shared: Any
+    static: Any
+    consts: list[Any]
+    text: str
+
+    def in_any_process(self) -> tuple[list[Any], str]:
+        """Its program without addresses."""
+        return self.consts, re.sub(r"0x[0-9a-f]+", "", self.text)
+
+
+def _traced(function: Callable[[Any], Any], member: Any) -> _Trace:
+    traced, kind, static = eqx.filter_make_jaxpr(function)(member)
+    of_member = set(traced.jaxpr.invars)
+    for equation in traced.jaxpr.eqns:
+        if any(
+            isinstance(given, jax.extend.core.Var) and given in of_member
+            for given in equation.invars
+        ):
+            of_member.update(equation.outvars)
+    shared = [
+        not isinstance(out, jax.extend.core.Var) or out not in of_member
+        for out in traced.jaxpr.outvars
+    ]
+    structure = jax.tree.structure(kind)
+    return _Trace(
+        kind, jax.tree.unflatten(structure, shared), static, list(traced.consts), str(traced.jaxpr)
     )
 
 
-def _program(function: Callable[[Any], Any], member: Any) -> tuple[list[Any], str]:
-    """What JAX traces of a function: its constants, and its text."""
-    traced = jax.make_jaxpr(lambda member: eqx.filter(function(member), eqx.is_array))(member)
-    return list(traced.consts), str(traced.jaxpr)
+def _is_traceable(function: Callable[[Any], Any], member: Any) -> bool:
+    try:
+        eqx.filter_eval_shape(function, member)
+    except Exception:
+        return False
+    return True
 
 
-class _Compiled:
-    """What was compiled for functions of the user's, of the last few calls: the same function that
-    JAX traces to the same program need not be compiled anew."""
+class _KnownPrograms:
+    """What is known of functions of the user's, of the last few calls: the same function that JAX
+    traces to the same program need not be compiled anew."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, Any, Callable[[PyTree], Any]]] = {}
+        self._known: dict[int, tuple[Any, Any, Known]] = {}
 
-    def of(
-        self, build: Any, program: tuple[list[Any], str], compiled: Callable[[PyTree], Any]
-    ) -> Callable[[PyTree], Any]:
-        """What is known of this function and program, or `compiled`, which is then known."""
-        held = read_value(program)
-        _, was, known = self._known.pop(id(build), (None, None, compiled))
-        found = known if was == held else compiled
-        self._known[id(build)] = build, held, found  # its id is its own as long as it is held here
-        if len(self._known) > MOST_COMPILED:
+    def of(self, build: Any, trace: _Trace) -> Known | None:
+        """What is known of this function and program."""
+        _, program, known = self._known.get(id(build), (None, None, None))
+        return known if program == read_value((trace.consts, trace.text)) else None
+
+    def put(self, build: Any, trace: _Trace, compiled: Callable[[PyTree], Any]) -> Known:
+        """From now on that is known."""
+        self._known.pop(id(build), None)
+        known = Known(compiled, {})
+        # Its id is its own as long as it is held here.
+        self._known[id(build)] = build, read_value((trace.consts, trace.text)), known
+        if len(self._known) > MOST_KNOWN:
             del self._known[next(iter(self._known))]
-        return found
+        return known
 
 
-MOST_COMPILED = 8
-_COMPILED = _Compiled()
+MOST_KNOWN = 8
+_KNOWN = _KnownPrograms()
 
 
 def _check_repeats(one: Any, other: Any) -> None:

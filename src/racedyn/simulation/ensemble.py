@@ -20,6 +20,7 @@ from racedyn._interruptions import never_lost
 from racedyn._jit import full_precision
 from racedyn._progress import Progress
 from racedyn._types import PyTree, Times
+from racedyn.networks import warn_of_closed_gates
 from racedyn.simulation.asked import Asked
 from racedyn.simulation.blocks import Work
 from racedyn.simulation.cores import cores_for
@@ -178,6 +179,8 @@ def ensemble(
     if isinstance(builder.sample, Training):
         asked.refuse_beside_trainings()
         work = Trainings.of(builder, mesh, threads)
+        made = work.like.made_of.value
+        warn_of_closed_gates(made.network, made.task)
     else:
         work = asked.work(builder, mesh, threads)
     size = work.block_size(block, builder.count)

@@ -1,7 +1,7 @@
 """Many systems of one kind as one: a stack, whose arrays have an axis of members in front."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import equinox as eqx
 import jax
@@ -11,9 +11,10 @@ from racedyn._arrays import as_real
 from racedyn._checks import check_mapping, check_positive_int, fail, shown
 from racedyn._outside import checksum, read
 from racedyn._types import PyTree
-from racedyn.simulation.building import CHUNK, FIELD, building
+from racedyn.simulation.building import CHUNK, FIELD, Stacks, building
 from racedyn.simulation.solve import arrays_at_the_door, cut, rows_of
 from racedyn.systems import AbstractSystem
+from racedyn.tasks import Modes
 from racedyn.training import Training
 
 
@@ -32,13 +33,13 @@ class Builder:
     ):
         self.members = _as_members(members)
         self.count = len(jax.tree.leaves(self.members)[0])
-        self._on_host = False
         if isinstance(build, AbstractSystem):
-            self._stack = _replacing(arrays_at_the_door(build), self.members)
+            stack = _replacing(arrays_at_the_door(build), self.members)
+            self._stacks = Stacks(stack, False, lambda: build.modes, None, {})
         elif callable(build) and not (
             isinstance(build, type) and not issubclass(build, AbstractSystem)
         ):
-            self._stack, self._on_host = building(build, self.members, args)
+            self._stacks = building(build, self.members, args)
         else:
             fail(
                 "build",
@@ -58,11 +59,41 @@ class Builder:
 
     def __call__(self, numbers: np.ndarray) -> Any:
         """The stack of these members, of which there are whole chunks."""
-        if not self._on_host:
-            return self._stack(jax.tree.map(lambda leaf: leaf[numbers], self.members))
+        if not self._stacks.on_host:
+            return self._stacks.stack(jax.tree.map(lambda leaf: leaf[numbers], self.members))
         once, back = np.unique(numbers, return_inverse=True)  # but for what fills up a chunk
-        stack = self._stack(jax.tree.map(lambda leaf: leaf[once], self.members))
+        stack = self._stacks.stack(jax.tree.map(lambda leaf: leaf[once], self.members))
         return jax.tree.map(lambda leaf: leaf[back] if eqx.is_array(leaf) else leaf, stack)
+
+    @property
+    def noted(self) -> dict[Any, Any]:
+        """What was found out of these members, for others of the same function and program."""
+        return self._stacks.noted
+
+    def apart(self, stack: Any) -> tuple[Any, Any]:
+        """A stack without the arrays that no member can have another of, and these, without the
+        axis of members."""
+        of_all = self._stacks.shared
+        if of_all is None or all(jax.tree.leaves(of_all)):  # some array has to have the axis
+            return stack, jax.tree.map(lambda leaf: None, stack)
+        arrays, static = eqx.partition(stack, eqx.is_array)
+        own = jax.tree.map(lambda leaf, all_: None if all_ else leaf, arrays, of_all)
+        shared = jax.tree.map(lambda leaf, all_: leaf[0] if all_ else None, arrays, of_all)
+        return eqx.combine(own, static), shared
+
+    @property
+    def modes(self) -> Modes | None:
+        """Those in which all members' strengths are read, as far as members were built."""
+        return self._stacks.modes()
+
+    def refuse_late(self, what: str) -> NoReturn:
+        """Members that differ in what those of the sample have in common."""
+        fail(
+            "build",
+            f"return members whose {what} are known to differ from a few of them",
+            f"some have other {what} than {CHUNK} members that were tried",
+            "Put one of another kind first or last; or run them as an ensemble of their own.",
+        )
 
     def first(self) -> Any:
         """The first member."""

@@ -4,7 +4,6 @@ program, over all devices, or all cores of a CPU.
 
 import dataclasses
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import equinox as eqx
@@ -13,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from racedyn._checks import check_positive_int, fail
+from racedyn._checks import check_positive_int
 from racedyn._jit import lanes_at_a_time
-from racedyn._types import MEMBER, TIME, Array, PyTree
+from racedyn._types import MEMBER, TIME, AnyArray, Array, PyTree
 from racedyn.simulation import stacks
 from racedyn.simulation.blocks import BLOCK_BYTES, LARGEST_BLOCK, Rows
 from racedyn.simulation.building import CHUNK
@@ -23,40 +22,44 @@ from racedyn.simulation.cores import Cores
 from racedyn.simulation.member_rows import TOLD, MemberRows, named
 from racedyn.simulation.members import Builder
 from racedyn.training import State, Training, advance, block_size, calls, settings_of
-from racedyn.trajectory import Provenance, Status, Trajectory, now, versions, weights_name
+from racedyn.trajectory import (
+    Provenance,
+    Status,
+    Trajectory,
+    now,
+    parameters_of,
+    versions,
+    weights_name,
+)
 
 # So many networks are trained together where they have at most so many weights: matrices of more
 # are multiplied no faster in a batch.
-TOGETHER = {64: 2_000, 8: 10_000}
+TOGETHER = {32: 2_000, 8: 10_000}
 
 
 @dataclasses.dataclass(frozen=True)
 class Trainings:
     """What is done with each block. `like`: one member; `mesh`: the devices; `cores`: how many
     calls at a time; `one_clock`: whether a step is the same flow time for all, `one_basis`: whether
-    all are read in the same modes."""
+    all are read in the same modes; `row`: shapes and dtypes of a saved row."""
 
     like: Training
     mesh: Mesh
     cores: Cores
     one_clock: bool
     one_basis: bool
+    row: dict[str, Any]
 
     @classmethod
     def of(cls, builder: Builder, mesh: Mesh, cores: Cores) -> "Trainings":
         """As the builder's sample has them."""
         like, sample = builder.first(), builder.sample
         one_clock, one_basis = (_alike(part(sample), part(like)) for part in (_clock, _bases))
-        return cls(like, mesh, cores, one_clock, one_basis)
-
-    @cached_property
-    def row(self) -> dict[str, Any]:
-        """Shapes and dtypes of a saved row: observables, and weights where they are asked for."""
-        weights, descent = self.like.weights, self.like.descent
-        row = dict(jax.eval_shape(descent.observe, weights))
-        if descent.save_weights:
-            row |= named(jax.eval_shape(lambda: weights))
-        return row
+        # Of one program different things may be observed.
+        kind = jax.tree.structure(eqx.filter(like, eqx.is_array))
+        if kind not in builder.noted:
+            builder.noted[kind] = _row_of(like)
+        return cls(like, mesh, cores, one_clock, one_basis, builder.noted[kind])
 
     @property
     def steps(self) -> np.ndarray:
@@ -121,6 +124,7 @@ class Trainings:
             labels=labels,
             status=np.broadcast_to(np.int32(Status.INTERRUPTED), (count,)),
             stats={name: np.broadcast_to(np.zeros((), of), (count,)) for name, of in TOLD.items()},
+            parameters=dict[str, AnyArray](parameters_of(builder.members)),
             provenance=provenance,
         )
 
@@ -138,14 +142,20 @@ class Trainings:
         """Observables, status and stats of these members, of which there are at most `size`.
         `between` is called before each call of the program, and may raise."""
         built = stacks.on_host(builder(np.resize(numbers, size)))
-        self._check_alike(built)
+        for alike, part, what in (
+            (self.one_clock, _clock, "step sizes"),
+            (self.one_basis, _bases, "modes"),
+        ):
+            if alike and not _alike(part(built), part(self.like)):
+                builder.refuse_late(what)
         batch = self.together * self.mesh.size
         # What fills up the only block takes room for nothing.
         size = min(size, -(-builder.count // batch) * batch)
         built = jax.tree.map(lambda leaf: leaf[:size] if eqx.is_array(leaf) else leaf, built)
+        apart, shared = builder.apart(built)
         number = stacks.equal_parts(size // batch, self.cores.number)
-        own = [stacks.spread(part, self.mesh) for part in stacks.parts(built, number)]
-        states, most = [_start(part) for part in own], block_size(self.like.descent)
+        own = [stacks.spread(part, self.mesh) for part in stacks.parts(apart, number)]
+        states, most = [_start(part, shared) for part in own], block_size(self.like.descent)
         rows = MemberRows(len(numbers), self.steps)
         for num_saves, every in calls(self.like.steps, self.like.save_every, most):
             between()
@@ -154,7 +164,9 @@ class Trainings:
             def ahead(
                 part: tuple[Any, State], num: Array = num, every: Array = between_rows
             ) -> Any:
-                return _advance(part[0], part[1], most, num, every, self.mesh, self.together)
+                return _advance(
+                    part[0], shared, part[1], most, num, every, self.mesh, self.together
+                )
 
             each = self.cores.each(ahead, zip(own, states, strict=True))
             moved = [new for _, new in each]
@@ -162,17 +174,6 @@ class Trainings:
             if not rows.add(num_saves, *stacks.joined(moved)):
                 break
         return rows.found(np.asarray(built.time_per_step), built.least)
-
-    def _check_alike(self, stack: Any) -> None:
-        """Refuse members that differ in what those of the sample have in common."""
-        remedy = "Put one of another kind first or last; or run them as an ensemble of their own."
-        for alike, part, what in (
-            (self.one_clock, _clock, "step sizes"),
-            (self.one_basis, _bases, "modes"),
-        ):
-            if alike and not _alike(part(stack), part(self.like)):
-                must = f"return trainings whose {what} are known to differ from a few of them"
-                fail("build", must, f"some have other {what} than {CHUNK} members tried", remedy)
 
 
 def _clock(training: Training) -> list[Array]:
@@ -189,18 +190,26 @@ def _alike(stack: list[Array], one: list[Array]) -> bool:
     return all(bool(np.all(np.asarray(many) == np.asarray(first))) for many, first in pairs)
 
 
+def _row_of(training: Training) -> dict[str, Any]:
+    """Observables of a row, and weights where they are asked for."""
+    weights, descent = training.weights, training.descent
+    row = dict(jax.eval_shape(descent.observe, weights))
+    return row | (named(jax.eval_shape(lambda: weights)) if descent.save_weights else {})
+
+
 def _bytes(tree: PyTree) -> int:
     arrays = jax.tree.leaves(eqx.filter(tree, lambda leaf: hasattr(leaf, "dtype")))
     return sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in arrays)
 
 
 @eqx.filter_jit
-def _start(stack: Any) -> State:
-    """The states of these trainings before their first step."""
+def _start(stack: Any, shared: Any) -> State:
+    """The states of these trainings before their first step. `shared`: arrays that all of them
+    have, without an axis of members, and the stack doesn't."""
     arrays, static = eqx.partition(stack, eqx.is_array)
 
     def one(own: Any) -> State:
-        training = eqx.combine(own, static)
+        training = eqx.combine(own, shared, static)
         state: State = training.descent.start(training.weights, None, 0)
         return state
 
@@ -210,6 +219,7 @@ def _start(stack: Any) -> State:
 @eqx.filter_jit
 def _advance(
     stack: Any,
+    shared: Any,
     states: State,
     size: int,
     num_saves: Array,
@@ -217,16 +227,17 @@ def _advance(
     mesh: Mesh,
     batch: int,
 ) -> tuple[State, Array, Any]:
-    """`advance` of each of these trainings, so many of them together."""
-    arrays, static = eqx.partition(stack, eqx.is_array)
+    """`advance` of each of these trainings, so many of them together. `shared`: as of `_start`:
+    products with one matrix of all members are one product."""
+    own, static = eqx.partition(stack, eqx.is_array)
 
     def one(given: tuple[Any, State]) -> tuple[State, Array, Any]:
-        descent = eqx.combine(given[0], static).descent
+        descent = eqx.combine(given[0], shared, static).descent
         moved: tuple[State, Array, Any] = advance(descent, given[1], size, num_saves, save_every)
         return moved
 
     def on_device(*given: PyTree) -> Any:
         return jax.lax.map(one, given, batch_size=None if batch == 1 else batch)
 
-    moved: tuple[State, Array, Any] = stacks.over_devices(on_device, mesh, arrays, states)
+    moved: tuple[State, Array, Any] = stacks.over_devices(on_device, mesh, own, states)
     return moved

@@ -1,4 +1,4 @@
-"""Bytes on the disk: old, new, or not there; with a checksum behind them."""
+"""Bytes on the disk: old, new, or not there; with a checksum behind them; and where they may go."""
 
 import contextlib
 import errno
@@ -7,6 +7,8 @@ import secrets
 import zlib
 from pathlib import Path
 from typing import BinaryIO
+
+from racedyn._checks import as_path, fail
 
 try:
     import fcntl
@@ -22,6 +24,28 @@ class StoreError(ValueError):
     """A file that can't be read as what `save` writes: damaged, incomplete, from a newer version,
     or not ours.
     """
+
+
+def partial_path(path: str | os.PathLike[str]) -> Path:
+    """Where `checkpoint` writes."""
+    return Path(path).with_name(Path(path).name + PARTIAL)
+
+
+def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """The path, if `save` may write there. For asking before a long run rather than after it.
+
+    Raises `FileExistsError` where a file is there already and `overwrite` is False.
+    """
+    path = as_path("path", path)
+    if path.is_dir() or (path.exists() and not overwrite):
+        remedy = (
+            "Choose another name."
+            if path.is_dir()
+            else "racedyn.load reads it. Choose another name, or pass overwrite=True "
+            "(--overwrite on the command line)."
+        )
+        fail("path", "be free", f"{str(path)!r} exists", remedy, FileExistsError)
+    return path
 
 
 def seal_holds(file: BinaryIO) -> bool:
@@ -67,6 +91,27 @@ def put(path: Path, data: bytes) -> None:
         remedy = "Free some space, or choose a directory that can be written to, and save again"
         raise OSError(error.errno, f"{what} {remedy}", str(path)) from error
     sync_directory(path.parent)
+
+
+def finish(target: Path, data: bytes) -> None:
+    """`put` a finished file, and remove what `checkpoint` left of it."""
+    put(Path(os.path.realpath(target)), data)  # a link stays a link
+    with contextlib.suppress(OSError):  # what is saved is saved
+        partial_path(target).unlink(missing_ok=True)
+
+
+def put_text(path: Path, text: str) -> None:
+    """Put a small text at `path` in one step, without a checksum: it is for people to read, too."""
+    beside = name_beside(path)
+    try:
+        with open(beside, "x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def name_beside(path: Path) -> Path:

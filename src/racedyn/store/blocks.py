@@ -17,9 +17,17 @@ import numpy as np
 
 from racedyn._checks import fail
 from racedyn._text import printable
-from racedyn.store.atomic import SEAL, SEAL_LENGTH, StoreError, lock, name_beside, sync_directory
+from racedyn.store.atomic import (
+    SEAL,
+    SEAL_LENGTH,
+    StoreError,
+    check_target,
+    lock,
+    name_beside,
+    partial_path,
+    sync_directory,
+)
 from racedyn.store.checksums import CHECKSUMS, ROWS, of_rows
-from racedyn.store.files import check_target, partial_path
 from racedyn.store.layout import write
 from racedyn.store.ledger import goes_on
 from racedyn.store.members import AbstractBlocks, as_blocks

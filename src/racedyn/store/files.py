@@ -1,25 +1,19 @@
 """Files that are old, new, or say that they are partial; never anything in between."""
 
-import contextlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import h5py
+from typing import Any
 
 from racedyn._checks import UnknownName, as_path, check_flags, fail
 from racedyn._text import page, printable
-from racedyn.store.atomic import PARTIAL, StoreError, lock, put, seal_holds
+from racedyn.store.atomic import StoreError, check_target, finish, partial_path, put
+from racedyn.store.labelled import HOLDS, labelled_image, read_labelled
+from racedyn.store.opening import Opened, opened
 from racedyn.store.read import read_trajectory
-from racedyn.store.walk import walk
-from racedyn.store.write import FORMAT, FORMAT_VERSION, image
-from racedyn.trajectory import Trajectory
-
-# Root attributes that are read.
-HEADER = ("format", "format_version", "complete", "created", "versions", "config", "git_commit")
+from racedyn.store.write import image
+from racedyn.trajectory import Labelled, Trajectory
 
 
 class File(Mapping[str, Trajectory]):
@@ -83,13 +77,13 @@ class File(Mapping[str, Trajectory]):
 
 def save(
     path: str | os.PathLike[str],
-    *unnamed: Trajectory,
+    *alone: Labelled,
     overwrite: bool = False,
     config: Any = None,
     **groups: Trajectory,
 ) -> Path:
     """Write trajectories to one HDF5 file, a group per keyword: `save("race.h5", theory=theory,
-    trained=trained)`.
+    trained=trained)`; or one `Labelled` alone: `save("sweep.h5", found)`.
 
     The file is written beside `path`, brought to the disk and put in place in one step, so that a
     crash at any moment leaves the old file or the new one. `config`: a mapping or a dataclass, kept
@@ -105,14 +99,13 @@ def save(
         >>> list(rd.load(path))
         ['theory']
     """
-    _check_named("save", unnamed)
+    labelled = len(alone) == 1 and not groups and isinstance(alone[0], Labelled)
+    if not labelled:
+        _check_named("save", alone)
     check_flags(overwrite=overwrite)
     target = check_target(path, overwrite=overwrite)
-    put(
-        Path(os.path.realpath(target)), _image(groups, config, complete=True)
-    )  # a link stays a link
-    with contextlib.suppress(OSError):  # what is saved is saved
-        partial_path(target).unlink(missing_ok=True)
+    made = labelled_image(alone[0], config) if labelled else _image(groups, config, complete=True)
+    finish(target, made)
     return target
 
 
@@ -131,9 +124,11 @@ def checkpoint(
     return target
 
 
-def load(path: str | os.PathLike[str], *, partial: bool = False) -> File:
+def load(path: str | os.PathLike[str], *, partial: bool = False) -> File | Any:
     """Read a file of `save`, or with `partial=True` also one of `checkpoint`. Arrays come back as
     NumPy, bit for bit.
+
+    Returns a `File` of trajectories, or the `Labelled` that was saved alone.
 
     A file may come from a stranger: nothing in it is followed or run, and memory is bounded by its
     size (1032 times it, which is how far arrays can be compressed). What another program has open
@@ -152,64 +147,30 @@ def load(path: str | os.PathLike[str], *, partial: bool = False) -> File:
         True
     """
     path = as_path("path", path)
-    if not path.is_file():
-        remedy = ""
-        if partial_path(path).is_file():
-            remedy = f"There is an unfinished run: load({str(partial_path(path))!r}, partial=True)."
-        fail("path", "be a file", f"there is none at {str(path)!r}", remedy, FileNotFoundError)
-    # Opened once, so that what was checked is what is read; and not by name, as HDF5 refuses what
-    # it has open otherwise.
-    with open(path, "rb") as source:
-        if path.suffix == PARTIAL and not path.stat().st_size:
-            fail(
-                "path",
-                "be a file with something in it",
-                f"{str(path)!r} is empty: its run was killed before it began",
-                "Run it again, which goes on from there.",
-                StoreError,
-            )
-        if not seal_holds(source):
-            _refuse_damaged(path, "its checksum differs", source)
-        try:
-            with h5py.File(source, "r") as file:
-                walk(file, os.fstat(source.fileno()).st_size)
-                attrs = _check_header(
-                    path, {name: file.attrs[name] for name in HEADER if name in file.attrs}, partial
-                )
-                config = json.loads(attrs.pop("config"))
-                return File(
-                    path,
-                    {name: read_trajectory(group) for name, group in file.items()},
-                    attrs,
-                    config,
-                )
-        except StoreError:
-            raise
-        except Exception as error:  # whatever h5py makes of bytes that are not what was written
-            _refuse_damaged(path, " ".join(str(error).split()) or type(error).__name__, source)
-            raise
+    with opened(path, partial=partial) as source:
+        return contents(path, source)
 
 
-def partial_path(path: str | os.PathLike[str]) -> Path:
-    """Where `checkpoint` writes."""
-    return Path(path).with_name(Path(path).name + PARTIAL)
-
-
-def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """The path, if `save` may write there. For asking before a long run rather than after it.
-
-    Raises `FileExistsError` where a file is there already and `overwrite` is False.
-    """
-    path = as_path("path", path)
-    if path.is_dir() or (path.exists() and not overwrite):
-        remedy = (
-            "Choose another name."
-            if path.is_dir()
-            else "racedyn.load reads it. Choose another name, or pass overwrite=True "
-            "(--overwrite on the command line)."
+def load_runs(path: str | os.PathLike[str], *, partial: bool = False) -> File:
+    """As `load`, of a file of trajectories alone: any other is refused with `StoreError`."""
+    found = load(path, partial=partial)
+    if not isinstance(found, File):
+        fail(
+            "path",
+            "be a file of trajectories",
+            f"{os.fspath(path)!r} holds labelled arrays",
+            "racedyn.load and `racedyn plot` read it.",
+            StoreError,
         )
-        fail("path", "be free", f"{str(path)!r} exists", remedy, FileExistsError)
-    return path
+    return found
+
+
+def contents(path: Path, source: Opened) -> File | Labelled:
+    """What an opened file holds."""
+    if source.attrs.get(HOLDS):
+        return read_labelled(source.file)
+    runs = {name: read_trajectory(group) for name, group in source.file.items()}
+    return File(path, runs, source.attrs, source.config)
 
 
 def _check_named(function: str, unnamed: tuple[Any, ...]) -> None:
@@ -243,57 +204,3 @@ def _image(groups: Mapping[str, Trajectory], config: Any, *, complete: bool) -> 
         if not isinstance(trajectory, Trajectory):
             fail(name, "be a Trajectory", f"it is a {type(trajectory).__name__}", error=TypeError)
     return image(groups, config, complete=complete)
-
-
-def _check_header(path: Path, attrs: dict[str, Any], partial: bool) -> dict[str, Any]:
-    """The root attributes, decoded. Raises `StoreError` for a file that is not to be read."""
-    if attrs.get("format") != FORMAT:
-        fail(
-            "path",
-            "be a file written by racedyn",
-            f"{str(path)!r} is another HDF5 file",
-            error=StoreError,
-        )
-    found = int(attrs["format_version"])
-    if not 1 <= found <= FORMAT_VERSION:
-        by = json.loads(attrs.get("versions", "{}")).get("racedyn", "another version")
-        fail(
-            "path",
-            f"have a format of at most {FORMAT_VERSION}",
-            f"{str(path)!r} has format {found}, by racedyn {by}",
-            "Update: pip install --upgrade racedyn.",
-            StoreError,
-        )
-    complete = bool(attrs["complete"])
-    if not complete and not partial:
-        fail(
-            "path",
-            "be complete",
-            f"{str(path)!r} is a checkpoint of a run that was not finished",
-            "Pass partial=True to read what there is.",
-            StoreError,
-        )
-    return {
-        **attrs,
-        "format_version": found,
-        "complete": complete,
-        "versions": json.loads(attrs["versions"]),
-    }
-
-
-def _refuse_damaged(path: Path, reason: str, source: BinaryIO) -> None:
-    if not lock(source, shared=True):
-        fail(
-            "path",
-            "be a file that nobody is writing",
-            f"{str(path)!r} is open for writing elsewhere",
-            "Close it there, or wait for the run that writes it.",
-            StoreError,
-        )
-    fail(
-        "path",
-        "be an undamaged file of racedyn",
-        f"{str(path)!r} can't be read: {printable(reason)}",
-        "Restore it from a copy, or run it again.",
-        StoreError,
-    )

@@ -79,6 +79,13 @@ def check_ends(trajectory: Trajectory) -> None:
     }
     if members and {*status.shape} != members:
         fail("status", f"be one for each of {members} members", f"its shape is {status.shape}")
+    for name, value in trajectory.parameters.items():
+        if members and np.shape(value)[:1] != status.shape:
+            fail(
+                f"parameters[{name!r}]",
+                f"be one for each of {len(status)} members",
+                f"its shape is {np.shape(value)}",
+            )
     for name, value in trajectory.stats.items():
         shape = np.shape(value)
         of_lanes = (

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from racedyn._text import printable
-from racedyn.store.atomic import StoreError
-from racedyn.store.files import File, load, partial_path
+from racedyn.store.atomic import StoreError, partial_path
+from racedyn.store.files import File, load_runs
 from racedyn.store.write import plain
 
 LONGEST = 60  # characters of a value that a refusal shows
@@ -67,7 +67,7 @@ def unfinished(path: Path, settings: Mapping[str, Any], *, overwrite: bool) -> F
     if not partial.exists():
         return None
     try:
-        file = load(partial, partial=True)
+        file = load_runs(partial, partial=True)
     except StoreError:
         if overwrite:
             return None

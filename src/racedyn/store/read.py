@@ -2,16 +2,17 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import h5py
 import numpy as np
 
 from racedyn._names import PARTS
-from racedyn._types import FrozenDict
+from racedyn._types import AnyArray, FrozenDict
 from racedyn.store.checksums import CHECKSUMS, ROWS, of_members
 from racedyn.store.layout import as_array, check_ends, is_scale
+from racedyn.store.parameters import OWN_NAME, is_parameter
 from racedyn.tasks import Modes
 from racedyn.trajectory import Provenance, Status, Trajectory
 
@@ -22,13 +23,14 @@ def read_trajectory(group: h5py.Group) -> Trajectory:
         raise ValueError(f"it has no {' and no '.join(missing)}")
     dims, labels = read_names(group)
     run = Trajectory(
-        ts=_read(group["time"]),
-        step=_read(group["step"]) if "step" in group else None,
-        observables={name: _read(group[name], checked=CHECKSUMS in group) for name in dims},
+        ts=read_array(group["time"]),
+        step=read_array(group["step"]) if "step" in group else None,
+        observables={name: read_array(group[name], checked=CHECKSUMS in group) for name in dims},
         dims=dims,
         labels=labels,
-        status=_read(group["status"]),
+        status=read_array(group["status"]),
         stats=_read_tree(group["stats"]),
+        parameters=_read_parameters(group),
         ys=_read_tree(group["ys"]) if "ys" in group else None,
         end=_read_tree(group["end"]) if "end" in group else None,
         provenance=_read_provenance(group) if "provenance" in group.attrs else None,
@@ -36,18 +38,30 @@ def read_trajectory(group: h5py.Group) -> Trajectory:
     if np.ndim(run.ts) != 1 or not isinstance(run.stats, dict):
         raise ValueError("its times are no list, or its stats no names")
     if CHECKSUMS in group:
-        run = _checked(run, _read(group[CHECKSUMS]), complete=bool(group.file.attrs["complete"]))
+        run = _checked(
+            run, read_array(group[CHECKSUMS]), complete=bool(group.file.attrs["complete"])
+        )
     check_ends(run)
     return run
 
 
 def read_names(group: h5py.Group) -> tuple[FrozenDict, FrozenDict]:
     """Observable -> its axes, and axis -> the names along it."""
-    axes = {name: item for name, item in group.items() if is_scale(item) and name != CHECKSUMS}
+    axes, dims = read_axes(group, besides=(*PARTS, CHECKSUMS))
+    return FrozenDict(dims), FrozenDict(
+        {name: _labels(axis) for name, axis in axes.items() if _is_labels(axis)}
+    )
+
+
+def read_axes(
+    group: h5py.Group, besides: Collection[str] = ()
+) -> tuple[dict[str, h5py.Dataset], dict[str, tuple[str, ...]]]:
+    """Axis -> what lies along it, and array -> its axes, `besides` other things of a group."""
+    axes = {name: item for name, item in group.items() if is_scale(item) and name not in besides}
     at = {h5py.h5o.get_info(axis.id).addr: name for name, axis in axes.items()}
     dims = {}
     for name, item in group.items():
-        if name in axes or name in (*PARTS, CHECKSUMS):
+        if name in axes or name in besides or is_parameter(item):
             continue
         named = []
         for dimension, size in zip(item.dims, item.shape, strict=True):
@@ -61,9 +75,7 @@ def read_names(group: h5py.Group) -> tuple[FrozenDict, FrozenDict]:
                 raise ValueError(f"{axis!r} is not as long as {first!r}")
             named.append(first)
         dims[name] = tuple(named)
-    return FrozenDict(dims), FrozenDict(
-        {name: _labels(axis) for name, axis in axes.items() if _is_labels(axis)}
-    )
+    return axes, dims
 
 
 def _checked(run: Trajectory, written: np.ndarray, *, complete: bool) -> Trajectory:
@@ -85,6 +97,14 @@ def _checked(run: Trajectory, written: np.ndarray, *, complete: bool) -> Traject
         values[status == Status.INTERRUPTED] = np.nan if values.dtype.kind == "f" else 0
         _check_bool(name, values)
     return dataclasses.replace(run, status=status)
+
+
+def _read_parameters(group: h5py.Group) -> dict[str, AnyArray]:
+    items = [item for item in group.values() if is_parameter(item) and not is_scale(item)]
+    found: dict[str, AnyArray] = {str(item.attrs[OWN_NAME]): read_array(item) for item in items}
+    if len(found) < len(items):
+        raise ValueError("two of its parameters have one name")
+    return found
 
 
 def _read_provenance(group: h5py.Group) -> Provenance:
@@ -109,7 +129,7 @@ def _read_provenance(group: h5py.Group) -> Provenance:
 
 
 def _read_modes(group: h5py.Group) -> Modes:
-    U, S, V, variances = (_read(group[name]) for name in ("U", "S", "V", "variances"))
+    U, S, V, variances = (read_array(group[name]) for name in ("U", "S", "V", "variances"))
     names = _labels(group["names"])
     groups: Sequence[Sequence[int]] = json.loads(group.attrs["groups"])
     lengths = {U.shape[1:], V.shape[1:], S.shape, variances.shape, (len(names),)}
@@ -133,7 +153,7 @@ def _read_modes(group: h5py.Group) -> Modes:
 
 def _read_tree(item: h5py.Group | h5py.Dataset) -> Any:
     if isinstance(item, h5py.Dataset):
-        return _read(item)
+        return read_array(item)
     children = {name: _read_tree(child) for name, child in item.items() if not is_scale(child)}
     kind = item.attrs["tree"]
     if kind == "none":
@@ -141,7 +161,7 @@ def _read_tree(item: h5py.Group | h5py.Dataset) -> Any:
     return children if kind == "dict" else {"tuple": tuple, "list": list}[kind](children.values())
 
 
-def _read(dataset: h5py.Dataset, *, checked: bool = False) -> np.ndarray:
+def read_array(dataset: h5py.Dataset, *, checked: bool = False) -> np.ndarray:
     """The array as it was saved, dtype and byte order included: `dataset[()]` would lose a scalar's
     byte order.
 
@@ -167,6 +187,8 @@ def _check_bool(name: str, values: np.ndarray) -> None:
 
 
 def _labels(axis: h5py.Dataset) -> tuple[str, ...]:
+    if axis.ndim != 1:
+        raise ValueError(f"{axis.name!r} is to be a list of names and has {axis.ndim} axes")
     return tuple(axis.asstr()[()])
 
 

@@ -1,93 +1,55 @@
-"""Files and trajectories for others to read: a page of text, an xarray Dataset."""
+"""A file as a page of text."""
 
 import json
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from racedyn._checks import check_is
-from racedyn._names import distinct
+from racedyn._checks import as_path
 from racedyn._text import printable
-from racedyn._types import TIME
-from racedyn.store.files import File, load
-from racedyn.store.layout import as_array, axes, described
+from racedyn.store.files import File, contents
+from racedyn.store.opening import opened
 from racedyn.store.write import FORMAT
-from racedyn.trajectory import Trajectory
-
-if TYPE_CHECKING:
-    import xarray
+from racedyn.trajectory import Labelled, Trajectory
 
 LINE, SHORTEST = 100, 40  # letters of a line, and of a value however long its name is
 MOST_FIELDS = 20  # of a mapping that is shown with a line for each
 
 
 def info(path: str | os.PathLike[str]) -> str:
-    """What a file holds: format, complete or not, each trajectory, modes, versions, seed, and every
-    setting on a line of its own, clipped at an entry where it is longer.
+    """What a file holds: format, complete or not, each trajectory, modes, versions, seed, or each
+    labelled array and axis, and every setting on a line of its own, clipped at an entry where it is
+    longer.
 
     Reads everything, so a damaged file raises `StoreError` as in `load`; an incomplete one is
     described."""
-    file = load(path, partial=True)
-    attrs = file.attrs
+    path = as_path("path", path)
+    with opened(path, partial=True) as source:
+        attrs, config = source.attrs, source.config
+        found = contents(path, source)
     state = (
         "complete" if attrs["complete"] else "INCOMPLETE: a checkpoint, read it with partial=True"
     )
-    lines = [f"{file.path}  ({file.path.stat().st_size / 2**20:.3g} MiB)"]
+    lines = [f"{path}  ({path.stat().st_size / 2**20:.3g} MiB)"]
     lines.append(f"  format       {FORMAT} {attrs['format_version']}, {state}")
     lines.append(
         f"  created      {attrs['created']}, git commit {attrs.get('git_commit', 'unknown')}"
     )
     lines.append(
         "  versions     "
-        f"{', '.join(f'{name} {found}' for name, found in attrs['versions'].items())}"
+        f"{', '.join(f'{name} {version}' for name, version in attrs['versions'].items())}"
     )
-    lines.append(f"  seed         {_seed(file)}")
-    lines += _listed("config", file.config)
-    for name, trajectory in file.items():
-        head, *rest = str(trajectory).splitlines()
-        lines += ["", f"{name}: {head}", *rest, *_provenance(trajectory)]
+    if isinstance(found, File):
+        lines.append(f"  seed         {_seed(found)}")
+    lines += _listed("config", config)
+    if isinstance(found, Labelled):
+        lines += _listed("attributes", found.attributes)
+        lines += ["", *str(found).splitlines()]
+    else:
+        for name, trajectory in found.items():
+            head, *rest = str(trajectory).splitlines()
+            lines += ["", f"{name}: {head}", *rest, *_provenance(trajectory)]
     return "\n".join(map(printable, lines))
-
-
-def to_xarray(trajectory: Trajectory) -> "xarray.Dataset":
-    """The observables as an `xarray.Dataset`, with times, steps, status and labels as coordinates.
-
-    `racedyn.save` needs no such step: `xarray.open_datatree(path)` opens its files as they are.
-    Raises `ImportError` where xarray is not installed.
-
-        >>> race = rd.systems.Pathways([4.0, 3.0, 2.0, 1.0], depths=(2, 2), q=0.1, p=[[0.2], [0.1]])
-        >>> run = rd.simulate(race, ts=np.linspace(0.0, 40.0, 41))
-        >>> dict(rd.to_xarray(run)["strength"].sizes)
-        {'time': 41, 'path': 2, 'mode': 4}
-    """
-    check_is("trajectory", trajectory, Trajectory, "be a Trajectory")
-    try:
-        import xarray
-    except ImportError as error:
-        raise ImportError(
-            '`to_xarray` needs xarray, which is not installed: pip install "racedyn[xarray]".'
-        ) from error
-    observables = {
-        name: as_array(f"observables[{name!r}]", value)
-        for name, value in trajectory.observables.items()
-    }
-    values, _ = axes(trajectory, observables)
-    variables = {
-        name: (distinct(trajectory.dims[name]), array, described(trajectory, name))
-        for name, array in observables.items()
-    }
-    coordinates: dict[str, Any] = {axis: (axis, value) for axis, value in values.items()}
-    if trajectory.step is not None:
-        coordinates["step"] = (TIME, np.asarray(trajectory.step))
-    source = trajectory.provenance
-    attrs = (
-        {}
-        if source is None
-        else {"kind": source.kind, "system": source.system, "solver": source.solver}
-    )
-    return xarray.Dataset(variables, coordinates, attrs)
 
 
 def _provenance(trajectory: Trajectory) -> list[str]:

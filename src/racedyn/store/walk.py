@@ -5,7 +5,9 @@ HDF5 follows what a file says: links and arrays that lie in other files, filters
 libraries, room for values that were never written. None of that is in what `save` writes, so all of
 it is refused; what is left can be read in a time and memory that the file's own size bounds."""
 
+import itertools
 import math
+from collections.abc import Iterator
 
 import h5py
 import numpy as np
@@ -31,8 +33,13 @@ TEXTS = (
     "provenance",
     "tree",
     "same_as",
+    "parameter",
     "groups",
     "dtype",
+    "holds",
+    "attributes",
+    "long_name",
+    "units",
 )
 NUMBERS = ("format_version", "complete", "misalignment", "floor", "wall_time")
 LINKS = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "a link to another file"}
@@ -97,14 +104,14 @@ def _check_dataset(dataset: h5py.Dataset, where: str, size: int) -> int:
     if dataset.shape is None:
         _refuse(where, "has no values")
     if kind.get_class() == h5py.h5t.STRING:
-        known = kind.is_variable_str() and len(dataset.shape) == 1
+        known = kind.is_variable_str()
     else:
         known = (
             kind.get_class() in (h5py.h5t.INTEGER, h5py.h5t.FLOAT)
             and _code(dataset.dtype) in DTYPES
         )
     if not known:
-        _refuse(where, "is neither numbers nor a list of names")
+        _refuse(where, "is neither numbers nor texts")
     if layout == h5py.h5d.CHUNKED and any(
         n > max(m, 1) for n, m in zip(made.get_chunk(), dataset.shape, strict=True)
     ):
@@ -112,8 +119,10 @@ def _check_dataset(dataset: h5py.Dataset, where: str, size: int) -> int:
     logical = math.prod(dataset.shape) * dataset.dtype.itemsize
     if layout == h5py.h5d.CONTIGUOUS and stored and (dataset.id.get_offset() or 0) + stored > size:
         _refuse(where, "reaches beyond the end of the file")
-    # An axis without values of its own has a length alone; nobody reads it.
-    empty_axis = not stored and h5py.h5ds.is_scale(dataset.id) and not where.endswith("/time")
+    # An axis without values of its own has a length alone; nobody reads it, in a trajectory.
+    numbers = kind.get_class() != h5py.h5t.STRING
+    empty_axis = not stored and numbers and h5py.h5ds.is_scale(dataset.id)
+    empty_axis &= where.count("/") > 1 and not where.endswith("/time")
     if logical > MULTIPLE * stored + UNWRITTEN and not empty_axis:
         _refuse(
             where,
@@ -131,12 +140,25 @@ def _text_along(dataset: h5py.Dataset, where: str, size: int) -> int:
     """Bytes of the texts of an array: two of them may lie at one place, so that few bytes could be
     many texts.
     """
-    found, rows = 0, max(1, PIECE // size)
-    for k in range(0, len(dataset), rows):
-        found += sum(map(len, dataset[k : k + rows]))
+    found = 0
+    for block in _blocks(dataset.shape, max(1, PIECE // size)):
+        found += sum(map(len, np.ravel(dataset[block])))
         if found > size:
             _refuse(where, f"claims more text than the {size} bytes of the file")
     return found
+
+
+def _blocks(shape: tuple[int, ...], most: int) -> Iterator[tuple[slice, ...]]:
+    """Blocks that cover an array of this shape, of at most so many entries each."""
+    sides = []
+    for length in reversed(shape):
+        sides.append(max(1, min(length, most)))
+        most //= sides[-1]
+    cuts = [
+        [slice(k, k + side) for k in range(0, length, side)]
+        for length, side in zip(shape, reversed(sides), strict=True)
+    ]
+    return itertools.product(*cuts)
 
 
 def _check_attributes(item: h5py.Group | h5py.Dataset, where: str) -> int:

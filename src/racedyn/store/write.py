@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from racedyn._names import check_file_name, check_tree, distinct
-from racedyn._types import MODE, TIME
+from racedyn._types import MEMBER, MODE, TIME
 from racedyn.store.layout import (
     as_array,
     as_strings,
@@ -23,6 +23,7 @@ from racedyn.store.layout import (
     write,
     write_tree,
 )
+from racedyn.store.parameters import write_parameters
 from racedyn.tasks import Modes
 from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
 
@@ -38,9 +39,14 @@ def image(trajectories: Mapping[str, Trajectory], config: Any, *, complete: bool
     plain `OSError`."""
     with h5py.File.in_memory(track_order=True) as file:
         fill(file, trajectories, config, complete=complete)
-        file.flush()
-        made: bytes = file.id.get_file_image()
-        return made
+        return bytes_of(file)
+
+
+def bytes_of(file: h5py.File) -> bytes:
+    """What a file in memory would be on the disk."""
+    file.flush()
+    made: bytes = file.id.get_file_image()
+    return made
 
 
 def fill(
@@ -54,6 +60,13 @@ def fill(
     """Write into a new file. `room`: of observables, status and stats only the places, see
     `layout.write`.
     """
+    write_header(file, config, complete=complete)
+    for name, trajectory in trajectories.items():
+        _write_trajectory(make_group(file, check_file_name("group", name)), trajectory, room)
+
+
+def write_header(file: h5py.File, config: Any, *, complete: bool) -> None:
+    """The attributes of the root: the format, whether all is there, versions, date, settings."""
     file.attrs["format"] = FORMAT
     file.attrs["format_version"] = np.int32(FORMAT_VERSION)
     file.attrs["complete"] = np.int8(complete)
@@ -62,8 +75,6 @@ def fill(
     file.attrs["config"] = json.dumps(plain(config))
     if commit := _git_commit():
         file.attrs["git_commit"] = commit
-    for name, trajectory in trajectories.items():
-        _write_trajectory(make_group(file, check_file_name("group", name)), trajectory, room)
 
 
 def _write_trajectory(group: h5py.Group, trajectory: Trajectory, room: bool) -> None:
@@ -88,6 +99,8 @@ def _write_trajectory(group: h5py.Group, trajectory: Trajectory, room: bool) -> 
     status.attrs["flag_values"] = np.array([int(item) for item in Status], np.int32)
     status.attrs["flag_meanings"] = " ".join(item.name.lower() for item in Status)
 
+    beside = write_parameters(group, trajectory, {*values, *observables})
+
     # All arrays first: the name of an axis must not be taken from one that is still to come.
     parts = {"stats": dict(trajectory.stats), "ys": trajectory.ys, "end": trajectory.end}
     parts = {name: tree for name, tree in parts.items() if tree is not None}
@@ -100,8 +113,12 @@ def _write_trajectory(group: h5py.Group, trajectory: Trajectory, room: bool) -> 
     taken = {last_name(leaf) for part in leaves.values() for leaf in part}
     source = trajectory.provenance
     edges = {} if source is None else source.settings.get("edges", {})
+    many = any(MEMBER in axes for axes in trajectory.dims.values())
     for leaf in (status, *leaves["stats"]):
-        attach(group, leaf, distinct(["lane"] * leaf.ndim), taken)
+        lanes = distinct(["lane"] * leaf.ndim)
+        attach(group, leaf, (MEMBER, *lanes)[: leaf.ndim] if many else lanes, taken)
+    for parameter, axis_names in beside:
+        attach(group, parameter, axis_names, taken)
     for leaf in leaves.get("ys", []):
         attach(group, leaf, _state_axes(leaf, edges, num_times=len(values[TIME])), taken)
     for leaf in leaves.get("end", []):

@@ -14,7 +14,7 @@ from racedyn._arrays import as_parameter, broadcast, check_shape
 from racedyn._checks import as_list, check_depths, check_names, fail, is_whole, shown
 from racedyn._text import clipped
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
-from racedyn.paths import PROJECTORS, observe_maps, observe_projectors
+from racedyn.paths import PROJECTORS, SHARES, observe_maps, observe_projectors, observe_shares
 from racedyn.systems.base import AbstractSystem
 from racedyn.tasks import Modes
 from racedyn.trajectory import OBSERVABLES
@@ -166,7 +166,8 @@ class Maps(AbstractSystem):
 
     def observe_on_request(self, t: Array, y: Array) -> dict[str, Array]:
         maps = y[:, : self.num_modes, : self.num_modes]
-        return {"strength_matrix": maps, **observe_projectors(maps)}
+        shared = observe_shares(jnp.diagonal(maps, axis1=1, axis2=2)) | observe_projectors(maps)
+        return {"strength_matrix": maps, **shared}
 
     def _missing(self, y: Array) -> Array:
         """The loss above its floor, tr(E d^+ E^T) / 2."""
@@ -174,8 +175,8 @@ class Maps(AbstractSystem):
         return 0.5 * jnp.sum(E @ jnp.linalg.pinv(self.sigma_x, hermitian=True) * E)
 
     def dims(self) -> Mapping[str, tuple[str, ...]]:
-        known = ("strength", "off_diagonal", "group_strength", "strength_matrix", *PROJECTORS)
-        return {name: OBSERVABLES[name].axes for name in known}
+        known = ("strength", "off_diagonal", "group_strength", "strength_matrix")
+        return {name: OBSERVABLES[name].axes for name in (*known, *SHARES, *PROJECTORS)}
 
     def labels(self) -> Mapping[str, tuple[str, ...]]:
         given = {PATH: self.path_names, MODE: self.mode_names}

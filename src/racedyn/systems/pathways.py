@@ -14,7 +14,7 @@ from racedyn._checks import check_depths, check_names, fail, shown
 from racedyn._text import clipped
 from racedyn._types import MODE, PATH, Array, ArrayLike, HostOnly
 from racedyn.exact import converged, race_states
-from racedyn.paths import PROJECTORS, observe_projectors
+from racedyn.paths import PROJECTORS, SHARES, observe_projectors, observe_shares
 from racedyn.systems.base import AbstractSystem
 from racedyn.tasks import Modes
 from racedyn.trajectory import OBSERVABLES, Status
@@ -43,10 +43,10 @@ class Pathways(AbstractSystem):
     - `loss_floor`: the part of the loss outside the modes.
     - `weight_decay`: rate at which all matrices decay besides, in units of 1/tau.
 
-    Observables: `strength`, `q`, `p` (path, mode), `loss` (); on request the diagonal
-    `strength_matrix` and the projectors made of it. Raises `ValueError` where shapes
-    don't meet, a value is not finite, a variance below 0, or a depth neither whole and at least 1
-    nor above 2."""
+    Observables: `strength`, `q`, `p` (path, mode), `loss` (); on request what shares tell of a
+    mode (`participation`, `winner`, ...), the diagonal `strength_matrix` and the projectors made of
+    it. Raises `ValueError` where shapes don't meet, a value is not finite, a variance below 0, or a
+    depth neither whole and at least 1 nor above 2."""
 
     singular_values: Array
     variances: Array
@@ -165,12 +165,13 @@ class Pathways(AbstractSystem):
     def observe_on_request(self, t: Array, y: State) -> dict[str, Array]:
         strength = self.strength(y)
         matrices = strength[:, :, None] * jnp.eye(strength.shape[1], dtype=strength.dtype)
-        return {"strength_matrix": matrices, **observe_projectors(matrices)}
+        shared = observe_shares(strength) | observe_projectors(matrices)
+        return {"strength_matrix": matrices, **shared}
 
     def dims(self) -> Mapping[str, tuple[str, ...]]:
         return {
             name: OBSERVABLES[name].axes
-            for name in ("strength", "q", "p", "strength_matrix", *PROJECTORS)
+            for name in ("strength", "q", "p", "strength_matrix", *SHARES, *PROJECTORS)
         }
 
     def labels(self) -> Mapping[str, tuple[str, ...]]:

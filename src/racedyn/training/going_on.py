@@ -13,7 +13,7 @@ import numpy as np
 from racedyn._checks import fail
 from racedyn._types import MODE, PATH
 from racedyn.networks import Network
-from racedyn.paths import Pair, Turn
+from racedyn.paths import PROJECTORS, SHARES, Pair, Turn
 from racedyn.tasks import Modes, Task
 from racedyn.training.fingerprints import network_said, same, same_data, task_said
 from racedyn.trajectory import OBSERVABLES, Status, Trajectory
@@ -191,6 +191,8 @@ def past_of(
             old_modes is not None and new_modes is not None and old_modes.groups != new_modes.groups
         ):
             kept.pop("group_strength", None)
+        if run.labels.get(PATH) != labels.get(PATH):  # then they are of other paths together
+            kept = {name: kept[name] for name in kept if name not in (*SHARES, *PROJECTORS)}
         observables |= kept
     had = any(name in observables for name in OF_PATHS)
     joined = {**old_bases, **new_bases} if had else new_bases

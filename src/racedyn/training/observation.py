@@ -11,7 +11,15 @@ import jax.numpy as jnp
 from racedyn._checks import fail, shown
 from racedyn._types import Array, Path, Weights
 from racedyn.networks import Network, forward
-from racedyn.paths import PROJECTORS, Bases, Pair, observe_paths, observe_projectors
+from racedyn.paths import (
+    PROJECTORS,
+    SHARES,
+    Bases,
+    Pair,
+    observe_paths,
+    observe_projectors,
+    observe_shares,
+)
 from racedyn.representations import kernel_of, kernel_rows, largest_curvature, similarity
 from racedyn.rules import Data, loss_of
 from racedyn.tasks import Task
@@ -66,6 +74,8 @@ class Observer(eqx.Module):
             )
             if projectors:
                 found |= observe_projectors(found["strength_matrix"])
+            if not {*self.names}.isdisjoint(SHARES):
+                found |= observe_shares(found["strength"])
             row |= {name: value for name, value in found.items() if name in self.names}
         if self.probes:
             row["probe_loss"] = jnp.stack(

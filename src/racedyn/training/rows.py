@@ -54,16 +54,14 @@ class Columns:
         """
         placed = {}
         for name, shape in self.shapes.items():
-            if (
-                name in observables
-                and np.shape(observables[name])[1:] == shape
-                and self._same(name, labels)
-            ):
-                placed[name] = np.asarray(observables[name])
+            rows = None if name not in observables else np.asarray(observables[name])
+            if rows is not None and name == "winner":
+                rows = self._of_joined_paths(rows, labels)
+            if rows is not None and rows.shape[1:] == shape and self._same(name, labels):
+                placed[name] = rows
                 continue
             placed[name] = np.full((num, *shape), np.nan, self.dtypes[name])
-            if name in observables:
-                rows = np.asarray(observables[name])
+            if rows is not None:
                 places = [
                     [self.labels[axis].index(label) for label in labels[axis]]
                     if self._named(axis)
@@ -72,6 +70,15 @@ class Columns:
                 ]
                 placed[name][np.ix_(range(num), *places)] = rows
         return placed
+
+    def _of_joined_paths(
+        self, numbers: np.ndarray, labels: Mapping[str, tuple[str, ...]]
+    ) -> np.ndarray:
+        """Numbers of paths, NaN for none, as numbers of the same paths among those of both runs."""
+        joined = [float(self.labels[PATH].index(label)) for label in labels[PATH]]
+        known = ~np.isnan(numbers)
+        places = np.asarray(joined, numbers.dtype)[np.where(known, numbers, 0).astype(int)]
+        return np.where(known, places, numbers)
 
     def _same(self, name: str, labels: Mapping[str, tuple[str, ...]]) -> bool:
         return all(

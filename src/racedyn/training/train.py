@@ -7,7 +7,7 @@ from racedyn._checks import check_flags, fail, shown
 from racedyn._compilation import Stopwatch
 from racedyn._jit import full_precision
 from racedyn._types import Path
-from racedyn.networks import Network, Problem
+from racedyn.networks import Network, Problem, warn_of_closed_gates
 from racedyn.rules import Loss
 from racedyn.tasks import Modes, Task
 from racedyn.training.going_on import check_same_network, same_task, weights_at_the_end
@@ -150,6 +150,8 @@ def train(
         paths=paths,
         modes=modes,
     )
+    made = training.made_of.value
+    warn_of_closed_gates(made.network, made.task)
     return begin(training, earlier, watch).descend(checkpoint, progress)
 
 

@@ -28,7 +28,6 @@ from racedyn.networks import (
     check_task,
     the_three,
     traceable_weights,
-    warn_of_closed_gates,
 )
 from racedyn.paths import modes_asked_for
 from racedyn.rules import Loss, as_loss, check_stages
@@ -102,7 +101,6 @@ class Training(eqx.Module):
         modes: Task | Modes | Mapping[tuple[str, str], Modes] | None = None,
     ):
         network, task, weights = _the_three(network, task, weights)
-        warn_of_closed_gates(network, task)
         stages = check_stages(network, stages)
         asked = check_observe(network, observe)
         _check_optimiser(optimiser)

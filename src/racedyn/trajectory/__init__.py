@@ -3,6 +3,7 @@ return.
 
 - `trajectory`: `Trajectory` itself.
 - `labelled`: `Labelled`, arrays with named axes: what is found of many runs together.
+- `parameters`: what the members of an ensemble differ in.
 - `observables`: the table of all that can be observed of a run.
 - `status`: how a run, or a part of it, ended.
 - `provenance`: where a trajectory comes from: settings, versions and date.
@@ -18,6 +19,8 @@ from racedyn.trajectory.observables import remedy_for as remedy_for
 from racedyn.trajectory.observables import row_of as row_of
 from racedyn.trajectory.observables import table as table
 from racedyn.trajectory.of_trainings import weights_name as weights_name
+from racedyn.trajectory.parameters import parameter_axes as parameter_axes
+from racedyn.trajectory.parameters import parameters_of as parameters_of
 from racedyn.trajectory.provenance import Provenance, now, versions
 from racedyn.trajectory.status import Status
 from racedyn.trajectory.trajectory import Trajectory

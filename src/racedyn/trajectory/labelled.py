@@ -25,7 +25,15 @@ class Labelled:
     - `attributes`: what else is to be said of all, as JSON has it.
 
     Raises `ValueError` where an array has other axes than `dims` says, or two have one axis of two
-    lengths.
+    lengths, or what lies along an axis is no list.
+
+        >>> found = rd.Labelled(
+        ...     arrays={"loss": np.array([[0.5, 0.3], [0.2, 0.1]])},
+        ...     dims={"loss": ("init.std", "seed")},
+        ...     coordinates={"init.std": np.array([0.01, 0.1])},
+        ... )
+        >>> found
+        Labelled(init.std 2, seed 2; loss)
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -36,6 +44,9 @@ class Labelled:
 
     def __post_init__(self) -> None:
         coordinates = {axis: np.asarray(values) for axis, values in self.coordinates.items()}
+        for axis, values in coordinates.items():
+            if values.ndim != 1:
+                fail(f"coordinates[{axis!r}]", "have one axis", f"their shape is {values.shape}")
         sizes = {axis: len(values) for axis, values in coordinates.items()}
         for name, array in self.arrays.items():
             shape, axes = np.shape(array), self.dims[name]

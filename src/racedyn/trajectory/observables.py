@@ -106,6 +106,7 @@ WHOLE = f"{MATRICES}, and Pathways"
 EDGES = "what `reduce` returns at the levels modes and matrix"
 PATHWAYS = "Pathways"
 _of_matrices = partial(Row, theory=WHOLE, turns=True, one_pair=True, on_request=True)
+_of_shares = partial(Row, theory=ALL, turns=True, one_pair=True, on_request=True)
 
 _ROWS = (
     Row(
@@ -178,6 +179,46 @@ _ROWS = (
         "share all",
         "1",
         "basis_free_participation",
+    ),
+    _of_shares(
+        "share",
+        ("path", "mode"),
+        "w_a = |K_a| / sum_b |K_b|: a path's part of what the observed paths carry of a mode",
+        "1",
+        "share",
+        symbol="$w_a$",
+    ),
+    _of_shares(
+        "largest_share",
+        ("mode",),
+        "max_a w_a: 1 where one path has the mode, 1 / M where M share it equally",
+        "1",
+        "largest_share",
+        symbol=r"$\max_a w_a$",
+    ),
+    _of_shares(
+        "participation",
+        ("mode",),
+        "1 / sum_a w_a^2: 1 where one path has the mode, M where M share it equally",
+        "1",
+        "participation",
+        symbol=r"$1 / \sum_a w_a^2$",
+    ),
+    _of_shares(
+        "entropy",
+        ("mode",),
+        "-sum_a w_a ln w_a: 0 where one path has the mode, ln M where M share it equally",
+        "1",
+        "entropy",
+        symbol=r"$-\sum_a w_a \ln w_a$",
+    ),
+    _of_shares(
+        "winner",
+        ("mode",),
+        "argmax_a w_a: the number of the path with the largest share, from 0; NaN without any",
+        "1",
+        "winner",
+        symbol=r"$\mathrm{argmax}_a w_a$",
     ),
     Row(
         "data_strength",

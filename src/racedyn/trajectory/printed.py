@@ -7,8 +7,11 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from racedyn.trajectory.parameters import parameter_axes
 from racedyn.trajectory.provenance import Provenance
 from racedyn.trajectory.status import Status
+
+MOST_PARAMETERS = 6  # that have a place in the line
 
 
 def describe(trajectory: Any) -> list[str]:
@@ -53,11 +56,25 @@ def describe(trajectory: Any) -> list[str]:
         )
         own = trajectory.row(name).unit
         lines.append(f"  {name:<12} ({axes})" + (f"  {own}" if own not in ("", "1") else ""))
+    if trajectory.parameters:
+        lines.append(f"  parameters   {_parameters(trajectory)}")
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(eqx.filter(trajectory, eqx.is_array)))
     lines.append(f"  memory       {size / 2**20:.3g} MiB")
     for switch in trajectory.switches:
         lines.append(f"  switch       at {switch['time']:.4g} {unit} to {switch['task']}")
     return lines + statuses(trajectory)
+
+
+def _parameters(trajectory: Any) -> str:
+    """What members differ in: names with their axes, or of a single run's numbers what they are."""
+    axes = parameter_axes(trajectory)
+    shown = []
+    for name, value in list(trajectory.parameters.items())[:MOST_PARAMETERS]:
+        sizes = zip(axes[name], np.shape(value), strict=True)
+        within = ", ".join(f"{axis} {size}" for axis, size in sizes)
+        shown.append(f"{name} ({within})" if within else f"{name} {np.asarray(value).item():.6g}")
+    more = len(trajectory.parameters) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def _counts(trajectory: Any) -> dict[Status, int]:

@@ -40,6 +40,8 @@ class Trajectory(eqx.Module):
       where it settled, met an event that stops it, or failed) and `drift`, the largest change of a
       conserved quantity, relative; of training `num_steps` and `diverged_at`, the step at which the
       loss was no longer finite (-1: it always was).
+    - `parameters`: what the members of an ensemble differ in, as it was given for them: name ->
+      (member, ...), and of one member its own. Nothing where they were numbered only.
     - `end`: the state at the last time reached, from which a run can go on (weights for training),
       or None.
     - `provenance`: see `Provenance`; None inside jit.
@@ -55,6 +57,7 @@ class Trajectory(eqx.Module):
     ys: PyTree = None
     status: AnyArray | int = 0
     stats: dict[str, AnyArray] = eqx.field(default_factory=dict)
+    parameters: dict[str, AnyArray] = eqx.field(default_factory=dict)
     end: PyTree = None
     provenance: Provenance | None = eqx.field(static=True, default=None)
 
@@ -122,10 +125,22 @@ class Trajectory(eqx.Module):
         dims = {
             name: tuple(axis for axis in axes if axis != MEMBER) for name, axes in self.dims.items()
         }
-        stats = {name: np.asarray(value)[index] for name, value in self.stats.items()}
-        status = np.asarray(self.status)[index]
+
+        def own(value: Any) -> Any:
+            """That of the member; one number is that of all."""
+            return np.asarray(value)[index] if np.ndim(value) else value
+
+        stats, parameters = (
+            {name: own(value) for name, value in each.items()}
+            for each in (self.stats, self.parameters)
+        )
         found = dataclasses.replace(
-            self, observables=observables, dims=dims, stats=stats, status=status
+            self,
+            observables=observables,
+            dims=dims,
+            stats=stats,
+            parameters=parameters,
+            status=own(self.status),
         )
         return found if self.step is None else as_training(found)
 

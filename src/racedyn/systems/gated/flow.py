@@ -14,8 +14,10 @@ from racedyn._types import EDGE, MODE, PATH, Array, ArrayLike, HostOnly
 from racedyn.paths import (
     MAX_UNNAMED_PATHS,
     PROJECTORS,
+    SHARES,
     observe_paths,
     observe_projectors,
+    observe_shares,
     path_maps,
 )
 from racedyn.rules import staged
@@ -39,8 +41,9 @@ class GatedFlow(AbstractSystem):
     Observables: `loss` (); `strength` (path, mode), and off the level "modes" `off_diagonal`
     (path,) and `group_strength` (path, group), as in `racedyn.train`; `edge_strength` (edge, mode):
     at the level "modes" the strength of every edge in each mode, signed, at "matrix" its largest
-    singular values. On request, off the level "modes": `strength_matrix` (path, mode_out, mode_in),
-    and what `racedyn.paths.projectors` and its like make of it where all paths join one pair."""
+    singular values. On request, where all paths join one pair: what shares tell of a mode
+    (`participation`, `winner`, ...); and off the level "modes" `strength_matrix` (path, mode_out,
+    mode_in), and what `racedyn.paths.projectors` and its like make of it."""
 
     level: Level = eqx.field(static=True)
     work: Work
@@ -151,16 +154,23 @@ class GatedFlow(AbstractSystem):
         return observed
 
     def observe_on_request(self, t: Array, y: State) -> dict[str, Array]:
-        bases, paths = dict(self.reading.bases), self.reading.paths
-        if self.level.laned or not paths:
+        network, paths = self.work.network, self.reading.paths
+        if not paths:
             return {}
-        matrices = path_maps(self.work.network, self.matrices(y), bases, paths)
-        shared = observe_projectors(matrices) if len(bases) == 1 else {}
-        return {"strength_matrix": matrices, **shared}
+        # In bases of each path's own, paths end in nodes of their own: no mode is common to two.
+        shared = len({network.ends(path) for path in paths}) == 1
+        if self.level.laned:
+            return observe_shares(self.observe(t, y)["strength"]) if shared else {}
+        matrices = path_maps(network, self.matrices(y), dict(self.reading.bases), paths)
+        found = {"strength_matrix": matrices}
+        if shared:
+            strength = jnp.diagonal(matrices, axis1=1, axis2=2)
+            found |= observe_shares(strength) | observe_projectors(matrices)
+        return found
 
     def dims(self) -> Mapping[str, tuple[str, ...]]:
-        known = ("strength", "off_diagonal", "group_strength", "edge_strength")
-        return {name: OBSERVABLES[name].axes for name in (*known, "strength_matrix", *PROJECTORS)}
+        known = ("strength", "off_diagonal", "group_strength", "edge_strength", "strength_matrix")
+        return {name: OBSERVABLES[name].axes for name in (*known, *SHARES, *PROJECTORS)}
 
     def labels(self) -> Mapping[str, tuple[str, ...]]:
         names: dict[str, tuple[str, ...]] = {}

@@ -1,0 +1,126 @@
+"""Outcomes of points as labelled arrays: a part of a sweep, and all parts together."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from racedyn.jobs.sweeps.configurations import Outcome
+from racedyn.jobs.sweeps.folder import POINT, Folder, missing_said, read_part
+from racedyn.jobs.sweeps.measures import STATUS_MEANING, told
+from racedyn.jobs.sweeps.plan import Plan
+from racedyn.store import StoreError
+from racedyn.trajectory import Labelled, Status, versions
+
+STATUS, ERROR = "status", "error"
+_TOLD = {STATUS: (STATUS_MEANING, "1"), ERROR: ("why a configuration has no values", "")}
+Place = tuple[int, ...]
+
+
+def part_of(names: Sequence[str], outcomes: Sequence[Outcome]) -> Labelled:
+    """The part file's arrays, along the axis of points."""
+    places = [((i,), outcome) for i, outcome in enumerate(outcomes)]
+    arrays, dims, labels = _filled((POINT,), (len(outcomes),), places)
+    coordinates = {POINT: np.array(names, dtype=object), **labels}
+    meanings = {name: _TOLD.get(name, told(name)) for name in arrays}
+    return Labelled(arrays, dims, coordinates, meanings, {"version": versions()["racedyn"]})
+
+
+def outcomes_of(part: Labelled) -> dict[str, Outcome]:
+    """Name of a point -> its outcome, as a part file has it."""
+    found = {}
+    labels = {
+        axis: tuple(map(str, values))
+        for axis, values in part.coordinates.items()
+        if axis != POINT and values.dtype.kind in "OU"
+    }
+    for row, name in enumerate(part[POINT].tolist()):
+        values = {
+            key: (part.dims[key][1:], np.asarray(part[key])[row])
+            for key in part
+            if key not in (STATUS, ERROR)
+        }
+        status = Status(int(part[STATUS][row]))
+        found[str(name)] = Outcome(status, str(part[ERROR][row]), values, labels)
+    return found
+
+
+def merged(folder: Folder, plan: Plan) -> Labelled:
+    """All parts of a plan along its axes. Raises `StoreError` while parts are missing, and says
+    which."""
+    blocks = plan.blocks()
+    if missing := [block.name for block in blocks if not folder.is_done(block.name)]:
+        raise StoreError(
+            f"{missing_said(missing)}. The same call, or `racedyn sweep` with the same arguments, "
+            "computes them."
+        )
+
+    def places() -> Iterable[tuple[Place, Outcome]]:
+        for block in blocks:
+            found = outcomes_of(read_part(folder.part(block.name)))
+            yield from ((point.index, found[point.name]) for point in block.points)
+
+    arrays, dims, labels = _filled(tuple(plan.axes), plan.shape, places())
+    coordinates = {name: coordinate(values) for name, values in plan.axes.items()} | labels
+    meanings = {name: _TOLD.get(name, told(name)) for name in arrays}
+    attributes = {
+        "kind": "sweep",
+        "base": dict(plan.base),
+        "observe": list(plan.observe),
+        "versions": versions(),
+    }
+    return Labelled(arrays, dims, coordinates, meanings, attributes)
+
+
+def coordinate(values: Sequence[Any]) -> np.ndarray:
+    """Values along an axis: numbers where all are, else their text."""
+    if all(type(value) in (int, float) for value in values):
+        return np.array(values)
+    texts = [value if isinstance(value, str) else json.dumps(value) for value in values]
+    return np.array(texts, dtype=object)
+
+
+def _filled(
+    axes: tuple[str, ...], shape: Place, places: Iterable[tuple[Place, Outcome]]
+) -> tuple[dict[str, np.ndarray], dict[str, tuple[str, ...]], dict[str, np.ndarray]]:
+    """Arrays, their axes and the labels along them, of outcomes at their places. Where outcomes
+    have axes of several lengths the shorter ones are filled up with NaN."""
+    outcomes = list(places)
+    sizes: dict[str, int] = {}
+    dims: dict[str, tuple[str, ...]] = {STATUS: axes, ERROR: axes}
+    labels: dict[str, tuple[str, ...]] = {}
+    for _, outcome in outcomes:
+        for name, (own, values) in outcome.values.items():
+            dims[name] = (*axes, *own)
+            for axis, size in zip(own, values.shape, strict=True):
+                sizes[axis] = max(size, sizes.get(axis, 0))
+        for axis, names in outcome.labels.items():
+            labels[axis] = _common(labels.get(axis), names)
+    arrays = {
+        name: np.full((*shape, *(sizes[axis] for axis in dims[name][len(axes) :])), np.nan)
+        for name in dims
+        if name not in (STATUS, ERROR)
+    }
+    status = np.full(shape, int(Status.INTERRUPTED))
+    errors = np.full(shape, "", dtype=object)
+    for place, outcome in outcomes:
+        status[place], errors[place] = int(outcome.status), outcome.error
+        for name, (_, values) in outcome.values.items():
+            within = tuple(map(slice, values.shape))
+            arrays[name][place + within] = values
+    known = {
+        axis: np.array(names, dtype=object)
+        for axis, names in labels.items()
+        if sizes.get(axis) == len(names)
+    }
+    return {STATUS: status, ERROR: errors, **arrays}, {**dims}, known
+
+
+def _common(one: tuple[str, ...] | None, other: Sequence[str]) -> tuple[str, ...]:
+    """Labels of an axis that two outcomes have: the longer ones where they begin alike, else
+    none."""
+    other = tuple(other)
+    if one is None or other[: len(one)] == one:
+        return other
+    return one if one[: len(other)] == other else ()
