@@ -151,7 +151,7 @@ def test_it_is_where_the_equations_end():
     np.testing.assert_allclose(end.q**2 - end.p**2, system.q**2 - system.p**2, atol=1e-13)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_signs_batches_and_company_do_not_matter():
     rng = np.random.default_rng(1)
     S, depths, q, p = (

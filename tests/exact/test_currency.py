@@ -117,7 +117,10 @@ QUICK = {"two_layer", "riccati", "xor", "shallow"}  # others compile for long
 
 
 def marked(names):
-    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names]
+    kinds = {name: pytest.mark.long if name == "contextual" else pytest.mark.slow for name in names}
+    return [
+        name if name in QUICK else pytest.param(name, marks=kind) for name, kind in kinds.items()
+    ]
 
 
 @pytest.mark.parametrize("name", marked(NATURAL))

@@ -145,7 +145,7 @@ def test_one_pathway_has_a_closed_form():
     np.testing.assert_allclose(strength(flat)[:, 0], shallow_strength(S, d, 0.2, ts), rtol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_plateau_of_any_length():
     """Balanced at D = 8 from 0.01: t(K) = int dp / (p^7 (S - p^8)), in which the plateau is 1e12
     long.
@@ -168,7 +168,7 @@ def test_a_plateau_of_any_length():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_starts_at_the_start_and_ends_at_the_end():
     rng = np.random.default_rng(1)
     S, depths = np.array([3.0, 0.4, -1.0]), (4, 3, 2)
@@ -246,7 +246,7 @@ def test_derivatives():
 
 @pytest.mark.parametrize(
     "tolerance",
-    [pytest.param(1e-3, marks=pytest.mark.slow), 1e-6, pytest.param(1e-11, marks=pytest.mark.slow)],
+    [pytest.param(1e-3, marks=pytest.mark.long), 1e-6, pytest.param(1e-11, marks=pytest.mark.slow)],
 )
 def test_a_tolerance_holds(tolerance):
     """Starts with and without a plateau, ahead and behind, over five decades of S: the errors of

@@ -152,7 +152,7 @@ def test_first(tmp_path):
         assert row["ratio"] == pytest.approx(row["this_s"] / row["against_s"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_compression(tmp_path):
     found, _ = made("compress", tmp_path)
     (row,) = found["cases"]

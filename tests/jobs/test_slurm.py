@@ -68,7 +68,7 @@ def test_an_array_loses_a_job_to_a_kill_and_all_blocks_are_done(cluster, tmp_pat
     assert len(arrays) == 2, "what was lost is submitted once more"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_block_that_fails_costs_itself_alone_and_is_named(cluster, tmp_path):
     blocks = ["a", "raised", "b", "c"]
     with pytest.warns(RuntimeWarning, match="1 of 4 blocks are missing .*: raised.") as warned:
@@ -77,7 +77,7 @@ def test_a_block_that_fails_costs_itself_alone_and_is_named(cluster, tmp_path):
     assert "ZeroDivisionError: of this block" in str(warned[0].message)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ctrl_c_takes_the_jobs_out_of_the_queue(cluster, tmp_path):
     code = (
         "import sys, parts; from racedyn.jobs import Work, execute\n"

@@ -225,7 +225,7 @@ def test_theory_has_them_on_request_and_they_are_those_of_descent(level):
     assert errors[0] / errors[1] == pytest.approx(2, rel=0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_ensemble_keeps_them():
     race = rd.systems.Pathways([2.0, 1.0], depths=(3, 3), q=0.5, p=[[0.2, 0.01], [0.1, 0.03]])
     ts, starts = np.linspace(0.0, 20.0, 3), np.array([[[0.2, 0.1], [0.1, 0.3]], race.p])

@@ -169,7 +169,7 @@ def test_stages():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_flow():
     weights = weights_of(SMALL)
     ts = np.linspace(0, 80, 81)

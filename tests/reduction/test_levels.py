@@ -65,7 +65,7 @@ def test_all_levels_of_routing_with_untrained_routes():
     assert np.all(hidden > first), "the shared matrix learns faster"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_modes_are_full_with_real_gates():
     """Gates of any size, on nodes and edges: two pathways, open by 0.5 and -1 where the other is
     open by 1.

@@ -53,7 +53,7 @@ def test_from_aligned_balanced_weights(depths):
 
 @pytest.mark.parametrize(
     "depths",
-    [pytest.param((3, 4), marks=pytest.mark.slow), pytest.param((2, 2), marks=pytest.mark.long)],
+    [pytest.param(depths, marks=pytest.mark.long) for depths in ((3, 4), (2, 2))],
     ids=str,
 )
 def test_for_correlated_inputs(depths):

@@ -130,8 +130,13 @@ def test_what_is_raised_in_a_thread_is_raised_and_nothing_more_is_begun():
     assert max(begun) <= 3
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("how", [MemoryError, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(MemoryError, marks=pytest.mark.long),
+        pytest.param(KeyboardInterrupt, marks=pytest.mark.slow),
+    ],
+)
 def test_finished_blocks_stay_whatever_ends_a_thread(how, monkeypatch, tmp_path):
     """The second block fails, or Ctrl-C comes while a thread computes it; the same call goes on."""
     path, calls, here = tmp_path / "many.h5", [], threading.get_ident()

@@ -554,7 +554,7 @@ rd.ensemble(build, 200, TS, path={path!r}, block=64)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_run_is_gone_on_with(tmp_path):
     path = tmp_path / "many.h5"
     code = KILLED.format(tests=os.path.dirname(__file__), path=str(path))

@@ -281,7 +281,7 @@ def test_single_precision_is_refused_with_the_line_to_add():
     assert run.observables["y"].dtype == jnp.float32
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_exact_method_gives_the_same_trajectory():
     """Also with a mode that is never learned, which an ODE then follows; in any order of modes."""
     q, p = [[1.0, 0.5, 0.3], [1.0, 0.5, 0.3]], [[0.2, -0.6, -0.4], [0.1, -0.6, 0.01]]

@@ -186,7 +186,7 @@ def test_rounding_of_one_lane_is_none_of_another():
     assert together[0].any() and not together[1].any()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_pathways_that_start_against_what_they_learn():
     """They fall to q^2 = c first: what has shrunk and grows again must not be known to the size
     that it once had.

@@ -56,7 +56,11 @@ NORMS = rd.Observable("norms", axes=("edge",), function=gate)
         (NETWORK, {}),
         (NETWORK, {"weight_decay": 0.1, "loss": "half_sum", "lr": 0.01}),
         (NETWORK, {"batch_size": 3, "key": 5}),
-        (RELU, {"observe": ["data_strength", "activity:h1_1", PROBE, NORMS, "sharpness"]}),
+        pytest.param(
+            RELU,
+            {"observe": ["data_strength", "activity:h1_1", PROBE, NORMS, "sharpness"]},
+            marks=pytest.mark.slow,
+        ),
         pytest.param(NETWORK, {"optimiser": optax.adam(0.01), "lr": None}, marks=pytest.mark.slow),
         pytest.param(NETWORK, {"dtype": "float32"}, marks=pytest.mark.slow),
         pytest.param(
