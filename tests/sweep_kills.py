@@ -5,6 +5,7 @@ against those of an uninterrupted one, bit for bit.
 """
 
 import collections
+import contextlib
 import os
 import random
 import signal
@@ -74,11 +75,11 @@ def check_same(found: Labelled, whole: Labelled) -> None:
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
     """Processes that a sweep has begun, by number."""
-    try:
-        text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-    except OSError:
-        return []
-    return [int(word) for word in text.split()]
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # it may be over
+        for thread in Path(f"/proc/{process.pid}/task").iterdir():
+            found += map(int, (thread / "children").read_text().split())
+    return found
 
 
 def _finish(folder: Path, out: Path, whole: Labelled) -> None:
