@@ -96,7 +96,7 @@ def counted(monkeypatch):
     real = block.computed
 
     def computed(settings, observe):
-        seen.extend((each["init"]["std"], each["seed"]) for each in settings)
+        seen.extend((each["config"]["init"]["std"], each["config"]["seed"]) for each in settings)
         return real(settings, observe)
 
     monkeypatch.setattr(block, "computed", computed)
@@ -291,6 +291,38 @@ def test_what_is_not_measured(observe, tmp_path):
         swept(tmp_path / "none", observe=observe)
 
 
+def test_labels_that_differ_are_left_out_and_none_stands_for_another(tmp_path):
+    def of(kind, seed):
+        names = {0: ["a", "b"], 1: ["a"], 2: ["c", "d"]}[kind]
+        return Labelled({"x": np.arange(len(names)) + seed}, {"x": ("side",)}, {"side": names})
+
+    given = {"progress": False}
+    alike = rd.sweep(of, {"kind": [0, 1], "seed": [0, 1]}, out=tmp_path / "alike", **given)
+    assert alike["side"].tolist() == ["a", "b"] and np.isnan(alike["x"][1, :, 1]).all()
+    apart = rd.sweep(of, {"kind": [0, 1, 2], "seed": [0, 1]}, out=tmp_path / "apart", **given)
+    assert apart["side"].tolist() == [0, 1] and apart["x"].shape == (3, 2, 2)
+
+
+def test_data_that_changed_are_computed_anew(tmp_path):
+    """Of every file that is swept over."""
+    rng = np.random.default_rng(0)
+    paths = [str(tmp_path / f"{name}.npz") for name in "ab"]
+    for path in paths:
+        np.savez(path, X=np.eye(4), Y=rng.normal(size=(3, 4)))
+    task = {"kind": "arrays", "path": paths[0]}
+    config, over = parse({**as_dict(CONFIG), "task": task}), {"task.path": paths}
+    first = swept(tmp_path / "sweep", over, config, observe="final_loss")
+    np.savez(paths[1], X=np.eye(4), Y=rng.normal(size=(3, 4)))
+    second = swept(tmp_path / "sweep", over, config, observe="final_loss")
+    assert second["final_loss"][0] == first["final_loss"][0]
+    assert second["final_loss"][1] != first["final_loss"][1]
+    np.savez(paths[0], X=np.eye(4), Y=rng.normal(size=(3, 4)))
+    swept(tmp_path / "seeds", {"seed": [0, 1]}, config, observe="final_loss")
+    np.savez(paths[0], X=np.eye(4), Y=rng.normal(size=(3, 4)))
+    with pytest.raises(store.StoreError, match="data"):
+        swept(tmp_path / "seeds", {"seed": [0, 1]}, config, observe="final_loss")
+
+
 def test_an_interruption_is_not_what_becomes_of_a_configuration(tmp_path, monkeypatch):
     def interrupted(*args):
         raise KeyboardInterrupt
@@ -327,11 +359,12 @@ def test_a_function_is_swept(tmp_path):
         (lambda c: c, "can't be called so"),
         (lambda a: "text", "be numbers"),
         (lambda a: {"a": 1}, "that is an axis of the sweep"),
+        (lambda a: {"status": 1}, "that is an axis of the sweep, or said by it"),
         (3, "be a configuration, its path, or a function"),
     ):
         over = {"a": [1]}
-        if message in ("be numbers", "that is an axis of the sweep"):  # only its call tells
-            out = tmp_path / message[:4]
+        if "axis of the sweep" in message or message == "be numbers":  # only its call tells
+            out = tmp_path / str(len(message))
             assert message in rd.sweep(function, over, out=out, progress=False)["error"][0]
         else:
             with pytest.raises(TypeError, match=message):
@@ -430,7 +463,7 @@ def test_the_command(tmp_path, done):
 def test_a_plan_that_is_none(tmp_path):
     with pytest.raises(ValueError, match="there is no"):
         Folder(tmp_path).plan()
-    for text in ("", "{}", "[1]", json.dumps({"base": {}, "axes": 3, "observe": [], "data": ""})):
+    for text in ("", "{}", "[1]", json.dumps({"base": {}, "axes": 3, "observe": [], "data": {}})):
         Path(tmp_path / "plan.json").write_text(text)
         with pytest.raises(store.StoreError, match="is no plan"):
             Folder(tmp_path).plan()

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,10 @@ class Labelled:
             return self.arrays[name]
         if name in self.coordinates:
             return self.coordinates[name]
-        must = f"be one of {', '.join(map(repr, (*self.arrays, *self.coordinates)))}"
-        fail("name", must, f"it is {name!r}", error=UnknownName)
+        known = [*self.arrays, *self.coordinates]
+        near = get_close_matches(str(name), known, n=1)
+        must, remedy = f"be one of {', '.join(known)}", f"Did you mean {near[0]!r}?" if near else ""
+        fail("name", must, f"it is {name!r}", remedy, UnknownName)
 
     def __contains__(self, name: object) -> bool:
         return name in self.arrays or name in self.coordinates

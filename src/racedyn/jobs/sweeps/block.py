@@ -56,7 +56,7 @@ def run_block(folder: str, block: str) -> None:
             function = _HERE[-1] if _HERE else functions.found(place.function)
             outcomes = functions.called(function, settings)
         else:
-            outcomes = computed([each["config"] for each in settings], plan.observe)
+            outcomes = computed(settings, plan.observe)
         there |= {point.name: outcome for point, outcome in zip(new, outcomes, strict=True)}
         names = [point.name for point in points]
         place.write(block, part_of(names, [there[name] for name in names]))

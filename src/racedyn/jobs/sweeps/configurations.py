@@ -25,6 +25,8 @@ from racedyn.tasks import Task
 from racedyn.training import Training
 from racedyn.trajectory import Status, Trajectory
 
+STATUS, ERROR, POINT = "status", "error", "configuration"
+BESIDE = (STATUS, ERROR, POINT)  # names under which a sweep says what became of its points
 Values = dict[str, tuple[tuple[str, ...], np.ndarray]]
 
 
@@ -50,7 +52,7 @@ class _Ready:
 
 
 def computed(settings: Sequence[Mapping[str, Any]], observe: Sequence[str]) -> list[Outcome]:
-    """What becomes of these configurations, which differ in numbers alone."""
+    """What becomes of these points, whose configurations differ in numbers alone."""
     outcomes: list[Outcome | _Ready] = [_ready(each) for each in settings]
     numbers = [i for i, each in enumerate(outcomes) if isinstance(each, _Ready)]
     ready = [each for each in outcomes if isinstance(each, _Ready)]
@@ -62,9 +64,10 @@ def computed(settings: Sequence[Mapping[str, Any]], observe: Sequence[str]) -> l
 
 def _ready(settings: Mapping[str, Any]) -> "_Ready | Outcome":
     """Network, task and weights; or what is wrong with them."""
-    config = parse({"name": "sweep", **settings})
+    config = parse({"name": "sweep", **settings["config"]})
+    sections = {name: settings["config"][name] for name in ("task", "network")}
     try:
-        network, task = _built(json.dumps({name: settings[name] for name in ("task", "network")}))
+        network, task = _built(json.dumps(sections), settings["data"])
         check_run_size(config, network, task)
         weights = network.init(build_law(config.init), key=config.seed, task=task)
         check_numbers(config, network, task, weights)
@@ -74,8 +77,10 @@ def _ready(settings: Mapping[str, Any]) -> "_Ready | Outcome":
 
 
 @cache
-def _built(sections: str) -> tuple[Network, Task]:
-    """Those of a task and a network, which many configurations have in common."""
+def _built(sections: str, data: str) -> tuple[Network, Task]:
+    """Those of a task and a network, which many configurations have in common. `data`: a checksum
+    of the file that the task is read from, as another one may lie there by now."""
+    del data
     rest = {"init": {"kind": "gaussian", "std": 1.0}, "train": {"lr": 1.0, "steps": 1}}
     config = parse({"name": "sweep", **rest, **json.loads(sections)})
     check_task_size(config.task)

@@ -17,11 +17,11 @@ import numpy as np
 from racedyn import store
 from racedyn._checks import as_path, fail
 from racedyn._text import printable
+from racedyn.jobs.sweeps.configurations import POINT
 from racedyn.jobs.sweeps.plan import Block, Plan, plan_of
 from racedyn.store import StoreError
 from racedyn.trajectory import Labelled, versions
 
-POINT = "configuration"  # the axis of a part file, along which are the names of points
 LISTED = 10
 
 
@@ -177,4 +177,5 @@ def _settled(plan: Plan) -> dict[str, object]:
     for key in ("name", *plan.axes):
         section, _, field = key.rpartition(".")
         (base.get(section, {}) if section else base).pop(field, None)
-    return {"base": base, "observe": list(plan.observe), "data": plan.data}
+    data = {} if "task.path" in plan.axes else dict(plan.data)
+    return {"base": base, "observe": list(plan.observe), "data": data}

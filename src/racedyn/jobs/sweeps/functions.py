@@ -2,7 +2,7 @@
 
 import inspect
 import pickle
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from racedyn._checks import fail, shown
 from racedyn._outside import read
-from racedyn.jobs.sweeps.configurations import Outcome
+from racedyn.jobs.sweeps.configurations import BESIDE, Outcome
 from racedyn.jobs.sweeps.plan import digest
 from racedyn.trajectory import Labelled, Status
 
@@ -67,15 +67,14 @@ def _outcome(result: Any, taken: Collection[str]) -> Outcome:
             for axis, values in result.coordinates.items()
             if values.dtype.kind in "OU"
         }
-        values = {name: (result.dims[name], np.asarray(result[name])) for name in result}
+        values = {name: (result.dims[name], np.asarray(result[name], float)) for name in result}
+        _check_names((*values, *result.coordinates), taken)
         return Outcome(Status.DONE, "", values, labels)
     by_name = result if isinstance(result, Mapping) else {"value": result}
+    _check_names(by_name, taken)
     values = {}
     for name, value in by_name.items():
         array = np.asarray(value)
-        if name in taken:
-            must, but = "have a name of its own", "that is an axis of the sweep"
-            fail(f"the result {name!r}", must, but, "Rename it.")
         if array.dtype.kind not in "biuf":
             fail(
                 f"the result {name!r}",
@@ -87,3 +86,12 @@ def _outcome(result: Any, taken: Collection[str]) -> Outcome:
         axes = tuple(f"{name}_{i}" for i in range(array.ndim))
         values[str(name)] = axes, array.astype(float)
     return Outcome(Status.DONE, "", values)
+
+
+def _check_names(names: Iterable[str], taken: Collection[str]) -> None:
+    """Refuse a result that is called as an axis of the sweep, or as what a sweep says of its
+    points."""
+    for name in names:
+        if name in taken or name in BESIDE:
+            must, but = "have a name of its own", "that is an axis of the sweep, or said by it"
+            fail(f"the result {name!r}", must, but, "Rename it.")

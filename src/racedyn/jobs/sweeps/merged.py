@@ -1,20 +1,22 @@
 """Outcomes of points as labelled arrays: a part of a sweep, and all parts together."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from racedyn.jobs.sweeps.configurations import Outcome
-from racedyn.jobs.sweeps.folder import POINT, Folder, missing_said, read_part
+from racedyn.jobs.sweeps.configurations import ERROR, POINT, STATUS, Outcome
+from racedyn.jobs.sweeps.folder import Folder, missing_said, read_part
 from racedyn.jobs.sweeps.measures import STATUS_MEANING, told
 from racedyn.jobs.sweeps.plan import Plan
 from racedyn.store import StoreError
 from racedyn.trajectory import Labelled, Status, versions
 
-STATUS, ERROR = "status", "error"
-_TOLD = {STATUS: (STATUS_MEANING, "1"), ERROR: ("why a configuration has no values", "")}
+_TOLD = {
+    STATUS: (STATUS_MEANING, "1"),
+    ERROR: ("why a configuration, or a theory beside it, has no values", ""),
+}
 Place = tuple[int, ...]
 
 
@@ -23,8 +25,7 @@ def part_of(names: Sequence[str], outcomes: Sequence[Outcome]) -> Labelled:
     places = [((i,), outcome) for i, outcome in enumerate(outcomes)]
     arrays, dims, labels = _filled((POINT,), (len(outcomes),), places)
     coordinates = {POINT: np.array(names, dtype=object), **labels}
-    meanings = {name: _TOLD.get(name, told(name)) for name in arrays}
-    return Labelled(arrays, dims, coordinates, meanings, {"version": versions()["racedyn"]})
+    return Labelled(arrays, dims, coordinates, {}, {"version": versions()["racedyn"]})
 
 
 def outcomes_of(part: Labelled) -> dict[str, Outcome]:
@@ -63,7 +64,9 @@ def merged(folder: Folder, plan: Plan) -> Labelled:
 
     arrays, dims, labels = _filled(tuple(plan.axes), plan.shape, places())
     coordinates = {name: coordinate(values) for name, values in plan.axes.items()} | labels
-    meanings = {name: _TOLD.get(name, told(name)) for name in arrays}
+    # A function's own names mean what it says.
+    told_of = {} if "function" in plan.base else {name: told(name) for name in arrays}
+    meanings = told_of | _TOLD
     attributes = {
         "kind": "sweep",
         "base": dict(plan.base),
@@ -89,14 +92,14 @@ def _filled(
     outcomes = list(places)
     sizes: dict[str, int] = {}
     dims: dict[str, tuple[str, ...]] = {STATUS: axes, ERROR: axes}
-    labels: dict[str, tuple[str, ...]] = {}
+    labels: dict[str, set[tuple[str, ...]]] = {}
     for _, outcome in outcomes:
         for name, (own, values) in outcome.values.items():
             dims[name] = (*axes, *own)
             for axis, size in zip(own, values.shape, strict=True):
                 sizes[axis] = max(size, sizes.get(axis, 0))
         for axis, names in outcome.labels.items():
-            labels[axis] = _common(labels.get(axis), names)
+            labels.setdefault(axis, set()).add(tuple(names))
     arrays = {
         name: np.full((*shape, *(sizes[axis] for axis in dims[name][len(axes) :])), np.nan)
         for name in dims
@@ -111,16 +114,14 @@ def _filled(
             arrays[name][place + within] = values
     known = {
         axis: np.array(names, dtype=object)
-        for axis, names in labels.items()
-        if sizes.get(axis) == len(names)
+        for axis, found in labels.items()
+        if len(names := _common(found)) == sizes.get(axis)
     }
     return {STATUS: status, ERROR: errors, **arrays}, {**dims}, known
 
 
-def _common(one: tuple[str, ...] | None, other: Sequence[str]) -> tuple[str, ...]:
-    """Labels of an axis that two outcomes have: the longer ones where they begin alike, else
-    none."""
-    other = tuple(other)
-    if one is None or other[: len(one)] == one:
-        return other
-    return one if one[: len(other)] == other else ()
+def _common(found: Collection[tuple[str, ...]]) -> tuple[str, ...]:
+    """Labels of an axis that outcomes have: the longest, where all others are its beginning; else
+    none, as one name would stand for several things."""
+    longest = max(found, key=len)
+    return longest if all(longest[: len(names)] == names for names in found) else ()

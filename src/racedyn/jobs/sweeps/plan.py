@@ -46,13 +46,13 @@ class Block:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """`base`: the configuration, or the name of a function, as JSON has it; `data`: a checksum of
-    what it reads; `axes`; `observe`: names of what is kept."""
+    """`base`: the configuration, or the name of a function, as JSON has it; `axes`; `observe`:
+    names of what is kept; `data`: path -> checksum of the files that configurations read."""
 
     base: Mapping[str, Any]
     axes: Axes
     observe: tuple[str, ...]
-    data: str = ""
+    data: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -67,11 +67,12 @@ class Plan:
             yield self._point(given, index)
 
     def _point(self, given: Mapping[str, Any], index: tuple[int, ...]) -> Point:
-        common = {"observe": list(self.observe), "data": self.data}
         if "function" in self.base:
-            return Point({**self.base, "given": dict(given), **common}, index, "")
+            return Point({**self.base, "given": dict(given)}, index, "")
         config = configured(self.base, given)
         settings = {key: value for key, value in as_dict(config).items() if key != "name"}
+        data = self.data.get(settings["task"].get("path", ""), "")
+        common = {"observe": list(self.observe), "data": data}
         return Point({"config": settings, **common}, index, digest(alike(settings)))
 
     def blocks(self) -> list[Block]:
@@ -94,7 +95,7 @@ def plan_of(text: str) -> Plan:
     """The plan in a file."""
     given = json.loads(text)
     axes = {name: tuple(values) for name, values in given["axes"].items()}
-    return Plan(given["base"], axes, tuple(given["observe"]), given["data"])
+    return Plan(given["base"], axes, tuple(given["observe"]), dict(given["data"]))
 
 
 def digest(value: Any) -> str:

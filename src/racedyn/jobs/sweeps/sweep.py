@@ -2,6 +2,7 @@
 
 import os
 import warnings
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -13,7 +14,6 @@ import numpy as np
 from racedyn._checks import check_flags, fail, shown
 from racedyn._progress import Progress
 from racedyn.config import Arrays, Config, Csv, as_dict, read
-from racedyn.jobs.build import build_task, fingerprint
 from racedyn.jobs.executors import Work, execute
 from racedyn.jobs.shards import shard as part_of_all
 from racedyn.jobs.sweeps import functions
@@ -144,9 +144,10 @@ def _planned(what: Any, over: Any, observe: Any) -> tuple[Plan, Callable[..., An
         what = read(Path(what))
     if isinstance(what, Config):
         axes = check_axes(over, swept_keys(what))
-        data = ""
+        data = {}
         if isinstance(what.task, Arrays | Csv):
-            data = fingerprint(build_task(what.task))
+            paths = axes.get("task.path", (what.task.path,))
+            data = {str(path): f"{zlib.crc32(Path(path).read_bytes()):08x}" for path in paths}
         if jnp.result_type(float) != np.float64:
             raise ValueError(
                 'The theory needs float64: add jax.config.update("jax_enable_x64", True) at the '
