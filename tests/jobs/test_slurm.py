@@ -10,6 +10,7 @@ import pytest
 
 import parts
 from racedyn.jobs import Work, execute, slurm
+from racedyn.jobs.tally import Tally
 from slurm_on_loopback import slurm as slurm_on_loopback
 from slurm_on_loopback import why_not
 
@@ -118,7 +119,7 @@ def test_bundles_have_all_blocks_once_and_are_even():
 
 @pytest.mark.parametrize(
     ("code", "printed", "expected"),
-    [(0, "12\n12\n7\n", True), (0, "7\n", False), (0, "", False), (1, "", True)],
+    [(0, "12\n12\n7\n", True), (0, "7\n", False), (0, "", False), (1, "", None)],
 )
 def test_jobs_are_gone_only_where_slurm_says_so(code, printed, expected, tmp_path, monkeypatch):
     """A controller that does not answer has lost no job."""
@@ -127,3 +128,12 @@ def test_jobs_are_gone_only_where_slurm_says_so(code, printed, expected, tmp_pat
     command.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert slurm.still_queued({"12", "13"}) is expected
+
+
+def test_a_queue_that_never_answers_is_given_up(monkeypatch):
+    asked = []
+    monkeypatch.setattr(slurm, "still_queued", lambda arrays: asked.append(arrays))
+    monkeypatch.setattr(slurm.time, "sleep", lambda seconds: None)
+    left = Tally(["a"], lambda block: False, lambda done: None)
+    slurm.Slurm._wait(object(), left, {"12"})
+    assert len(asked) == slurm.UNHEARD and left.missing == ["a"]

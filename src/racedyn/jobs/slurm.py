@@ -14,6 +14,7 @@ from racedyn.jobs.workers import TAIL
 
 MINUTES = 60  # of a job, unless the options say so; submitit's own 5 are soon over
 FIRST, LONGEST, GROWTH = 1.0, 30.0, 1.5  # seconds between two looks at the parts and at the queue
+UNHEARD = 120  # looks in a row, an hour, after which a queue that doesn't answer is given up
 
 
 class Slurm:
@@ -58,12 +59,13 @@ class Slurm:
         return self._call(["env", *given, *command(folder, self._run, *blocks)])
 
     def _wait(self, tally: Tally, arrays: set[str]) -> None:
-        pause = FIRST
-        while True:
+        pause, unheard = FIRST, 0
+        while unheard < UNHEARD:  # each job has a limit of time
             queued = still_queued(arrays)
             tally.look()  # after it: a part may have appeared meanwhile
-            if not tally.missing or not queued:
+            if not tally.missing or queued is False:
                 return
+            unheard = unheard + 1 if queued is None else 0
             time.sleep(pause)
             pause = min(pause * GROWTH, LONGEST)
 
@@ -74,14 +76,14 @@ def bundles(blocks: Sequence[str], tasks: int) -> list[list[str]]:
     return [list(blocks[n::number]) for n in range(number)]
 
 
-def still_queued(arrays: set[str]) -> bool:
-    """Whether some of these jobs wait or run; taken to be so where Slurm can't be asked now.
+def still_queued(arrays: set[str]) -> bool | None:
+    """Whether some of these jobs wait or run; None where Slurm can't be asked now.
 
     Its queue is asked, not its accounting, which many clusters lack. The jobs of a user are listed,
     as Slurm refuses to list one that it has forgotten."""
     line = ["squeue", "--noheader", "--format=%F", f"--user={getuser()}"]
     asked = subprocess.run(line, capture_output=True, text=True)
-    return asked.returncode != 0 or not arrays.isdisjoint(asked.stdout.split())
+    return None if asked.returncode else not arrays.isdisjoint(asked.stdout.split())
 
 
 def _last_lines(errors: Sequence[Path]) -> str:
