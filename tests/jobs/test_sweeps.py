@@ -1,6 +1,7 @@
 """Sweeps: each configuration as `racedyn run` runs it, whatever is beside it and wherever it is
 computed; what is there already is not computed again."""
 
+import errno
 import json
 import os
 import shutil
@@ -332,6 +333,37 @@ def test_an_interruption_is_not_what_becomes_of_a_configuration(tmp_path, monkey
         with pytest.raises(KeyboardInterrupt):
             swept(tmp_path / "sweep")
     assert not list((tmp_path / "sweep" / "parts").iterdir())
+
+
+@pytest.mark.parametrize(
+    "full",
+    [
+        pytest.param("parts", marks=pytest.mark.slow),
+        pytest.param("sweep.h5", marks=pytest.mark.long),
+    ],
+)
+def test_a_full_disk_keeps_what_is_finished(full, tmp_path, monkeypatch):
+    over = {"network.width": [5, 6], "init.std": [0.1, 0.2]}
+    whole = swept(tmp_path / "whole", over)
+    replace, left = os.replace, [1]
+
+    def refusing(source, target):
+        if full in str(target):
+            left[0] -= full == "parts"
+            if full == "sweep.h5" or left[0] < 0:  # there is room for one part, or for all
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    out = tmp_path / "full"
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", refusing)
+        with pytest.raises(OSError, match=r"No space left.*call the same sweep again") as caught:
+            swept(out, over)
+    assert caught.value.errno == errno.ENOSPC and full in caught.value.filename
+    parts = {path: path.stat().st_mtime_ns for path in (out / "parts").glob("*.h5")}
+    assert len(parts) == (1 if full == "parts" else 2) and not list(out.glob("**/*.lock"))
+    check_same(swept(out, over), whole)
+    assert all(path.stat().st_mtime_ns == before for path, before in parts.items())
 
 
 def product(a, b):

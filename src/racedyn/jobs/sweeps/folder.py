@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +101,7 @@ class Folder:
 
     def write(self, block: str, part: Labelled) -> None:
         """Put the results of a block there, whole or not at all."""
-        store.save(self.part(block), part, overwrite=True)
+        _put(self.part(block), part)
 
     def written(self) -> int | None:
         """When the merged file was written; None where there is none."""
@@ -109,7 +110,7 @@ class Folder:
     def keep(self, found: Labelled, plan: Plan) -> Labelled:
         """Put the merged arrays there, unless it is they that are there. Returns them."""
         if not self.holds(found):
-            store.save(self.merged, found, overwrite=True, config=plan.base)
+            _put(self.merged, found, config=plan.base)
         return found
 
     def holds(self, found: Labelled) -> bool:
@@ -145,6 +146,17 @@ def read_part(path: Path) -> Labelled:
     if not isinstance(found, Labelled) or POINT not in found.coordinates:
         raise StoreError(f"{path} is no part of a sweep")
     return found
+
+
+def _put(path: Path, found: Labelled, config: Any = None) -> None:
+    """`store.save`; where the disk refuses it is the sweep that is to be called again."""
+    try:
+        store.save(path, found, overwrite=True, config=config)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        what = f"it could not be written ({reason}); parts that were finished stay."
+        remedy = "Free some space and call the same sweep again, which goes on from there"
+        raise OSError(error.errno, f"{what} {remedy}", str(path)) from error
 
 
 def _equal(one: np.ndarray, other: np.ndarray) -> bool:
