@@ -162,6 +162,22 @@ def test_rounding_is_not_resolved(solver, size):
 
 
 @pytest.mark.slow
+def test_what_is_known_to_few_digits_moves_on():
+    """A wide network that was drawn narrow: rows of its first matrix begin as rounding and move by
+    sums that cancel, which are known to fewer digits than the tolerance asks for, in steps of any
+    length."""
+    task = rd.tasks.from_arrays(np.sqrt(2) * np.eye(2), np.sqrt(2) * np.diag([1.0, 0.5]))
+    network = rd.networks.parallel(task, depths=(5, 5), width=10**5)
+    ts = np.array([0.0, 40.0, 200.0])
+    law = rd.init.Gaussian(std=np.sqrt(0.05 / 10**5))
+    narrow = rd.compress(network, task, law, key=0, ts=ts)
+    run = rd.simulate(rd.reduce(narrow.problem, level="full"), ts)
+    assert run.stats["num_steps"] < 2000 and run["loss"][-1] < 1e-12
+    known = narrow.run["strength"]
+    np.testing.assert_allclose(run["strength"][-1], known[-1], rtol=1e-3)
+
+
+@pytest.mark.slow
 def test_rounding_of_one_lane_is_none_of_another():
     """Where a lane asks what rounding does, the field is sampled for its neighbours too; each keeps
     only what it asked for.

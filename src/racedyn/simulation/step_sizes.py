@@ -19,7 +19,7 @@ NOISE = 100.0
 """Times rounding's change of dy/dt over a step: an error up to that is noise. Not derived but
 tried, at the NUDGE of 4: weights in modes' coordinates (`tests/simulation/test_step_sizes.py`)
 still end with 30, and no longer with 10. Of a part that moves by itself it hides at most 400
-roundings a step, and only where a step doesn't resolve the part at all."""
+roundings a step, and only where a step doesn't resolve the part, or two steps in a row failed."""
 
 
 def finest_tolerance(dtype: Any) -> float:
@@ -86,7 +86,7 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
         pid = dfx.PIDController(rtol=self.rtol, atol=self.rtol)
         y0 = jax.tree.map(jnp.divide, y0, units)
         first, state = pid.init(terms, t0, t1, y0, dt0, args, field, error_order)
-        return first, (state, nothing_known(y0))
+        return first, (state, nothing_known(y0), jnp.array(False))
 
     def adapt_step_size(
         self,
@@ -102,14 +102,15 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
         y0, y1, errors = jax.lax.stop_gradient((y0, y1_candidate, y_error))
         sizes = jax.tree.map(jnp.add, self.system.magnitudes(y0), self.system.magnitudes(y1))
         allowed = jax.tree.map(lambda size: self.floor + self.rtol * size, sizes)
-        pid_state, known = state
+        pid_state, known, shortened = state
 
         def unresolved(start: Array, end: Array, error: Array, allowed: Array) -> Array:
-            """Too large, and no more surely the part's own motion in short steps than in long
-            ones.
+            """Too large, and no more surely the part's own motion than noise is: next to what the
+            part has moved, or as a step that was shortened has not mended it.
             """
             error = jnp.abs(error)
-            return (error > allowed) & (error > jnp.sqrt(self.rtol) * jnp.abs(end - start))
+            by_far = error > jnp.sqrt(self.rtol) * jnp.abs(end - start)
+            return (error > allowed) & (by_far | shortened)
 
         suspects = jax.tree.map(unresolved, y0, y1, errors, allowed)
         rounding = self._rounding(suspects, t0, y0, args, known)
@@ -126,7 +127,8 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
         *step, pid_state, result = pid.adapt_step_size(
             t0, t1, one, one, args, error, error_order, pid_state
         )
-        return *step, (pid_state, rounding), result
+        accepted, *_ = step
+        return *step, (pid_state, rounding, ~accepted), result
 
     def _rounding(
         self, suspects: PyTree, t: Any, y: PyTree, args: Any, known: Rounding
