@@ -113,13 +113,19 @@ def kill(folder: Path, times: int, *, seed: int) -> collections.Counter[str]:
 
 
 def kill_workers(folder: Path, times: int, *, seed: int) -> collections.Counter[str]:
-    """Kill one worker of each of so many sweeps, which goes on by itself."""
+    """Kill one worker of each of so many sweeps, each of which goes on by itself; others, whose
+    workers had ended by their moment, are counted."""
     draw, counts = random.Random(seed), collections.Counter[str]()
     whole, lasted = in_one_go(folder)
-    for number in range(times):
+    for number in range(4 * times):
+        if counts["a worker was killed"] == times:
+            break
         out = folder / f"workers {number}"
         process = start(folder, out)
-        time.sleep(draw.random() * lasted)
+        until_there = time.monotonic() + lasted
+        while not workers_of(process) and time.monotonic() < until_there:
+            time.sleep(0.05)
+        time.sleep(draw.random() * lasted / 2)
         workers = workers_of(process)
         if workers:
             os.kill(draw.choice(workers), signal.SIGKILL)

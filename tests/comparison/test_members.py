@@ -118,8 +118,21 @@ def test_a_note_counts_members_whose_rows_are_too_sparse():
     hidden = found.theory.learning_times.between_rows | found.trained.learning_times.between_rows
     count = int(hidden.any(axis=1).sum())
     assert count > 0 and any(f"modes of {count} of 6 members" in note for note in found.notes)
+    # Where the theory has all trained times among its own there is nothing to interpolate.
     finer = compare(THEORY, coarse[1])
-    assert any("theory interpolated" in note for note in finer.notes)
+    assert not any("theory interpolated" in note for note in finer.notes)
+    other = compare(ensemble(THEORY["strength"][:, ::7], ts=TS[::7]), coarse[1])
+    assert any("theory interpolated" in note for note in other.notes)
+
+
+def test_medians_are_those_of_the_same_members():
+    """Of a mode that theory or training has not learned in some members."""
+    late = np.arange(6) >= 3
+    strength = np.where(late[:, None, None, None], 1e-9, TRAINED["strength"])
+    found = compare(THEORY, ensemble(strength, ts=TS))
+    line = next(line for line in str(found).splitlines() if "1-2 | 3-4" in line)
+    both = np.median(found.theory.learning_times.times[:3, 1])
+    assert f"{both:.4g} (" in line and line.count("3 of 6") == 2
 
 
 def test_it_prints_a_short_table():

@@ -42,6 +42,18 @@ def cluster(tmp_path_factory):
         yield
 
 
+def test_a_machine_that_is_no_cluster(tmp_path, monkeypatch):
+    pytest.importorskip("submitit")
+    for name in ("sbatch", "srun"):
+        script = tmp_path / "bin" / name
+        script.parent.mkdir(exist_ok=True)
+        script.write_text("#!/bin/sh\necho no controller found >&2\nexit 1\n")
+        script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    with pytest.raises(RuntimeError, match=r"Slurm took no job: .*no controller found.*--shard"):
+        execute(of(tmp_path, "compute"), BLOCKS, "slurm")
+
+
 @pytest.mark.slow
 def test_an_array_loses_a_job_to_a_kill_and_all_blocks_are_done(cluster, tmp_path):
     told, killed, errors = [], [], []

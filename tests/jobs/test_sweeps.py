@@ -28,7 +28,7 @@ CONFIG = parse(
         "task": {"kind": "hierarchy", "items": 4},
         "network": {"kind": "parallel", "depths": [2, 2], "width": 6},
         "init": {"kind": "gaussian", "std": 0.2},
-        "train": {"lr": 0.05, "steps": 300, "save_every": 10},
+        "train": {"lr": 0.2, "steps": 300, "save_every": 2},
         "theory": {"level": "pathway"},
     }
 )
@@ -145,18 +145,19 @@ def test_damaged_parts_and_those_of_another_version_are_computed_again(copy, don
 def test_a_configuration_that_fails_fails_alone(tmp_path):
     """One that can't be built, and one that diverges."""
     aligned = parse({**as_dict(CONFIG), "init": {"kind": "aligned", "scale": 0.2}})
-    found = swept(
-        tmp_path / "width", {"network.width": [3, 6]}, aligned, observe=["final_loss", "strength"]
-    )
+    over, observe = {"network.width": [3, 6]}, ["final_loss", "strength"]
+    with pytest.warns(RuntimeWarning, match="Of 2 points: 1 x .* at least as wide"):
+        found = swept(tmp_path / "width", over, aligned, observe=observe)
     assert found["status"].tolist() == [Status.FAILED, Status.DONE]
     assert "at least as wide as the task has modes" in found["error"][0]
     assert np.isnan(found["final_loss"][0]) and found["final_loss"][1] < 1e-4
     assert found.dims["strength"] == ("network.width", "row", "path", "mode")
-    np.testing.assert_allclose(found["flow_time"][1], 0.05 * np.arange(0, 301, 10), rtol=1e-12)
-    rates = swept(tmp_path / "lr", {"train.lr": [0.05, 1e3]}, observe="final_loss")
+    np.testing.assert_allclose(found["flow_time"][1], 0.2 * np.arange(0, 301, 2), rtol=1e-12)
+    with pytest.warns(RuntimeWarning, match="Of 2 points: 1 x the training became infinite"):
+        rates = swept(tmp_path / "lr", {"train.lr": [0.2, 1e3]}, observe="final_loss")
     assert rates["status"].tolist() == [Status.DONE, Status.NOT_FINITE]
     assert "infinite or NaN" in rates["error"][1]
-    alone = swept(tmp_path / "one", {"train.lr": [0.05]}, observe="final_loss")
+    alone = swept(tmp_path / "one", {"train.lr": [0.2]}, observe="final_loss")
     assert alone["final_loss"][0] == rates["final_loss"][0]
 
 
@@ -324,6 +325,30 @@ def test_data_that_changed_are_computed_anew(tmp_path):
         swept(tmp_path / "seeds", {"seed": [0, 1]}, config, observe="final_loss")
 
 
+def test_what_ended_early_is_compared_as_a_run_is(tmp_path):
+    """To its own end, not to that of others; what is not resolved or converged is said."""
+    table = {**as_dict(CONFIG)["train"], "until": "converged"}
+    config = parse({**as_dict(CONFIG), "train": table})
+    found = swept(tmp_path / "sweep", {"init.std": [0.1, 0.3]}, config, observe=["theory_error"])
+    assert found["status"].tolist() == [Status.SETTLED] * 2
+    for i, std in enumerate((0.1, 0.3)):
+        given = override(config, {"init.std": [str(std)]})
+        alone = jobs.run(given, out=tmp_path / str(i), progress=False).comparison
+        error = alone.errors["strength"].relative_l2
+        np.testing.assert_allclose(found["theory_error"][i, 0], error, rtol=1e-6)
+    few = {"train.steps": [20], "train.save_every": [5, 20]}
+    with pytest.warns(RuntimeWarning, match="2 x the training ended before it had converged"):
+        swept(tmp_path / "few", few, observe="final_loss")
+    with pytest.warns(RuntimeWarning, match="between two saved rows"):
+        swept(tmp_path / "rows", {"train.save_every": [100]}, observe="learning_times")
+
+
+@pytest.mark.parametrize("shard", ["1/2", 2, (1,), (3, 2), (0.5, 2)])
+def test_shards_that_are_none(shard, tmp_path):
+    with pytest.raises((ValueError, TypeError), match=r"shard|`k`"):
+        swept(tmp_path / "sweep", shard=shard)
+
+
 def test_an_interruption_is_not_what_becomes_of_a_configuration(tmp_path, monkeypatch):
     def interrupted(*args):
         raise KeyboardInterrupt
@@ -373,7 +398,11 @@ def product(a, b):
 
 
 def test_a_function_is_swept(tmp_path):
-    found = rd.sweep(product, {"a": [1, 2, 3], "b": [0.5, 4]}, out=tmp_path / "f", progress=False)
+    with pytest.warns(RuntimeWarning, match="Of 6 points: 2 x ArithmeticError: three is refused"):
+        found = rd.sweep(
+            product, {"a": [1, 2, 3], "b": [0.5, 4]}, out=tmp_path / "f", progress=False
+        )
+    assert len(list((tmp_path / "f" / "parts").glob("*.h5"))) == 6  # a call may take hours
     np.testing.assert_array_equal(found["product"], [[0.5, 4], [1, 8], [np.nan, np.nan]])
     assert found.dims["powers"] == ("a", "b", "powers_0")
     assert found["status"].tolist() == [[0, 0], [0, 0], [5, 5]]
@@ -397,7 +426,8 @@ def test_a_function_is_swept(tmp_path):
         over = {"a": [1]}
         if "axis of the sweep" in message or message == "be numbers":  # only its call tells
             out = tmp_path / str(len(message))
-            assert message in rd.sweep(function, over, out=out, progress=False)["error"][0]
+            with pytest.warns(RuntimeWarning, match="Of 1 points"):
+                assert message in rd.sweep(function, over, out=out, progress=False)["error"][0]
         else:
             with pytest.raises(TypeError, match=message):
                 rd.sweep(function, over, out=tmp_path / "none", progress=False)
@@ -489,7 +519,7 @@ def test_the_command(tmp_path, done):
         wrong = racedyn("sweep", config, "--out", out, *words)
         assert wrong.returncode == 2 and message in wrong.stderr, wrong.stderr
     lost = racedyn("sweep", config, "--out", tmp_path / "lr", "--over", "train.lr=0.05,1e3")
-    assert lost.returncode == 1 and "1 x the training became infinite" in lost.stdout
+    assert lost.returncode == 1 and "1 x the training became infinite" in lost.stderr
 
 
 def test_a_plan_that_is_none(tmp_path):

@@ -78,15 +78,23 @@ def test_members_are_what_train_makes_of_them(network, options):
     run = rd.ensemble(lambda seed: rd.Training(network, TASK, drawn(seed, network), **training), 10)
     rtol = 1e-5 if options.get("dtype") == "float32" else 1e-12
     for member in (0, 3, 9):
-        if "until" in options:  # those that end keep their last row
-            alone = rd.train(network, TASK, drawn(member, network), **training)
-            rows, mine = len(alone.ts), run.member(member)
-            assert mine.status == alone.status == Status.SETTLED and rows < len(mine.ts)
-            assert mine.stats["num_steps"] == alone.stats["num_steps"]
-            np.testing.assert_allclose(mine["loss"][:rows], alone["loss"], rtol=1e-12)
-            np.testing.assert_array_equal(mine["loss"][rows:], mine["loss"][rows - 1])
-        else:
-            check_alone(run, member, training, network, rtol=rtol)
+        check_alone(run, member, training, network, rtol=rtol)
+        if "until" in options:  # in the ensemble those that end keep their last row
+            rows = len(run.member(member).ts)
+            assert run.status[member] == Status.SETTLED and rows < len(run.ts)
+            kept = run["loss"][member]
+            np.testing.assert_array_equal(kept[rows:], kept[rows - 1])
+
+
+@pytest.mark.parametrize(
+    ("field", "values"), [("lr", [0.1, -0.1]), ("weight_decay", [0.1, np.nan]), ("until", [1.0, 0])]
+)
+def test_numbers_that_train_refuses_are_refused_of_members(field, values):
+    def member(number):
+        return rd.Training(NETWORK, TASK, drawn(0), **{**EVERYTHING, field: number})
+
+    with pytest.raises(ValueError, match=rf"`{field} of a Training` .* for member 1"):
+        rd.ensemble(member, np.array(values))
 
 
 def member_of_seed(seed):

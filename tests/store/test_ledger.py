@@ -143,16 +143,14 @@ def interrupted(request, tmp_path, monkeypatch):
 def test_other_settings_are_refused_and_each_is_named(interrupted):
     kind, run, pieces, partial_file = interrupted
     before = partial_file.read_bytes()
-    with pytest.raises(
-        store.StoreError, match=r"is what an unfinished job of other settings left: "
-    ) as refused:
+    with pytest.raises(store.StoreError, match=r"is of a job of other settings: ") as refused:
         run(lr=0.04, width=5)
     said = str(refused.value)
     assert f"`{kind.lr}` is 0.04 and was 0.08" in said and f"`{kind.width}` is 5 and was 4" in said
     assert str(partial_file) in said and "overwrite=True (--overwrite" in said
     with pytest.raises(store.StoreError) as refused:
         run(width=5)
-    assert f"left: `{kind.width}` is 5 and was 4. Restore" in str(refused.value)
+    assert f"settings: `{kind.width}` is 5 and was 4. Restore" in str(refused.value)
     assert pieces.done == [] and partial_file.read_bytes() == before
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,17 +68,8 @@ def _ended(folder: Folder, found: Labelled, finished: bool, *, quiet: bool) -> i
         counts = {status: int(np.sum(statuses == int(status))) for status in Status}
         ways = ", ".join(f"{n} {status.name.lower()}" for status, n in counts.items() if n)
         print(f"{statuses.size} configurations: {ways}")
-        for why in _first_errors(found["error"]):
-            print(said(f"  {why}"))
         print("results:", said(folder.merged))
     return 1 if failed else 0
-
-
-def _first_errors(errors: np.ndarray, most: int = 5) -> Sequence[str]:
-    """Different ones, with how many configurations have each."""
-    counts = Counter(str(text) for text in np.ravel(errors) if text)
-    first = [f"{count} x {text}" for text, count in counts.most_common(most)]
-    return first if len(counts) <= most else [*first, f"{len(counts) - most} other errors"]
 
 
 def _options(words: Sequence[str]) -> dict[str, str | int] | None:

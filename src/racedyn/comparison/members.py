@@ -14,7 +14,7 @@ from racedyn.comparison.notes import notes_of
 from racedyn.comparison.pair import compared
 from racedyn.comparison.result import Comparison, Outcome, cell, number
 from racedyn.comparison.table import table_of
-from racedyn.comparison.times import stacked_times
+from racedyn.comparison.times import spread, stacked_times
 from racedyn.trajectory import Labelled, Trajectory
 
 
@@ -133,9 +133,13 @@ class MemberComparison:
         """Of each mode the median and range of half-learned times, and how often winners agree."""
         first = self.each[0]
         names = first.shown_modes
+        shown = range(len(names))
         wide = max(len("mode"), *(len(cell(name)) for name in names))
+        # Medians of the same members: of others they would differ by the members alone.
+        both = theory.learning_times.known & trained.learning_times.known
         halves = [
-            [side.learning_times.text(m) for m in range(len(names))] for side in (theory, trained)
+            [spread(np.where(both[:, m], side.learning_times.times[:, m], np.nan)) for m in shown]
+            for side in (theory, trained)
         ]
         one, other = (max(8, *map(len, texts)) for texts in halves)
         agreed = np.sum(self.agree, axis=0)
@@ -183,7 +187,9 @@ def compared_members(theory: Trajectory, trained: Trajectory) -> MemberCompariso
         _stacked([side for side in sides if side is not None], failed)
         for sides in ([found.theory for found in each], [found.trained for found in each])
     ]
-    apart = not np.array_equal(pairs[0][0].ts, pairs[0][1].ts)
+    apart = any(
+        not np.isin(found.ts, one.ts).all() for found, (one, _) in zip(each, pairs, strict=True)
+    )
     notes = notes_of(theory, trained, checked, each[0].ts, interpolated=apart)
     return MemberComparison(
         each=each,

@@ -79,8 +79,8 @@ def notes_of(
         notes.append(
             "the inputs' correlation is not diagonal in these modes (off-diagonal "
             f"{modes.misalignment:.2g} of its norm): "
-            "one number per mode leaves that out, and S/d, towards which half is learned, is not "
-            "where training ends"
+            "theories of one number per mode leave that out, and S/d, towards which half is "
+            "learned, is not where training ends"
         )
     for name, trajectory in (("theory", theory), ("trained", trained)):
         status = np.atleast_1d(np.asarray(trajectory.status)).ravel()

@@ -54,7 +54,7 @@ def compared(theory: Trajectory, trained: Trajectory, checked: bool) -> Comparis
         and dims[name] == trained.dims[name]
         and a[name].shape == b[name].shape
     ]
-    apart = not np.array_equal(*own_ts)
+    apart = not np.isin(ts, own_ts[0]).all()
     if not shared:
         fail(
             "theory",

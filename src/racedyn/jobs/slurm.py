@@ -30,6 +30,7 @@ class Slurm:
                 'Jobs of Slurm need submitit: pip install "racedyn[slurm]".'
             ) from error
         self._call, self._folder, self._run = submitit.helpers.CommandFunction, folder, run
+        self._refused = submitit.core.utils.FailedJobError
         self._tasks = tasks
         self._jobs = submitit.SlurmExecutor(Path(folder).resolve() / "slurm")
         named = {name.removeprefix("slurm_"): value for name, value in options.items()}
@@ -41,8 +42,15 @@ class Slurm:
     def round(self, tally: Tally) -> str:
         """Submit what is missing, wait until no job is left, and say what the last error was."""
         calls = [self._worker(blocks) for blocks in bundles(tally.missing, self._tasks)]
-        with self._jobs.batch():
-            submitted = [self._jobs.submit(call) for call in calls]
+        try:
+            with self._jobs.batch():
+                submitted = [self._jobs.submit(call) for call in calls]
+        except self._refused as error:
+            why = " ".join(str(error).split()) or "it says nothing"
+            raise RuntimeError(
+                f"Slurm took no job: {why}. Is this machine part of a cluster, and are the options "
+                "such as it takes? --shard K/N needs neither."
+            ) from error
         arrays = {job.job_id.partition("_")[0] for job in submitted}
         try:
             self._wait(tally, arrays)

@@ -73,7 +73,7 @@ def reduce(
       tolerance.
     - "compressed": the flow of a narrow network, which stands for the wide one to `tolerance`
       (`racedyn.compress`, which also follows descent). Any weights, any depth. Refused where its
-      bases would take more than half of a node.
+      bases would take more than half of a node, unless they fill the network: that is exact.
     - "signals": the flow of a network of as many directions at each node as signals of the start
       reach there, 2R for R modes: modes that couple inside a pathway, which q/p leave out. A few
       percent off; never refused.

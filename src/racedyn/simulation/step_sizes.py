@@ -128,7 +128,7 @@ class RelativeSteps(dfx.AbstractAdaptiveStepSizeController[Any, Any]):
             t0, t1, one, one, args, error, error_order, pid_state
         )
         accepted, *_ = step
-        return *step, (pid_state, rounding, ~accepted), result
+        return *step, (pid_state, rounding, jnp.logical_not(accepted)), result
 
     def _rounding(
         self, suspects: PyTree, t: Any, y: PyTree, args: Any, known: Rounding

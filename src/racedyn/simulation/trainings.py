@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from racedyn._checks import check_positive_int
+from racedyn._checks import check_positive_int, fail
 from racedyn._jit import lanes_at_a_time
 from racedyn._types import MEMBER, TIME, AnyArray, Array, PyTree
 from racedyn.simulation import stacks
@@ -142,6 +142,7 @@ class Trainings:
         """Observables, status and stats of these members, of which there are at most `size`.
         `between` is called before each call of the program, and may raise."""
         built = stacks.on_host(builder(np.resize(numbers, size)))
+        _check_numbers(built, numbers)
         for alike, part, what in (
             (self.one_clock, _clock, "step sizes"),
             (self.one_basis, _bases, "modes"),
@@ -174,6 +175,26 @@ class Trainings:
             if not rows.add(num_saves, *stacks.joined(moved)):
                 break
         return rows.found(np.asarray(built.time_per_step), built.least)
+
+
+def _check_numbers(built: Training, numbers: np.ndarray) -> None:
+    """Refuse what `train` refuses, of members whose numbers JAX traced."""
+    made, descent = built.made_of.value, built.descent
+    for name, own, values, smallest in (
+        ("lr", made.lr, descent.lr if built.in_flow_time else None, np.nextafter(0, 1)),
+        ("weight_decay", made.weight_decay, descent.weight_decay, 0.0),
+        ("until", made.until, descent.until, np.nextafter(0, 1)),
+    ):
+        if own is not None or values is None:  # seen when it was built, or there is none
+            continue
+        each = np.asarray(values)[: len(numbers)]
+        wrong = np.flatnonzero(~((each >= smallest) & np.isfinite(each)))
+        if len(wrong):
+            must = (
+                f"be a {'positive number' if smallest else 'number of at least 0'} for each member"
+            )
+            but = f"it is {each[wrong[0]]:g} for member {numbers[wrong[0]]}"
+            fail(f"{name} of a Training", must, but)
 
 
 def _clock(training: Training) -> list[Array]:

@@ -81,7 +81,7 @@ def goes_on(partial: Path, changed: Sequence[object], overwrite: bool) -> bool:
     False where `overwrite` replaces it; otherwise `StoreError` says what has changed."""
     if changed and not overwrite:
         raise StoreError(
-            f"{printable(str(partial))} is what an unfinished job of other settings left: "
+            f"{printable(str(partial))} is of a job of other settings: "
             f"{listed(changed)}. Restore them to go on from it, choose another name, or pass "
             f"{OVERWRITE} to begin anew."
         )

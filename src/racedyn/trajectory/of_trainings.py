@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from racedyn._types import TIME
+from racedyn.trajectory.status import Status
+
 WEIGHTS = "weights:"  # before the edge, among the observables of an ensemble
 
 
@@ -14,9 +17,11 @@ def weights_name(edge: str) -> str:
 
 
 def as_training(member: Any) -> Any:
-    """This trajectory with its own flow times, where a step has one, and with the weights that it
-    saved in `ys`.
+    """This trajectory with its own flow times, where a step has one, with the rows up to its end
+    where `until` ended it, and with the weights that it saved in `ys`.
     """
+    if int(member.status) == Status.SETTLED:
+        member = _cut(member, np.asarray(member.step) <= int(member.stats["num_steps"]))
     source, per_step = member.provenance, float(member.stats.get("time_per_step", np.nan))
     ts = member.ts
     if source is not None and np.isfinite(per_step) and source.settings["time_unit"] == "steps":
@@ -38,3 +43,13 @@ def as_training(member: Any) -> Any:
         ys=saved or None,
         provenance=source,
     )
+
+
+def _cut(member: Any, rows: np.ndarray) -> Any:
+    """Of these rows alone."""
+    observables = {
+        name: value[rows] if member.dims[name][:1] == (TIME,) else value
+        for name, value in member.observables.items()
+    }
+    ts, step = np.asarray(member.ts)[rows], np.asarray(member.step)[rows]
+    return dataclasses.replace(member, ts=ts, step=step, observables=observables)

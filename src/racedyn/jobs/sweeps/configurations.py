@@ -12,12 +12,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._types import Weights
+from racedyn._types import AnyArray, Weights
 from racedyn.config import Config, parse
 from racedyn.jobs.build import build_law, build_network, build_task
 from racedyn.jobs.levels import levels_beside, reduced_to
 from racedyn.jobs.sizes import check_network_size, check_numbers, check_run_size, check_task_size
-from racedyn.jobs.sweeps.measures import Ran, measured, needs_theory, observed
+from racedyn.jobs.sweeps.measures import Ran, measured, needs_theory, observed, remarks_on
 from racedyn.networks import Network
 from racedyn.simulation import SolveError, ensemble, simulate
 from racedyn.systems import AbstractSystem, observable_shapes
@@ -33,7 +33,7 @@ Values = dict[str, tuple[tuple[str, ...], np.ndarray]]
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outcome:
     """What became of one point: `values`, name -> axes and array, none where it failed before there
-    was any; `error`: why, or ""; `labels` along axes."""
+    was any; `error`: why, or what its values don't tell, or ""; `labels` along axes."""
 
     status: Status
     error: str = ""
@@ -97,10 +97,10 @@ def _all(ready: Sequence[_Ready], observe: Sequence[str]) -> list[Outcome]:
         if len(ready) == 1:
             return [Outcome(Status.FAILED, _said(error))]
         return [_all([each], observe)[0] for each in ready]
-    theories = _theories(ready, trained) if needs_theory(observe) else [{} for _ in ready]
+    theories = _theories(ready, *trained) if needs_theory(observe) else [{} for _ in ready]
     return [
         _outcome(each, run, beside, observe)
-        for each, run, beside in zip(ready, trained, theories, strict=True)
+        for each, run, beside in zip(ready, trained[0], theories, strict=True)
     ]
 
 
@@ -109,20 +109,23 @@ def _outcome(
 ) -> Outcome:
     """What is kept of one configuration. `beside`: theories, or why there is none."""
     status = Status(int(trained.status))
-    errors = [f"{name}: {theory}" for name, theory in beside.items() if isinstance(theory, str)]
     if not status.ok:
         return Outcome(status, f"the training {status.message}")
+    remarks = [f"{name}: {theory}" for name, theory in beside.items() if isinstance(theory, str)]
+    remarks += remarks_on(trained, observe)
     theories = {name: run for name, run in beside.items() if isinstance(run, Trajectory)}
     names = levels_beside(ready.config)
     try:
         values = measured(Ran(trained, theories), observe, names)
     except ValueError as error:
         return Outcome(Status.FAILED, _said(error))
-    return Outcome(status, "; ".join(errors), values, {**trained.labels, "theory": names})
+    return Outcome(status, "; ".join(remarks), values, {**trained.labels, "theory": names})
 
 
-def _trained(ready: Sequence[_Ready], observe: Sequence[str]) -> list[Trajectory]:
-    """All trainings, as one program."""
+def _trained(
+    ready: Sequence[_Ready], observe: Sequence[str]
+) -> tuple[list[Trajectory], list[np.ndarray]]:
+    """All trainings, as one program, and the times of all rows that each of them may have."""
     first = ready[0]
     given = first.config.train
     until = [each.config.train.until for each in ready]
@@ -155,7 +158,14 @@ def _trained(ready: Sequence[_Ready], observe: Sequence[str]) -> list[Trajectory
     with warnings.catch_warnings():  # of members that failed, each of which says so itself
         warnings.simplefilter("ignore", RuntimeWarning)
         run = _whole(ensemble(member, members))
-    return [run.member(i) for i in range(len(ready))]
+    return [run.member(i) for i in range(len(ready))], [_times(run, i) for i in range(len(ready))]
+
+
+def _times(run: Trajectory, i: int) -> np.ndarray:
+    """Flow times of all rows of a member, however early it ended."""
+    if run.provenance is not None and run.provenance.settings["time_unit"] == "tau":
+        return np.asarray(run.ts)
+    return np.asarray(run.step) * float(np.asarray(run.stats["time_per_step"])[i])
 
 
 def _whole(run: Trajectory) -> Trajectory:
@@ -166,9 +176,10 @@ def _whole(run: Trajectory) -> Trajectory:
 
 
 def _theories(
-    ready: Sequence[_Ready], trained: Sequence[Trajectory]
+    ready: Sequence[_Ready], trained: Sequence[Trajectory], times: Sequence[np.ndarray]
 ) -> list[dict[str, Trajectory | str]]:
-    """Level -> its solution at the times of each training, or why there is none."""
+    """Level -> its solution at the times of each training, or why there is none. `times`: of all
+    rows that there may be: trainings that end apart are solved together, and then cut."""
     found: list[dict[str, Trajectory | str]] = [{} for _ in ready]
     if not ready[0].network.linear:
         return found
@@ -181,20 +192,32 @@ def _theories(
                 systems[i] = reduced_to(level, each.config, each.network, each.task, each.weights)
             except ValueError as error:
                 found[i][level] = _said(error)
-        for numbers in _at_the_same_times(systems, trained):
-            rtol, ts = ready[numbers[0]].config.theory.rtol, trained[numbers[0]].ts
+        for numbers in _at_the_same_times(systems, times):
+            rtol, ts = ready[numbers[0]].config.theory.rtol, times[numbers[0]]
             for i, solution in _solved(systems, numbers, ts, rtol).items():
-                found[i][level] = solution
+                found[i][level] = _cut(solution, len(trained[i].ts))
     return found
 
 
+def _cut(solution: Trajectory | str, rows: int) -> Trajectory | str:
+    """Its first rows."""
+    if isinstance(solution, str):
+        return solution
+    observables: dict[str, AnyArray] = {
+        name: np.asarray(value)[:rows] for name, value in solution.observables.items()
+    }
+    return dataclasses.replace(
+        solution, ts=np.asarray(solution.ts)[:rows], observables=observables, ys=None
+    )
+
+
 def _at_the_same_times(
-    numbers: Sequence[int] | Mapping[int, Any], trained: Sequence[Trajectory]
+    numbers: Sequence[int] | Mapping[int, Any], times: Sequence[np.ndarray]
 ) -> list[list[int]]:
-    """Members whose trainings have the same times together."""
+    """Members that have the same times together."""
     groups: dict[bytes, list[int]] = {}
     for i in numbers:
-        groups.setdefault(np.asarray(trained[i].ts).tobytes(), []).append(i)
+        groups.setdefault(times[i].tobytes(), []).append(i)
     return list(groups.values())
 
 

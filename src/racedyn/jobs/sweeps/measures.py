@@ -72,7 +72,8 @@ MEASURES = {
     ),
     "learning_times": Measure(
         (MODE,),
-        "flow time at which sum_a K_a reaches half of S/d",
+        "flow time at which sum_a K_a reaches half of S/d; NaN where it does not, or between rows "
+        "that are too far apart (see error)",
         "tau",
         lambda ran: learning_times(ran.trained).times,
     ),
@@ -206,6 +207,19 @@ def measured(
             ]
             found[name] = (THEORY, *measure.axes), np.stack(values)
     return found
+
+
+def remarks_on(trained: Trajectory, names: Sequence[str]) -> list[str]:
+    """What a reader of the measures of one training must know beside their numbers."""
+    remarks = []
+    if float(trained.stats["converged"]) == 0:
+        remarks.append("the training ended before it had converged")
+    if "learning_times" in names and learning_times(trained).between_rows.any():
+        remarks.append(
+            "modes are learned between two saved rows that are too far apart to tell when "
+            "(lower train.save_every)"
+        )
+    return remarks
 
 
 def told(name: str) -> tuple[str, str]:

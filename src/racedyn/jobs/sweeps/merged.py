@@ -1,6 +1,8 @@
 """Outcomes of points as labelled arrays: a part of a sweep, and all parts together."""
 
 import json
+import warnings
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
@@ -15,7 +17,10 @@ from racedyn.trajectory import Labelled, Status, versions
 
 _TOLD = {
     STATUS: (STATUS_MEANING, "1"),
-    ERROR: ("why a configuration, or a theory beside it, has no values", ""),
+    ERROR: (
+        "why a configuration, or a theory beside it, has no values, or what they don't tell",
+        "",
+    ),
 }
 Place = tuple[int, ...]
 
@@ -49,7 +54,7 @@ def outcomes_of(part: Labelled) -> dict[str, Outcome]:
 
 def merged(folder: Folder, plan: Plan) -> Labelled:
     """All parts of a plan along its axes. Raises `StoreError` while parts are missing, and says
-    which."""
+    which; warns of points that failed, or whose values don't tell all."""
     blocks = plan.blocks()
     if missing := [block.name for block in blocks if not folder.is_done(block.name)]:
         raise StoreError(
@@ -63,6 +68,8 @@ def merged(folder: Folder, plan: Plan) -> Labelled:
             yield from ((point.index, found[point.name]) for point in block.points)
 
     arrays, dims, labels = _filled(tuple(plan.axes), plan.shape, places())
+    if said := _first(arrays[ERROR]):
+        warnings.warn(f"Of {arrays[ERROR].size} points: {said}", RuntimeWarning, stacklevel=3)
     coordinates = {name: coordinate(values) for name, values in plan.axes.items()} | labels
     # A function's own names mean what it says.
     told_of = {} if "function" in plan.base else {name: told(name) for name in arrays}
@@ -74,6 +81,13 @@ def merged(folder: Folder, plan: Plan) -> Labelled:
         "versions": versions(),
     }
     return Labelled(arrays, dims, coordinates, meanings, attributes)
+
+
+def _first(errors: np.ndarray, most: int = 5) -> str:
+    """Different errors, with how many points have each."""
+    counts = Counter(str(text) for text in np.ravel(errors) if text)
+    first = [f"{count} x {text}" for text, count in counts.most_common(most)]
+    return "; ".join(first if len(counts) <= most else [*first, f"{len(counts) - most} others"])
 
 
 def coordinate(values: Sequence[Any]) -> np.ndarray:

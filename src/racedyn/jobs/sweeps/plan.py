@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from racedyn.config import Config, as_dict, keys, kinds_of, parse
 from racedyn.jobs.sweeps.axes import Axes
 
 CHUNK = 64  # points of a block: as many trainings as one program computes together
+CALLS = 256  # blocks into which the calls of a function are cut, as far as there are so many
 # Numbers that members of one program may differ in; whatever else differs makes another block.
 NUMBERS = ("seed", "init.std", "init.scale", "train.lr", "train.weight_decay", "train.until")
 
@@ -76,14 +78,17 @@ class Plan:
         return Point({"config": settings, **common}, index, digest(alike(settings)))
 
     def blocks(self) -> list[Block]:
-        """Points of one program together, in their order, at most CHUNK of them."""
+        """Points of one program together, in their order, at most CHUNK of them; calls of a
+        function, which may each take hours, by themselves, unless there are very many."""
         programs: dict[str, list[Point]] = {}
         for point in self.points():
             programs.setdefault(point.alike, []).append(point)
+        number = math.prod(self.shape)
+        size = -(-number // CALLS) if "function" in self.base else CHUNK
         return [
-            Block(tuple(points[k : k + CHUNK]))
+            Block(tuple(points[k : k + size]))
             for points in programs.values()
-            for k in range(0, len(points), CHUNK)
+            for k in range(0, len(points), size)
         ]
 
     def as_json(self) -> str:

@@ -86,7 +86,9 @@ def sweep(
 
     Configurations that differ in numbers alone (seed, scale of the initial weights, step size,
     weight decay) are trained as one program; theories of one kind are solved as one. One that fails
-    fails alone: its `status` and `error` say so, and its values are NaN.
+    fails alone: its `status` and `error` say so, and its values are NaN; `error` also says where a
+    training had not converged, or its rows are too far apart for a learning time. A warning counts
+    them.
 
     What is there of the same configurations is not computed again, whoever computed it and however
     it ended: the same call goes on from whatever a killed one has left, and one with longer axes
@@ -106,6 +108,8 @@ def sweep(
         ('width', 'height')
     """
     check_flags(overwrite=overwrite, progress=progress)
+    if shard is not None:
+        _check_shard(shard)
     plan, function = _planned(what, over, observe)
     blocks = plan.blocks()  # refuses what no configuration has, before anything is written
     folder = Folder(out)
@@ -122,6 +126,13 @@ def sweep(
     if shard is not None:
         return None
     return folder.keep(merged(folder, plan), plan)
+
+
+def _check_shard(shard: Any) -> None:
+    if not isinstance(shard, tuple) or len(shard) != 2:
+        must = "be (k, n), the k-th of n parts"
+        fail("shard", must, f"it is {shown(shard)}", "For example (3, 16).", TypeError)
+    part_of_all([], *shard)
 
 
 def _execute(
