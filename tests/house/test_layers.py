@@ -40,7 +40,8 @@ FLOORS = (
     ("systems", "plot"),
     ("reduction", "training"),
     ("simulation",),
-    ("jobs", "studies"),
+    ("jobs",),
+    ("studies",),
     ("",),
     ("cli",),
 )

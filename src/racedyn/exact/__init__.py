@@ -11,12 +11,21 @@ plain numbers.
 - `contextual`: contextual tasks whose blocks all have one structure.
 - `contextual_modes`: the modes of a contextual network and their starts, which `contextual` takes.
 - `early`: a ReLU network while its weights are small, each neuron by itself.
+- `concentration`: when equal pathways share a mode, in wide networks.
 - `races`: pathways that compete for modes, a room of its own.
 - `solution`: what closed forms share: their times, their loss and the trajectory they return.
 - `clock`: for quadratures, where one is at a given time.
 """
 
 from racedyn.exact.chain import chain, chain_layers
+from racedyn.exact.concentration import (
+    concentration_variable,
+    critical_width,
+    expected_participation,
+    gap_variance,
+    pole,
+    tilt_exponent,
+)
 from racedyn.exact.contextual import contextual
 from racedyn.exact.contextual_modes import ContextualModes, contextual_modes, contextual_start
 from racedyn.exact.early import EarlyPathways, early_pathways
@@ -41,15 +50,21 @@ __all__ = [
     "EarlyPathways",
     "chain",
     "chain_layers",
+    "concentration_variable",
     "contextual",
     "contextual_modes",
     "contextual_start",
     "converged",
+    "critical_width",
     "early_pathways",
+    "expected_participation",
+    "gap_variance",
+    "pole",
     "riccati",
     "routing",
     "shallow",
     "shallow_strength",
+    "tilt_exponent",
     "trajectory",
     "two_layer",
     "two_layer_strength",

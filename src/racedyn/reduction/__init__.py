@@ -15,6 +15,7 @@
 """
 
 from racedyn.reduction.compression import Compressed, compress, of_one_shape
+from racedyn.reduction.matching import match as match
 from racedyn.reduction.projection import project
 from racedyn.reduction.reduce import LEVELS, reduce
 from racedyn.reduction.validity import Validity

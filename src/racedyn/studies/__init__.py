@@ -1,8 +1,9 @@
-"""Published figures from scratch: a folder per paper, a file per figure.
+"""Figures from scratch, published ones and our own: a folder per paper, a file per figure.
 
 `reproduce("shi2022.fig5")` trains, solves, writes NAME.h5 and NAME.png, and says the paper's claim
 beside the number found.
 
+- `concentration`: our own, when features concentrate in pathways.
 - `study`: what every study shares: its runs are kept as they end, and its finding is printed.
 - `references`: the papers and solvers behind a result.
 - `shared_xor`: a ReLU network on XoR beside its gated twins, for figures of two papers.
@@ -21,6 +22,7 @@ PAPERS = (
     "saxe2019",
     "saxe2022",
     "jarvis2025",
+    "concentration",
 )
 STUDIES: dict[str, Study] = {
     study.name: study

@@ -3,19 +3,21 @@ finding is printed.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from racedyn import plot, store
 from racedyn._checks import check_name
 from racedyn._compilation import Stopwatch
 from racedyn._types import Weights
+from racedyn.jobs import sweep
 from racedyn.plot import context
 from racedyn.studies.references import REFERENCES
-from racedyn.trajectory import Trajectory
+from racedyn.trajectory import Labelled, Trajectory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Job:
     path: Path
     progress: bool
     runs: dict[str, Trajectory] = dataclasses.field(default_factory=dict)
+    tables: dict[str, Labelled] = dataclasses.field(default_factory=dict)
 
     def keep(self, name: str, make: Callable[[], Trajectory]) -> Trajectory:
         """The run of this name: made now, and kept on disk, unless an earlier try got as far.
@@ -46,6 +49,39 @@ class Job:
             self.runs[name] = dataclasses.replace(make(), end=None)
             store.checkpoint(self.path, config=dict(self.settings), **self.runs)
         return self.runs[name]
+
+    def sweep(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *,
+        parallel: bool = False,
+        **over: Sequence[Any],
+    ) -> Labelled:
+        """`function` at every point of the axes `over`, in a folder beside the study's file, so
+        that what an earlier try has computed is there. `parallel`: by processes of this machine."""
+        self.tables[name] = sweep(
+            function,
+            over,
+            out=self.path.with_suffix("") / name,
+            executor="local" if parallel else None,
+            overwrite=True,  # parts of other settings stay, and are found where they are the same
+            progress=self.progress,
+        )
+        return self.tables[name]
+
+
+def _one_table(tables: Mapping[str, Labelled]) -> Labelled:
+    """All tables as one, the names of arrays and axes with the table's in front."""
+    arrays: dict[str, np.ndarray] = {}
+    dims: dict[str, tuple[str, ...]] = {}
+    coordinates: dict[str, np.ndarray] = {}
+    for table, found in tables.items():
+        coordinates |= {f"{table}_{axis}": values for axis, values in found.coordinates.items()}
+        for name, values in found.arrays.items():
+            arrays[f"{table}_{name}"] = values
+            dims[f"{table}_{name}"] = tuple(f"{table}_{axis}" for axis in found.dims[name])
+    return Labelled(arrays, dims, coordinates)
 
 
 def weights_of(run: Trajectory, row: int) -> Weights:
@@ -114,7 +150,10 @@ def run_study(
     job.runs.update(store.unfinished(target, settings, overwrite=overwrite) or {})
     with context():
         finding = study.make(job)
-    store.save(target, overwrite=overwrite, config=settings, **job.runs)
+    if job.tables:
+        store.save(target, _one_table(job.tables), overwrite=overwrite, config=settings)
+    else:
+        store.save(target, overwrite=overwrite, config=settings, **job.runs)
     figure = plot.save_figure(finding.figure, target.with_suffix(".png"))
     plot.close(finding.figure)
     return Reproduced(study, finding, target, figure, watch.wall_time, watch.compile_time)

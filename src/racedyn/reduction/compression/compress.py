@@ -10,6 +10,8 @@ import numpy as np
 
 from racedyn._arrays import check_times
 from racedyn._checks import (
+    check_name,
+    check_names,
     check_not_negative,
     check_number,
     check_positive,
@@ -64,6 +66,7 @@ def compress(
     weight_decay: float = 0.0,
     stages: Sequence[Sequence[str]] | None = None,
     max_share: float = 0.5,
+    observe: Sequence[str] = (),
 ) -> Compressed:
     """A network of a few dozen directions at each node that learns as `network` does from
     `weights`.
@@ -87,6 +90,7 @@ def compress(
       estimate does not come to it.
     - `weight_decay`, `stages`: as in `racedyn.train`; they are kept exactly.
     - `max_share`: of a node's width: bases that are larger are refused.
+    - `observe`: what `run` has beside strengths and loss: "strength_matrix", U^T W_a V.
 
     The estimated error is |narrow - whole| + |pass - whole|, where `whole` goes through learning
     once more with all directions that the pass found, known from the start: it is much closer to
@@ -122,10 +126,13 @@ def compress(
         unit = step
     else:
         march, unit = Flow(rate, stages, tolerance / 100), 1.0
+    for name in check_names("observe", observe):
+        check_name("observe", name, ("strength_matrix",))
     columns = columns_of(network, task)
     modes = task.all_modes()
     paths = observed_paths(network, None, modes)
-    reader = Reader(jnp.asarray(columns.floor), tuple(modes.items()), tuple(paths))
+    floor = jnp.asarray(columns.floor)
+    reader = Reader(floor, tuple(modes.items()), tuple(paths), "strength_matrix" in observe)
     store = (
         store_of(network, given, key)
         if isinstance(given, init.AbstractLaw)

@@ -92,16 +92,18 @@ class Flow(March):
 
 
 class Reader(eqx.Module):
-    """What is read off weights: the loss, and the paths' strengths."""
+    """What is read off weights: the loss, the paths' strengths and, if asked for, their maps."""
 
     floor: Array
     modes: tuple[tuple[Pair, Modes], ...] = eqx.field(static=True)
     paths: tuple[Path, ...] = eqx.field(static=True)
+    matrices: bool = eqx.field(static=True, default=False)
 
     def row(self, network: Network, data: Data, weights: Weights) -> dict[str, Array]:
         row = {"loss": loss_of(network, weights, data) + self.floor}
         if self.paths:
-            row |= observe_paths(network, weights, dict(self.modes), self.paths)
+            modes = dict(self.modes)
+            row |= observe_paths(network, weights, modes, self.paths, matrices=self.matrices)
         return row
 
 

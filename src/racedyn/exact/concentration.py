@@ -1,0 +1,186 @@
+"""When equal pathways share a mode, and when one of them takes it: laws of wide networks.
+
+Both are derived (`docs/concentration.md`), for M pathways of depth D > 2 whose weights are drawn
+from N(0, sigma^2 / N), K = S/d the strength that a mode is learned at, q0 = D^(1/(2(D-1))) sigma.
+
+*By mode.* In the q/p equations a pathway runs to its pole, and what it carries depends on the gap
+that is left when the mode is learned. Gaps at the start are q0^(2-D) I_D, and differ between
+pathways by a part sqrt(v_D / N) of q0^(2-D): half by p0, half by q0, which is not the same in two
+networks either. A mode is learned when the gap is K^-((D-2)/D) / (D-2). So shares depend on one
+number, x = sqrt(N D) q0^(D-2) / K^((D-2)/D), and on D and M.
+
+*By tilting.* While a second mode is on its plateau, pathways that share the first turn towards it,
+each its own way, at a rate K_a^(1-2/D) S_2, from angles of the size N^(-1/2). They have turned when
+the second mode would be learned by itself, if half of ln N is below
+
+    Lambda = (K_1 / M)^(1-2/D) I_D q0^(2-D) (1 - S_2/S_1)
+
+Then each pathway is a projector on a mixture of both modes, though each mode is shared equally."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import gammaln, ndtri
+
+from racedyn._arrays import as_real
+from racedyn._checks import check_positive_int, fail
+from racedyn._types import Array
+
+POINTS = 8192  # of the mean over starts: a lattice, so that the same x has the same value
+_ITERATIONS = 40  # of Newton's method, which comes from one side
+_GOLDEN = 32  # iterations for the ratio of the lattice
+
+
+def pole(depth: int) -> float:
+    """I_D = int_0^inf (1 + u^2)^(-(D-1)/2) du: the drive from p = 0 to the pole is q0^(2-D) I_D.
+
+    >>> round(rd.exact.pole(4), 12)
+    1.0
+    """
+    D = _deep(depth)
+    return float(0.5 * np.sqrt(np.pi) * jnp.exp(gammaln((D - 2) / 2) - gammaln((D - 1) / 2)))
+
+
+def gap_variance(depth: int) -> float:
+    """v_D: the gap to the pole differs between networks by a part sqrt(v_D / N) of q0^(2-D).
+
+    (D-2)^2 I_D^2 (2D-1) / (6 D (D-1)) by q0, whose logarithm has the variance (2D-1) / (6 D (D-1)
+    N), and D^(-D/(D-1)) by p0, of variance sigma^2 / (D N).
+
+        >>> round(rd.exact.gap_variance(4), 3)
+        0.546
+    """
+    D = _deep(depth)
+    by_q = (D - 2) ** 2 * pole(D) ** 2 * (2 * D - 1) / (6 * D * (D - 1))
+    return float(by_q + D ** (-D / (D - 1)))
+
+
+def concentration_variable(depth: int, width: Any, variance: Any, target: Any = 1.0) -> Any:
+    """x = sqrt(N D) q0^(D-2) / K^((D-2)/D), on which depends how M equal pathways share a mode.
+
+    `width` N, `variance` sigma^2 = N std^2, `target` K = S/d, numbers or arrays that broadcast. Far
+    below 1 one pathway has the mode, far above all share it.
+
+        >>> round(float(rd.exact.concentration_variable(4, width=200, variance=0.08)), 2)
+        3.59
+    """
+    D = _deep(depth)
+    N, variance, K = (
+        as_real(name, value)
+        for name, value in (("width", width), ("variance", variance), ("target", target))
+    )
+    return np.sqrt(N * D) * (_gain(D, variance) / K ** (1 / D)) ** (D - 2)
+
+
+def critical_width(depth: int, variance: Any, target: Any = 1.0, pathways: int = 2) -> Any:
+    """The width at which participation by mode is half way between 1 and M: above it pathways
+    share. Exponential in depth where sigma < 1.
+
+        >>> round(float(rd.exact.critical_width(4, variance=0.08)))
+        199
+    """
+    x = _at_half(_deep(depth), check_positive_int("pathways", pathways))
+    return (x / concentration_variable(depth, 1, variance, target)) ** 2
+
+
+def expected_participation(x: Any, depth: int, pathways: int = 2) -> np.ndarray:
+    """Mean participation 1 / sum_a w_a^2 of a mode among M equal pathways, as `x`.
+
+    Derived, with nothing fitted, for small weights and large widths (docs/concentration.md). The
+    mean is over 8192 points of a lattice, to 1e-3. Raises `ValueError` for depths below 3, where
+    there is no pole, and an x that is not positive.
+
+        >>> rd.exact.expected_participation([0.1, 1.0, 3.0, 10.0, 100.0], depth=4).round(2).tolist()
+        [1.02, 1.21, 1.51, 1.89, 2.0]
+    """
+    D, M = _deep(depth), check_positive_int("pathways", pathways)
+    x = np.asarray(as_real("x", x), float)
+    if not (x > 0).all():
+        fail("x", "be positive", f"it is {x.min()}")
+    spread = (D - 2) * np.sqrt(D * gap_variance(D)) / x
+    with jax.enable_x64():
+        mean = _mean(jnp.ravel(spread), _normal(M), D / (D - 2))
+        return np.asarray(mean).reshape(x.shape)
+
+
+def tilt_exponent(
+    depth: int, variance: Any, first: Any, second: Any, target: Any = None, pathways: int = 2
+) -> Any:
+    """Lambda: by e^Lambda pathways that share the mode of singular value `first` turn towards that
+    of `second`, S_2 < S_1, before it is learned by itself.
+
+    `target`: K_1 = S_1 / d, by default S_1. Where it is above ln(N) / 2 each pathway becomes a
+    projector on a mixture of the two, whatever N says of single modes.
+
+        >>> round(float(rd.exact.tilt_exponent(4, variance=0.02, first=1.0, second=0.5)), 2)
+        11.14
+    """
+    D, M = _deep(depth), check_positive_int("pathways", pathways)
+    S1, S2 = as_real("first", first), as_real("second", second)
+    K = as_real("target", S1 if target is None else target)
+    if not np.all((np.asarray(S2) <= S1) & (np.asarray(S2) > 0)):
+        fail("second", "be above 0 and at most `first`", f"they are {first} and {second}")
+    plateau = pole(D) * _gain(D, as_real("variance", variance)) ** (2 - D)
+    return (K / M) ** (1 - 2 / D) * plateau * (1 - S2 / S1)
+
+
+def _deep(depth: Any) -> int:
+    """A depth at which pathways have poles."""
+    D = check_positive_int("depth", depth)
+    if D < 3:
+        fail("depth", "be at least 3", f"it is {depth}", "Shallower pathways have no pole.")
+    return D
+
+
+def _gain(D: int, variance: Any) -> Any:
+    """q0 of wide networks, D^(1/(2(D-1))) sigma: each of D layers adds sigma^(2(D-1)) to the
+    growth.
+    """
+    return D ** (1 / (2 * (D - 1))) * np.sqrt(variance)
+
+
+def _at_half(D: int, M: int) -> float:
+    """x at which participation is (1 + M) / 2, by bisection of its logarithm."""
+    low, high = np.log(1e-4), np.log(1e6)
+    for _ in range(_ITERATIONS):
+        middle = (low + high) / 2
+        below = expected_participation(np.exp(middle), D, M) < (1 + M) / 2
+        low, high = (middle, high) if below else (low, middle)
+    return float(np.exp((low + high) / 2))
+
+
+def _normal(M: int) -> Array:
+    """Points of M independent normal variables, (point, pathway): a lattice of the powers of the
+    root of r^(M+1) = r + 1, which fills the cube evenly.
+    """
+    ratio = 1.0
+    for _ in range(_GOLDEN):
+        ratio = (1 + ratio) ** (1 / (M + 1))
+    steps = ratio ** -np.arange(1, M + 1)
+    turns = (0.5 + np.arange(1, POINTS + 1)[:, None] * steps) % 1
+    return ndtri(jnp.clip(turns, 1e-12, 1 - 1e-12))
+
+
+@jax.jit
+def _mean(spreads: Array, normal: Array, power: float) -> Array:
+    """Mean participation, as `spreads`, where gaps differ by so much of the gap of a pathway that
+    has a mode alone; `normal` (point, pathway).
+
+    w_a = (G + gap_a)^-power with G such that these sum to 1. The sum falls and is convex in G, and
+    at G = 1 it is at least 1: Newton's method comes from there without stepping over the root."""
+
+    def at(spread: Array) -> Array:
+        gaps = spread * (jnp.max(normal, axis=1, keepdims=True) - normal)
+
+        def closer(_: int, G: Array) -> Array:
+            w = (G[:, None] + gaps) ** -power
+            slope = -power * jnp.sum(w / (G[:, None] + gaps), axis=1)
+            return G - (jnp.sum(w, axis=1) - 1) / slope
+
+        G = jax.lax.fori_loop(0, _ITERATIONS, closer, jnp.ones(len(gaps)))
+        w = (G[:, None] + gaps) ** -power
+        return jnp.mean(1 / jnp.sum((w / jnp.sum(w, axis=1, keepdims=True)) ** 2, axis=1))
+
+    return jax.lax.map(at, spreads)

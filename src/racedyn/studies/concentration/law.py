@@ -1,0 +1,196 @@
+"""By mode, participation is a function of one variable, x = sqrt(N D) q0^(D-2) / (S/d)^((D-2)/D),
+for each depth and number of pathways."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from racedyn.exact import concentration_variable, expected_participation
+from racedyn.paths import participation
+from racedyn.plot import GREY, cycle, new_figure
+from racedyn.studies.concentration import cells
+from racedyn.studies.study import Finding, Job, Study
+from racedyn.tasks import Task, from_arrays, hierarchy
+from racedyn.trajectory import Labelled
+
+SMALLEST, LARGEST = 0.05, 100.0  # of x: beyond them nothing changes any more
+LARGE = 0.5  # q0^D / (S/d): from there on weights are not small beside what is learned
+
+FULL: Mapping[str, Any] = {
+    "pathways": [2, 3, 5],
+    "depths": [3, 4, 5, 6, 8, 10, 12],
+    "widths": [10**n for n in range(2, 10)],
+    "variances": [0.02, 0.1, 0.3, 1.0, 2.0],
+    "draws": 1000,
+    "drawn_pathways": [2, 3],
+    "drawn_depths": [3, 4, 5],
+    "drawn_widths": [10**3, 10**5, 10**7],
+    "drawn_variances": [0.1, 0.3],
+    "drawn_draws": 50,
+    "trained_depths": [3, 4, 5],
+    "trained_widths": [100, 300],
+    "trained_variances": [0.1, 0.3],
+    "trained_draws": 10,
+}
+QUICK: Mapping[str, Any] = {
+    **FULL,
+    "depths": [3, 4, 7],
+    "widths": [10**2, 10**4, 10**6],
+    "variances": [0.1, 0.3],
+    "drawn_pathways": [2],
+    "drawn_depths": [3, 4],
+    "drawn_widths": [10**5],
+    "drawn_variances": [0.1],
+    "drawn_draws": 4,
+    "trained_depths": [3],
+    "trained_widths": [50],
+    "trained_variances": [0.3],
+    "trained_draws": 4,
+}
+
+
+def one_mode() -> Task:
+    """A task of one mode, S = d = 1: nothing that modes could do to each other."""
+    return from_arrays(np.ones((1, 1)), np.ones((1, 1)), name="one mode")
+
+
+TASKS = {"one mode": one_mode(), "hierarchy": hierarchy(8)}
+
+
+def figure(job: Job) -> Finding:
+    """Mean participation against x: races, drawn and trained networks, and the derived curve."""
+    s = job.settings
+
+    def race(pathways: int, depth: int, width: int, variance: float) -> Any:
+        return cells.race(pathways, depth, width, variance, s["draws"])
+
+    def drawn(task: str, pathways: int, depth: int, width: int, variance: float) -> Any:
+        return cells.drawn(TASKS[task], pathways, depth, width, variance, s["drawn_draws"])
+
+    def trained(task: str, depth: int, width: int, variance: float) -> Any:
+        return cells.trained(TASKS[task], 2, depth, width, variance, s["trained_draws"])
+
+    found = job.sweep(
+        "race",
+        race,
+        pathways=s["pathways"],
+        depth=s["depths"],
+        width=s["widths"],
+        variance=s["variances"],
+    )
+    tables = {"q/p": _of_races(found)}
+    for name, function, more in (
+        ("drawn", drawn, {"pathways": s["drawn_pathways"]}),
+        ("trained", trained, {}),
+    ):
+        over = {
+            "task": list(TASKS),
+            **more,
+            "depth": s[f"{name}_depths"],
+            "width": s[f"{name}_widths"],
+            "variance": s[f"{name}_variances"],
+        }
+        found = job.sweep(name, function, parallel=True, **over)
+        tables |= {f"{name}, {task}": _of_maps(found, task) for task in TASKS}
+    panels = new_figure(1, 2, height=2.7)
+    _draw(panels, tables)
+    lines = tuple(_line(name, table) for name, table in tables.items())
+    return Finding(panels[0].figure, lines)
+
+
+def _row(
+    pathways: int, depth: int, width: float, variance: float, target: float, mean: float, n: int
+) -> tuple[float, ...]:
+    """What is compared in one cell: x, M, D, mean, the derived one, q0^D / (S/d), and draws."""
+    x = float(concentration_variable(depth, width, variance, target))
+    q0 = depth ** (1 / (2 * (depth - 1))) * np.sqrt(variance)
+    if not SMALLEST < x < LARGEST or not np.isfinite(mean):
+        return ()
+    expected = float(expected_participation(x, depth, pathways))
+    return x, pathways, depth, mean, expected, q0**depth / target, n
+
+
+def _of_races(found: Labelled) -> np.ndarray:
+    """A row for each cell of the sweep of races."""
+    rows = []
+    values = [found[axis] for axis in found.dims["participation"]]
+    for place, mean in np.ndenumerate(found["participation"]):
+        M, D, N, variance = (axis[i] for axis, i in zip(values, place, strict=True))
+        rows.append(_row(int(M), int(D), float(N), float(variance), 1.0, float(mean), 0))
+    return np.array([row for row in rows if row])
+
+
+def _of_maps(found: Labelled, task: str) -> np.ndarray:
+    """A row for each cell and each strength that its task's modes are learned at."""
+    modes = TASKS[task].modes
+    targets = np.asarray(modes.S) / np.asarray(modes.variances)
+    axes = found.dims["maps"]
+    maps = found["maps"][found["task"].tolist().index(task)]
+    if "pathways" not in axes:
+        maps, M_values = maps[None], np.array([2])
+    else:
+        M_values = found["pathways"]
+    rows = []
+    for i, j, k, l in np.ndindex(*maps.shape[:4]):
+        M, R = int(M_values[i]), len(targets)
+        strength = np.diagonal(maps[i, j, k, l][:, :M, :R, :R], axis1=-2, axis2=-1)
+        by_mode = participation(strength)
+        D, N, variance = (
+            float(found[axis][n]) for axis, n in zip(axes[-7:-4], (j, k, l), strict=True)
+        )
+        for target in np.unique(targets.round(9)):
+            of = by_mode[:, np.isclose(targets, target)]
+            mean = float(np.nanmean(of))
+            rows.append(_row(M, int(D), N, variance, float(target), mean, of.size))
+    return np.array([row for row in rows if row])
+
+
+def _line(name: str, table: np.ndarray) -> str:
+    """How far a kind of cells is from the derived curve."""
+    if not len(table):
+        return f"{name}: no cell with {SMALLEST} < x < {LARGEST:g}"
+    small = table[:, 5] < LARGE
+    apart = np.abs(table[:, 3] - table[:, 4])
+    return (
+        f"{name}: {np.sum(small)} cells with {SMALLEST} < x < {LARGEST:g} and q0^D < "
+        f"{LARGE:g} S/d: at most {np.max(apart[small], initial=0):.3f} from the derived mean "
+        f"participation, {np.mean(apart[small]):.3f} on average; {np.sum(~small)} cells of larger "
+        f"weights: at most {np.max(apart[~small], initial=0):.3f}"
+    )
+
+
+def _draw(panels: Sequence[Any], tables: Mapping[str, np.ndarray]) -> None:
+    """Left the races, right the networks: mean participation of two pathways against x."""
+    x = np.geomspace(SMALLEST, LARGEST, 60)
+    shown = np.unique(tables["q/p"][:, 2])
+    shown = shown[[0, len(shown) // 2, -1]] if len(shown) > 3 else shown
+    colours = dict(zip(shown, cycle(), strict=False))
+    for ax, title in zip(panels, ("races (q/p)", "networks"), strict=True):
+        for depth, colour in colours.items():
+            curve = expected_participation(x, int(depth), 2)
+            ax.plot(x, curve, color=colour, lw=1, label=f"derived, D = {depth:g}")
+        ax.set(xscale="log", ylim=(0.95, 2.05), title=title)
+        ax.set_xlabel(r"$x = \sqrt{ND}\,q_0^{D-2} / (S/d)^{(D-2)/D}$")
+    panels[0].set_ylabel("mean participation by mode")
+    for (name, table), marker in zip(tables.items(), "os^Dv", strict=False):
+        ax = panels[0 if name == "q/p" else 1]
+        of = table[(table[:, 1] == 2) & (table[:, 5] < LARGE)] if len(table) else table
+        for depth in np.unique(of[:, 2]) if len(of) else ():
+            at = of[of[:, 2] == depth]
+            colour = colours.get(depth, GREY)
+            ax.plot(at[:, 0], at[:, 3], marker, ms=3.5, mew=0.8, mfc="none", color=colour)
+        ax.plot([], [], marker, ms=3.5, mew=0.8, mfc="none", color=GREY, label=name)
+    for ax in panels:
+        ax.legend(fontsize=6)
+
+
+STUDY = Study(
+    name="concentration.law",
+    source="racedyn",
+    title="by mode, participation is a function of one variable",
+    claim="how equal pathways share a mode depends on x, D and M alone, by a curve without a fit",
+    published=FULL,
+    quick=QUICK,
+    make=figure,
+)
