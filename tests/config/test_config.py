@@ -329,6 +329,10 @@ def test_values_on_a_line_are_those_of_the_file():
     )
     assert changed.name == "007"
     routing = config.parse(given(task=ROUTING, network=RACE))
+    as_in_the_file = config.override(read, {"network.depths": ["[2, 3]"]})
+    assert as_in_the_file.network.depths == (2, 3)
+    with pytest.raises(ConfigError, match=r"whole number, but it is '\[2;3\]'"):
+        config.override(read, {"network.depths": ["[2;3]"]})
     assert config.override(routing, {"network.sharing": ["2"]}).network.sharing == 2
     assert config.override(routing, {"network.sharing": ["shared", "2"]}).network.sharing == (
         "shared",

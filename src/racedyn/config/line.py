@@ -1,6 +1,8 @@
 """Fields of a configuration in the words of a command line."""
 
+import contextlib
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -12,7 +14,7 @@ def override(config: Config, given: Mapping[str, Sequence[str]]) -> Config:
     """The configuration with fields replaced: dotted key -> the words that follow it on a command
     line.
 
-    A number is written as in the file, a list as several words; "none" leaves a field out. Raises
+    Values are written as in the file, lists also as several words; "none" leaves a field out. Raises
     `ConfigError` for an unknown key and for a value that the file couldn't have."""
     data = as_dict(config)
     known = {
@@ -51,6 +53,9 @@ def value_of(annotation: Any, words: Sequence[str]) -> Any:
     kinds = list(_kinds(annotation))
     if type(None) in kinds and [word.lower() for word in words] == ["none"]:
         return None
+    if tuple in kinds and len(words) == 1 and words[0].startswith("["):
+        with contextlib.suppress(ValueError):
+            return json.loads(words[0])
     values = [_value(kinds, word) for word in words]
     only_a_list = tuple in kinds and not any(_is_scalar(option) for option in _options(annotation))
     return values if only_a_list or len(values) > 1 else values[0]

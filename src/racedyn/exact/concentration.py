@@ -17,15 +17,16 @@ the second mode would be learned by itself, if half of ln N is below
 
 Then each pathway is a projector on a mixture of both modes, though each mode is shared equally."""
 
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import gammaln, ndtri
+from jax.scipy.special import ndtri
 
 from racedyn._arrays import as_real
-from racedyn._checks import check_positive_int, fail
+from racedyn._checks import check_positive_int, fail, shown
 from racedyn._types import Array
 
 POINTS = 8192  # of the mean over starts: a lattice, so that the same x has the same value
@@ -40,7 +41,7 @@ def pole(depth: int) -> float:
     1.0
     """
     D = _deep(depth)
-    return float(0.5 * np.sqrt(np.pi) * jnp.exp(gammaln((D - 2) / 2) - gammaln((D - 1) / 2)))
+    return 0.5 * math.sqrt(math.pi) * math.exp(math.lgamma((D - 2) / 2) - math.lgamma((D - 1) / 2))
 
 
 def gap_variance(depth: int) -> float:
@@ -67,10 +68,7 @@ def concentration_variable(depth: int, width: Any, variance: Any, target: Any = 
         3.59
     """
     D = _deep(depth)
-    N, variance, K = (
-        as_real(name, value)
-        for name, value in (("width", width), ("variance", variance), ("target", target))
-    )
+    N, K = _positive("width", width), _positive("target", target)
     return np.sqrt(N * D) * (_gain(D, variance) / K ** (1 / D)) ** (D - 2)
 
 
@@ -96,9 +94,7 @@ def expected_participation(x: Any, depth: int, pathways: int = 2) -> np.ndarray:
         [1.02, 1.21, 1.51, 1.89, 2.0]
     """
     D, M = _deep(depth), check_positive_int("pathways", pathways)
-    x = np.asarray(as_real("x", x), float)
-    if not (x > 0).all():
-        fail("x", "be positive", f"it is {x.min()}")
+    x = _positive("x", x)
     spread = (D - 2) * np.sqrt(D * gap_variance(D)) / x
     with jax.enable_x64():
         mean = _mean(jnp.ravel(spread), _normal(M), D / (D - 2))
@@ -118,11 +114,11 @@ def tilt_exponent(
         11.14
     """
     D, M = _deep(depth), check_positive_int("pathways", pathways)
-    S1, S2 = as_real("first", first), as_real("second", second)
-    K = as_real("target", S1 if target is None else target)
-    if not np.all((np.asarray(S2) <= S1) & (np.asarray(S2) > 0)):
-        fail("second", "be above 0 and at most `first`", f"they are {first} and {second}")
-    plateau = pole(D) * _gain(D, as_real("variance", variance)) ** (2 - D)
+    S1, S2 = _positive("first", first), _positive("second", second)
+    K = _positive("target", S1 if target is None else target)
+    if not np.all(S2 <= S1):
+        fail("second", "be at most `first`", f"they are {second} and {first}")
+    plateau = pole(D) * _gain(D, variance) ** (2 - D)
     return (K / M) ** (1 - 2 / D) * plateau * (1 - S2 / S1)
 
 
@@ -138,7 +134,15 @@ def _gain(D: int, variance: Any) -> Any:
     """q0 of wide networks, D^(1/(2(D-1))) sigma: each of D layers adds sigma^(2(D-1)) to the
     growth.
     """
-    return D ** (1 / (2 * (D - 1))) * np.sqrt(variance)
+    return D ** (1 / (2 * (D - 1))) * np.sqrt(_positive("variance", variance))
+
+
+def _positive(argument: str, value: Any) -> np.ndarray:
+    """Positive numbers."""
+    numbers = np.asarray(as_real(argument, value), float)
+    if not (numbers > 0).all() or not np.isfinite(numbers).all():
+        fail(argument, "be positive and finite", f"it is {shown(value)}")
+    return numbers
 
 
 def _at_half(D: int, M: int) -> float:

@@ -1,0 +1,159 @@
+"""Laws of concentration against quadrature, draws of networks, races and the race of maps."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import racedyn as rd
+from racedyn.exact import (
+    concentration_variable,
+    critical_width,
+    expected_participation,
+    gap_variance,
+    pole,
+    tilt_exponent,
+)
+from racedyn.reduction.matching import match, strength_and_growth
+from racedyn.studies.concentration import cells
+
+
+def test_the_pole_is_its_integral():
+    assert pole(3) == pytest.approx(np.pi / 2) and pole(4) == pytest.approx(1)
+    for depth in (5, 7, 12, 40):
+        u = np.sinh(np.linspace(0, 14, 200_001))  # u = sinh v
+        value = np.trapezoid((1 + u**2) ** (1 - depth / 2), np.arcsinh(u))
+        assert pole(depth) == pytest.approx(value, rel=1e-6)
+
+
+@pytest.mark.parametrize("depth", [3, 5])
+def test_gaps_of_wide_networks_differ_as_much_as_is_said(depth):
+    """Of matrices that were drawn: the gap is I_D q0^(2-D) - p0 q0^(1-D) to first order."""
+    width, variance, draws = 200, 0.5, 400
+    modes = rd.tasks.from_arrays(np.ones((1, 1)), np.ones((1, 1))).modes
+    draw, gaps = np.random.default_rng(0), []
+    sizes = [1, *[width] * (depth - 1), 1]
+    for _ in range(draws):
+        shapes = zip(sizes[1:], sizes[:-1], strict=True)
+        matrices = [draw.normal(size=shape) * np.sqrt(variance / width) for shape in shapes]
+        K, growth, _ = strength_and_growth(matrices, modes)
+        (q,), (p,) = match(K, growth, depth)
+        gaps.append(pole(depth) * q ** (2 - depth) - p * q ** (1 - depth))
+    q0 = depth ** (1 / (2 * (depth - 1))) * np.sqrt(variance)
+    found = np.var(np.array(gaps) * q0 ** (depth - 2)) * width
+    # The scatter of a variance of 400 draws is 7 %; the next order is 1 / width.
+    assert found == pytest.approx(gap_variance(depth), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("depth", "pathways"),
+    [
+        (4, 2),
+        pytest.param(9, 3, marks=pytest.mark.slow),
+        *(
+            pytest.param(depth, pathways, marks=pytest.mark.long)
+            for depth in (3, 4, 9)
+            for pathways in (2, 3, 5)
+            if (depth, pathways) not in ((4, 2), (9, 3))
+        ),
+    ],
+)
+def test_races_end_as_is_expected(depth, pathways):
+    """Nothing is fitted: three scales and widths, over three decades of x."""
+    for width, variance in ((10**4, 0.3), (10**6, 0.1), (10**5, 0.02)):
+        x = float(concentration_variable(depth, width, variance))
+        found = cells.race(pathways, depth, width, variance, 2000)
+        expected = float(expected_participation(x, depth, pathways))
+        assert found["learned"] == 1
+        assert found["participation"] == pytest.approx(
+            expected, abs=0.01 + 4 * found["standard_error"]
+        )
+
+
+def test_two_pathways_by_quadrature():
+    """The lattice against an integral over the one difference that two pathways have."""
+    depth, x = 5, 2.0
+    power, spread = depth / (depth - 2), (depth - 2) * np.sqrt(depth * gap_variance(depth)) / x
+    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
+    mean = 0.0
+    for gap, weight in zip(spread * np.sqrt(2) * np.abs(nodes), weights, strict=True):
+        low, high = 1.0, 2.0
+        for _ in range(80):
+            G = (low + high) / 2
+            low, high = (G, high) if G**-power + (G + gap) ** -power > 1 else (low, G)
+        share = G**-power
+        mean += weight / (share**2 + (1 - share) ** 2)
+    assert float(expected_participation(x, depth)) == pytest.approx(mean / weights.sum(), abs=1e-3)
+
+
+def test_limits():
+    x = np.array([1e-6, 1e6])
+    for pathways in (2, 4):
+        ends = expected_participation(x, 4, pathways)
+        np.testing.assert_allclose(ends, [1, pathways], atol=1e-4)
+    assert expected_participation(3.0, 4, 1) == pytest.approx(1)
+    widths = critical_width(4, np.array([0.1, 0.05]))
+    half = expected_participation(concentration_variable(4, widths, np.array([0.1, 0.05])), 4)
+    np.testing.assert_allclose(half, 1.5, atol=2e-3)
+    # (S/d)^(2-4/D) / q0^(2(D-2)): a quarter of the variance makes it 16 times as wide at D = 4.
+    ratio = critical_width(4, 0.01) / critical_width(4, 0.04)
+    assert ratio == pytest.approx(16)
+
+
+@pytest.mark.parametrize(
+    "depth", [pytest.param(3, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.long)]
+)
+def test_pathways_that_share_a_mode_turn_towards_the_next(depth):
+    """The race of maps: two pathways have half of mode 1 each, mode 2 is on its plateau, and their
+    maps lean to either side by an angle: it grows as e^(K_a^(1-2/D) S_2 t)."""
+    S1, S2, tiny, angle = 1.0, 0.3, 1e-9, 1e-6
+    lean = 0.5 * angle * np.array([[0, 1], [1, 0]])
+    start = np.array([np.diag([0.5, tiny]) + lean, np.diag([0.5, tiny]) - lean])
+    rate = 0.5 ** (1 - 2 / depth) * S2
+    ts = np.array([0.0, 2.0, 4.0]) / rate
+    race = rd.systems.Maps([S1, S2], depths=(depth, depth), maps=start)
+    run = rd.simulate(race, ts, observe=["strength_matrix"])
+    off = run["strength_matrix"][:, 0, 0, 1]
+    np.testing.assert_allclose(np.diff(np.log(off)), 2.0, rtol=2e-3)
+    # Later each pathway is a projector, though each has half of either mode.
+    end = rd.simulate(race, [0.0, 40 / rate], observe=["strength_matrix"])["strength_matrix"][-1]
+    by_mode = rd.paths.participation(np.diagonal(end, axis1=1, axis2=2))
+    np.testing.assert_allclose(by_mode, 2, atol=1e-3)
+    assert float(rd.paths.basis_free_participation(end)) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_one_pathway_alone_does_not_turn():
+    start = np.array([[[1.0, 1e-6], [1e-6, 1e-9]]])
+    race = rd.systems.Maps([1.0, 0.3], depths=(4,), maps=start)
+    run = rd.simulate(race, [0.0, 60.0], observe=["strength_matrix"])
+    assert abs(run["strength_matrix"][-1, 0, 0, 1]) < 1e-6
+
+
+def test_the_exponent_grows_with_the_plateau_and_vanishes_for_equal_modes():
+    assert tilt_exponent(4, 0.1, 1.0, 1.0) == 0
+    assert tilt_exponent(4, 0.01, 1.0, 0.5) == pytest.approx(10 * tilt_exponent(4, 0.1, 1.0, 0.5))
+    assert np.shape(tilt_exponent(5, np.array([0.1, 0.2]), 1.0, 0.5)) == (2,)
+
+
+def test_what_is_refused():
+    for call, message in (
+        (lambda: pole(2), "have no pole"),
+        (lambda: gap_variance(2.5), "`depth`"),
+        (lambda: expected_participation(0.0, 4), "be positive"),
+        (lambda: expected_participation([1.0, -1.0], 4), "be positive"),
+        (lambda: expected_participation(1.0, 4, 0), "`pathways`"),
+        (lambda: tilt_exponent(4, 0.1, 1.0, 2.0), "at most `first`"),
+        (lambda: concentration_variable(4, 100, -0.1), "`variance`"),
+        (lambda: concentration_variable(4, 0, 0.1), "`width`"),
+        (lambda: tilt_exponent(4, 0.0, 1.0, 0.5), "`variance`"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_in_single_precision_they_are_the_same():
+    with jax.enable_x64(False):
+        assert jnp.result_type(float) == np.float32
+        value = float(expected_participation(2.0, 4))
+    assert value == pytest.approx(float(expected_participation(2.0, 4)), abs=1e-12)
