@@ -161,7 +161,7 @@ def test_rounding_is_not_resolved(solver, size):
     np.testing.assert_allclose(second @ first, S, atol=1e-8)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_known_to_few_digits_moves_on():
     """A wide network that was drawn narrow: rows of its first matrix begin as rounding and move by
     sums that cancel, which are known to fewer digits than the tolerance asks for, in steps of any

@@ -14,8 +14,8 @@ def override(config: Config, given: Mapping[str, Sequence[str]]) -> Config:
     """The configuration with fields replaced: dotted key -> the words that follow it on a command
     line.
 
-    Values are written as in the file, lists also as several words; "none" leaves a field out. Raises
-    `ConfigError` for an unknown key and for a value that the file couldn't have."""
+    Values are written as in the file, lists also as several words; "none" leaves a field out.
+    Raises `ConfigError` for an unknown key and for a value that the file couldn't have."""
     data = as_dict(config)
     known = {
         key: annotation

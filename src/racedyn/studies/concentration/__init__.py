@@ -3,10 +3,11 @@ networks of any width, and trained ones.
 
 - `cells`: what is computed at one depth, width and scale.
 - `law`: by mode, participation is a function of one variable.
+- `levels`: which theory tells so.
 - `projectors`: without a basis, pathways become projectors on mixtures of modes.
 """
 
-from racedyn.studies.concentration import law, projectors
+from racedyn.studies.concentration import law, levels, projectors
 
-STUDIES = (law.STUDY, projectors.STUDY)
+STUDIES = (law.STUDY, projectors.STUDY, levels.STUDY)
 """All studies of this folder, in order."""

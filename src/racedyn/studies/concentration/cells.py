@@ -71,7 +71,7 @@ def drawn(
     width ends, when each mode is half learned, and what is left of the loss."""
     network = parallel(task, [depth] * pathways, width)
     law = init.Gaussian(std=float(np.sqrt(variance / width)))
-    lr, steps = _descent(task, depth, variance)
+    lr, steps = descent(task, depth, variance)
     maps, loss = [], []
     for key in range(draws):
         run = compress(
@@ -96,7 +96,7 @@ def trained(
     """The same of trained networks, with all their matrices."""
     network = parallel(task, [depth] * pathways, width)
     law = init.Gaussian(std=float(np.sqrt(variance / width)))
-    lr, steps = _descent(task, depth, variance)
+    lr, steps = descent(task, depth, variance)
 
     def member(seed: int) -> Training:
         weights = network.init(law, key=seed)
@@ -114,7 +114,7 @@ def _ends(maps: np.ndarray, loss: np.ndarray) -> Labelled:
     return Labelled({"maps": maps, "loss_left": loss}, {"maps": axes, "loss_left": axes[:1]})
 
 
-def _descent(task: Task, depth: int, variance: float) -> tuple[float, int]:
+def descent(task: Task, depth: int, variance: float) -> tuple[float, int]:
     """Step size and steps."""
     modes = task.modes
     S, d = np.asarray(modes.S), np.asarray(modes.variances)

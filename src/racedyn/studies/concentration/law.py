@@ -23,13 +23,13 @@ FULL: Mapping[str, Any] = {
     "widths": [10**n for n in range(2, 10)],
     "variances": [0.02, 0.1, 0.3, 1.0, 2.0],
     "draws": 1000,
-    "drawn_pathways": [2, 3],
+    "drawn_pathways": [2],
     "drawn_depths": [3, 4, 5],
-    "drawn_widths": [10**3, 10**5, 10**7],
+    "drawn_widths": [300, 10**4],
     "drawn_variances": [0.1, 0.3],
     "drawn_draws": 50,
     "trained_depths": [3, 4, 5],
-    "trained_widths": [100, 300],
+    "trained_widths": [100, 200],
     "trained_variances": [0.1, 0.3],
     "trained_draws": 10,
 }
@@ -152,12 +152,16 @@ def _line(name: str, table: np.ndarray) -> str:
         return f"{name}: no cell with {SMALLEST} < x < {LARGEST:g}"
     small = table[:, 5] < LARGE
     apart = np.abs(table[:, 3] - table[:, 4])
-    return (
-        f"{name}: {np.sum(small)} cells with {SMALLEST} < x < {LARGEST:g} and q0^D < "
-        f"{LARGE:g} S/d: at most {np.max(apart[small], initial=0):.3f} from the derived mean "
-        f"participation, {np.mean(apart[small]):.3f} on average; {np.sum(~small)} cells of larger "
-        f"weights: at most {np.max(apart[~small], initial=0):.3f}"
-    )
+    said = [
+        f"{len(these)} cells {where}, at most {these.max():.3f} from the derived mean participation "
+        f"and {these.mean():.3f} on average"
+        for these, where in (
+            (apart[small], f"with {SMALLEST} < x < {LARGEST:g} and q0^D < {LARGE:g} S/d"),
+            (apart[~small], "of larger weights"),
+        )
+        if len(these)
+    ]
+    return f"{name}: {'; '.join(said)}"
 
 
 def _draw(panels: Sequence[Any], tables: Mapping[str, np.ndarray]) -> None:

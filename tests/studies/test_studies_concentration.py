@@ -1,0 +1,104 @@
+"""Our own studies of concentration, at a size of seconds."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import racedyn as rd
+from racedyn import store, studies
+from racedyn.studies.concentration import cells, projectors
+from racedyn.studies.study import run_study
+
+TINY = {
+    "concentration.law": {
+        "pathways": [2, 3],
+        "depths": [4, 5],
+        "widths": [10**4],
+        "variances": [0.1],
+        "draws": 300,
+        "drawn_depths": [3],
+        "drawn_widths": [300],
+        "drawn_variances": [0.5],
+        "drawn_draws": 2,
+        "trained_depths": [3],
+        "trained_widths": [20],
+        "trained_variances": [0.5],
+        "trained_draws": 2,
+    },
+    "concentration.projectors": {
+        "second": [0.5],
+        "depths": [4],
+        "plateaus": [6.0],
+        "widths": [10**2, 10**8],
+        "draws": 2,
+        "hierarchy": [[3, 0.3]],
+        "hierarchy_widths": [200],
+        "hierarchy_draws": 2,
+    },
+    "concentration.levels": {"depths": [3], "widths": [40], "variance": 0.3},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "array"),
+    [
+        pytest.param(
+            "concentration.law",
+            "from the derived mean participation",
+            ("race_participation", (2, 2, 1, 1)),
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "concentration.projectors",
+            "sum |M_a|^(2/D): the end",
+            ("pair_maps", (1, 1, 1, 2, 2, 2, 2, 2)),
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "concentration.levels",
+            "distance of eigenvalues of P, compressed",
+            ("beside_shares", (1, 1, 3)),
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_studies_run_into_one_labelled_file(name, says, array, tmp_path, monkeypatch):
+    monkeypatch.setenv("RACEDYN_CACHE", "off")
+    study = studies.STUDIES[name]
+    tiny = dataclasses.replace(study, published={**study.published, **TINY[name]})
+    done = run_study(tiny, out=tmp_path, progress=False)
+    found = store.load(done.path)
+    assert found[array[0]].shape == array[1] and np.isfinite(found[array[0]]).all()
+    assert says in str(done) and study.claim in str(done)
+    assert done.figure.stat().st_size > 10_000
+    with pytest.raises(FileExistsError, match="exists"):
+        run_study(tiny, out=tmp_path, progress=False)
+    again = run_study(tiny, out=tmp_path, progress=False, overwrite=True)  # from its parts
+    assert again.finding.lines == done.finding.lines
+
+
+@pytest.mark.long
+def test_drawn_and_trained_networks_share_alike():
+    """Two laws of the same numbers: what both have is compared, as means over draws."""
+    task = rd.tasks.from_arrays(np.ones((1, 1)), np.ones((1, 1)))
+    drawn, trained = (
+        kind(task, 2, 3, 40, 0.3, 40)["maps"][..., 0, 0] for kind in (cells.drawn, cells.trained)
+    )
+    np.testing.assert_allclose(drawn.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(trained.sum(axis=1), 1, atol=1e-6)
+    one, other = (rd.paths.participation(maps[..., None]).ravel() for maps in (drawn, trained))
+    error = np.hypot(one.std(), other.std()) / np.sqrt(40)
+    assert abs(one.mean() - other.mean()) < 4 * error
+
+
+def test_where_mixtures_fade():
+    x = np.array([1.0, 2.0, 3.0])
+    assert projectors._crossing(x, np.array([1.0, 1.2, 1.8])) == pytest.approx(2.5)
+    assert np.isnan(projectors._crossing(x, np.array([1.0, 1.1, 1.2])))
+    assert np.isnan(projectors._crossing(x, np.array([1.9, 2.0, 2.0])))
+
+
+def test_depth_norms_of_known_maps():
+    maps = np.array([np.diag([4.0, 1.0]), np.diag([0.0, 9.0])])
+    np.testing.assert_allclose(projectors._depth_norm(4, maps), [3, 3])
