@@ -21,6 +21,7 @@ from racedyn.exact.chain import chain, chain_layers
 from racedyn.exact.concentration import (
     concentration_variable,
     critical_width,
+    drive_to,
     expected_participation,
     gap_variance,
     pole,
@@ -56,6 +57,7 @@ __all__ = [
     "contextual_start",
     "converged",
     "critical_width",
+    "drive_to",
     "early_pathways",
     "expected_participation",
     "gap_variance",

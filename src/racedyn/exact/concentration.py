@@ -122,6 +122,25 @@ def tilt_exponent(
     return (K / M) ** (1 - 2 / D) * plateau * (1 - S2 / S1)
 
 
+def drive_to(depth: int, variance: Any, strength: Any) -> Any:
+    """The drive s at which a wide pathway, from p0 = 0, has the strength K: what unlike pathways
+    race for. Those that come to half of a mode at one s share it.
+
+    D = 1: K; D = 2: asinh(2 K / q0^2) / 2; deeper q0^(2-D) I_D - K^-((D-2)/D) / (D-2), to leading
+    order in q0^D / K.
+
+        >>> round(float(rd.exact.drive_to(4, variance=0.05, strength=0.5)), 2)
+        11.89
+    """
+    D = check_positive_int("depth", depth)
+    K = _positive("strength", strength)
+    if D == 1:
+        return K
+    if D == 2:
+        return 0.5 * np.arcsinh(2 * K / _gain(D, variance) ** 2)
+    return pole(D) * _gain(D, variance) ** (2 - D) - K ** -(1 - 2 / D) / (D - 2)
+
+
 def _deep(depth: Any) -> int:
     """A depth at which pathways have poles."""
     D = check_positive_int("depth", depth)

@@ -3,11 +3,13 @@ networks of any width, and trained ones.
 
 - `cells`: what is computed at one depth, width and scale.
 - `law`: by mode, participation is a function of one variable.
+- `maps`: phase maps, and which of unlike pathways wins.
+- `step`: steps of finite size.
 - `levels`: which theory tells so.
 - `projectors`: without a basis, pathways become projectors on mixtures of modes.
 """
 
-from racedyn.studies.concentration import law, levels, projectors
+from racedyn.studies.concentration import law, levels, maps, projectors, step
 
-STUDIES = (law.STUDY, projectors.STUDY, levels.STUDY)
+STUDIES = (law.STUDY, projectors.STUDY, levels.STUDY, maps.STUDY, step.STUDY)
 """All studies of this folder, in order."""

@@ -4,12 +4,14 @@ ones.
 Weights have entries N(0, variance / width). Drawn and trained networks descend with a step of a
 twentieth of 2 / sharpness at the end, until the weakest mode, by itself, would long be learned."""
 
+from collections.abc import Sequence
+
 import jax
 import numpy as np
 
 from racedyn.exact import converged, pole
 from racedyn.networks import init, parallel
-from racedyn.paths import participation
+from racedyn.paths import participation, shares
 from racedyn.reduction import compress, match
 from racedyn.simulation import ensemble
 from racedyn.tasks import Task
@@ -26,7 +28,7 @@ def race(pathways: int, depth: int, width: int, variance: float, draws: int) -> 
     """Mean participation by mode where races of the q/p equations end, its standard error, and how
     many of them can be learned; S/d = 1. The starts are those that matching gives wide networks of
     these weights, up to 1 / width."""
-    q, p = _matched_starts(pathways, depth, width, variance, draws)
+    q, p = matched_starts(pathways, depth, width, variance, draws)
     end = converged(np.ones(draws), (depth,) * pathways, q, p)
     found = participation(np.asarray(end.strength))
     found = found[np.isfinite(found)]
@@ -37,14 +39,30 @@ def race(pathways: int, depth: int, width: int, variance: float, draws: int) -> 
     }
 
 
-def _matched_starts(
-    pathways: int, depth: int, width: int, variance: float, draws: int
+def unequal(
+    depths: Sequence[int], width: int, variances: Sequence[float], draws: int
+) -> dict[str, float]:
+    """How often the first of two unlike pathways wins races of the q/p equations, S/d = 1, and its
+    mean share."""
+    starts = [
+        matched_starts(1, depth, width, variance, draws, key=key)
+        for key, (depth, variance) in enumerate(zip(depths, variances, strict=True))
+    ]
+    q, p = (np.concatenate([start[i] for start in starts]) for i in range(2))
+    end = converged(np.ones(draws), depths, q, p)
+    w = shares(np.asarray(end.strength))[0]
+    w = w[np.isfinite(w)]
+    return {"wins": float(np.mean(w > 0.5)), "share": float(w.mean())}
+
+
+def matched_starts(
+    pathways: int, depth: int, width: int, variance: float, draws: int, *, key: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """q0 and p0 (pathway, draw). Each matrix changes the square of a signal's length by variance
     times chi^2_N / N, forwards and backwards; what is left of both at the last matrix is K.
     """
     shape = (depth - 1, pathways, draws)
-    keys = jax.random.split(jax.random.key(0), 3)
+    keys = jax.random.split(jax.random.key(key), 3)
     forward, backward = (
         np.cumprod(
             np.concatenate(

@@ -153,8 +153,8 @@ def _line(name: str, table: np.ndarray) -> str:
     small = table[:, 5] < LARGE
     apart = np.abs(table[:, 3] - table[:, 4])
     said = [
-        f"{len(these)} cells {where}, at most {these.max():.3f} from the derived mean participation "
-        f"and {these.mean():.3f} on average"
+        f"{len(these)} cells {where}: at most {these.max():.3f} from the derived mean "
+        f"participation, {these.mean():.3f} on average"
         for these, where in (
             (apart[small], f"with {SMALLEST} < x < {LARGEST:g} and q0^D < {LARGE:g} S/d"),
             (apart[~small], "of larger weights"),
