@@ -436,6 +436,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
             weight_decay=not_negative(0.0),
             stages=or_none(names(None)),
             max_share=positive(0.9),
+            observe=names(["strength_matrix"]),
         ),
         Door(
             "project",
@@ -611,6 +612,47 @@ def doors(folder: Path) -> tuple[Door, ...]:
             layers=array(q),
             variances=array(S),
             ts=statused(ts),
+        ),
+        Door("exact.pole", exact.pole, depth=count(4)),
+        Door("exact.gap_variance", exact.gap_variance, depth=count(4)),
+        *(
+            Door(
+                name,
+                law,
+                depth=count(4),
+                variance=array([0.1, 0.2]),
+                **more,
+            )
+            for name, law, more in (
+                (
+                    "exact.concentration_variable",
+                    exact.concentration_variable,
+                    {"width": array([100, 200]), "target": array([1.0, 2.0])},
+                ),
+                (
+                    "exact.critical_width",
+                    exact.critical_width,
+                    {"target": array([1.0, 2.0]), "pathways": count(2)},
+                ),
+                (
+                    "exact.tilt_exponent",
+                    exact.tilt_exponent,
+                    {
+                        "first": array([1.0, 1.0]),
+                        "second": array([0.5, 0.4]),
+                        "target": or_none(array([1.0, 2.0])),
+                        "pathways": count(2),
+                    },
+                ),
+                ("exact.drive_to", exact.drive_to, {"strength": array([0.5, 1.0])}),
+            )
+        ),
+        Door(
+            "exact.expected_participation",
+            exact.expected_participation,
+            x=array([0.5, 1.0]),
+            depth=count(4),
+            pathways=count(2),
         ),
         Door(
             "exact.converged",

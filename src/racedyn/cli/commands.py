@@ -160,7 +160,7 @@ def plot(given: argparse.Namespace) -> None:
 
 
 @register(
-    "reproduce a published figure, from scratch",
+    "make a figure from scratch, a published one or our own",
     argument("name", metavar="NAME", nargs="?", help="which study; --list names them"),
     flag("--list", "list the studies"),
     flag("--quick", "smaller: a minute on two cores"),

@@ -51,7 +51,7 @@ def variance_of(depth: int, gain: float) -> float:
 
 
 def figure(job: Job) -> Finding:
-    """Two modes: both participations against ln N / (2 Lambda). The hierarchy: against width."""
+    """Two modes: without a basis against ln N / 2 - Lambda. The hierarchy: both against width."""
     s = job.settings
 
     def pair(second: float, depth: int, plateau: float, width: int) -> Labelled:
@@ -78,45 +78,35 @@ def figure(job: Job) -> Finding:
 
 
 def _of_pairs(ax: Any, found: Labelled) -> list[str]:
-    """Draw both participations, and say at which ln N / (2 Lambda) mixtures fade."""
+    """Draw participation without a basis, and say at which ln N / 2 mixtures fade."""
     maps = found["maps"]  # (second, depth, plateau, width, draw, path, out, in)
     free = np.asarray(basis_free_participation(maps)).mean(axis=-1)
     by_mode = participation(np.diagonal(maps, axis1=-2, axis2=-1)).mean(axis=(-2, -1))
     half_ln = 0.5 * np.log(found["width"].astype(float))
-    lines, at_half = [], []
+    last = [values[..., -1] for values in (by_mode, free)]
+    lines = [
+        f"two modes, N = {found['width'][-1]:.0e}: mean participation by mode {last[0].min():.3f} "
+        f"to {last[0].max():.3f}, without a basis {last[1].min():.3f} to {last[1].max():.3f}"
+    ]
     for (i, j), colour in zip(np.ndindex(*free.shape[:2]), cycle() * 3, strict=False):
         second, depth = float(found["second"][i]), int(found["depth"][j])
+        name, said = rf"D = {depth}, $S_2/S_1$ = {second:g}", []
         for k, plateau in enumerate(found["plateau"]):
             exponent = float(tilt_exponent(depth, variance_of(depth, float(plateau)), 1.0, second))
-            label = rf"D = {depth}, $S_2/S_1$ = {second:g}" if k == 0 else None
-            ax.plot(
-                half_ln / exponent, free[i, j, k], "o-", ms=2.5, lw=0.7, color=colour, label=label
-            )
-            crossing = _crossing(half_ln, free[i, j, k])
-            at_half.append((depth, second, float(plateau), exponent, crossing))
-    x = half_ln.max()
+            style = {"ms": 2.5, "lw": 0.7, "color": colour, "label": name if k == 0 else None}
+            ax.plot(half_ln - exponent, free[i, j, k], "o-", **style)
+            said.append(f"{_crossing(half_ln, free[i, j, k]):.2f} ({exponent:.2f})")
+        lines.append(
+            f"  D = {depth}, S2/S1 = {second:g}: without a basis {HALF} at ln N / 2 (Lambda) "
+            f"{', '.join(said)}"
+        )
     ax.set(
-        xscale="log",
-        xlabel=r"$\frac{1}{2}\ln N \,/\, \Lambda$",
+        xlabel=r"$\frac{1}{2}\ln N - \Lambda$",
         ylabel="participation without a basis",
         title="two modes",
         ylim=(0.95, 2.05),
     )
     ax.legend(fontsize=6)
-    known = [row for row in at_half if np.isfinite(row[4])]
-    lines.append(
-        f"two modes: mean participation by mode {np.nanmin(by_mode[..., -1]):.3f} to "
-        f"{np.nanmax(by_mode[..., -1]):.3f} at ln N / 2 = {x:.1f}, without a basis "
-        f"{np.nanmin(free[..., -1]):.3f} to {np.nanmax(free[..., -1]):.3f}"
-    )
-    for depth, second, plateau, exponent, crossing in known:
-        lines.append(
-            f"  D = {depth}, S2/S1 = {second:g}, q0^(2-D) = {plateau:g}: without a basis "
-            f"{HALF} at ln N / 2 = {crossing:.2f}; derived exponent {exponent:.2f}"
-        )
-    if len(known) > 1:
-        slope, offset = np.polyfit([row[3] for row in known], [row[4] for row in known], 1)
-        lines.append(f"  ln N / 2 where mixtures fade = {slope:.2f} Lambda {offset:+.2f}")
     return lines
 
 
