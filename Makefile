@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help install run figure concentration routing test test-slow test-long test-all check bench constraints
+.PHONY: help install run figure concentration routing law test test-slow test-long test-all check bench constraints
 
 help:
 	@echo "make run       train, solve and compare data/runs/hierarchy.toml; results in runs/"
@@ -36,6 +36,13 @@ figure: run
 concentration: $(STAMP)
 	$(BIN)/racedyn reproduce shi2022.fig5 --out runs --overwrite
 	cp runs/shi2022.fig5.png docs/concentration.png
+
+# The README's second figure and that of docs/concentration.md, half an hour.
+law: $(STAMP)
+	$(BIN)/racedyn reproduce concentration.law --out runs --overwrite
+	$(BIN)/racedyn reproduce concentration.projectors --out runs --overwrite
+	cp runs/concentration.law.png docs/law.png
+	cp runs/concentration.projectors.png docs/projectors.png
 
 # The tutorial's second figure: routing at published settings, a minute.
 routing: $(STAMP)
