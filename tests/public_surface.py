@@ -647,6 +647,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
                 ("exact.drive_to", exact.drive_to, {"strength": array([0.5, 1.0])}),
             )
         ),
+        Door("exact.stable_share", exact.stable_share, step=array([0.5, 1.2]), depth=count(4)),
         Door(
             "exact.expected_participation",
             exact.expected_participation,

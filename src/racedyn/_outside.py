@@ -31,6 +31,7 @@ LIBRARIES = {
     "lineax",
 }
 LIBRARIES |= sys.stdlib_module_names
+STUDIES = "racedyn.studies."
 
 _last_read: "weakref.WeakKeyDictionary[Any, dict[Any, Any]]" = weakref.WeakKeyDictionary()
 
@@ -273,4 +274,5 @@ def _of_library(thing: Any) -> bool:
         if isinstance(thing, types.ModuleType)
         else getattr(thing, "__module__", None) or ""
     )
-    return name.partition(".")[0] in LIBRARIES
+    # Studies use the package as a user does: what they compute by changes while they are written.
+    return name.partition(".")[0] in LIBRARIES and not name.startswith(STUDIES)

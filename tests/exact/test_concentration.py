@@ -9,9 +9,11 @@ import racedyn as rd
 from racedyn.exact import (
     concentration_variable,
     critical_width,
+    drive_to,
     expected_participation,
     gap_variance,
     pole,
+    stable_share,
     tilt_exponent,
 )
 from racedyn.reduction.matching import match, strength_and_growth
@@ -134,6 +136,31 @@ def test_the_exponent_grows_with_the_plateau_and_vanishes_for_equal_modes():
     assert tilt_exponent(4, 0.1, 1.0, 1.0) == 0
     assert tilt_exponent(4, 0.01, 1.0, 0.5) == pytest.approx(10 * tilt_exponent(4, 0.1, 1.0, 0.5))
     assert np.shape(tilt_exponent(5, np.array([0.1, 0.2]), 1.0, 0.5)) == (2,)
+
+
+def test_what_is_stable():
+    for depth in (3, 4, 9):
+        edge = 2 ** (1 - 2 / depth)
+        steps = np.array([0.5, 1.0, (1 + edge) / 2, edge, 2 * edge])
+        w = stable_share(steps, depth)
+        np.testing.assert_allclose(w[[0, 1, 3, 4]], [1, 1, 0.5, 0.5], atol=1e-6)
+        power = 2 - 2 / depth
+        assert w[2] ** power + (1 - w[2]) ** power == pytest.approx(1 / steps[2])
+
+
+def test_unlike_pathways_come_to_a_strength_at_the_drive_that_is_said():
+    """Against the closed motion of the q/p equations, by quadrature."""
+    for depth, variance, K in ((1, 0.1, 0.7), (2, 0.1, 0.7), (3, 0.01, 0.5), (6, 0.02, 2.0)):
+        q0 = depth ** (1 / (2 * (depth - 1))) * np.sqrt(variance) if depth > 1 else 1.0
+        low, high = 0.0, 10.0  # p with K = p q^(D-1), q^2 = p^2 + q0^2
+        for _ in range(80):
+            p = (low + high) / 2
+            low, high = (p, high) if p * (p**2 + q0**2) ** ((depth - 1) / 2) < K else (low, p)
+        u = q0 * np.sinh(np.linspace(0, np.arcsinh(p / q0), 20_001))
+        s = np.trapezoid((u**2 + q0**2) ** ((1 - depth) / 2), u) if depth > 1 else p
+        # Beyond depth 2 to leading order in q0^D / K.
+        tolerance = 1e-6 if depth < 3 else 2 * (q0**depth / K) ** (2 / depth) / s
+        assert float(drive_to(depth, variance, K)) == pytest.approx(s, rel=tolerance)
 
 
 def test_what_is_refused():

@@ -325,6 +325,7 @@ def test_data_that_changed_are_computed_anew(tmp_path):
         swept(tmp_path / "seeds", {"seed": [0, 1]}, config, observe="final_loss")
 
 
+@pytest.mark.slow
 def test_what_ended_early_is_compared_as_a_run_is(tmp_path):
     """To its own end, not to that of others; what is not resolved or converged is said."""
     table = {**as_dict(CONFIG)["train"], "until": "converged"}

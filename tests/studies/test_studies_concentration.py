@@ -8,7 +8,7 @@ import pytest
 import racedyn as rd
 from racedyn import store, studies
 from racedyn.studies.concentration import cells, projectors
-from racedyn.studies.study import run_study
+from racedyn.studies.study import Job, run_study
 
 TINY = {
     "concentration.law": {
@@ -102,3 +102,15 @@ def test_where_mixtures_fade():
 def test_depth_norms_of_known_maps():
     maps = np.array([np.diag([4.0, 1.0]), np.diag([0.0, 9.0])])
     np.testing.assert_allclose(projectors._depth_norm(4, maps), [3, 3])
+
+
+def test_other_code_of_a_cell_is_computed_anew(tmp_path, monkeypatch):
+    """Studies find what an earlier try has left of the same code, and of no other."""
+
+    def value(x):
+        return projectors._crossing(np.array([1.0, x]), np.array([1.0, 2.0]))
+
+    job = Job({}, tmp_path / "own.h5", progress=False)
+    assert job.sweep("name", value, x=[2.0])["value"].tolist() == [1.5]
+    monkeypatch.setattr(projectors, "HALF", 1.25)
+    assert job.sweep("name", value, x=[2.0])["value"].tolist() == [1.25]

@@ -25,6 +25,7 @@ from racedyn.exact.concentration import (
     expected_participation,
     gap_variance,
     pole,
+    stable_share,
     tilt_exponent,
 )
 from racedyn.exact.contextual import contextual
@@ -66,6 +67,7 @@ __all__ = [
     "routing",
     "shallow",
     "shallow_strength",
+    "stable_share",
     "tilt_exponent",
     "trajectory",
     "two_layer",

@@ -30,6 +30,7 @@ from racedyn._checks import check_positive_int, fail, shown
 from racedyn._types import Array
 
 POINTS = 8192  # of the mean over starts: a lattice, so that the same x has the same value
+_BISECTIONS = 60
 _ITERATIONS = 40  # of Newton's method, which comes from one side
 _GOLDEN = 32  # iterations for the ratio of the lattice
 
@@ -141,6 +142,26 @@ def drive_to(depth: int, variance: Any, strength: Any) -> Any:
     return pole(D) * _gain(D, variance) ** (2 - D) - K ** -(1 - 2 / D) / (D - 2)
 
 
+def stable_share(step: Any, depth: int) -> np.ndarray:
+    """The largest share that one of two pathways can keep under descent with a step of `step` times
+    2 / sharpness of the end at which it has all: w with w^(2-2/D) + (1-w)^(2-2/D) = 1 / step.
+
+    The sharpness of a balanced end is d D sum_a K_a^(2-2/D). Up to a step of 1 all ends are stable,
+    from 2^(1-2/D) on none but equal shares, if that.
+
+        >>> rd.exact.stable_share([0.9, 1.2, 1.4, 1.5], depth=4).round(3).tolist()
+        [1.0, 0.844, 0.567, 0.5]
+    """
+    power = 2 - 2 / _deep(depth)
+    step = _positive("step", step)
+    low, high = np.full(step.shape, 0.5), np.ones(step.shape)
+    for _ in range(_BISECTIONS):
+        w = (low + high) / 2
+        stable = (w**power + (1 - w) ** power) * step <= 1
+        low, high = np.where(stable, w, low), np.where(stable, high, w)
+    return (low + high) / 2
+
+
 def _deep(depth: Any) -> int:
     """A depth at which pathways have poles."""
     D = check_positive_int("depth", depth)
@@ -167,7 +188,7 @@ def _positive(argument: str, value: Any) -> np.ndarray:
 def _at_half(D: int, M: int) -> float:
     """x at which participation is (1 + M) / 2, by bisection of its logarithm."""
     low, high = np.log(1e-4), np.log(1e6)
-    for _ in range(_ITERATIONS):
+    for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         below = expected_participation(np.exp(middle), D, M) < (1 + M) / 2
         low, high = (middle, high) if below else (low, middle)

@@ -2,12 +2,12 @@
 stable step to beyond it."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from racedyn.exact import pole
+from racedyn.exact import pole, stable_share
 from racedyn.networks import init, parallel
 from racedyn.paths import largest_share
 from racedyn.plot import GREY, cycle, new_figure
@@ -53,10 +53,10 @@ def figure(job: Job) -> Finding:
     """Mean largest share against the step, in units of 2 / sharpness of one pathway."""
     s = job.settings
 
-    def race(depth: int, step: float) -> dict[str, float]:
+    def race(depth: int, step: float) -> dict[str, np.ndarray]:
         return _race(depth, step, s["plateau"], s["width"], s["draws"])
 
-    def network(depth: int, step: float, decay: float) -> dict[str, float]:
+    def network(depth: int, step: float, decay: float) -> dict[str, np.ndarray]:
         return _network(depth, step, decay, s["plateau"], s["width"], s["network_draws"])
 
     races = job.sweep("race", race, depth=s["depths"], step=s["steps"])
@@ -70,29 +70,31 @@ def figure(job: Job) -> Finding:
     )
     panels = new_figure(1, 2, height=2.5)
     lines = []
-    for depth, colour, row in zip(s["depths"], cycle(), range(len(s["depths"])), strict=False):
-        share, left = races["largest_share"][row], races["ended"][row]
-        panels[0].plot(s["steps"], share, "o-", ms=3, lw=0.8, color=colour, label=f"D = {depth}")
-        shared_edge = 2 ** (1 - 2 / depth)
-        panels[0].axvline(shared_edge, color=colour, lw=0.5, ls=":")
-        said = ", ".join(f"{step:g}: {x:.3f}" for step, x in zip(s["steps"], share, strict=True))
+    for depth, colour, each in zip(s["depths"], cycle(), races["largest_share"], strict=False):
+        expected = np.minimum(each[0], stable_share(s["steps"], depth)[:, None])  # (step, draw)
+        label = f"D = {depth}"
+        panels[0].plot(s["steps"], _mean(each), "o", ms=3, color=colour, label=label)
+        panels[0].plot(s["steps"], _mean(expected), lw=0.8, color=colour)
+        below = np.array(s["steps"]) <= 2 ** (1 - 2 / depth)
+        apart = np.nanmax(np.abs(_mean(each) - _mean(expected))[below])
         lines.append(
-            f"q/p map, D = {depth}, largest share by step (edge of two that share: "
-            f"{shared_edge:.2f}): {said}; {np.nanmin(left):.2f} to {np.nanmax(left):.2f} of them "
-            "ended in numbers"
+            f"q/p map, D = {depth}, mean largest share by step: {_said(s['steps'], each)}; at most "
+            f"{apart:.3f} from the smaller of the flow's and of what is stable, up to the step at "
+            f"which equal shares are the last stable ones; "
+            f"{np.isfinite(each).mean():.3f} of all ended in numbers"
         )
     for i, (depth, colour) in enumerate(zip(s["network_depths"], cycle(), strict=False)):
         for j, decay in enumerate(s["decays"]):
-            share = networks["largest_share"][i, :, j]
+            each = networks["largest_share"][i, :, j]
             label = f"D = {depth}" + (f", decay {decay:g}" if decay else "")
             style = ["o-", "s--", "^:"][j % 3]
             panels[1].plot(
-                s["network_steps"], share, style, ms=3, lw=0.8, color=colour, label=label
+                s["network_steps"], _mean(each), style, ms=3, lw=0.8, color=colour, label=label
             )
-            said = ", ".join(
-                f"{step:g}: {x:.3f}" for step, x in zip(s["network_steps"], share, strict=True)
+            lines.append(
+                f"networks, D = {depth}, decay {decay:g}, mean largest share by step: "
+                f"{_said(s['network_steps'], each)}"
             )
-            lines.append(f"networks, D = {depth}, decay {decay:g}, largest share by step: {said}")
     for ax, title in zip(panels, ("q/p map", "trained networks"), strict=True):
         ax.axvline(1, color=GREY, lw=0.6)
         ax.set(xlabel="step / (2 / sharpness of one pathway)", title=title)
@@ -106,7 +108,7 @@ def _late(depth: int, plateau: float) -> float:
     return LATE * pole(depth) * plateau
 
 
-def _race(depth: int, step: float, plateau: float, width: int, draws: int) -> dict[str, float]:
+def _race(depth: int, step: float, plateau: float, width: int, draws: int) -> dict[str, np.ndarray]:
     """Races of one mode each, as modes of one system, which don't know each other."""
     q, p = cells.matched_starts(2, depth, width, variance_of(depth, plateau), draws)
     lr = step * edge(depth)
@@ -115,12 +117,12 @@ def _race(depth: int, step: float, plateau: float, width: int, draws: int) -> di
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of lanes that diverge, which are counted
         run = simulate(system, [0.0, lr * steps], max_steps=steps + 1, throw=False, progress=False)
-    return _mean(np.asarray(run["strength"])[-1])
+    return {"largest_share": largest_share(np.asarray(run["strength"])[-1])}
 
 
 def _network(
     depth: int, step: float, decay: float, plateau: float, width: int, draws: int
-) -> dict[str, float]:
+) -> dict[str, np.ndarray]:
     """Trained networks of one mode."""
     task = one_mode()
     network = parallel(task, [depth, depth], width)
@@ -137,17 +139,18 @@ def _network(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         runs = ensemble(member, draws, progress=False)
-    return _mean(np.moveaxis(runs["strength"][:, -1, :, 0], 0, -1))
+    return {"largest_share": largest_share(runs["strength"][:, -1])[:, 0]}
 
 
-def _mean(strength: np.ndarray) -> dict[str, float]:
-    """Mean largest share of races (path, race), and how many of them ended in numbers."""
-    share = largest_share(strength)
+def _mean(share: np.ndarray) -> np.ndarray:
+    """Over draws, the last axis, of those that ended in numbers."""
     finite = np.isfinite(share)
-    return {
-        "largest_share": float(share[finite].mean()) if finite.any() else np.nan,
-        "ended": float(finite.mean()),
-    }
+    total = np.sum(np.where(finite, share, 0), axis=-1)
+    return np.asarray(np.where(finite.any(axis=-1), total, np.nan) / np.maximum(finite.sum(-1), 1))
+
+
+def _said(steps: Sequence[float], share: np.ndarray) -> str:
+    return ", ".join(f"{step:g}: {x:.3f}" for step, x in zip(steps, _mean(share), strict=True))
 
 
 STUDY = Study(
@@ -155,8 +158,8 @@ STUDY = Study(
     source="racedyn",
     title="steps of finite size spread features again",
     claim=(
-        "beyond 2 / sharpness of the end that one pathway has alone, descent leaves it for ends "
-        "that pathways share, which are flatter by M^(1-2/D)"
+        "beyond 2 / sharpness of the end that one pathway has alone, descent goes to the largest "
+        "share that is stable, sum_a w_a^(2-2/D) = 2 / (lr sharpness), down to equal ones"
     ),
     published=FULL,
     quick=QUICK,
