@@ -117,7 +117,12 @@ QUICK = {"two_layer", "riccati", "xor", "shallow"}  # others compile for long
 
 
 def marked(names):
-    kinds = {name: pytest.mark.long if name == "contextual" else pytest.mark.slow for name in names}
+    kinds = {
+        name: pytest.mark.long
+        if name in ("contextual", "xor, xor", "routing")
+        else pytest.mark.slow
+        for name in names
+    }
     return [
         name if name in QUICK else pytest.param(name, marks=kind) for name, kind in kinds.items()
     ]
@@ -183,7 +188,9 @@ JITTED = {
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.long if name == "trajectory" else pytest.mark.slow)
+        pytest.param(
+            name, marks=pytest.mark.long if name in ("trajectory", "xor") else pytest.mark.slow
+        )
         for name in JITTED
     ],
 )

@@ -116,7 +116,7 @@ def test_random_modes_against_an_ode(sets):
     assert worst <= 1e-8 and compared > 0.9 * points * (20 * sets - never) and never < 2 * sets
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_start_is_a_start():
     depths, ts = (3, 4), np.array([0.0, 0.5, 2.0])
     S, q, p = special_modes(np.random.default_rng(77), depths, 2_000)

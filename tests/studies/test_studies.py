@@ -38,7 +38,7 @@ def few_epochs(monkeypatch):
             tiny("shi2022.fig7", seeds=[0], depths=[2, 3]),
             4,
             "participation of learned modes",
-            marks=pytest.mark.slow,
+            marks=pytest.mark.long,
         ),
         pytest.param(
             tiny("shi2022.fig8", seeds=[0], depths=[2, 3]),
