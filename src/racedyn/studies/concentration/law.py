@@ -150,17 +150,18 @@ def _line(name: str, table: np.ndarray) -> str:
     """How far a kind of cells is from the derived curve."""
     if not len(table):
         return f"{name}: no cell with {SMALLEST} < x < {LARGEST:g}"
-    small = table[:, 5] < LARGE
-    apart = np.abs(table[:, 3] - table[:, 4])
-    said = [
-        f"{len(these)} cells {where}: at most {these.max():.3f} from the derived mean "
-        f"participation, {these.mean():.3f} on average"
-        for these, where in (
-            (apart[small], f"with {SMALLEST} < x < {LARGEST:g} and q0^D < {LARGE:g} S/d"),
-            (apart[~small], "of larger weights"),
-        )
-        if len(these)
-    ]
+    apart, small = np.abs(table[:, 3] - table[:, 4]), table[:, 5] < LARGE
+    said = []
+    for M in np.unique(table[:, 1]):
+        for where, these in (
+            (f"{SMALLEST} < x < {LARGEST:g}", apart[small & (table[:, 1] == M)]),
+            (f"but q0^D > {LARGE:g} S/d", apart[~small & (table[:, 1] == M)]),
+        ):
+            if len(these):
+                said.append(
+                    f"M = {M:g}, {where}: {len(these)} cells, at most {these.max():.3f} from the "
+                    f"derived mean participation, {these.mean():.3f} on average"
+                )
     return f"{name}: {'; '.join(said)}"
 
 
