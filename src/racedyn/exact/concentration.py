@@ -78,7 +78,7 @@ def critical_width(depth: int, variance: Any, target: Any = 1.0, pathways: int =
     share. Exponential in depth where sigma < 1.
 
         >>> round(float(rd.exact.critical_width(4, variance=0.08)))
-        199
+        89
     """
     x = _at_half(_deep(depth), check_positive_int("pathways", pathways))
     return (x / concentration_variable(depth, 1, variance, target)) ** 2
@@ -92,7 +92,7 @@ def expected_participation(x: Any, depth: int, pathways: int = 2) -> np.ndarray:
     there is no pole, and an x that is not positive.
 
         >>> rd.exact.expected_participation([0.1, 1.0, 3.0, 10.0, 100.0], depth=4).round(2).tolist()
-        [1.02, 1.21, 1.51, 1.89, 2.0]
+        [1.03, 1.27, 1.57, 1.88, 2.0]
     """
     D, M = _deep(depth), check_positive_int("pathways", pathways)
     x = _positive("x", x)
@@ -150,7 +150,7 @@ def stable_share(step: Any, depth: int) -> np.ndarray:
     from 2^(1-2/D) on none but equal shares, if that.
 
         >>> rd.exact.stable_share([0.9, 1.2, 1.4, 1.5], depth=4).round(3).tolist()
-        [1.0, 0.844, 0.567, 0.5]
+        [1.0, 0.839, 0.582, 0.5]
     """
     power = 2 - 2 / _deep(depth)
     step = _positive("step", step)

@@ -166,26 +166,25 @@ def _line(name: str, table: np.ndarray) -> str:
 
 
 def _draw(panels: Sequence[Any], tables: Mapping[str, np.ndarray]) -> None:
-    """Left the races, right the networks: mean participation of two pathways against x."""
+    """Left races of two pathways against x, right networks beside what is derived for each."""
     x = np.geomspace(SMALLEST, LARGEST, 60)
-    shown = np.unique(tables["q/p"][:, 2])
-    shown = shown[[0, len(shown) // 2, -1]] if len(shown) > 3 else shown
-    colours = dict(zip(shown, cycle(), strict=False))
-    for ax, title in zip(panels, ("races (q/p)", "networks"), strict=True):
-        for depth, colour in colours.items():
-            curve = expected_participation(x, int(depth), 2)
-            ax.plot(x, curve, color=colour, lw=1, label=f"derived, D = {depth:g}")
-        ax.set(xscale="log", ylim=(0.95, 2.05), title=title)
-        ax.set_xlabel(r"$x = \sqrt{ND}\,q_0^{D-2} / (S/d)^{(D-2)/D}$")
-    panels[0].set_ylabel("mean participation by mode")
-    for (name, table), marker in zip(tables.items(), "os^Dv", strict=False):
-        ax = panels[0 if name == "q/p" else 1]
-        of = table[(table[:, 1] == 2) & (table[:, 5] < LARGE)] if len(table) else table
-        for depth in np.unique(of[:, 2]) if len(of) else ():
-            at = of[of[:, 2] == depth]
-            colour = colours.get(depth, GREY)
-            ax.plot(at[:, 0], at[:, 3], marker, ms=3.5, mew=0.8, mfc="none", color=colour)
-        ax.plot([], [], marker, ms=3.5, mew=0.8, mfc="none", color=GREY, label=name)
+    left, right = panels
+    race = tables["q/p"]
+    race = race[(race[:, 1] == 2) & (race[:, 5] < LARGE)]
+    for depth, colour in zip(np.unique(race[:, 2]), cycle(), strict=False):
+        left.plot(x, expected_participation(x, int(depth), 2), color=colour, lw=0.8)
+        at = race[race[:, 2] == depth]
+        left.plot(at[:, 0], at[:, 3], "o", ms=3, mfc="none", color=colour, label=f"D = {depth:g}")
+    left.set(xscale="log", ylim=(0.95, 2.05), title="races (q/p) on derived curves")
+    left.set_xlabel(r"$x = \sqrt{ND}\,q_0^{D-2} / (S/d)^{(D-2)/D}$")
+    left.set_ylabel("mean participation by mode")
+    right.plot([1, 2], [1, 2], color=GREY, lw=0.8)
+    networks = list(tables.items())[1:]
+    for (name, table), marker, colour in zip(networks, "os^D", cycle(), strict=False):
+        if len(table):
+            at = table[(table[:, 1] == 2) & (table[:, 5] < LARGE)]
+            right.plot(at[:, 4], at[:, 3], marker, ms=3, mfc="none", color=colour, label=name)
+    right.set(xlabel="derived", ylabel="networks", title="networks", ylim=(0.95, 2.05))
     for ax in panels:
         ax.legend(fontsize=6)
 
