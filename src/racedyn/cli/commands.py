@@ -175,7 +175,7 @@ def reproduce(given: argparse.Namespace) -> None:
 
     if given.list:
         for study in studies.STUDIES.values():
-            print(f"{study.name:<16} {study.title}")
+            print(f"{study.name:<25} {study.title}")
         return
     if given.name is None:
         given.fail("NAME is missing: which study? --list names them.")
