@@ -262,7 +262,7 @@ def test_bad_input(given, message):
         converged(*given)
 
 
-@pytest.mark.parametrize("depths", [(2, 2), (5, 5)])
+@pytest.mark.parametrize("depths", [(2, 2), pytest.param((5, 5), marks=pytest.mark.long)])
 def test_float32_is_settled_at_its_own_rounding(depths):
     """Ends were given up that were known to float32's last digits."""
     rng = np.random.default_rng(0)

@@ -246,7 +246,10 @@ def test_derivatives():
 
 @pytest.mark.parametrize(
     "tolerance",
-    [pytest.param(1e-3, marks=pytest.mark.long), 1e-6, pytest.param(1e-11, marks=pytest.mark.slow)],
+    [
+        *(pytest.param(each, marks=pytest.mark.long) for each in (1e-3, 1e-11)),
+        pytest.param(1e-6, marks=pytest.mark.slow),
+    ],
 )
 def test_a_tolerance_holds(tolerance):
     """Starts with and without a plateau, ahead and behind, over five decades of S: the errors of

@@ -287,9 +287,7 @@ def test_resuming_an_interrupted_run_gives_the_same_result(tmp_path, monkeypatch
             FileExistsError, match=r"what an unfinished run left\. Pass resume=True"
         ):
             run(settings, tmp_path)
-        with pytest.raises(
-            ValueError, match=r"of other settings left: `seed` is 1 and was 0\. Restore"
-        ):
+        with pytest.raises(ValueError, match=r"of other settings: `seed` is 1 and was 0\. Restore"):
             run(dataclasses.replace(settings, seed=1), tmp_path, resume=True)
     resumed = run(settings, tmp_path, resume=True)
     assert not (tmp_path / "small.h5.partial").exists()

@@ -119,7 +119,7 @@ def test_what_training_depends_on_is_named(changes, message, done, tmp_path, mon
     partial = left_by(result, tmp_path)
     before = partial.read_bytes()
     monkeypatch.setattr(job, "train", never)
-    with pytest.raises(ValueError, match=r"of other settings left: .*" + message):
+    with pytest.raises(ValueError, match=r"of other settings: .*" + message):
         run(config.parse(config.as_dict(chosen) | changes), tmp_path, resume=True)
     assert partial.read_bytes() == before
 

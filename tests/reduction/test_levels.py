@@ -203,7 +203,12 @@ def test_forced_levels_say_so_and_are_off():
 
 
 @pytest.mark.parametrize(
-    ("case", "momentum"), [("two layers", 0.9), ("balanced", 0.0), ("gated", 0.0)]
+    ("case", "momentum"),
+    [
+        ("two layers", 0.9),
+        ("balanced", 0.0),
+        pytest.param("gated", 0.0, marks=pytest.mark.slow),
+    ],
 )
 def test_descent_in_the_projected_network_is_descent_in_the_wide_one(case, momentum):
     """Step by step, at a step size far from the flow."""

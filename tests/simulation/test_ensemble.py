@@ -437,10 +437,10 @@ def test_a_file_is_gone_on_with_by_the_same_functions_only(tmp_path, monkeypatch
         run(by(1.0))
     stop[0] = False
     for build in (by(2.0), other_code):
-        with pytest.raises(ValueError, match="left: `fingerprint of build and members` is"):
+        with pytest.raises(ValueError, match="settings: `fingerprint of build and members` is"):
             run(build)
     set_all(2.0)
-    with pytest.raises(ValueError, match="left: `fingerprint of build and members` is"):
+    with pytest.raises(ValueError, match="settings: `fingerprint of build and members` is"):
         run(by(1.0))
     set_all(1.0)
     ends = rd.load(run(by(1.0))).ensemble.observables["y"].ravel()

@@ -222,6 +222,7 @@ def test_members_with_targets_of_their_own():
 OBSERVED = ["strength"]
 
 
+@pytest.mark.slow
 def test_what_is_known_of_a_function_is_known_of_that_one_alone():
     """The same function that observes something else; others that JAX can't trace; and one that
     makes the same of all members."""

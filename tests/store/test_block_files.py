@@ -264,11 +264,11 @@ def test_a_run_killed_while_it_seals_is_sealed_again(path, monkeypatch, at):
 def test_another_ensemble_is_not_gone_on_with(path, settings):
     begun(path)
     with pytest.raises(
-        store.StoreError, match=f"of other settings left: `.*{next(iter(settings))}` is "
+        store.StoreError, match=f"of other settings: `.*{next(iter(settings))}` is "
     ):
         store.BlockFile(path, empty(**settings))
     for changes in ({"ts": np.arange(3.0) + 1}, {"labels": {"path": ("b", "a")}}):
-        with pytest.raises(store.StoreError, match="left: times, names or shapes are others"):
+        with pytest.raises(store.StoreError, match="settings: times, names or shapes are others"):
             store.BlockFile(path, dataclasses.replace(empty(), **changes))
     complete(path)
 

@@ -88,6 +88,7 @@ def test_two_pathways_by_quadrature():
     assert float(expected_participation(x, depth)) == pytest.approx(mean / weights.sum(), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_limits():
     x = np.array([1e-6, 1e6])
     for pathways in (2, 4):
