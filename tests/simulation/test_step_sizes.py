@@ -191,7 +191,7 @@ def test_rounding_of_one_lane_is_none_of_another():
 
     def known(start, error):
         _, state = steps.init(None, 0.0, 1.0, start, jnp.array(0.1), None, None, 5)
-        *_, (_, rounding), _ = steps.adapt_step_size(
+        *_, (_, rounding, _), _ = steps.adapt_step_size(
             jnp.array(0.0), jnp.array(0.1), start, start, None, error, 5, state
         )
         return rounding.change

@@ -184,3 +184,10 @@ def test_it_takes_the_switches_of_a_run_and_says_what_it_is():
     recorded = [{"time": 5.0, "step": 10, "task": "B"}]
     system = rd.systems.Piecewise([race(1.0), race(2.0)], recorded, names=["A", "B"])
     assert system.switches[0]["time"] == 5.0 and "A, then B from t = 5" in repr(system)
+
+
+@pytest.mark.parametrize("switches", ["5", b"5"])
+def test_text_is_no_list_of_times(switches):
+    race = rd.systems.Pathways([1.0], (2, 2), q=0.1, p=[[0.1], [0.05]])
+    with pytest.raises((TypeError, ValueError), match="`switches` must"):
+        rd.systems.Piecewise([race, race], switches=switches)

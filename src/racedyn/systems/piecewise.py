@@ -63,7 +63,7 @@ class Piecewise(AbstractSystem):
                     "See racedyn.AbstractSystem.",
                     TypeError,
                 )
-        if isinstance(switches, Sequence) and not isinstance(switches, str):
+        if isinstance(switches, Sequence) and not isinstance(switches, str | bytes):
             switches = [
                 switch["time"] if isinstance(switch, Mapping) else switch for switch in switches
             ]
