@@ -71,7 +71,7 @@ SMALL = {
             tiny("jarvis2025.fig2", lr=0.05, margins=[0.0, 0.8], shown=[0.8], seeds=[0]),
             3,
             r"  0\.8 .* 0\.9\d\d \+-",
-            marks=pytest.mark.slow,
+            marks=pytest.mark.long,
         ),
         pytest.param(
             tiny(

@@ -243,7 +243,7 @@ def test_weight_decay_of_the_race_is_that_of_its_two_layer_network():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_derivatives_pass_through_the_flow():
     network, task = routing(2, 1)
     weights = network.init(rd.init.Aligned(0.3), task=task, key=0)
