@@ -645,6 +645,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
                     },
                 ),
                 ("exact.drive_to", exact.drive_to, {"strength": array([0.5, 1.0])}),
+                ("exact.wide_q0", exact.wide_q0, {}),
             )
         ),
         Door("exact.stable_share", exact.stable_share, step=array([0.5, 1.2]), depth=count(4)),

@@ -16,6 +16,7 @@ from racedyn.exact import (
     stable_share,
     tilt_exponent,
 )
+from racedyn.exact.concentration import _mean
 from racedyn.reduction.matching import match, strength_and_growth
 from racedyn.studies.concentration import cells
 
@@ -86,6 +87,18 @@ def test_two_pathways_by_quadrature():
         share = G**-power
         mean += weight / (share**2 + (1 - share) ** 2)
     assert float(expected_participation(x, depth)) == pytest.approx(mean / weights.sum(), abs=1e-3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("pathways", "known_to"), [(3, 5e-3), (5, 0.02)])
+def test_several_pathways_by_random_draws(pathways, known_to):
+    """The lattice against 400,000 independent draws, whose standard error is below 2e-3."""
+    normal = jnp.asarray(np.random.default_rng(0).normal(size=(400_000, pathways)))
+    for depth, x in ((3, 3.0), (4, 3.17), (8, 5.89), (12, 2.0)):
+        spread = (depth - 2) * np.sqrt(depth * gap_variance(depth)) / x
+        (drawn,) = _mean(jnp.array([spread]), normal, depth / (depth - 2))
+        expected = float(expected_participation(x, depth, pathways))
+        assert float(drawn) == pytest.approx(expected, abs=known_to)
 
 
 @pytest.mark.slow

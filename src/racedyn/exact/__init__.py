@@ -27,6 +27,7 @@ from racedyn.exact.concentration import (
     pole,
     stable_share,
     tilt_exponent,
+    wide_q0,
 )
 from racedyn.exact.contextual import contextual
 from racedyn.exact.contextual_modes import ContextualModes, contextual_modes, contextual_start
@@ -73,6 +74,7 @@ __all__ = [
     "two_layer",
     "two_layer_strength",
     "two_layer_time",
+    "wide_q0",
     "xor",
     "xor_crossing",
     "xor_loss",

@@ -5,7 +5,7 @@ from N(0, sigma^2 / N), K = S/d the strength that a mode is learned at, q0 = D^(
 
 *By mode.* In the q/p equations a pathway runs to its pole, and what it carries depends on the gap
 that is left when the mode is learned. Gaps at the start are q0^(2-D) I_D, and differ between
-pathways by a part sqrt(v_D / N) of q0^(2-D): half by p0, half by q0, which is not the same in two
+pathways by a part sqrt(v_D / N) of q0^(2-D): by p0, and more by q0, which is not the same in two
 networks either. A mode is learned when the gap is K^-((D-2)/D) / (D-2). So shares depend on one
 number, x = sqrt(N D) q0^(D-2) / K^((D-2)/D), and on D and M.
 
@@ -35,8 +35,26 @@ _ITERATIONS = 40  # of Newton's method, which comes from one side
 _GOLDEN = 32  # iterations for the ratio of the lattice
 
 
+def wide_q0(depth: int, variance: Any) -> Any:
+    """q0 of the q/p equations in wide networks, D^(1/(2(D-1))) sigma: each of D layers adds
+    sigma^(2(D-1)) to the growth q0^(2(D-1)).
+
+    `variance` sigma^2 = N std^2, a number or an array. Raises `ValueError` for depth 1, which has
+    no q, and a variance that is not positive.
+
+        >>> round(float(rd.exact.wide_q0(4, variance=0.08)), 3)
+        0.356
+    """
+    D = check_positive_int("depth", depth)
+    if D < 2:
+        fail("depth", "be at least 2", f"it is {depth}", "A shallow pathway has no q.")
+    return D ** (1 / (2 * (D - 1))) * np.sqrt(_positive("variance", variance))
+
+
 def pole(depth: int) -> float:
     """I_D = int_0^inf (1 + u^2)^(-(D-1)/2) du: the drive from p = 0 to the pole is q0^(2-D) I_D.
+
+    Raises `ValueError` for depths below 3, where there is no pole.
 
     >>> round(rd.exact.pole(4), 12)
     1.0
@@ -49,7 +67,7 @@ def gap_variance(depth: int) -> float:
     """v_D: the gap to the pole differs between networks by a part sqrt(v_D / N) of q0^(2-D).
 
     (D-2)^2 I_D^2 (2D-1) / (6 D (D-1)) by q0, whose logarithm has the variance (2D-1) / (6 D (D-1)
-    N), and D^(-D/(D-1)) by p0, of variance sigma^2 / (D N).
+    N), and D^(-D/(D-1)) by p0, of variance sigma^2 / (D N). Raises as `pole` does.
 
         >>> round(rd.exact.gap_variance(4), 3)
         0.546
@@ -63,19 +81,21 @@ def concentration_variable(depth: int, width: Any, variance: Any, target: Any = 
     """x = sqrt(N D) q0^(D-2) / K^((D-2)/D), on which depends how M equal pathways share a mode.
 
     `width` N, `variance` sigma^2 = N std^2, `target` K = S/d, numbers or arrays that broadcast. Far
-    below 1 one pathway has the mode, far above all share it.
+    below 1 one pathway has the mode, far above all share it. Raises `ValueError` for depths below 3
+    and for numbers that are not positive.
 
         >>> round(float(rd.exact.concentration_variable(4, width=200, variance=0.08)), 2)
         3.59
     """
     D = _deep(depth)
     N, K = _positive("width", width), _positive("target", target)
-    return np.sqrt(N * D) * (_gain(D, variance) / K ** (1 / D)) ** (D - 2)
+    return np.sqrt(N * D) * (wide_q0(D, variance) / K ** (1 / D)) ** (D - 2)
 
 
 def critical_width(depth: int, variance: Any, target: Any = 1.0, pathways: int = 2) -> Any:
     """The width at which participation by mode is half way between 1 and M: above it pathways
-    share. Exponential in depth where sigma < 1.
+    share. Exponential in depth where sigma < 1. Arguments and errors as of
+    `concentration_variable`.
 
         >>> round(float(rd.exact.critical_width(4, variance=0.08)))
         89
@@ -88,8 +108,8 @@ def expected_participation(x: Any, depth: int, pathways: int = 2) -> np.ndarray:
     """Mean participation 1 / sum_a w_a^2 of a mode among M equal pathways, as `x`.
 
     Derived, with nothing fitted, for small weights and large widths (docs/concentration.md). The
-    mean is over 8192 points of a lattice, to 1e-3. Raises `ValueError` for depths below 3, where
-    there is no pole, and an x that is not positive.
+    mean is over 8192 points of a lattice, known to 1e-3 for two pathways and to 0.02 for five.
+    Raises `ValueError` for depths below 3, where there is no pole, and an x that is not positive.
 
         >>> rd.exact.expected_participation([0.1, 1.0, 3.0, 10.0, 100.0], depth=4).round(2).tolist()
         [1.03, 1.27, 1.57, 1.88, 2.0]
@@ -109,7 +129,9 @@ def tilt_exponent(
     of `second`, S_2 < S_1, before it is learned by itself.
 
     `target`: K_1 = S_1 / d, by default S_1. Where it is above ln(N) / 2 each pathway becomes a
-    projector on a mixture of the two, whatever N says of single modes.
+    projector on a mixture of the two, whatever N says of single modes. Numbers or arrays that
+    broadcast; `variance` sigma^2 = N std^2. Raises `ValueError` for depths below 3, numbers that
+    are not positive, and a `second` above `first`.
 
         >>> round(float(rd.exact.tilt_exponent(4, variance=0.02, first=1.0, second=0.5)), 2)
         11.14
@@ -119,7 +141,7 @@ def tilt_exponent(
     K = _positive("target", S1 if target is None else target)
     if not np.all(S2 <= S1):
         fail("second", "be at most `first`", f"they are {second} and {first}")
-    plateau = pole(D) * _gain(D, variance) ** (2 - D)
+    plateau = pole(D) * wide_q0(D, variance) ** (2 - D)
     return (K / M) ** (1 - 2 / D) * plateau * (1 - S2 / S1)
 
 
@@ -128,7 +150,8 @@ def drive_to(depth: int, variance: Any, strength: Any) -> Any:
     race for. Those that come to half of a mode at one s share it.
 
     D = 1: K; D = 2: asinh(2 K / q0^2) / 2; deeper q0^(2-D) I_D - K^-((D-2)/D) / (D-2), to leading
-    order in q0^D / K.
+    order in q0^D / K. `variance` sigma^2 = N std^2 and `strength` K, numbers or arrays that
+    broadcast. Raises `ValueError` for numbers that are not positive.
 
         >>> round(float(rd.exact.drive_to(4, variance=0.05, strength=0.5)), 2)
         11.89
@@ -138,8 +161,8 @@ def drive_to(depth: int, variance: Any, strength: Any) -> Any:
     if D == 1:
         return K
     if D == 2:
-        return 0.5 * np.arcsinh(2 * K / _gain(D, variance) ** 2)
-    return pole(D) * _gain(D, variance) ** (2 - D) - K ** -(1 - 2 / D) / (D - 2)
+        return 0.5 * np.arcsinh(2 * K / wide_q0(D, variance) ** 2)
+    return pole(D) * wide_q0(D, variance) ** (2 - D) - K ** -(1 - 2 / D) / (D - 2)
 
 
 def stable_share(step: Any, depth: int) -> np.ndarray:
@@ -147,7 +170,8 @@ def stable_share(step: Any, depth: int) -> np.ndarray:
     2 / sharpness of the end at which it has all: w with w^(2-2/D) + (1-w)^(2-2/D) = 1 / step.
 
     The sharpness of a balanced end is d D sum_a K_a^(2-2/D). Up to a step of 1 all ends are stable,
-    from 2^(1-2/D) on none but equal shares, if that.
+    from 2^(1-2/D) on none but equal shares, if that. As `step`, a number or an array; raises
+    `ValueError` for depths below 3 and a step that is not positive.
 
         >>> rd.exact.stable_share([0.9, 1.2, 1.4, 1.5], depth=4).round(3).tolist()
         [1.0, 0.839, 0.582, 0.5]
@@ -168,13 +192,6 @@ def _deep(depth: Any) -> int:
     if D < 3:
         fail("depth", "be at least 3", f"it is {depth}", "Shallower pathways have no pole.")
     return D
-
-
-def _gain(D: int, variance: Any) -> Any:
-    """q0 of wide networks, D^(1/(2(D-1))) sigma: each of D layers adds sigma^(2(D-1)) to the
-    growth.
-    """
-    return D ** (1 / (2 * (D - 1))) * np.sqrt(_positive("variance", variance))
 
 
 def _positive(argument: str, value: Any) -> np.ndarray:

@@ -91,11 +91,11 @@ def weights_of(run: Trajectory, row: int) -> Weights:
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """A published figure.
+    """A published figure, or one of our own.
 
     **Fields:** `name` ("paper.figure"), `source` (a key of `REFERENCES`), `title`, `claim` (the
-    paper's, in our words), `published` and `quick` (settings, the same keys), `make` (runs and
-    draws it)."""
+    paper's, in our words), `published` (or full) and `quick` settings, of the same keys, `make`
+    (runs and draws it)."""
 
     name: str
     source: str

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from racedyn.exact import converged, pole
+from racedyn.exact import converged, pole, wide_q0
 from racedyn.networks import init, parallel
 from racedyn.paths import participation, shares
 from racedyn.reduction import compress, match
@@ -86,7 +86,7 @@ def drawn(
     task: Task, pathways: int, depth: int, width: int, variance: float, draws: int
 ) -> Labelled:
     """`maps` (draw, path, mode_out, mode_in), U^T W_a V where descent of drawn networks of any
-    width ends, when each mode is half learned, and what is left of the loss."""
+    width ends, and `loss_left` (draw,), what is left of the loss."""
     network = parallel(task, [depth] * pathways, width)
     law = init.Gaussian(std=float(np.sqrt(variance / width)))
     lr, steps = descent(task, depth, variance)
@@ -138,7 +138,6 @@ def descent(task: Task, depth: int, variance: float) -> tuple[float, int]:
     S, d = np.asarray(modes.S), np.asarray(modes.variances)
     sharpness = float(np.max(d * depth * (S / d) ** (2 - 2 / depth)))
     lr = STEP * 2 / sharpness
-    gain = depth ** (1 / (2 * (depth - 1))) * np.sqrt(variance)
-    plateau = pole(depth) * gain ** (2 - depth) / S.min()
+    plateau = pole(depth) * float(wide_q0(depth, variance)) ** (2 - depth) / S.min()
     relaxation = 1 / float(np.min(d * depth * (S / d) ** (2 - 2 / depth)))
     return lr, int(np.ceil((LATE * plateau + RELAXED * relaxation) / lr))

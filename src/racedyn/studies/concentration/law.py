@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn.exact import concentration_variable, expected_participation
+from racedyn.exact import concentration_variable, expected_participation, wide_q0
 from racedyn.paths import participation
 from racedyn.plot import GREY, cycle, new_figure
 from racedyn.studies.concentration import cells
@@ -100,15 +100,14 @@ def figure(job: Job) -> Finding:
 
 
 def _row(
-    pathways: int, depth: int, width: float, variance: float, target: float, mean: float, n: int
+    pathways: int, depth: int, width: float, variance: float, target: float, mean: float
 ) -> tuple[float, ...]:
-    """What is compared in one cell: x, M, D, mean, the derived one, q0^D / (S/d), and draws."""
+    """What is compared in one cell: x, M, D, mean, the derived one, and q0^D / (S/d)."""
     x = float(concentration_variable(depth, width, variance, target))
-    q0 = depth ** (1 / (2 * (depth - 1))) * np.sqrt(variance)
     if not SMALLEST < x < LARGEST or not np.isfinite(mean):
         return ()
     expected = float(expected_participation(x, depth, pathways))
-    return x, pathways, depth, mean, expected, q0**depth / target, n
+    return x, pathways, depth, mean, expected, float(wide_q0(depth, variance)) ** depth / target
 
 
 def _of_races(found: Labelled) -> np.ndarray:
@@ -117,7 +116,7 @@ def _of_races(found: Labelled) -> np.ndarray:
     values = [found[axis] for axis in found.dims["participation"]]
     for place, mean in np.ndenumerate(found["participation"]):
         M, D, N, variance = (axis[i] for axis, i in zip(values, place, strict=True))
-        rows.append(_row(int(M), int(D), float(N), float(variance), 1.0, float(mean), 0))
+        rows.append(_row(int(M), int(D), float(N), float(variance), 1.0, float(mean)))
     return np.array([row for row in rows if row])
 
 
@@ -142,7 +141,7 @@ def _of_maps(found: Labelled, task: str) -> np.ndarray:
         for target in np.unique(targets.round(9)):
             of = by_mode[:, np.isclose(targets, target)]
             mean = float(np.nanmean(of))
-            rows.append(_row(M, int(D), N, variance, float(target), mean, of.size))
+            rows.append(_row(M, int(D), N, variance, float(target), mean))
     return np.array([row for row in rows if row])
 
 
