@@ -305,6 +305,21 @@ def test_labels_that_differ_are_left_out_and_none_stands_for_another(tmp_path):
     assert apart["side"].tolist() == [0, 1] and apart["x"].shape == (3, 2, 2)
 
 
+def test_numbers_along_an_axis_of_a_result_are_kept(tmp_path):
+    """In the file of the sweep and in one that is gone on with; those that differ are left out."""
+
+    def of(kind):
+        width = np.array([0.5, 1.5]) + (kind == 2)
+        return Labelled({"x": width**2}, {"x": ("width",)}, {"width": width})
+
+    given = {"out": tmp_path / "sweep", "progress": False}
+    for kinds in ([0], [0, 1]):
+        alike = rd.sweep(of, {"kind": kinds}, **given, overwrite=True)
+        assert alike["width"].tolist() == [0.5, 1.5]
+    apart = rd.sweep(of, {"kind": [0, 2]}, **given, overwrite=True)
+    assert apart["width"].tolist() == [0, 1] and apart["x"].shape == (2, 2)
+
+
 def test_data_that_changed_are_computed_anew(tmp_path):
     """Of every file that is swept over."""
     rng = np.random.default_rng(0)

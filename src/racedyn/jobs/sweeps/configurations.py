@@ -38,7 +38,12 @@ class Outcome:
     status: Status
     error: str = ""
     values: Values = dataclasses.field(default_factory=dict)
-    labels: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    labels: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
+
+
+def labels_of(values: np.ndarray) -> tuple[Any, ...]:
+    """What stands along an axis: numbers or texts, to be compared and written down."""
+    return tuple(values.tolist() if values.dtype.kind in "biuf" else map(str, values))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from racedyn._checks import fail, shown
 from racedyn._outside import read
-from racedyn.jobs.sweeps.configurations import BESIDE, Outcome
+from racedyn.jobs.sweeps.configurations import BESIDE, Outcome, labels_of
 from racedyn.jobs.sweeps.plan import digest
 from racedyn.trajectory import Labelled, Status
 
@@ -62,11 +62,7 @@ def _called(function: Callable[..., Any], given: Mapping[str, Any]) -> Outcome:
 def _outcome(result: Any, taken: Collection[str]) -> Outcome:
     """A number, arrays by name, or labelled arrays; `taken`: names that are axes already."""
     if isinstance(result, Labelled):
-        labels = {
-            axis: tuple(map(str, values))
-            for axis, values in result.coordinates.items()
-            if values.dtype.kind in "OU"
-        }
+        labels = {axis: labels_of(values) for axis, values in result.coordinates.items()}
         values = {name: (result.dims[name], np.asarray(result[name], float)) for name in result}
         _check_names((*values, *result.coordinates), taken)
         return Outcome(Status.DONE, "", values, labels)

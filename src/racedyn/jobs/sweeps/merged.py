@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn.jobs.sweeps.configurations import ERROR, POINT, STATUS, Outcome
+from racedyn.jobs.sweeps.configurations import ERROR, POINT, STATUS, Outcome, labels_of
 from racedyn.jobs.sweeps.folder import Folder, missing_said, read_part
 from racedyn.jobs.sweeps.measures import STATUS_MEANING, told
 from racedyn.jobs.sweeps.plan import Plan
@@ -36,11 +36,7 @@ def part_of(names: Sequence[str], outcomes: Sequence[Outcome]) -> Labelled:
 def outcomes_of(part: Labelled) -> dict[str, Outcome]:
     """Name of a point -> its outcome, as a part file has it."""
     found = {}
-    labels = {
-        axis: tuple(map(str, values))
-        for axis, values in part.coordinates.items()
-        if axis != POINT and values.dtype.kind in "OU"
-    }
+    labels = {axis: labels_of(values) for axis, values in part.coordinates.items() if axis != POINT}
     for row, name in enumerate(part[POINT].tolist()):
         values = {
             key: (part.dims[key][1:], np.asarray(part[key])[row])
@@ -106,7 +102,7 @@ def _filled(
     outcomes = list(places)
     sizes: dict[str, int] = {}
     dims: dict[str, tuple[str, ...]] = {STATUS: axes, ERROR: axes}
-    labels: dict[str, set[tuple[str, ...]]] = {}
+    labels: dict[str, set[tuple[Any, ...]]] = {}
     for _, outcome in outcomes:
         for name, (own, values) in outcome.values.items():
             dims[name] = (*axes, *own)
@@ -127,14 +123,14 @@ def _filled(
             within = tuple(map(slice, values.shape))
             arrays[name][place + within] = values
     known = {
-        axis: np.array(names, dtype=object)
+        axis: coordinate(names)
         for axis, found in labels.items()
         if len(names := _common(found)) == sizes.get(axis)
     }
     return {STATUS: status, ERROR: errors, **arrays}, {**dims}, known
 
 
-def _common(found: Collection[tuple[str, ...]]) -> tuple[str, ...]:
+def _common(found: Collection[tuple[Any, ...]]) -> tuple[Any, ...]:
     """Labels of an axis that outcomes have: the longest, where all others are its beginning; else
     none, as one name would stand for several things."""
     longest = max(found, key=len)
