@@ -650,6 +650,12 @@ def doors(folder: Path) -> tuple[Door, ...]:
         ),
         Door("exact.stable_share", exact.stable_share, step=array([0.5, 1.2]), depth=count(4)),
         Door(
+            "exact.frame_participation",
+            exact.frame_participation,
+            pathways=count(3),
+            modes=count(4),
+        ),
+        Door(
             "exact.expected_participation",
             exact.expected_participation,
             x=array([0.5, 1.0]),

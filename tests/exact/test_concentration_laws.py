@@ -11,6 +11,7 @@ from racedyn.exact import (
     critical_width,
     drive_to,
     expected_participation,
+    frame_participation,
     gap_variance,
     pole,
     stable_share,
@@ -136,6 +137,38 @@ def test_pathways_that_share_a_mode_turn_towards_the_next(depth):
     by_mode = rd.paths.participation(np.diagonal(end, axis1=1, axis2=2))
     np.testing.assert_allclose(by_mode, 2, atol=1e-3)
     assert float(rd.paths.basis_free_participation(end)) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(("pathways", "modes"), [(2, 3), (3, 2), (4, 4), (5, 3), (4, 7)])
+def test_frames_are_rows_of_orthogonal_matrices(pathways, modes):
+    """Against matrices that are drawn: groups of M modes, of which the first is shared."""
+    draw, squares = np.random.default_rng(0), 0.0
+    for taken in range(0, modes, pathways):
+        num = min(pathways, modes - taken)
+        random = draw.normal(size=(20_000, pathways, pathways))
+        random[:, :, 0] = 1.0  # the first column of Q is 1 / sqrt(M), up to its sign
+        rows = np.linalg.qr(random)[0][:, :, :num]
+        squares += np.mean(np.sum(np.sum(rows**2, axis=-1) ** 2, axis=-1))
+    assert frame_participation(pathways, modes) == pytest.approx(modes / squares, rel=3e-3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("modes", [2, 3])
+def test_three_pathways_take_frames(modes):
+    """The race of maps, three pathways that share all alike but for 1e-4: of three modes each has
+    one direction, of two modes none has one to itself."""
+    S, d = 0.3 ** np.arange(modes), 0.3 ** np.arange(modes)  # all are learned at S/d = 1
+    lean = 1e-4 * np.random.default_rng(1).normal(size=(3, modes, modes))
+    start = 1e-4 * (np.eye(modes) + lean + lean.swapaxes(-1, -2))
+    race = rd.systems.Maps(S, depths=(4, 4, 4), maps=start, variances=d)
+    end = rd.simulate(race, [0.0, 1500.0], observe=["strength_matrix"])["strength_matrix"][-1]
+    free = float(rd.paths.basis_free_participation(end))
+    # Of two modes those that turn further also gain of the first, and the frame is less even.
+    frame = frame_participation(3, modes)
+    assert frame - (0.01 if modes == 3 else 0.15) < free < frame + 0.01
+    values = np.asarray(rd.paths.projector_eigenvalues(end))
+    np.testing.assert_allclose(values[:, 1:], 0, atol=0.02)  # of rank one each
+    assert values[:, 0].sum() == pytest.approx(modes, abs=0.02)
 
 
 @pytest.mark.slow

@@ -36,7 +36,24 @@ TINY = {
         "hierarchy_widths": [200],
         "hierarchy_draws": 2,
     },
-    "concentration.levels": {"depths": [3], "widths": [40], "variance": 0.3},
+    "concentration.levels": {"laws": [[3, 0.3]], "widths": [40]},
+    "concentration.mixtures": {
+        "depth": 3,
+        "plateau": 3.0,
+        "width": 100,
+        "pathways": [2],
+        "modes": [2],
+        "draws": 2,
+        "ratios": [0.5],
+        "angle_draws": 2,
+        "start_depths": [3],
+        "start_width": 100,
+        "start_draws": 2,
+        "learned": [0.5, 0.99],
+        "laws": [[3, 0.3, 100]],
+        "law_draws": 2,
+    },
+    "concentration.nonlinear": {"kinds": ["ReLU"], "depths": [2], "width": 40, "draws": 2},
 }
 
 
@@ -60,6 +77,18 @@ TINY = {
             "distance of eigenvalues of P, compressed",
             ("beside_shares", (1, 1, 3)),
             marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "concentration.mixtures",
+            "inner products of two modes kept: none",
+            ("start_maps", (1, 4, 2, 2, 8, 8)),
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "concentration.nonlinear",
+            "ReLU, D = 2: by mode",
+            ("trained_maps", (1, 1, 2, 2, 8, 8)),
+            marks=pytest.mark.long,
         ),
     ],
 )

@@ -16,7 +16,7 @@ from racedyn.reduction import compress, match
 from racedyn.simulation import ensemble
 from racedyn.tasks import Task
 from racedyn.training import Training
-from racedyn.trajectory import Labelled
+from racedyn.trajectory import Labelled, Trajectory
 
 STEP = 0.05  # of 2 / sharpness
 LATE = 1.3  # times the plateau of the weakest mode: how long is descended, and
@@ -87,34 +87,54 @@ def drawn(
 ) -> Labelled:
     """`maps` (draw, path, mode_out, mode_in), U^T W_a V where descent of drawn networks of any
     width ends, and `loss_left` (draw,), what is left of the loss."""
-    network = parallel(task, [depth] * pathways, width)
-    law = init.Gaussian(std=float(np.sqrt(variance / width)))
-    lr, steps = descent(task, depth, variance)
     maps, loss = [], []
     for key in range(draws):
-        run = compress(
-            network,
-            task,
-            law,
-            key=key,
-            lr=lr,
-            steps=steps,
-            tolerance=TOLERANCE,
-            max_share=1.0,
-            observe=["strength_matrix"],
-        ).run
+        run = descent_of_drawn(task, pathways, depth, width, variance, key)
         maps.append(run["strength_matrix"][-1])
         loss.append(run["loss"][-1] / run["loss"][0])
     return _ends(np.array(maps), np.array(loss))
 
 
-def trained(
-    task: Task, pathways: int, depth: int, width: int, variance: float, draws: int
-) -> Labelled:
-    """The same of trained networks, with all their matrices."""
-    network = parallel(task, [depth] * pathways, width)
-    law = init.Gaussian(std=float(np.sqrt(variance / width)))
+def descent_of_drawn(
+    task: Task, pathways: int, depth: int, width: int, variance: float, key: int
+) -> Trajectory:
+    """The whole descent of one of them."""
     lr, steps = descent(task, depth, variance)
+    return compress(
+        parallel(task, [depth] * pathways, width),
+        task,
+        init.Gaussian(std=float(np.sqrt(variance / width))),
+        key=key,
+        lr=lr,
+        steps=steps,
+        tolerance=TOLERANCE,
+        max_share=1.0,
+        observe=["strength_matrix"],
+    ).run
+
+
+def trained(
+    task: Task,
+    pathways: int,
+    depth: int,
+    width: int,
+    variance: float,
+    draws: int,
+    *,
+    activation: str = "linear",
+    activate_last: bool = False,
+) -> Labelled:
+    """The same of trained networks, with all their matrices.
+
+    Of ReLU, which lets half of a signal's square pass, weights have twice the variance, and
+    nonlinear networks have twice the time."""
+    network = parallel(
+        task, [depth] * pathways, width, activation=activation, activate_last=activate_last
+    )
+    own = 2 * variance if activation == "relu" else variance
+    law = init.Gaussian(std=float(np.sqrt(own / width)))
+    lr, steps = descent(task, depth, variance)
+    steps *= 1 if activation == "linear" else 2
 
     def member(seed: int) -> Training:
         weights = network.init(law, key=seed)
@@ -138,6 +158,8 @@ def descent(task: Task, depth: int, variance: float) -> tuple[float, int]:
     S, d = np.asarray(modes.S), np.asarray(modes.variances)
     sharpness = float(np.max(d * depth * (S / d) ** (2 - 2 / depth)))
     lr = STEP * 2 / sharpness
-    plateau = pole(depth) * float(wide_q0(depth, variance)) ** (2 - depth) / S.min()
+    q0 = float(wide_q0(depth, variance))
+    drive = pole(depth) * q0 ** (2 - depth) if depth > 2 else np.log(4 * (S / d).max() / q0**2) / 2
+    plateau = drive / S.min()
     relaxation = 1 / float(np.min(d * depth * (S / d) ** (2 - 2 / depth)))
     return lr, int(np.ceil((LATE * plateau + RELAXED * relaxation) / lr))

@@ -21,36 +21,36 @@ LEVELS = ("compressed", "signals", "q/p")
 WITHIN = 0.02  # of a share: the aim for the exact theory
 
 FULL: Mapping[str, Any] = {
-    "depths": [3, 4, 5, 7],
-    "widths": [200, 500],
-    "variance": 0.1,
+    "laws": [[3, 0.1], [4, 0.1], [5, 0.1], [7, 0.3]],  # depth and variance: plateaus of like length
+    "widths": [200, 500, 1000],
 }
-QUICK: Mapping[str, Any] = {**FULL, "depths": [3, 4], "widths": [100]}
+QUICK: Mapping[str, Any] = {"laws": [[3, 0.1], [4, 0.1]], "widths": [100]}
 
 
 def figure(job: Job) -> Finding:
     """Mean distances of shares by mode, and of the eigenvalues of P_1, against depth."""
     s = job.settings
+    depths = [depth for depth, _ in s["laws"]]
 
-    def beside(depth: int, width: int) -> Labelled:
-        return _beside(depth, width, s["variance"])
+    def beside(law: list[float], width: int) -> Labelled:
+        return _beside(int(law[0]), width, law[1])
 
-    found = job.sweep("beside", beside, parallel=True, depth=s["depths"], width=s["widths"])
+    found = job.sweep("beside", beside, parallel=True, law=s["laws"], width=s["widths"])
     panels = new_figure(1, 2, height=2.5)
     lines = []
     names = {"shares": "distance of shares by mode", "eigenvalues": "distance of eigenvalues of P"}
     for ax, (array, title) in zip(panels, names.items(), strict=True):
         for level, colour in zip(LEVELS, cycle(), strict=False):
-            values = found[array][..., LEVELS.index(level)]  # (depth, width)
-            ax.plot(found["depth"], values, "o", ms=3, color=colour)
-            ax.plot(found["depth"], values.mean(axis=1), color=colour, lw=0.8, label=level)
+            values = found[array][..., LEVELS.index(level)]  # (law, width)
+            ax.plot(depths, values, "o", ms=3, color=colour)
+            ax.plot(depths, values.mean(axis=1), color=colour, lw=0.8, label=level)
             said = "; ".join(
-                f"D = {depth}: " + ", ".join(f"{value:.3f}" for value in row)
-                for depth, row in zip(found["depth"], values, strict=True)
+                f"D = {depth}: " + ", ".join(f"{value:.2g}" for value in row)
+                for depth, row in zip(depths, values, strict=True)
             )
             lines.append(f"{title}, {level}, N = {s['widths']}: {said}")
         ax.axhline(WITHIN, color="0.7", lw=0.6)
-        ax.set(xlabel="depth D", title=title, yscale="log", xticks=s["depths"])
+        ax.set(xlabel="depth D", title=title, yscale="log", xticks=depths)
     panels[0].set_ylabel("mean over modes")
     panels[0].legend(fontsize=6)
     return Finding(panels[0].figure, tuple(lines))
