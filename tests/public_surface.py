@@ -648,6 +648,21 @@ def doors(folder: Path) -> tuple[Door, ...]:
                 ("exact.wide_q0", exact.wide_q0, {}),
             )
         ),
+        Door(
+            "exact.spreading_rate",
+            exact.spreading_rate,
+            share=array([0.5, 0.9]),
+            depth=count(4),
+            step=number(0.1),
+        ),
+        Door(
+            "exact.share_under_noise",
+            exact.share_under_noise,
+            time=array([0.5, 1.2]),
+            start=array([0.6, 0.9]),
+            depth=count(4),
+            step=number(0.1),
+        ),
         Door("exact.stable_share", exact.stable_share, step=array([0.5, 1.2]), depth=count(4)),
         Door(
             "exact.frame_participation",

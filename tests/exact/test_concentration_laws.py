@@ -14,6 +14,8 @@ from racedyn.exact import (
     frame_participation,
     gap_variance,
     pole,
+    share_under_noise,
+    spreading_rate,
     stable_share,
     tilt_exponent,
 )
@@ -195,6 +197,70 @@ def test_what_is_stable():
         assert w[2] ** power + (1 - w[2]) ** power == pytest.approx(1 / steps[2])
 
 
+@pytest.mark.parametrize("depth", [3, 6])
+def test_noise_of_labels_goes_down_the_trace_of_the_hessian(depth):
+    """By automatic differentiation: the gradient of the trace, a quarter of it, less what would
+    change the sum."""
+
+    def parts(layers):  # (pathway, layer)
+        return jnp.prod(layers, axis=1)
+
+    def trace(layers):  # where labels are fitted, d = 1
+        return jnp.sum(jax.grad(lambda of: parts(of).sum())(layers) ** 2)
+
+    for share in (0.6, 0.95):
+        K = np.array([share, 1 - share])
+        layers = jnp.asarray(np.repeat(K[:, None] ** (1 / depth), depth, axis=1))
+        down, up = jax.grad(trace)(layers), jax.grad(lambda of: parts(of).sum())(layers)
+        along = down - up * jnp.sum(down * up) / jnp.sum(up**2)
+        moved = jax.jvp(parts, (layers,), (-along / 4,))[1]
+        rate = spreading_rate(share, depth)
+        np.testing.assert_allclose(moved, [rate, -rate], rtol=1e-6)
+        # A step of half of 2 / sharpness of one pathway: a larger rate by 1 / (1 - lr h / 2).
+        faster = 1 / (1 - 0.5 * float(trace(layers)) / depth)
+        assert spreading_rate(share, depth, 0.5) == pytest.approx(faster * rate)
+
+
+@pytest.mark.parametrize(("depth", "K", "step", "batch"), [(3, 1.0, 0.3, 1), (4, 2.0, 0.4, 3)])
+def test_descent_on_noisy_labels_shares_again_as_is_said(depth, K, step, batch):
+    """Chains of numbers, written out; d = 2."""
+    draw, runs, start, d = np.random.default_rng(0), 200, 0.8, 2.0
+    variance = 0.01 * batch * K**2
+    lr = step * 2 / (d * depth * K ** (2 - 2 / depth))
+    tau = 0.8
+    steps = int(tau * batch / (lr**2 * variance * d * K ** (2 - 4 / depth)))
+    layers = np.repeat(np.array([[start], [1 - start]]) * K, runs, axis=1) ** (1 / depth)
+    layers = np.repeat(layers[None], depth, axis=0)  # (layer, pathway, run)
+    for _ in range(steps):
+        x = np.sqrt(d) * draw.choice([-1.0, 1.0], size=(batch, runs))
+        labels = K * x + np.sqrt(variance) * draw.normal(size=(batch, runs))
+        parts = np.prod(layers, axis=0)
+        by_sum = np.mean((parts.sum(axis=0) * x - labels) * x, axis=0)
+        layers = layers - lr * by_sum * parts / layers
+    parts = np.prod(layers, axis=0)
+    w = parts[0] / parts.sum(axis=0)
+    expected = float(share_under_noise(tau, start, depth, step))
+    error = w.std() / np.sqrt(runs)
+    # Fluctuations of the sum, some 5 % of it, count at second order.
+    assert w.mean() == pytest.approx(expected, abs=0.02 * (start - expected) + 4 * error)
+    assert start - expected > 0.08 > 10 * error
+
+
+def test_shares_move_at_their_rate():
+    starts = np.array([0.5, 0.6, 0.9, 0.999, 1.0])
+    for depth, step in ((3, 0.0), (4, 0.9), (9, 0.3)):
+        np.testing.assert_allclose(share_under_noise(0.0, starts, depth, step), starts, atol=1e-6)
+        later = share_under_noise(0.5, starts, depth, step)
+        before, after = (share_under_noise(0.5 + dt, starts, depth, step) for dt in (-0.01, 0.01))
+        moved = (after - before) / 0.02
+        np.testing.assert_allclose(moved, spreading_rate(later, depth, step), rtol=0.01, atol=1e-5)
+    assert share_under_noise(1e6, 0.999, 4) == pytest.approx(0.5, abs=1e-6)
+    # Where one has nearly all they hardly move: v^-(1-2/D) times as long.
+    v = 1e-8
+    time = 2 / (3 * 2) * v ** -(1 - 2 / 4)
+    assert 1 - share_under_noise(0.5 * time, 1 - v, 4) == pytest.approx(4 * v, rel=1e-2)
+
+
 def test_unlike_pathways_come_to_a_strength_at_the_drive_that_is_said():
     """Against the closed motion of the q/p equations, by quadrature."""
     for depth, variance, K in ((1, 0.1, 0.7), (2, 0.1, 0.7), (3, 0.01, 0.5), (6, 0.02, 2.0)):
@@ -221,6 +287,11 @@ def test_what_is_refused():
         (lambda: concentration_variable(4, 100, -0.1), "`variance`"),
         (lambda: concentration_variable(4, 0, 0.1), "`width`"),
         (lambda: tilt_exponent(4, 0.0, 1.0, 0.5), "`variance`"),
+        (lambda: spreading_rate(0.7, 2), "all as flat"),
+        (lambda: spreading_rate([0.7, 1.1], 4), "between 0 and 1"),
+        (lambda: spreading_rate(0.7, 4, 1.0), "below 1"),
+        (lambda: share_under_noise(-1.0, 0.7, 4), "at least 0"),
+        (lambda: share_under_noise(1.0, 0.4, 4), "between 1/2 and 1"),
     ):
         with pytest.raises(ValueError, match=message):
             call()

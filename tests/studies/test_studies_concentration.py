@@ -7,7 +7,7 @@ import pytest
 
 import racedyn as rd
 from racedyn import store, studies
-from racedyn.studies.concentration import cells, projectors
+from racedyn.studies.concentration import batches, cells, noise, projectors
 from racedyn.studies.study import Job, run_study
 
 TINY = {
@@ -36,6 +36,7 @@ TINY = {
         "hierarchy_widths": [200],
         "hierarchy_draws": 2,
     },
+<<<<<<< HEAD
     "concentration.levels": {"laws": [[3, 0.3]], "widths": [40]},
     "concentration.mixtures": {
         "depth": 3,
@@ -54,6 +55,22 @@ TINY = {
         "law_draws": 2,
     },
     "concentration.nonlinear": {"kinds": ["ReLU"], "depths": [2], "width": 40, "draws": 2},
+=======
+    "concentration.noise": {
+        "depths": [3],
+        "width": 20,
+        "plateau": 5.0,
+        "batches": [4],
+        "steps": [0.4],
+        "all_steps": [0.4, 0.8],
+        "draws": 3,
+        "noises": [[0.4, 0.2, 4]],
+        "noisy_plateau": 5.0,
+        "noisy_draws": 3,
+        "until": 1.0,
+    },
+    "concentration.levels": {"depths": [3], "widths": [40], "variance": 0.3},
+>>>>>>> 6855dea (Study and closed rate of mini-batch noise: noisy labels make pathways share a mode again)
 }
 
 
@@ -71,6 +88,12 @@ TINY = {
             "sum |M_a|^(2/D): the end",
             ("pair_maps", (1, 1, 1, 2, 2, 2, 2, 2)),
             marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "concentration.noise",
+            "of it is gone",
+            ("motion_share", (1, 1, 3, batches.ROWS + 1)),
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             "concentration.levels",
@@ -126,6 +149,32 @@ def test_where_mixtures_fade():
     assert projectors._crossing(x, np.array([1.0, 1.2, 1.8])) == pytest.approx(2.5)
     assert np.isnan(projectors._crossing(x, np.array([1.0, 1.1, 1.2])))
     assert np.isnan(projectors._crossing(x, np.array([1.9, 2.0, 2.0])))
+
+
+def test_tasks_of_batches():
+    """All of one mode, S = d = 1; and how much batches differ, against draws."""
+    for task in (batches.fitted(), batches.noisy(0.3)):
+        np.testing.assert_allclose([task.modes.S, task.modes.variances], 1)
+    noisy = batches.noisy(0.3)
+    assert np.mean((noisy.Y - noisy.X) ** 2) == pytest.approx(0.3)
+    draw, squares = np.random.default_rng(0), batches.fitted().X[0] ** 2
+    means = [draw.permutation(squares)[:4].mean() for _ in range(20_000)]
+    assert np.mean(np.square(means)) == pytest.approx(batches.larger(4), rel=0.01)
+    assert batches.larger(batches.EXAMPLES) == 1
+
+
+def test_strengths_less_what_fluctuates():
+    """Along the gradient of the sum, of chains of 3 numbers 0.9^(1/3) and 0.1^(1/3)."""
+    layers = np.array([0.9, 0.1]) ** (1 / 3)
+    moved = layers + 1e-3 * layers**2
+    np.testing.assert_allclose(batches.in_the_valley(moved**3, 3), [0.9, 0.1], atol=1e-5)
+    assert abs(moved[0] ** 3 - 0.9) > 1e-3
+
+
+def test_the_way_that_is_gone():
+    derived = np.array([[0.0, 0.1, 0.2], [0.0, 0.3, 0.6]])
+    ratio, error = noise._ratio(0.9 * derived, derived)
+    assert (ratio, error) == (pytest.approx(0.9), pytest.approx(0, abs=1e-12))
 
 
 def test_depth_norms_of_known_maps():

@@ -12,6 +12,7 @@ plain numbers.
 - `contextual_modes`: the modes of a contextual network and their starts, which `contextual` takes.
 - `early`: a ReLU network while its weights are small, each neuron by itself.
 - `concentration`: when equal pathways share a mode, in wide networks.
+- `noise`: how noise of labels makes two pathways share a mode again.
 - `races`: pathways that compete for modes, a room of its own.
 - `solution`: what closed forms share: their times, their loss and the trajectory they return.
 - `clock`: for quadratures, where one is at a given time.
@@ -33,6 +34,7 @@ from racedyn.exact.concentration import (
 from racedyn.exact.contextual import contextual
 from racedyn.exact.contextual_modes import ContextualModes, contextual_modes, contextual_start
 from racedyn.exact.early import EarlyPathways, early_pathways
+from racedyn.exact.noise import share_under_noise, spreading_rate
 from racedyn.exact.races.converged import Converged, converged
 from racedyn.exact.races.given import has_end as has_end
 from racedyn.exact.races.unfolded import race_states as race_states
@@ -70,6 +72,8 @@ __all__ = [
     "routing",
     "shallow",
     "shallow_strength",
+    "share_under_noise",
+    "spreading_rate",
     "stable_share",
     "tilt_exponent",
     "trajectory",

@@ -30,6 +30,15 @@ REFERENCES = {
         "K. Fukumizu. Effect of batch learning in multilayer neural networks. International "
         "Conference on Neural Information Processing, 1998."
     ),
+    "Blanc20": (
+        "G. Blanc, N. Gupta, G. Valiant, P. Valiant. Implicit regularization for deep neural "
+        "networks driven by an Ornstein-Uhlenbeck like process. Conference on Learning Theory, "
+        "PMLR 125, 2020."
+    ),
+    "Damian21": (
+        "A. Damian, T. Ma, J. D. Lee. Label noise SGD provably prefers flat global minimizers. "
+        "Advances in Neural Information Processing Systems 34, 2021."
+    ),
     "Braun22": (
         "L. Braun, C. Dominé, J. Fitzgerald, A. Saxe. Exact learning dynamics of deep linear "
         "networks with prior knowledge. Advances in Neural Information Processing Systems 35, "
