@@ -151,8 +151,8 @@ def _of_motions(ax: Any, found: Labelled, s: Mapping[str, Any]) -> list[str]:
             name = rf"f = {noise[0]:g}, $\sigma^2$ = {noise[1]:g}, B = {int(noise[2])}"
             mean, error = np.array([_mean_error(of) for of in share.T]).T
             label = name if i == 0 else None
-            style = {"ms": 2.5, "lw": 0.6, "color": colour, "mfc": "none", "label": label}
-            ax.errorbar(tau, mean, error, fmt=marks[j % len(marks)], **style)
+            style = {"ms": 2.5, "mew": 0.6, "color": colour, "mfc": "none", "label": label}
+            ax.plot(tau[::2], mean[::2], marks[j % len(marks)], **style)
             line = {"label": f"D = {depth}, derived"} if j == 0 else {}
             ax.plot(tau, derived.mean(axis=0), lw=0.8, color=colour, **line)
             ratio, wide = _ratio(share[:, :1] - share, share[:, :1] - derived)
