@@ -138,6 +138,20 @@ def test_singular_sums_are_nan_and_tiny_ones_are_not():
     assert np.isnan(rd.paths.projector_eigenvalues(broken)).all()
 
 
+def test_paths_of_padding_are_left_out():
+    """As a sweep over numbers of pathways has them."""
+    maps = np.random.default_rng(3).normal(size=(2, 3, 3)) + 3 * np.eye(3)
+    padded = np.full((2, 3, 3, 3), np.nan)  # two of two paths, one of one path
+    padded[0, :2], padded[1, :1] = maps, maps[:1]
+    free = rd.paths.basis_free_participation(padded)
+    np.testing.assert_allclose(free, [rd.paths.basis_free_participation(maps), 1], rtol=1e-12)
+    values = rd.paths.projector_eigenvalues(padded)
+    np.testing.assert_allclose(values[0, :2], rd.paths.projector_eigenvalues(maps), atol=1e-12)
+    for found in (values, rd.paths.projectors(padded)):
+        assert np.isnan(found[0, 2]).all() and np.isnan(found[1, 1:]).all()
+        assert np.isfinite(found[0, :2]).all()
+
+
 def test_padding_is_left_out():
     padded = np.full((3, 7, 7), np.nan)
     padded[:, :5, :5] = MATRICES

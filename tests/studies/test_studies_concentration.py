@@ -36,7 +36,6 @@ TINY = {
         "hierarchy_widths": [200],
         "hierarchy_draws": 2,
     },
-<<<<<<< HEAD
     "concentration.levels": {"laws": [[3, 0.3]], "widths": [40]},
     "concentration.mixtures": {
         "depth": 3,
@@ -55,7 +54,6 @@ TINY = {
         "law_draws": 2,
     },
     "concentration.nonlinear": {"kinds": ["ReLU"], "depths": [2], "width": 40, "draws": 2},
-=======
     "concentration.noise": {
         "depths": [3],
         "width": 20,
@@ -69,8 +67,6 @@ TINY = {
         "noisy_draws": 3,
         "until": 1.0,
     },
-    "concentration.levels": {"depths": [3], "widths": [40], "variance": 0.3},
->>>>>>> 6855dea (Study and closed rate of mini-batch noise: noisy labels make pathways share a mode again)
 }
 
 

@@ -12,10 +12,10 @@ where depth concentrates they are near 0 and 1, so that P_a is an (oblique) proj
 `concentration` reads shares mode by mode, and hides this where pathways own mixtures.
 
 All take `matrices` (..., path, mode_out, mode_in), "strength_matrix" of a run, of paths that join
-one pair, and are traceable. What all M_a have NaN of (padding) is left out. All is NaN where sum_b
-M_b is singular: its least singular value is within rounding of what is summed. At the start the M_a
-are what the weights drew, not symmetric: eigenvalues may be complex and outside [0, 1], and
-participation of either sign."""
+one pair, and are traceable. Padding is left out: a mode of which all M_a have NaN, and a path that
+has NaN of all modes. All is NaN where sum_b M_b is singular: its least singular value is within
+rounding of what is summed. At the start the M_a are what the weights drew, not symmetric:
+eigenvalues may be complex and outside [0, 1], and participation of either sign."""
 
 from typing import Any
 
@@ -75,11 +75,11 @@ def basis_free_participation(matrices: ArrayLike) -> Array:
 
 def observe_projectors(matrices: ArrayLike) -> dict[str, Array]:
     """All three of them, by their names in the table of observables."""
-    P, known = _projectors(_checked(matrices))
+    found = _projectors(_checked(matrices))
     return {
-        "projectors": _padded(P, known),
-        "projector_eigenvalues": _eigenvalues(P, known),
-        "basis_free_participation": _participation(P, known),
+        "projectors": _padded(*found),
+        "projector_eigenvalues": _eigenvalues(*found),
+        "basis_free_participation": _participation(*found),
     }
 
 
@@ -98,13 +98,14 @@ def _checked(matrices: Any) -> Array:
 
 
 @jax.jit
-def _projectors(M: Array) -> tuple[Array, Array]:
-    """P_a, 0 in rows and columns of padding and NaN where the sum is singular, and which modes are
-    known, (..., mode).
+def _projectors(M: Array) -> tuple[Array, Array, Array]:
+    """P_a, 0 in what is padding and NaN where the sum is singular; which modes are known, (...,
+    mode), and which paths, (..., path).
     """
-    known = ~jnp.isnan(jnp.diagonal(M, axis1=-2, axis2=-1)).all(axis=-2)
+    missing = jnp.isnan(jnp.diagonal(M, axis1=-2, axis2=-1))
+    known, paths = ~missing.all(axis=-2), ~missing.all(axis=-1)
     both = known[..., :, None] & known[..., None, :]
-    M = jnp.where(both[..., None, :, :], M, 0)
+    M = jnp.where(both[..., None, :, :] & paths[..., None, None], M, 0)
     # Shapes are static, so padding stays in the matrix: as a unit matrix beside the sum, which is
     # scaled to entries of that size.
     scale = jnp.max(jnp.abs(M), axis=(-3, -2, -1), keepdims=True)
@@ -116,15 +117,16 @@ def _projectors(M: Array) -> tuple[Array, Array]:
     singular = ~(least > M.shape[-1] * float(jnp.finfo(M.dtype).eps) * size)
     transposed = jnp.swapaxes(total, -2, -1)[..., None, :, :]
     P = jnp.swapaxes(jnp.linalg.solve(transposed, jnp.swapaxes(M, -2, -1)), -2, -1)
-    return jnp.where(singular[..., None, None, None], jnp.nan, P), known
+    return jnp.where(singular[..., None, None, None], jnp.nan, P), known, paths
 
 
-def _padded(P: Array, known: Array) -> Array:
-    return jnp.where(known[..., None, :, None] & known[..., None, None, :], P, jnp.nan)
+def _padded(P: Array, known: Array, paths: Array) -> Array:
+    both = known[..., None, :, None] & known[..., None, None, :]
+    return jnp.where(both & paths[..., None, None], P, jnp.nan)
 
 
 @jax.jit
-def _eigenvalues(P: Array, known: Array) -> Array:
+def _eigenvalues(P: Array, known: Array, paths: Array) -> Array:
     finite = jnp.isfinite(P).all(axis=(-2, -1), keepdims=True)
     P = jnp.where(finite, P, 0)  # LAPACK may not end on NaN
     # Padding becomes one eigenvalue below all others, and so the last ones.
@@ -136,11 +138,11 @@ def _eigenvalues(P: Array, known: Array) -> Array:
     # host, LAPACK.
     values = -jnp.sort(-jnp.real(jnp.linalg.eigvals(P)), axis=-1)
     place = jnp.arange(P.shape[-1]) < jnp.sum(known, axis=-1)[..., None, None]
-    return jnp.where(place & finite[..., 0], values, jnp.nan)
+    return jnp.where(place & paths[..., None] & finite[..., 0], values, jnp.nan)
 
 
 @jax.jit
-def _participation(P: Array, known: Array) -> Array:
+def _participation(P: Array, known: Array, _: Array) -> Array:
     num = jnp.sum(known, axis=-1).astype(P.dtype)
     squares = jnp.einsum("...aij,...aji->...", P, P)
     return jnp.where(num > 0, num / squares, jnp.nan)
