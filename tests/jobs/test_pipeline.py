@@ -417,6 +417,8 @@ def test_data_from_a_file(tmp_path):
             config.Random(singular_values=(2.0, 1.0), items=4, features=3, key=5),
             tasks.random([2.0, 1.0], 4, 3, key=5),
         ),
+        (config.Animals(), tasks.animals()),
+        (config.Images(), tasks.images("digits")),
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )
