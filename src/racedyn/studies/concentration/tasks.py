@@ -45,9 +45,9 @@ FULL: Mapping[str, Any] = {
     "widths": [10**3],
     "draws": 20,
     "image_tasks": ["digits"],
-    "image_depths": [3, 4, 5],
+    "image_depths": [3],
     "image_widths": [10**3],
-    "image_draws": 5,
+    "image_draws": 4,
     "variance": 0.1,
     "step": 0.2,
 }
@@ -267,8 +267,8 @@ def _draw_both(ax: Any, rows: Sequence[Mapping[str, Any]], s: Mapping[str, Any])
             )
     depths = ", ".join(map(str, s["depths"]))
     ax.set_xticks(list(places.values()), list(places), rotation=30, ha="right", fontsize=7)
-    ax.set(title=f"D = {depths} side by side", ylabel="mean participation", ylim=(0.95, 2.05))
-    ax.legend(fontsize=5)
+    ax.set(title=f"D = {depths} side by side", ylabel="mean participation", ylim=(0.75, 2.05))
+    ax.legend(fontsize=6, loc="lower center", ncols=2)
 
 
 STUDY = Study(
