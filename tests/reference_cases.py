@@ -432,7 +432,7 @@ def measures(folder: Path) -> Cases:
         "routing": t.routing(4, 2),
         "untrained": t.routing(3, 2).structure.untrained(),
         "random": t.random([2.0, 1.0, 0.5], 5, 6, key=0),
-        "csv": t.from_csv(DATA / "animals.csv"),
+        "csv": t.animals(),
         "correlated": correlated_task(0),
     }
     yield "tasks", tasks

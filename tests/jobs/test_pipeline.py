@@ -10,6 +10,7 @@ import pytest
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from racedyn import config, jobs, networks, plot, store, tasks
+from racedyn.jobs.sizes import check_task_size
 from racedyn.simulation.simulate import SolveError
 from racedyn.training import run as training
 
@@ -417,10 +418,13 @@ def test_data_from_a_file(tmp_path):
             config.Random(singular_values=(2.0, 1.0), items=4, features=3, key=5),
             tasks.random([2.0, 1.0], 4, 3, key=5),
         ),
+        (config.Animals(), tasks.animals()),
+        (config.Images(), tasks.images("digits")),
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )
 def test_every_kind_of_task(section, same):
+    check_task_size(section)  # of all of them something can be said
     task = job.build_task(section)
     assert task.name == same.name and task.modes == same.modes
     np.testing.assert_array_equal(task.Y, same.Y)

@@ -7,7 +7,7 @@ import pytest
 
 import racedyn as rd
 from racedyn import store, studies
-from racedyn.studies.concentration import batches, cells, noise, projectors
+from racedyn.studies.concentration import batches, cells, examples, noise, projectors, tasks
 from racedyn.studies.study import Job, run_study
 
 TINY = {
@@ -67,6 +67,14 @@ TINY = {
         "noisy_draws": 3,
         "until": 1.0,
     },
+    "concentration.tasks": {
+        "tasks": ["degenerate", "correlated"],
+        "depths": [3],
+        "widths": [100],
+        "draws": 2,
+        "image_tasks": [],
+        "variance": 0.3,
+    },
 }
 
 
@@ -90,6 +98,12 @@ TINY = {
             "of it is gone",
             ("motion_share", (1, 1, 3, batches.ROWS + 1)),
             marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "concentration.tasks",
+            "of equal modes",
+            ("ends_loss_left", (2, 1, 1, 2)),
+            marks=pytest.mark.long,
         ),
         pytest.param(
             "concentration.levels",
@@ -188,3 +202,113 @@ def test_other_code_of_a_cell_is_computed_anew(tmp_path, monkeypatch):
     assert job.sweep("name", value, x=[2.0])["value"].tolist() == [1.5]
     monkeypatch.setattr(projectors, "HALF", 1.25)
     assert job.sweep("name", value, x=[2.0])["value"].tolist() == [1.25]
+
+
+def test_steps_of_diagonal_inputs():
+    """Sharpness and relaxation by the modes alone: D d (S/d)^(2-2/D)."""
+    task = examples.separated(3)
+    assert cells.is_diagonal(task) and not cells.is_diagonal(examples.correlated(3, key=0))
+    np.testing.assert_allclose(cells.curvatures(task, 4), (4, 4 * 0.25**1.5))
+    lr, steps = cells.descent(task, 4, 0.1)
+    assert lr == pytest.approx(0.05 * 2 / 4)
+    assert cells.descent(task, 4, 0.1, step=0.1)[1] == pytest.approx(steps / 2, abs=1)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+def test_curvatures_of_correlated_inputs(depth, monkeypatch):
+    """Of the motion of maps around W, as one matrix that acts on all their entries."""
+    monkeypatch.setattr(cells, "LEFT", 0.0)
+    task = examples.correlated(3, key=1)
+    W = task.sigma_yx() @ np.linalg.inv(task.sigma_x())
+    powers = []
+    for gram in (W @ W.T, W.T @ W):
+        values, vectors = np.linalg.eigh(gram)
+        powers.append([(vectors * values ** (l / depth)) @ vectors.T for l in range(depth)])
+    left, right = powers
+    motion = sum(
+        np.kron(left[depth - 1 - l], task.sigma_x() @ right[l]).reshape(9, 9) for l in range(depth)
+    )
+    values = np.linalg.eigvals(motion)
+    np.testing.assert_allclose(
+        cells.curvatures(task, depth), (values.real.max(), values.real.min()), rtol=1e-9
+    )
+
+
+def test_slow_directions_are_not_waited_for():
+    """A direction of tiny variance that carries a thousandth of the loss would take for ever."""
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    X = np.sqrt(3) * turn * np.sqrt([1.0, 0.5, 1e-8])
+    answers = [[1.0, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.03]]
+    task = rd.tasks.from_arrays(X, np.sqrt(3) * np.array(answers))
+    assert not cells.is_diagonal(task)
+    assert cells.curvatures(task, 3)[1] > 0.1
+
+
+def test_tasks_of_the_studies():
+    task = examples.correlated(4, key=3)
+    sizes = np.linalg.svd(task.sigma_yx(), compute_uv=False)
+    assert sizes[0] == pytest.approx(1) and sizes[-1] >= 1 / examples.RANGE
+    d = np.linalg.eigvalsh(task.sigma_x())
+    assert d[-1] == pytest.approx(1) and d[0] >= 1 / examples.SPREAD
+    modes = examples.drawn_modes(5, key=2).modes
+    K = modes.S / modes.variances
+    assert K[0] == pytest.approx(1) and K[-1] >= 1 / examples.RANGE
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4, 3)) @ rng.normal(size=(3, 50))  # of rank 3
+    many = rd.tasks.from_arrays(X, rng.normal(size=(2, 50)))
+    few = examples.in_few_examples(many)
+    assert few.num_examples == 3
+    np.testing.assert_allclose(few.sigma_x(), many.sigma_x(), atol=1e-12)
+    np.testing.assert_allclose(few.sigma_yx(), many.sigma_yx(), atol=1e-12)
+
+
+def test_maps_in_the_modes_of_what_they_answer():
+    task = examples.correlated(4, key=0)
+    rng = np.random.default_rng(1)
+    W = task.sigma_yx() @ np.linalg.inv(task.sigma_x())
+    one = rng.normal(size=(4, 4))
+    maps, strength, outside = tasks.answers(task, np.array([one, W - one]))
+    total = maps.sum(axis=0)
+    np.testing.assert_allclose(total, np.diag(np.diagonal(total)), atol=1e-12)
+    assert (np.diff(np.diagonal(total)) < 0).all() and abs(outside) < 1e-12
+    values = np.linalg.svd(W, compute_uv=False)
+    assert values[-1] < strength.min() <= strength.max() < values[0]
+    np.testing.assert_allclose(np.sum(strength**2), np.sum(values**2))
+    # No other bases have other eigenvalues of P_a, as all directions are in them.
+    np.testing.assert_allclose(
+        np.sort_complex(np.linalg.eigvals(maps[0] @ np.linalg.inv(total))),
+        np.sort_complex(np.linalg.eigvals(one @ np.linalg.inv(W))),
+        atol=1e-10,
+    )
+
+
+def test_what_cancels_is_outside_of_the_modes():
+    task = rd.tasks.from_arrays(np.sqrt(2) * np.eye(2), np.sqrt(2) * np.diag([1.0, 0.0]))
+    maps = np.array([[[0.5, 0.0], [0.0, 0.5]], [[0.5, 0.0], [0.0, -0.5]]])
+    inside, strength, outside = tasks.answers(task, maps)
+    np.testing.assert_allclose(inside, np.full((2, 1, 1), 0.5))
+    assert (strength[0], outside) == (pytest.approx(1), pytest.approx(0.5))
+
+
+def test_one_equal_mode_is_a_single_one():
+    for x in (0.5, 3.0, 20.0):
+        one = tasks.equal_modes(x, 4, 1)
+        assert one[0] == pytest.approx(one[1])
+        assert one[0] == pytest.approx(float(rd.exact.expected_participation(x, 4)), abs=0.03)
+
+
+def test_equal_modes_are_mixtures():
+    by_mode, free = tasks.equal_modes(3.0, 4, 8)
+    single = float(rd.exact.expected_participation(3.0, 4))
+    assert free < single < by_mode
+
+
+@pytest.mark.long
+def test_whole_maps_of_drawn_networks_are_those_of_their_modes():
+    task = examples.correlated(3, key=0)
+    settings = (2, 3, 100, 0.3, 2)
+    whole = cells.drawn_whole(task, *settings, step=0.2)
+    read = cells.drawn(task, *settings, step=0.2)
+    maps = task.modes.U.T @ whole["maps"] @ task.modes.V
+    np.testing.assert_allclose(maps, read["maps"], atol=0.03)  # compression's error
+    assert whole["loss_left"].max() < 1e-6

@@ -14,7 +14,7 @@ from hypothesis import given
 import racedyn as rd
 from racedyn import tasks
 
-DATA = Path(__file__).parents[2] / "data"
+ANIMALS = Path(tasks.__file__).with_name("animals.csv")
 TABLE = "item,flies,legs,weight\nwren,yes,2,0.5\nrat,no,4,3e-1\nbee,TRUE,6,-1\n"
 
 
@@ -272,7 +272,7 @@ def test_a_delimiter_of_ones_own(table):
 
 
 def test_the_animals():
-    task = tasks.from_csv(DATA / "animals.csv")
+    task = tasks.animals()
     assert task.Y.shape == (24, 16) and set(np.unique(task.Y)) == {0, 1}
     assert task.modes.num == 16 and task.modes.degenerate == ()
     has = dict(zip(task.feature_names, task.Y, strict=True))
@@ -367,24 +367,24 @@ def test_a_table_that_cannot_be_read(table, tmp_path):
         ),
         (lambda: tasks.random([1], 5, 0, key=0), r"`features` must be a whole number"),
         (
-            lambda: tasks.from_csv(DATA / "animals.csv", inputs=["finns"]),
+            lambda: tasks.from_csv(ANIMALS, inputs=["finns"]),
             r"`inputs` must be one of .*mean 'fins'\?",
         ),
         (
-            lambda: tasks.from_csv(DATA / "animals.csv", inputs="fins"),
+            lambda: tasks.from_csv(ANIMALS, inputs="fins"),
             r"`inputs` must be a list of columns.*\['fins'\]",
         ),
         (
-            lambda: tasks.from_csv(DATA / "animals.csv", inputs=[]),
+            lambda: tasks.from_csv(ANIMALS, inputs=[]),
             r"name some of the 24 columns, each once",
         ),
-        (lambda: tasks.from_csv(DATA / "animals.csv", inputs=["fur", "fur"]), r"each once"),
+        (lambda: tasks.from_csv(ANIMALS, inputs=["fur", "fur"]), r"each once"),
         (
-            lambda: tasks.from_csv(DATA / "animals.csv", delimiter=""),
+            lambda: tasks.from_csv(ANIMALS, delimiter=""),
             r"`delimiter` must be one character",
         ),
         (
-            lambda: tasks.from_csv(DATA / "animals.csv", delimiter='"'),
+            lambda: tasks.from_csv(ANIMALS, delimiter='"'),
             r"`delimiter` must be one character and no quote",
         ),
     ],

@@ -40,6 +40,7 @@ from racedyn.config.sections import (
     XorPathways,
 )
 from racedyn.config.tasks import (
+    Animals,
     Arrays,
     Clusters,
     Contextual,
@@ -47,6 +48,7 @@ from racedyn.config.tasks import (
     Csv,
     Grid,
     Hierarchy,
+    Images,
     Order,
     Random,
     Ring,
@@ -61,6 +63,7 @@ __all__ = [
     "MOST_LAYERS",
     "Activation",
     "Aligned",
+    "Animals",
     "Arrays",
     "Balanced",
     "Chain",
@@ -74,6 +77,7 @@ __all__ = [
     "Gaussian",
     "Grid",
     "Hierarchy",
+    "Images",
     "InitSection",
     "NetworkSection",
     "Order",

@@ -157,6 +157,22 @@ class Csv:
     """
 
 
+@as_section
+class Animals:
+    """`racedyn.tasks.animals`."""
+
+    kind: Literal["animals"] = "animals"
+
+
+@as_section
+class Images:
+    """`racedyn.tasks.images`."""
+
+    kind: Literal["images"] = "images"
+    name: Literal["digits"] = "digits"
+    """Which images: the digits of scikit-learn."""
+
+
 TaskSection: TypeAlias = (
     Hierarchy
     | Order
@@ -170,4 +186,6 @@ TaskSection: TypeAlias = (
     | Contextual
     | Arrays
     | Csv
+    | Animals
+    | Images
 )

@@ -46,6 +46,8 @@ def check_task_size(section: configuration.TaskSection) -> None:
             items, keys = section.items * section.contexts, ("items", "contexts")
         case configuration.Xor() | configuration.Arrays() | configuration.Csv():
             return
+        case configuration.Animals() | configuration.Images():
+            return
         case _:
             items, keys = section.items, ("items",)
     _check_memory(

@@ -3,7 +3,8 @@
 - `task`: `Task`: inputs, targets and contexts.
 - `modes`: `Modes`: the basis and the signs in which strengths are read.
 - `builders`: tasks from arrays, and random ones with given singular values.
-- `tables`: a task from a CSV table of items and their properties.
+- `tables`: a task from a CSV table of items and their properties; one of animals.
+- `images`: small images and their classes.
 - `structures`: items in a tree, an order, a ring, a grid or clusters.
 - `xor`: XoR with a margin.
 - `routing`: input domains to be mapped to output domains, some routes trained.
@@ -13,13 +14,14 @@
 from racedyn.tasks.builders import from_arrays, random
 from racedyn.tasks.contextual import Contexts, contextual
 from racedyn.tasks.contextual import contexts_of as contexts_of
+from racedyn.tasks.images import images
 from racedyn.tasks.modes import Modes
 from racedyn.tasks.modes import canonical_svd as canonical_svd
 from racedyn.tasks.modes import read_in as read_in
 from racedyn.tasks.routing import Routes, routing
 from racedyn.tasks.routing import routes_of as routes_of
 from racedyn.tasks.structures import clusters, cross_cutting, grid, hierarchy, order, ring
-from racedyn.tasks.tables import from_csv
+from racedyn.tasks.tables import animals, from_csv
 from racedyn.tasks.task import Task
 from racedyn.tasks.xor import xor
 
@@ -28,6 +30,7 @@ __all__ = [
     "Modes",
     "Routes",
     "Task",
+    "animals",
     "clusters",
     "contextual",
     "cross_cutting",
@@ -35,6 +38,7 @@ __all__ = [
     "from_csv",
     "grid",
     "hierarchy",
+    "images",
     "order",
     "random",
     "ring",

@@ -1,4 +1,4 @@
-"""A task from a table of items and their properties."""
+"""A task from a table of items and their properties, and the one that is shipped."""
 
 import csv
 import io
@@ -16,6 +16,7 @@ from racedyn.tasks.builders import from_arrays
 from racedyn.tasks.task import Task
 
 DELIMITERS = ",;\t|"
+ANIMALS = Path(__file__).with_name("animals.csv")
 WORDS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
 
 Lines = list[tuple[int, list[str]]]  # (number of the line, its cells)
@@ -100,6 +101,23 @@ def from_csv(
         item_names=[cells[0] for _, cells in table.rows],
         feature_names=[name for i, name in enumerate(columns) if i not in chosen],
     )
+
+
+def animals() -> Task:
+    """16 animals and 24 properties that each has or has not, as `from_csv` reads the table that
+    comes with the package: one-hot animals (16, 16) in, properties (24, 16) out.
+
+    Its structure is a tree, more or less (vertebrates and others, birds, mammals, fish), with
+    properties across it (what flies, swims or hunts). All 16 modes have singular values of their
+    own.
+
+        >>> task = rd.tasks.animals()
+        >>> print(task)
+        animals: 16 examples, input 16, output 24
+        >>> task.item_names[:3], task.feature_names[:3]
+        (('eagle', 'duck', 'penguin'), ('is an animal', 'backbone', 'bones'))
+    """
+    return from_csv(ANIMALS)
 
 
 class _Table(NamedTuple):

@@ -4,6 +4,7 @@ networks of any width, and trained ones.
 Of shared use:
 
 - `cells`: what is computed at one depth, width and scale.
+- `examples`: tasks.
 - `starts`: parts of a start.
 - `batches`: networks that are trained on batches.
 
@@ -17,6 +18,7 @@ Studies:
 - `maps`: phase maps, and which of unlike pathways wins.
 - `step`: steps of finite size.
 - `noise`: mini-batches, of tasks that can be fitted and of noisy labels.
+- `tasks`: both laws on other tasks than the hierarchy.
 """
 
 from racedyn.studies.concentration import (
@@ -28,8 +30,9 @@ from racedyn.studies.concentration import (
     nonlinear,
     projectors,
     step,
+    tasks,
 )
 
-_ALL = (law, projectors, mixtures, nonlinear, levels, maps, step, noise)
+_ALL = (law, projectors, mixtures, nonlinear, levels, maps, step, noise, tasks)
 STUDIES = tuple(module.STUDY for module in _ALL)
 """All studies of this folder, in order."""

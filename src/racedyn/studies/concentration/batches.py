@@ -11,7 +11,7 @@ from racedyn.exact import pole
 from racedyn.networks import init, parallel
 from racedyn.paths import largest_share
 from racedyn.simulation import ensemble
-from racedyn.studies.concentration.law import one_mode
+from racedyn.studies.concentration.examples import one_mode
 from racedyn.studies.concentration.projectors import variance_of
 from racedyn.studies.concentration.step import edge
 from racedyn.tasks import Task, from_arrays

@@ -2,7 +2,8 @@
 ones.
 
 Weights have entries N(0, variance / width). Drawn and trained networks descend with a step of a
-twentieth of 2 / sharpness at the end, until the weakest mode, by itself, would long be learned."""
+twentieth of 2 / sharpness at the end, if no other is asked for, until the weakest mode, by itself,
+would long be learned."""
 
 from collections.abc import Sequence
 
@@ -12,15 +13,17 @@ import numpy as np
 from racedyn.exact import converged, pole, wide_q0
 from racedyn.networks import init, parallel
 from racedyn.paths import participation, shares
-from racedyn.reduction import compress, match
+from racedyn.reduction import Compressed, compress, match, of_one_shape
 from racedyn.simulation import ensemble
 from racedyn.tasks import Task
 from racedyn.training import Training
-from racedyn.trajectory import Labelled, Trajectory
+from racedyn.trajectory import Labelled
 
 STEP = 0.05  # of 2 / sharpness
 LATE = 1.3  # times the plateau of the weakest mode: how long is descended, and
 RELAXED = 15.0  # times its time of relaxation more
+LEFT = 0.1  # of the loss that can be removed: so much, in slow directions, is not waited for
+DIAGONAL = 1e-9  # of Sigma_x V beside V d: rounding
 TOLERANCE = 1e-2  # of compression, in all K_a(t): shares at the end are known better
 
 
@@ -83,23 +86,60 @@ def matched_starts(
 
 
 def drawn(
-    task: Task, pathways: int, depth: int, width: int, variance: float, draws: int
+    task: Task | Sequence[Task],
+    pathways: int,
+    depth: int,
+    width: int,
+    variance: float,
+    draws: int,
+    *,
+    step: float = STEP,
 ) -> Labelled:
     """`maps` (draw, path, mode_out, mode_in), U^T W_a V where descent of drawn networks of any
-    width ends, and `loss_left` (draw,), what is left of the loss."""
+    width ends, and `loss_left` (draw,), what is left of the loss. `task`: one, or one for each
+    draw."""
+    tasks = [task] * draws if isinstance(task, Task) else task
     maps, loss = [], []
     for key in range(draws):
-        run = descent_of_drawn(task, pathways, depth, width, variance, key)
+        run = compressed(tasks[key], pathways, depth, width, variance, key, step).run
         maps.append(run["strength_matrix"][-1])
         loss.append(run["loss"][-1] / run["loss"][0])
     return _ends(np.array(maps), np.array(loss))
 
 
-def descent_of_drawn(
-    task: Task, pathways: int, depth: int, width: int, variance: float, key: int
-) -> Trajectory:
-    """The whole descent of one of them."""
-    lr, steps = descent(task, depth, variance)
+def drawn_whole(
+    task: Task, pathways: int, depth: int, width: int, variance: float, draws: int, *, step: float
+) -> Labelled:
+    """The same with whole maps W_a (draw, path, output, input), also of what modes don't reach: by
+    training the narrow networks, whose inputs and outputs are complete."""
+    problems = of_one_shape(
+        [compressed(task, pathways, depth, width, variance, key, step) for key in range(draws)]
+    )
+    lr, steps = descent(task, depth, variance, step)
+
+    def member(i: int) -> Training:
+        return Training(problems[i], lr=lr, steps=steps, save_every=steps, observe=["weights"])
+
+    runs = ensemble(member, draws, progress=False)
+    network = problems[0].network
+    maps = []
+    for path in network.paths():
+        whole = np.eye(task.X.shape[0])
+        for edge in path:
+            whole = runs[f"weights:{edge}"][:, -1] @ whole
+        maps.append(whole)
+    axes = ("draw", "path", "output", "input")
+    loss = runs["loss"][:, -1] / runs["loss"][:, 0]
+    return Labelled(
+        {"maps": np.stack(maps, axis=1), "loss_left": loss}, {"maps": axes, "loss_left": axes[:1]}
+    )
+
+
+def compressed(
+    task: Task, pathways: int, depth: int, width: int, variance: float, key: int, step: float = STEP
+) -> Compressed:
+    """A drawn network that has learned."""
+    lr, steps = descent(task, depth, variance, step)
     return compress(
         parallel(task, [depth] * pathways, width),
         task,
@@ -110,7 +150,7 @@ def descent_of_drawn(
         tolerance=TOLERANCE,
         max_share=1.0,
         observe=["strength_matrix"],
-    ).run
+    )
 
 
 def trained(
@@ -152,14 +192,50 @@ def _ends(maps: np.ndarray, loss: np.ndarray) -> Labelled:
     return Labelled({"maps": maps, "loss_left": loss}, {"maps": axes, "loss_left": axes[:1]})
 
 
-def descent(task: Task, depth: int, variance: float) -> tuple[float, int]:
-    """Step size and steps."""
+def descent(task: Task, depth: int, variance: float, step: float = STEP) -> tuple[float, int]:
+    """Step size and steps. `step`: of 2 / sharpness."""
+    sharpness, slowest = curvatures(task, depth)
+    lr = step * 2 / sharpness
+    q0, modes = float(wide_q0(depth, variance)), task.modes
+    late = np.log(4 * (modes.S / modes.variances).max() / q0**2) / 2  # the drive at depth 2
+    drive = pole(depth) * q0 ** (2 - depth) if depth > 2 else late
+    return lr, int(np.ceil((LATE * drive / modes.S.min() + RELAXED / slowest) / lr))
+
+
+def is_diagonal(task: Task) -> bool:
+    """Whether the inputs are not correlated in the modes: Sigma_x V = V d."""
+    V, d = task.modes.V, task.modes.variances
+    sigma_x = task.sigma_x()
+    return bool(np.linalg.norm(sigma_x @ V - V * d) < DIAGONAL * np.linalg.norm(sigma_x))
+
+
+def curvatures(task: Task, depth: int) -> tuple[float, float]:
+    """Largest curvature of the loss where one balanced pathway has all, and the one that modes
+    relax with last.
+
+    Maps move as E' = -sum_l (W W^T)^((D-l)/D) E Sigma_x (W^T W)^((l-1)/D): for each left direction
+    of W a symmetric matrix in E Sigma_x^(1/2). With diagonal inputs that of mode k is
+    D d_k (S_k / d_k)^(2-2/D). Of others directions of the inputs that vary least are left out,
+    as long as they carry no more than `LEFT` of the loss that can be removed."""
     modes = task.modes
     S, d = np.asarray(modes.S), np.asarray(modes.variances)
-    sharpness = float(np.max(d * depth * (S / d) ** (2 - 2 / depth)))
-    lr = STEP * 2 / sharpness
-    q0 = float(wide_q0(depth, variance))
-    drive = pole(depth) * q0 ** (2 - depth) if depth > 2 else np.log(4 * (S / d).max() / q0**2) / 2
-    plateau = drive / S.min()
-    relaxation = 1 / float(np.min(d * depth * (S / d) ** (2 - 2 / depth)))
-    return lr, int(np.ceil((LATE * plateau + RELAXED * relaxation) / lr))
+    if is_diagonal(task):
+        along = d * depth * (S / d) ** (2 - 2 / depth)
+        return float(along.max()), float(along.min())
+    values, directions = np.linalg.eigh(task.sigma_x())
+    order = np.argsort(-values)[: np.linalg.matrix_rank(task.sigma_x(), hermitian=True)]
+    values, directions = values[order], directions[:, order]
+    answer = task.sigma_yx() @ directions
+    carried = np.cumsum(np.sum(answer**2, axis=0) / values)
+    kept = int(np.searchsorted(carried, (1 - LEFT) * carried[-1])) + 1
+    root = np.sqrt(values[:kept])
+    _, sizes, Vt = np.linalg.svd(answer[:, :kept] / values[:kept], full_matrices=False)
+    sizes, V = sizes[: modes.num], Vt[: modes.num].T * root[:, None]
+    found = []
+    for size in sizes:
+        # The first matrix is beside every direction of the inputs, those behind it beside modes.
+        matrix = size ** (2 - 2 / depth) * np.diag(values[:kept])
+        for l in range(2, depth + 1):
+            matrix += (V * size ** (2 * (depth - l) / depth) * sizes ** (2 * (l - 1) / depth)) @ V.T
+        found.append(np.linalg.eigvalsh(matrix))
+    return float(np.max(found)), float(np.min(found))

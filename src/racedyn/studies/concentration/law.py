@@ -9,9 +9,9 @@ import numpy as np
 from racedyn.exact import concentration_variable, expected_participation, wide_q0
 from racedyn.paths import participation
 from racedyn.plot import GREY, cycle, new_figure
-from racedyn.studies.concentration import cells
+from racedyn.studies.concentration import cells, examples
 from racedyn.studies.study import Finding, Job, Study
-from racedyn.tasks import Task, from_arrays, hierarchy
+from racedyn.tasks import hierarchy
 from racedyn.trajectory import Labelled
 
 SMALLEST, LARGEST = 0.05, 100.0  # of x: beyond them nothing changes any more
@@ -23,13 +23,13 @@ FULL: Mapping[str, Any] = {
     "widths": [10**n for n in range(2, 10)],
     "variances": [0.02, 0.1, 0.3, 1.0, 2.0],
     "draws": 1000,
-    "drawn_pathways": [2],
+    "drawn_pathways": [2, 3],
     "drawn_depths": [3, 4, 5],
     "drawn_widths": [300, 10**4],
     "drawn_variances": [0.1, 0.3],
     "drawn_draws": 50,
     "trained_depths": [3, 4, 5],
-    "trained_widths": [100, 200],
+    "trained_widths": [100, 200, 500],
     "trained_variances": [0.1, 0.3],
     "trained_draws": 10,
 }
@@ -50,12 +50,11 @@ QUICK: Mapping[str, Any] = {
 }
 
 
-def one_mode() -> Task:
-    """A task of one mode, S = d = 1: nothing that modes could do to each other."""
-    return from_arrays(np.ones((1, 1)), np.ones((1, 1)), name="one mode")
-
-
-TASKS = {"one mode": one_mode(), "hierarchy": hierarchy(8)}
+TASKS = {
+    "one mode": examples.one_mode(),
+    "hierarchy": hierarchy(8),
+    "random": examples.drawn_modes(6, key=0),
+}
 
 
 def figure(job: Job) -> Finding:
@@ -179,7 +178,7 @@ def _draw(panels: Sequence[Any], tables: Mapping[str, np.ndarray]) -> None:
     left.set_ylabel("mean participation by mode")
     right.plot([1, 2], [1, 2], color=GREY, lw=0.8)
     networks = list(tables.items())[1:]
-    for (name, table), marker, colour in zip(networks, "os^D", cycle(), strict=False):
+    for (name, table), marker, colour in zip(networks, "os^Dv<", cycle(), strict=False):
         if len(table):
             at = table[(table[:, 1] == 2) & (table[:, 5] < LARGE)]
             right.plot(at[:, 4], at[:, 3], marker, ms=3, mfc="none", color=colour, label=name)

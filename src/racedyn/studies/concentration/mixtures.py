@@ -122,7 +122,7 @@ def _learning(
     """`maps` (draw, learned, path, out, in) where these parts of the loss are first learned."""
     maps = []
     for key in range(draws):
-        run = cells.descent_of_drawn(hierarchy(8), 2, depth, width, variance, key)
+        run = cells.compressed(hierarchy(8), 2, depth, width, variance, key).run
         part = 1 - run["loss"] / run["loss"][0]
         maps.append([run["strength_matrix"][np.argmax(part >= value)] for value in learned])
     axes = ("draw", "learned", "path", "mode_out", "mode_in")

@@ -9,9 +9,9 @@ import numpy as np
 from racedyn.exact import tilt_exponent
 from racedyn.paths import basis_free_participation, participation
 from racedyn.plot import cycle, new_figure
-from racedyn.studies.concentration import cells
+from racedyn.studies.concentration import cells, examples
 from racedyn.studies.study import Finding, Job, Study
-from racedyn.tasks import Task, from_arrays, hierarchy
+from racedyn.tasks import hierarchy
 from racedyn.trajectory import Labelled
 
 HALF = 1.5  # participation of two pathways, half way between one and both
@@ -40,11 +40,6 @@ QUICK: Mapping[str, Any] = {
 }
 
 
-def two_modes(second: float) -> Task:
-    """A task of two modes, S = 1 and `second`, d = 1."""
-    return from_arrays(np.sqrt(2) * np.eye(2), np.sqrt(2) * np.diag([1.0, second]))
-
-
 def variance_of(depth: int, gain: float) -> float:
     """sigma^2 at which q0^(2-D) = `gain`: by so much plateaus are longer than learning."""
     return float(gain ** (-2 / (depth - 2)) * depth ** (-1 / (depth - 1)))
@@ -56,7 +51,7 @@ def figure(job: Job) -> Finding:
 
     def pair(second: float, depth: int, plateau: float, width: int) -> Labelled:
         variance = variance_of(depth, plateau)
-        return cells.drawn(two_modes(second), 2, depth, width, variance, s["draws"])
+        return cells.drawn(examples.two_modes(second), 2, depth, width, variance, s["draws"])
 
     def tree(law: list[float], width: int) -> Labelled:
         depth, variance = int(law[0]), law[1]

@@ -12,8 +12,7 @@ from racedyn.networks import init, parallel
 from racedyn.paths import largest_share
 from racedyn.plot import GREY, cycle, new_figure
 from racedyn.simulation import ensemble, simulate
-from racedyn.studies.concentration import cells
-from racedyn.studies.concentration.law import one_mode
+from racedyn.studies.concentration import cells, examples
 from racedyn.studies.concentration.projectors import variance_of
 from racedyn.studies.study import Finding, Job, Study
 from racedyn.systems import Descent, Pathways
@@ -124,7 +123,7 @@ def _network(
     depth: int, step: float, decay: float, plateau: float, width: int, draws: int
 ) -> dict[str, np.ndarray]:
     """Trained networks of one mode."""
-    task = one_mode()
+    task = examples.one_mode()
     network = parallel(task, [depth, depth], width)
     law = init.Gaussian(std=float(np.sqrt(variance_of(depth, plateau) / width)))
     lr = step * edge(depth)
