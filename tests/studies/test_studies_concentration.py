@@ -17,13 +17,12 @@ TINY = {
         "widths": [10**4],
         "variances": [0.1],
         "draws": 300,
-        "drawn_depths": [3],
-        "drawn_widths": [300],
-        "drawn_variances": [0.5],
+        "drawn": [[["one mode", "random"], [2], [3], [300], [0.5]]],
         "drawn_draws": 2,
-        "trained_depths": [3],
-        "trained_widths": [20],
-        "trained_variances": [0.5],
+        "trained": [
+            [["one mode"], [2, 3], [3], [20], [0.5]],
+            [["hierarchy"], [2], [3], [20], [0.5]],
+        ],
         "trained_draws": 2,
     },
     "concentration.projectors": {

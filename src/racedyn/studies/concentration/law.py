@@ -23,14 +23,17 @@ FULL: Mapping[str, Any] = {
     "widths": [10**n for n in range(2, 10)],
     "variances": [0.02, 0.1, 0.3, 1.0, 2.0],
     "draws": 1000,
-    "drawn_pathways": [2, 3],
-    "drawn_depths": [3, 4, 5],
-    "drawn_widths": [300, 10**4],
-    "drawn_variances": [0.1, 0.3],
+    "drawn": [  # task, pathways, depths, widths, variances: every combination in a row
+        [["one mode"], [2, 3], [3, 4, 5], [300, 10**4], [0.1, 0.3]],
+        [["hierarchy"], [2], [3, 4, 5], [300, 10**4], [0.1, 0.3]],
+        [["random"], [2], [3, 4], [300, 10**4], [0.1, 0.3]],
+    ],
     "drawn_draws": 50,
-    "trained_depths": [3, 4, 5],
-    "trained_widths": [100, 200, 500],
-    "trained_variances": [0.1, 0.3],
+    "trained": [
+        [["one mode"], [2, 3], [3, 4, 5], [100, 200], [0.1, 0.3]],
+        [["one mode"], [2], [3], [500, 2000], [0.1, 0.3]],
+        [["hierarchy", "random"], [2], [3, 4], [100], [0.1, 0.3]],
+    ],
     "trained_draws": 10,
 }
 QUICK: Mapping[str, Any] = {
@@ -38,16 +41,12 @@ QUICK: Mapping[str, Any] = {
     "depths": [3, 4, 7],
     "widths": [10**2, 10**4, 10**6],
     "variances": [0.1, 0.3],
-    "drawn_pathways": [2],
-    "drawn_depths": [3, 4],
-    "drawn_widths": [10**5],
-    "drawn_variances": [0.1],
+    "drawn": [[["one mode", "hierarchy"], [2], [3, 4], [10**5], [0.1]]],
     "drawn_draws": 4,
-    "trained_depths": [3],
-    "trained_widths": [50],
-    "trained_variances": [0.3],
+    "trained": [[["one mode", "hierarchy"], [2], [3], [50], [0.3]]],
     "trained_draws": 4,
 }
+AXES = ("task", "pathways", "depth", "width", "variance")
 
 
 TASKS = {
@@ -67,8 +66,8 @@ def figure(job: Job) -> Finding:
     def drawn(task: str, pathways: int, depth: int, width: int, variance: float) -> Any:
         return cells.drawn(TASKS[task], pathways, depth, width, variance, s["drawn_draws"])
 
-    def trained(task: str, depth: int, width: int, variance: float) -> Any:
-        return cells.trained(TASKS[task], 2, depth, width, variance, s["trained_draws"])
+    def trained(task: str, pathways: int, depth: int, width: int, variance: float) -> Any:
+        return cells.trained(TASKS[task], pathways, depth, width, variance, s["trained_draws"])
 
     found = job.sweep(
         "race",
@@ -79,19 +78,14 @@ def figure(job: Job) -> Finding:
         variance=s["variances"],
     )
     tables = {"q/p": _of_races(found)}
-    for name, function, more in (
-        ("drawn", drawn, {"pathways": s["drawn_pathways"]}),
-        ("trained", trained, {}),
-    ):
-        over = {
-            "task": list(TASKS),
-            **more,
-            "depth": s[f"{name}_depths"],
-            "width": s[f"{name}_widths"],
-            "variance": s[f"{name}_variances"],
-        }
-        found = job.sweep(name, function, parallel=True, **over)
-        tables |= {f"{name}, {task}": _of_maps(found, task) for task in TASKS}
+    for name, function in (("drawn", drawn), ("trained", trained)):
+        rows: dict[str, list[np.ndarray]] = {task: [] for task in TASKS}
+        for i, grid in enumerate(s[name]):
+            over = dict(zip(AXES, grid, strict=True))
+            found = job.sweep(f"{name}{i}", function, parallel=True, **over)
+            for task in over["task"]:
+                rows[task].append(_of_maps(found, task))
+        tables |= {f"{name}, {task}": np.concatenate(each) for task, each in rows.items() if each}
     panels = new_figure(1, 2, height=2.7)
     _draw(panels, tables)
     lines = tuple(_line(name, table) for name, table in tables.items())
@@ -99,14 +93,26 @@ def figure(job: Job) -> Finding:
 
 
 def _row(
-    pathways: int, depth: int, width: float, variance: float, target: float, mean: float
+    pathways: int,
+    depth: int,
+    width: float,
+    variance: float,
+    target: float,
+    found: tuple[float, float],
 ) -> tuple[float, ...]:
-    """What is compared in one cell: x, M, D, mean, the derived one, and q0^D / (S/d)."""
+    """What is compared in one cell: x, M, D, the mean that was `found`, the derived one, q0^D /
+    (S/d), and the standard error of the first."""
     x = float(concentration_variable(depth, width, variance, target))
+    mean, error = found
     if not SMALLEST < x < LARGEST or not np.isfinite(mean):
         return ()
     expected = float(expected_participation(x, depth, pathways))
-    return x, pathways, depth, mean, expected, float(wide_q0(depth, variance)) ** depth / target
+    large = float(wide_q0(depth, variance)) ** depth / target
+    return x, pathways, depth, mean, expected, large, error
+
+
+def _table(rows: Sequence[tuple[float, ...]]) -> np.ndarray:
+    return np.array([row for row in rows if row]).reshape(-1, 7)
 
 
 def _of_races(found: Labelled) -> np.ndarray:
@@ -115,33 +121,29 @@ def _of_races(found: Labelled) -> np.ndarray:
     values = [found[axis] for axis in found.dims["participation"]]
     for place, mean in np.ndenumerate(found["participation"]):
         M, D, N, variance = (axis[i] for axis, i in zip(values, place, strict=True))
-        rows.append(_row(int(M), int(D), float(N), float(variance), 1.0, float(mean)))
-    return np.array([row for row in rows if row])
+        of = float(mean), float(found["standard_error"][place])
+        rows.append(_row(int(M), int(D), float(N), float(variance), 1.0, of))
+    return _table(rows)
 
 
 def _of_maps(found: Labelled, task: str) -> np.ndarray:
     """A row for each cell and each strength that its task's modes are learned at."""
     modes = TASKS[task].modes
     targets = np.asarray(modes.S) / np.asarray(modes.variances)
-    axes = found.dims["maps"]
     maps = found["maps"][found["task"].tolist().index(task)]
-    if "pathways" not in axes:
-        maps, M_values = maps[None], np.array([2])
-    else:
-        M_values = found["pathways"]
     rows = []
-    for i, j, k, l in np.ndindex(*maps.shape[:4]):
-        M, R = int(M_values[i]), len(targets)
-        strength = np.diagonal(maps[i, j, k, l][:, :M, :R, :R], axis1=-2, axis2=-1)
-        by_mode = participation(strength)
-        D, N, variance = (
-            float(found[axis][n]) for axis, n in zip(axes[-7:-4], (j, k, l), strict=True)
+    for place in np.ndindex(*maps.shape[:4]):
+        M, D, N, variance = (
+            found[axis][at].item() for axis, at in zip(AXES[1:], place, strict=True)
         )
+        R = len(targets)
+        strength = np.diagonal(maps[place][:, :M, :R, :R], axis1=-2, axis2=-1)
+        by_mode = participation(strength)
         for target in np.unique(targets.round(9)):
-            of = by_mode[:, np.isclose(targets, target)]
-            mean = float(np.nanmean(of))
-            rows.append(_row(M, int(D), N, variance, float(target), mean))
-    return np.array([row for row in rows if row])
+            each = np.nanmean(by_mode[:, np.isclose(targets, target)], axis=1)  # (draw,)
+            of = float(each.mean()), float(each.std() / np.sqrt(len(each)))
+            rows.append(_row(M, D, N, variance, float(target), of))
+    return _table(rows)
 
 
 def _line(name: str, table: np.ndarray) -> str:
@@ -151,14 +153,15 @@ def _line(name: str, table: np.ndarray) -> str:
     apart, small = np.abs(table[:, 3] - table[:, 4]), table[:, 5] < LARGE
     said = []
     for M in np.unique(table[:, 1]):
-        for where, these in (
-            (f"{SMALLEST} < x < {LARGEST:g}", apart[small & (table[:, 1] == M)]),
-            (f"but q0^D > {LARGE:g} S/d", apart[~small & (table[:, 1] == M)]),
+        for where, kept in (
+            (f"{SMALLEST} < x < {LARGEST:g}", small & (table[:, 1] == M)),
+            (f"but q0^D > {LARGE:g} S/d", ~small & (table[:, 1] == M)),
         ):
-            if len(these):
+            if kept.any():
                 said.append(
-                    f"M = {M:g}, {where}: {len(these)} cells, at most {these.max():.3f} from the "
-                    f"derived mean participation, {these.mean():.3f} on average"
+                    f"M = {M:g}, {where}: {kept.sum()} cells, at most {apart[kept].max():.3f} from "
+                    f"the derived mean participation, {apart[kept].mean():.3f} on average "
+                    f"(standard errors to {table[kept, 6].max():.3f})"
                 )
     return f"{name}: {'; '.join(said)}"
 
