@@ -113,7 +113,7 @@ NATURAL = {
 }
 
 
-QUICK = {"two_layer", "riccati", "xor", "shallow"}  # others compile for long
+QUICK = {"xor", "shallow"}  # others compile for long
 
 
 def marked(names):

@@ -168,9 +168,8 @@ DOORS = {
 @pytest.mark.parametrize(
     "door",
     [
-        "simulate",
-        pytest.param("solve", marks=pytest.mark.slow),
-        pytest.param("ensemble", marks=pytest.mark.long),
+        pytest.param("simulate", marks=pytest.mark.slow),
+        *(pytest.param(door, marks=pytest.mark.long) for door in ("solve", "ensemble")),
     ],
 )
 def test_loops_over_a_global(door):

@@ -40,7 +40,7 @@ def test_modes_are_full_for_aligned_pathways(depths):
     assert_equal_runs(runs(network, task, weights, ("modes", "full"), 40))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_all_levels_of_routing_with_untrained_routes():
     network, task = routing(3, 2)
     weights = network.init(rd.init.Aligned(0.2), task=task, key=0)

@@ -113,7 +113,7 @@ def part(lanes):
     return Pathways(SIX["singular_values"][lanes], SIX["depths"], 1.0, SIX["p"][:, lanes])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_lanes_do_not_depend_on_their_company():
     whole = rd.simulate(Pathways(**SIX), TS, method="ode")
     for lanes in ([0, 1, 2, 3, 4, 5], [3], [5, 0, 2]):

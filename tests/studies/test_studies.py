@@ -28,7 +28,7 @@ def few_epochs(monkeypatch):
     ("study", "runs", "says"),
     [
         pytest.param(
-            tiny("shi2022.fig3", starts=3, depths=[2, 8]), 4, "K(0) < 0.01", marks=pytest.mark.slow
+            tiny("shi2022.fig3", starts=3, depths=[2, 8]), 4, "K(0) < 0.01", marks=pytest.mark.long
         ),
         (tiny("shi2022.fig4", epochs=20, columns=3, depth=3), 1, "off-diagonal norm"),
         pytest.param(

@@ -96,7 +96,7 @@ TINY = {
             "concentration.noise",
             "of it is gone",
             ("motion_share", (1, 1, 3, batches.ROWS + 1)),
-            marks=pytest.mark.slow,
+            marks=pytest.mark.long,
         ),
         pytest.param(
             "concentration.tasks",

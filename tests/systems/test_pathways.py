@@ -157,7 +157,7 @@ def test_permuting_pathways_permutes_the_result(depths, seed):
         np.testing.assert_allclose(left[order], right, rtol=1e-13)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_symmetries_of_the_flow():
     ts = np.linspace(0, 6, 40)
     q, p = np.array([[1.0], [1.0]]), np.array([[0.02], [0.01]])

@@ -118,7 +118,7 @@ class Decay(rd.AbstractSystem):
         return {"y": y, "size": jnp.sum(y), "left": 1 - y}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_simulation_and_an_ensemble_keep_what_is_asked_for():
     system = Decay(jnp.asarray(0.3))
     whole = rd.simulate(system, TS, progress=False)

@@ -16,7 +16,8 @@ from racedyn.studies.concentration import cells, examples
 from racedyn.studies.concentration.projectors import variance_of
 from racedyn.studies.study import Finding, Job, Study
 from racedyn.systems import Descent, Pathways
-from racedyn.training import Training
+from racedyn.training import Training, train
+from racedyn.trajectory import Labelled
 
 LONGER = 3000  # steps after learning, in which unstable ends are left
 LATE = 1.5  # times the plateau
@@ -31,6 +32,8 @@ FULL: Mapping[str, Any] = {
     "network_steps": [0.1, 0.3, 0.6, 0.8, 0.95, 1.05, 1.15, 1.25, 1.35, 1.5],
     "network_draws": 10,
     "decays": [0.0, 0.003, 0.01],
+    "along_steps": [0.3, 0.6, 0.95, 1.15, 1.25],
+    "along_rows": 200,
 }
 QUICK: Mapping[str, Any] = {
     **FULL,
@@ -40,6 +43,8 @@ QUICK: Mapping[str, Any] = {
     "network_steps": [0.3, 0.95, 1.2],
     "network_draws": 4,
     "decays": [0.0],
+    "along_steps": [0.6, 1.2],
+    "along_rows": 50,
 }
 
 
@@ -58,6 +63,9 @@ def figure(job: Job) -> Finding:
     def network(depth: int, step: float, decay: float) -> dict[str, np.ndarray]:
         return _network(depth, step, decay, s["plateau"], s["width"], s["network_draws"])
 
+    def along(depth: int, step: float) -> dict[str, np.ndarray]:
+        return _along(depth, step, s["plateau"], s["width"], s["along_rows"])
+
     races = job.sweep("race", race, depth=s["depths"], step=s["steps"])
     networks = job.sweep(
         "network",
@@ -67,7 +75,9 @@ def figure(job: Job) -> Finding:
         step=s["network_steps"],
         decay=s["decays"],
     )
-    panels = new_figure(1, 2, height=2.5)
+    over = {"depth": s["network_depths"], "step": s["along_steps"]}
+    followed = job.sweep("along", along, parallel=True, **over)
+    panels = new_figure(1, 3, height=2.5)
     lines = []
     for depth, colour, each in zip(s["depths"], cycle(), races["largest_share"], strict=False):
         expected = np.minimum(each[0], stable_share(s["steps"], depth)[:, None])  # (step, draw)
@@ -94,12 +104,33 @@ def figure(job: Job) -> Finding:
                 f"networks, D = {depth}, decay {decay:g}, mean largest share by step: "
                 f"{_said(s['network_steps'], each)}"
             )
-    for ax, title in zip(panels, ("q/p map", "trained networks"), strict=True):
+    lines += _of_sharpness(panels[2], followed)
+    for ax, title in zip(panels[:2], ("q/p map", "trained networks"), strict=True):
         ax.axvline(1, color=GREY, lw=0.6)
-        ax.set(xlabel="step / (2 / sharpness of one pathway)", title=title)
+        ax.set(xlabel="step, of 2 / sharpness\nof one pathway", title=title)
         ax.legend(fontsize=6)
     panels[0].set_ylabel("mean largest share")
     return Finding(panels[0].figure, tuple(lines))
+
+
+def _of_sharpness(ax: Any, found: Labelled) -> list[str]:
+    """Draw lr sharpness / 2 along training, and say what it comes to."""
+    lines = []
+    styles = ("-", "--", ":", "-.")
+    for depth, each, style in zip(found["depth"], found["edge"], styles, strict=False):
+        for step, values, time, colour in zip(
+            found["step"], each, found["time"][0], cycle(), strict=False
+        ):
+            label = f"D = {depth}, step {step:g}"
+            ax.plot(time, values, style, lw=0.8, color=colour, label=label)
+            lines.append(
+                f"one network, D = {depth}, step {step:g}: lr sharpness / 2 is at most "
+                f"{np.nanmax(values):.3f}, {values[-1]:.3f} at the end"
+            )
+    ax.axhline(1, color=GREY, lw=0.6)
+    ax.set(xlabel="part of the run", title=r"lr $\times$ sharpness / 2 along training")
+    ax.legend(fontsize=5)
+    return lines
 
 
 def _late(depth: int, plateau: float) -> float:
@@ -139,6 +170,28 @@ def _network(
         warnings.simplefilter("ignore", RuntimeWarning)
         runs = ensemble(member, draws, progress=False)
     return {"largest_share": largest_share(runs["strength"][:, -1])[:, 0]}
+
+
+def _along(depth: int, step: float, plateau: float, width: int, rows: int) -> dict[str, np.ndarray]:
+    """`edge`, lr sharpness / 2 (row,) along the training of one network of one mode, and `time`,
+    the part of the run."""
+    task = examples.one_mode()
+    network = parallel(task, [depth, depth], width)
+    law = init.Gaussian(std=float(np.sqrt(variance_of(depth, plateau) / width)))
+    lr = step * edge(depth)
+    steps = int(np.ceil(2 * _late(depth, plateau) / lr))
+    run = train(
+        network,
+        task,
+        network.init(law, key=0),
+        lr=lr,
+        steps=steps,
+        save_every=max(steps // rows, 1),
+        observe=["sharpness"],
+        progress=False,
+    )
+    sharpness = run["sharpness"][:rows]  # as many of every step size
+    return {"edge": lr * sharpness / 2, "time": np.asarray(run.ts[:rows]) / run.ts[-1]}
 
 
 def _mean(share: np.ndarray) -> np.ndarray:
