@@ -139,6 +139,15 @@ def test_studies_run_into_one_labelled_file(name, says, array, tmp_path, monkeyp
     assert again.finding.lines == done.finding.lines
 
 
+@pytest.mark.filterwarnings("ignore:Of 2 points")
+def test_a_table_of_which_every_point_failed_says_why(tmp_path):
+    def fails(x):
+        raise ValueError(f"no value at {x}")
+
+    with pytest.raises(RuntimeError, match="'name' failed: ValueError: no value at 1"):
+        Job({}, tmp_path / "own.h5", progress=False).sweep("name", fails, x=[1, 2])
+
+
 @pytest.mark.long
 def test_drawn_and_trained_networks_share_alike():
     """Two laws of the same numbers: what both have is compared, as means over draws."""

@@ -17,7 +17,7 @@ from racedyn._types import Weights
 from racedyn.jobs import sweep
 from racedyn.plot import context
 from racedyn.studies.references import REFERENCES
-from racedyn.trajectory import Labelled, Trajectory
+from racedyn.trajectory import Labelled, Status, Trajectory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Job:
     ) -> Labelled:
         """`function` at every point of the axes `over`, in a folder beside the study's file, so
         that what an earlier try has computed is there. `parallel`: by processes of this machine."""
-        self.tables[name] = sweep(
+        found = sweep(
             function,
             over,
             out=self.path.with_suffix("") / name,
@@ -68,7 +68,10 @@ class Job:
             overwrite=True,  # parts of other settings stay, and are found where they are the same
             progress=self.progress,
         )
-        return self.tables[name]
+        if (found["status"] == Status.FAILED).all():
+            raise RuntimeError(f"Every point of {name!r} failed: {found['error'].flat[0]}")
+        self.tables[name] = found
+        return found
 
 
 def _one_table(tables: Mapping[str, Labelled]) -> Labelled:
