@@ -89,19 +89,28 @@ def test_two_pathways_by_quadrature():
             low, high = (G, high) if G**-power + (G + gap) ** -power > 1 else (low, G)
         share = G**-power
         mean += weight / (share**2 + (1 - share) ** 2)
-    assert float(expected_participation(x, depth)) == pytest.approx(mean / weights.sum(), abs=1e-3)
+    assert float(expected_participation(x, depth)) == pytest.approx(mean / weights.sum(), abs=2e-4)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("pathways", "known_to"), [(3, 5e-3), (5, 0.02)])
+@pytest.mark.parametrize(("pathways", "known_to"), [(2, 2e-3), (3, 4e-3), (5, 8e-3)])
 def test_several_pathways_by_random_draws(pathways, known_to):
-    """The lattice against 400,000 independent draws, whose standard error is below 2e-3."""
-    normal = jnp.asarray(np.random.default_rng(0).normal(size=(400_000, pathways)))
+    """The lattice against 800,000 independent draws, of a standard error below 1.5e-3."""
+    rng = np.random.default_rng(0)
     for depth, x in ((3, 3.0), (4, 3.17), (8, 5.89), (12, 2.0)):
         spread = (depth - 2) * np.sqrt(depth * gap_variance(depth)) / x
-        (drawn,) = _mean(jnp.array([spread]), normal, depth / (depth - 2))
+        drawn = np.mean(
+            [
+                _mean(
+                    jnp.array([spread]),
+                    jnp.asarray(rng.normal(size=(400_000, pathways))),
+                    depth / (depth - 2),
+                )
+                for _ in range(2)
+            ]
+        )
         expected = float(expected_participation(x, depth, pathways))
-        assert float(drawn) == pytest.approx(expected, abs=known_to)
+        assert drawn == pytest.approx(expected, abs=known_to)
 
 
 @pytest.mark.slow

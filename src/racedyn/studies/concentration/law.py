@@ -22,7 +22,7 @@ FULL: Mapping[str, Any] = {
     "depths": [3, 4, 5, 6, 8, 10, 12],
     "widths": [10**n for n in range(2, 10)],
     "variances": [0.02, 0.1, 0.3, 1.0, 2.0],
-    "draws": 1000,
+    "draws": 10**4,
     "drawn": [  # task, pathways, depths, widths, variances: every combination in a row
         [["one mode"], [2, 3], [3, 4, 5], [300, 10**4], [0.1, 0.3]],
         [["hierarchy"], [2], [3, 4, 5], [300, 10**4], [0.1, 0.3]],
@@ -41,6 +41,7 @@ QUICK: Mapping[str, Any] = {
     "depths": [3, 4, 7],
     "widths": [10**2, 10**4, 10**6],
     "variances": [0.1, 0.3],
+    "draws": 1000,
     "drawn": [[["one mode", "hierarchy"], [2], [3, 4], [10**5], [0.1]]],
     "drawn_draws": 4,
     "trained": [[["one mode", "hierarchy"], [2], [3], [50], [0.3]]],
