@@ -58,15 +58,15 @@ def figure(job: Job) -> Finding:
     antisymmetric = _size(half).mean(axis=-1) / _size(maps).mean(axis=-1)
     panels = new_figure(1, 2, height=2.6)
     lines = []
-    for i, (kind, colour) in enumerate(zip(s["kinds"], cycle(), strict=False)):
+    for i, (kind, colour, marker) in enumerate(zip(s["kinds"], cycle(), "os^D", strict=False)):
         values = [
             [_mean(each[i, j], learned[i, j]) for j in range(len(s["depths"]))]
             for each in (by_mode, free, antisymmetric)
         ]
         for ax, each in zip(panels, values, strict=False):
             mean, error = np.array(each).T
-            style = {"ms": 3, "lw": 0.8, "color": colour, "label": kind}
-            ax.errorbar(s["depths"], mean, error, fmt="o-", **style)
+            style = {"ms": 4, "mfc": "none", "lw": 0.8, "color": colour, "label": kind}
+            ax.errorbar(s["depths"], mean, error, fmt=f"{marker}-", **style)
         for j, depth in enumerate(s["depths"]):
             said = ", ".join(
                 f"{name} {mean:.3f} +- {error:.3f}"
