@@ -71,6 +71,7 @@ TINY = {
         "depths": [3],
         "widths": [100],
         "draws": 2,
+        "animal_tasks": [],
         "image_tasks": [],
         "variance": 0.3,
     },
