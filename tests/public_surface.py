@@ -646,6 +646,15 @@ def doors(folder: Path) -> tuple[Door, ...]:
                         "pathways": count(2),
                     },
                 ),
+                (
+                    "exact.tilt_gain",
+                    exact.tilt_gain,
+                    {
+                        "first": array([1.0, 1.0]),
+                        "second": array([0.5, 0.4]),
+                        "pathways": count(2),
+                    },
+                ),
                 ("exact.drive_to", exact.drive_to, {"strength": array([0.5, 1.0])}),
                 ("exact.wide_q0", exact.wide_q0, {}),
             )

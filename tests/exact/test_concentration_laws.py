@@ -18,6 +18,7 @@ from racedyn.exact import (
     spreading_rate,
     stable_share,
     tilt_exponent,
+    tilt_gain,
 )
 from racedyn.exact.concentration import _mean
 from racedyn.reduction.matching import match, strength_and_growth
@@ -180,6 +181,32 @@ def test_three_pathways_take_frames(modes):
     values = np.asarray(rd.paths.projector_eigenvalues(end))
     np.testing.assert_allclose(values[:, 1:], 0, atol=0.02)  # of rank one each
     assert values[:, 0].sum() == pytest.approx(modes, abs=0.02)
+
+
+@pytest.mark.slow
+def test_angles_shrink_while_the_first_mode_grows():
+    """The race of maps, of rank one: as m^-((1 - S_2/S_1) / D)."""
+    S1, S2, depth, m, angle = 1.0, 0.4, 4, 1e-5, 1e-6
+    start = m * np.array([[[1.0, angle], [angle, 0.0]]])
+    ts = 2 * (m**-0.5 - np.array([m**-0.5, 1e-4**-0.5, 1e-3**-0.5])) / 4
+    race = rd.systems.Maps([S1, S2], depths=(depth,), maps=start)
+    maps = rd.simulate(race, ts, observe=["strength_matrix"])["strength_matrix"][:, 0]
+    grown = np.diff(np.log(maps[:, 0, 0]))
+    turned = np.diff(np.log(maps[:, 0, 1] / maps[:, 0, 0]))
+    np.testing.assert_allclose(turned, -(1 - S2 / S1) / depth * grown, rtol=2e-3)
+
+
+def test_the_gain_is_the_exponent_less_what_does_not_grow_with_plateaus():
+    given = {"first": 1.0, "second": 0.3}
+    for depth in (3, 4, 7):
+        variance = np.array([1e-1, 1e-2, 1e-3])
+        less = tilt_exponent(depth, variance, **given) - tilt_gain(depth, variance, **given)
+        # Only the logarithm of q0 is left of the scale.
+        np.testing.assert_allclose(np.diff(less), 0.7 * np.log(10) / 2, rtol=1e-6)
+    assert tilt_gain(4, 0.1, 1.0, 1.0) == pytest.approx(0)
+    # Modes that are learned at one strength: nothing is left but the logarithm.
+    alike = tilt_gain(4, 0.01, 1.0, 0.3, targets=(1.0, 1.0)) / tilt_exponent(4, 0.01, 1.0, 0.3)
+    assert 0.8 < alike < 1
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ plain numbers.
 - `contextual_modes`: the modes of a contextual network and their starts, which `contextual` takes.
 - `early`: a ReLU network while its weights are small, each neuron by itself.
 - `concentration`: when equal pathways share a mode, in wide networks.
+- `mixtures`: how equal pathways turn from mode to mode, and take several modes at once.
 - `noise`: how noise of labels makes two pathways share a mode again.
 - `races`: pathways that compete for modes, a room of its own.
 - `solution`: what closed forms share: their times, their loss and the trajectory they return.
@@ -24,16 +25,15 @@ from racedyn.exact.concentration import (
     critical_width,
     drive_to,
     expected_participation,
-    frame_participation,
     gap_variance,
     pole,
     stable_share,
-    tilt_exponent,
     wide_q0,
 )
 from racedyn.exact.contextual import contextual
 from racedyn.exact.contextual_modes import ContextualModes, contextual_modes, contextual_start
 from racedyn.exact.early import EarlyPathways, early_pathways
+from racedyn.exact.mixtures import frame_participation, tilt_exponent, tilt_gain
 from racedyn.exact.noise import share_under_noise, spreading_rate
 from racedyn.exact.races.converged import Converged, converged
 from racedyn.exact.races.given import has_end as has_end
@@ -76,6 +76,7 @@ __all__ = [
     "spreading_rate",
     "stable_share",
     "tilt_exponent",
+    "tilt_gain",
     "trajectory",
     "two_layer",
     "two_layer_strength",

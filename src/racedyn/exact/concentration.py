@@ -1,6 +1,6 @@
 """When equal pathways share a mode, and when one of them takes it: laws of wide networks.
 
-Both are derived (`docs/concentration.md`), for M pathways of depth D > 2 whose weights are drawn
+They are derived (`docs/concentration.md`), for M pathways of depth D > 2 whose weights are drawn
 from N(0, sigma^2 / N), K = S/d the strength that a mode is learned at, q0 = D^(1/(2(D-1))) sigma.
 
 *By mode.* In the q/p equations a pathway runs to its pole, and what it carries depends on the gap
@@ -9,13 +9,7 @@ pathways by a part sqrt(v_D / N) of q0^(2-D): by p0, and more by q0, which is no
 networks either. A mode is learned when the gap is K^-((D-2)/D) / (D-2). So shares depend on one
 number, x = sqrt(N D) q0^(D-2) / K^((D-2)/D), and on D and M.
 
-*By tilting.* While a second mode is on its plateau, pathways that share the first turn towards it,
-each its own way, at a rate K_a^(1-2/D) S_2, from angles of the size N^(-1/2). They have turned when
-the second mode would be learned by itself, if half of ln N is below
-
-    Lambda = (K_1 / M)^(1-2/D) I_D q0^(2-D) (1 - S_2/S_1)
-
-Then each pathway is a projector on a mixture of both modes, though each mode is shared equally."""
+What pathways do to several modes at once is in `mixtures`."""
 
 import math
 from typing import Any
@@ -48,7 +42,7 @@ def wide_q0(depth: int, variance: Any) -> Any:
     D = check_positive_int("depth", depth)
     if D < 2:
         fail("depth", "be at least 2", f"it is {depth}", "A shallow pathway has no q.")
-    return D ** (1 / (2 * (D - 1))) * np.sqrt(_positive("variance", variance))
+    return D ** (1 / (2 * (D - 1))) * np.sqrt(positive("variance", variance))
 
 
 def pole(depth: int) -> float:
@@ -59,7 +53,7 @@ def pole(depth: int) -> float:
     >>> round(rd.exact.pole(4), 12)
     1.0
     """
-    D = _deep(depth)
+    D = deep(depth)
     return 0.5 * math.sqrt(math.pi) * math.exp(math.lgamma((D - 2) / 2) - math.lgamma((D - 1) / 2))
 
 
@@ -72,7 +66,7 @@ def gap_variance(depth: int) -> float:
         >>> round(rd.exact.gap_variance(4), 3)
         0.546
     """
-    D = _deep(depth)
+    D = deep(depth)
     by_q = (D - 2) ** 2 * pole(D) ** 2 * (2 * D - 1) / (6 * D * (D - 1))
     return float(by_q + D ** (-D / (D - 1)))
 
@@ -87,8 +81,8 @@ def concentration_variable(depth: int, width: Any, variance: Any, target: Any = 
         >>> round(float(rd.exact.concentration_variable(4, width=200, variance=0.08)), 2)
         3.59
     """
-    D = _deep(depth)
-    N, K = _positive("width", width), _positive("target", target)
+    D = deep(depth)
+    N, K = positive("width", width), positive("target", target)
     return np.sqrt(N * D) * (wide_q0(D, variance) / K ** (1 / D)) ** (D - 2)
 
 
@@ -100,7 +94,7 @@ def critical_width(depth: int, variance: Any, target: Any = 1.0, pathways: int =
         >>> round(float(rd.exact.critical_width(4, variance=0.08)))
         89
     """
-    x = _at_half(_deep(depth), check_positive_int("pathways", pathways))
+    x = _at_half(deep(depth), check_positive_int("pathways", pathways))
     return (x / concentration_variable(depth, 1, variance, target)) ** 2
 
 
@@ -114,35 +108,12 @@ def expected_participation(x: Any, depth: int, pathways: int = 2) -> np.ndarray:
         >>> rd.exact.expected_participation([0.1, 1.0, 3.0, 10.0, 100.0], depth=4).round(2).tolist()
         [1.03, 1.27, 1.57, 1.88, 2.0]
     """
-    D, M = _deep(depth), check_positive_int("pathways", pathways)
-    x = _positive("x", x)
+    D, M = deep(depth), check_positive_int("pathways", pathways)
+    x = positive("x", x)
     spread = (D - 2) * np.sqrt(D * gap_variance(D)) / x
     with jax.enable_x64():
         mean = _mean(jnp.ravel(spread), _normal(M), D / (D - 2))
         return np.asarray(mean).reshape(x.shape)
-
-
-def tilt_exponent(
-    depth: int, variance: Any, first: Any, second: Any, target: Any = None, pathways: int = 2
-) -> Any:
-    """Lambda: by e^Lambda pathways that share the mode of singular value `first` turn towards that
-    of `second`, S_2 < S_1, before it is learned by itself.
-
-    `target`: K_1 = S_1 / d, by default S_1. Where it is above ln(N) / 2 each pathway becomes a
-    projector on a mixture of the two, whatever N says of single modes. Numbers or arrays that
-    broadcast; `variance` sigma^2 = N std^2. Raises `ValueError` for depths below 3, numbers that
-    are not positive, and a `second` above `first`.
-
-        >>> round(float(rd.exact.tilt_exponent(4, variance=0.02, first=1.0, second=0.5)), 2)
-        11.14
-    """
-    D, M = _deep(depth), check_positive_int("pathways", pathways)
-    S1, S2 = _positive("first", first), _positive("second", second)
-    K = _positive("target", S1 if target is None else target)
-    if not np.all(S2 <= S1):
-        fail("second", "be at most `first`", f"they are {second} and {first}")
-    plateau = pole(D) * wide_q0(D, variance) ** (2 - D)
-    return (K / M) ** (1 - 2 / D) * plateau * (1 - S2 / S1)
 
 
 def drive_to(depth: int, variance: Any, strength: Any) -> Any:
@@ -157,35 +128,12 @@ def drive_to(depth: int, variance: Any, strength: Any) -> Any:
         11.89
     """
     D = check_positive_int("depth", depth)
-    K = _positive("strength", strength)
+    K = positive("strength", strength)
     if D == 1:
         return K
     if D == 2:
         return 0.5 * np.arcsinh(2 * K / wide_q0(D, variance) ** 2)
     return pole(D) * wide_q0(D, variance) ** (2 - D) - K ** -(1 - 2 / D) / (D - 2)
-
-
-def frame_participation(pathways: int, modes: int) -> float:
-    """Participation without a basis, R / sum_a tr(P_a^2), of M pathways that have taken R modes of
-    equal strength M at a time.
-
-    The first of M modes comes by itself and is shared; M - 1 turn out of it, each so that what the
-    pathways turn by adds up to zero. With all M learned P_a = w_a w_a^T, w_a the rows of an
-    orthogonal matrix: projectors on directions that are orthogonal to each other. Where only g < M
-    are left the matrix has g columns, the first 1 / sqrt(M) and the others in random directions;
-    then the mean of sum_a tr(P_a^2) is that of |w_a|^4, (2 g - 1 + (M - 1)(g^2 - 1) / (M + 1)) / M
-    in all. That is to first order where 1 < g < M: pathways that turn further also gain of the
-    shared mode, and the race of maps has 1.25 where this is 1.33 (M = 3, R = 2).
-
-    Raises `ValueError` for numbers below 1.
-
-        >>> [round(rd.exact.frame_participation(3, R), 3) for R in (1, 2, 3, 4)]
-        [3.0, 1.333, 1.0, 1.2]
-    """
-    M, R = check_positive_int("pathways", pathways), check_positive_int("modes", modes)
-    full, g = divmod(R, M)
-    left = (2 * g - 1 + (M - 1) * (g**2 - 1) / (M + 1)) / M if g else 0.0
-    return R / (full * M + left)
 
 
 def stable_share(step: Any, depth: int) -> np.ndarray:
@@ -199,8 +147,8 @@ def stable_share(step: Any, depth: int) -> np.ndarray:
         >>> rd.exact.stable_share([0.9, 1.2, 1.4, 1.5], depth=4).round(3).tolist()
         [1.0, 0.839, 0.582, 0.5]
     """
-    power = 2 - 2 / _deep(depth)
-    step = _positive("step", step)
+    power = 2 - 2 / deep(depth)
+    step = positive("step", step)
     low, high = np.full(step.shape, 0.5), np.ones(step.shape)
     for _ in range(_BISECTIONS):
         w = (low + high) / 2
@@ -209,7 +157,7 @@ def stable_share(step: Any, depth: int) -> np.ndarray:
     return (low + high) / 2
 
 
-def _deep(depth: Any) -> int:
+def deep(depth: Any) -> int:
     """A depth at which pathways have poles."""
     D = check_positive_int("depth", depth)
     if D < 3:
@@ -217,7 +165,7 @@ def _deep(depth: Any) -> int:
     return D
 
 
-def _positive(argument: str, value: Any) -> np.ndarray:
+def positive(argument: str, value: Any) -> np.ndarray:
     """Positive numbers."""
     numbers = np.asarray(as_real(argument, value), float)
     if not (numbers > 0).all() or not np.isfinite(numbers).all():

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn.exact import tilt_exponent
+from racedyn.exact import tilt_exponent, tilt_gain
 from racedyn.paths import basis_free_participation, participation
 from racedyn.plot import cycle, new_figure
 from racedyn.studies.concentration import cells, examples
@@ -46,7 +46,8 @@ def variance_of(depth: int, gain: float) -> float:
 
 
 def figure(job: Job) -> Finding:
-    """Two modes: without a basis against ln N / 2 - Lambda. The hierarchy: both against width."""
+    """Two modes: without a basis against ln N / 2 less what angles grow by. The hierarchy: both
+    against width."""
     s = job.settings
 
     def pair(second: float, depth: int, plateau: float, width: int) -> Labelled:
@@ -87,16 +88,20 @@ def _of_pairs(ax: Any, found: Labelled) -> list[str]:
         second, depth = float(found["second"][i]), int(found["depth"][j])
         name, said = rf"D = {depth}, $S_2/S_1$ = {second:g}", []
         for k, plateau in enumerate(found["plateau"]):
-            exponent = float(tilt_exponent(depth, variance_of(depth, float(plateau)), 1.0, second))
+            variance = variance_of(depth, float(plateau))
+            exponent, gain = (
+                float(of(depth, variance, 1.0, second)) for of in (tilt_exponent, tilt_gain)
+            )
             style = {"ms": 2.5, "lw": 0.7, "color": colour, "label": name if k == 0 else None}
-            ax.plot(half_ln - exponent, free[i, j, k], "o-", **style)
-            said.append(f"{_crossing(half_ln, free[i, j, k]):.2f} ({exponent:.2f})")
+            ax.plot(half_ln - gain, free[i, j, k], "o-", **style)
+            half = _crossing(half_ln, free[i, j, k])
+            said.append(f"{half:.2f} ({exponent:.2f}; {half - gain:.2f})")
         lines.append(
-            f"  D = {depth}, S2/S1 = {second:g}: without a basis {HALF} at ln N / 2 (Lambda) "
-            f"{', '.join(said)}"
+            f"  D = {depth}, S2/S1 = {second:g}: without a basis {HALF} at ln N / 2 (Lambda; what "
+            f"the gain of angles leaves) {', '.join(said)}"
         )
     ax.set(
-        xlabel=r"$\frac{1}{2}\ln N - \Lambda$",
+        xlabel=r"$\frac{1}{2}\ln N$ less ln of what angles grow by",
         ylabel="participation without a basis",
         title="two modes",
         ylim=(0.95, 2.05),
