@@ -222,7 +222,7 @@ def _line(row: Mapping[str, Any]) -> str:
         f"{np.log(row['width']) / 2:.2f}; antisymmetric part {row['antisymmetric'].mean():.3f}, "
         f"distance from a projector {row['projector'].mean():.3f}, "
         f"loss left {row['loss_left'].mean():.1e}"
-        + (f", outside of the modes {outside:.3f}" if outside else "")
+        + (f", outside of the modes {abs(outside):.3f}" if outside else "")
     )
 
 
