@@ -307,17 +307,61 @@ def test_unlike_pathways_come_to_a_strength_at_the_drive_that_is_said():
             low, high = (p, high) if p * (p**2 + q0**2) ** ((depth - 1) / 2) < K else (low, p)
         u = q0 * np.sinh(np.linspace(0, np.arcsinh(p / q0), 20_001))
         s = np.trapezoid((u**2 + q0**2) ** ((1 - depth) / 2), u) if depth > 1 else p
-        # Beyond depth 2 to leading order in q0^D / K.
-        tolerance = 1e-6 if depth < 3 else 2 * (q0**depth / K) ** (2 / depth) / s
-        assert float(drive_to(depth, variance, K)) == pytest.approx(s, rel=tolerance)
+        assert float(drive_to(depth, variance, K)) == pytest.approx(s, rel=1e-6)
+
+
+def test_drives_at_all_scales():
+    """Small strengths come by K = q0^(D-1) p and s = p / q0^(D-1), large ones at the pole."""
+    for depth in (3, 4, 9, 50):
+        for variance in (1e-6, 0.1, 100.0):
+            q0 = rd.exact.wide_q0(depth, variance)
+            scale = q0**depth
+            tiny = drive_to(depth, variance, 1e-9 * scale)
+            np.testing.assert_allclose(tiny, 1e-9 * scale / q0 ** (2 * (depth - 1)), rtol=1e-6)
+            K = np.geomspace(1e-6, 1e6, 40) * scale
+            s = drive_to(depth, variance, K)
+            assert (
+                (np.diff(s) > 0).all()
+                and (s > 0).all()
+                and (s < pole(depth) * q0 ** (2 - depth)).all()
+            )
+
+
+def test_ends_of_the_variable():
+    assert expected_participation([0.0, np.inf], 4, 2) == pytest.approx([1, 2])
+    assert expected_participation(0.0, 4, 5) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: tilt_exponent(4, 0.02, 1.0, 0.5, pathways=1), "at least 2"),
+        (lambda: tilt_gain(4, 0.02, 1.0, 0.5, pathways=1), "at least 2"),
+        (lambda: critical_width(4, 0.1, pathways=1), "at least 2"),
+        (lambda: concentration_variable(4, [1, 2], [0.1, 0.2, 0.3]), "width.*broadcast"),
+        (lambda: tilt_exponent(4, [0.1, 0.2], [1, 1, 1], 0.5), "broadcast"),
+        (lambda: drive_to(4, [0.1, 0.2], [1, 1, 1]), "broadcast"),
+        (lambda: rd.exact.share_under_noise([1.0, 2.0], [0.6, 0.7, 0.8], 4), "broadcast"),
+        (lambda: rd.exact.spreading_rate(0.7, 4, step=[0.1, 0.2]), "one number"),
+    ],
+)
+def test_arguments_that_do_not_fit(call, says):
+    with pytest.raises(ValueError, match=says):
+        call()
+
+
+def test_starts_next_to_one():
+    """They stay there for v^-(1-2/D), however near 1 float64 has them."""
+    w = np.array([1 - 1e-13, 1 - 1e-15])
+    np.testing.assert_allclose(rd.exact.share_under_noise(1e4, w, 4), w, atol=1e-6)
+    assert rd.exact.share_under_noise(np.inf, 0.9, 4) == pytest.approx(0.5)
 
 
 def test_what_is_refused():
     for call, message in (
         (lambda: pole(2), "have no pole"),
         (lambda: gap_variance(2.5), "`depth`"),
-        (lambda: expected_participation(0.0, 4), "be positive"),
-        (lambda: expected_participation([1.0, -1.0], 4), "be positive"),
+        (lambda: expected_participation([1.0, -1.0], 4), "at least 0"),
         (lambda: expected_participation(1.0, 4, 0), "`pathways`"),
         (lambda: tilt_exponent(4, 0.1, 1.0, 2.0), "at most `first`"),
         (lambda: concentration_variable(4, 100, -0.1), "`variance`"),

@@ -121,6 +121,8 @@ def test_contexts_and_several_nodes():
         ),
         (lambda: rd.tasks.from_arrays(np.ones(3), np.ones((2, 3))), r"must be a matrix"),
         (lambda: rd.tasks.from_arrays(np.eye(3), np.zeros((2, 3))).modes, r"rank 0"),
+        (lambda: rd.tasks.from_arrays(np.eye(2), 1e200 * np.eye(2)).modes, "targets.*Rescale"),
+        (lambda: rd.tasks.from_arrays(1e-200 * np.eye(2), np.eye(2)).modes, "inputs.*Rescale"),
         (
             lambda: rd.tasks.from_arrays(np.eye(3), np.eye(3), item_names=["a"]),
             r"`item_names` must have 3 names",

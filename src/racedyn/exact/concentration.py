@@ -12,12 +12,13 @@ number, x = sqrt(N D) q0^(D-2) / K^((D-2)/D), and on D and M.
 What pathways do to several modes at once is in `mixtures`."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import ndtri
+from jax.scipy.special import betainc, ndtri
 
 from racedyn._arrays import as_real
 from racedyn._checks import check_positive_int, fail, shown
@@ -25,6 +26,7 @@ from racedyn._types import Array
 
 POINTS = 8192  # of the mean over starts: a lattice, so that the same x has the same value
 _BISECTIONS = 60
+_NONE = 1e-12  # x at which one pathway has all, and 1 / _NONE at which all share
 _ITERATIONS = 40  # of Newton's method, which comes from one side
 _GOLDEN = 32  # iterations for the ratio of the lattice
 
@@ -83,33 +85,39 @@ def concentration_variable(depth: int, width: Any, variance: Any, target: Any = 
     """
     D = deep(depth)
     N, K = positive("width", width), positive("target", target)
+    alike({"width": N, "variance": np.asarray(variance), "target": K})
     return np.sqrt(N * D) * (wide_q0(D, variance) / K ** (1 / D)) ** (D - 2)
 
 
 def critical_width(depth: int, variance: Any, target: Any = 1.0, pathways: int = 2) -> Any:
     """The width at which participation by mode is half way between 1 and M: above it pathways
-    share. Exponential in depth where sigma < 1. Arguments and errors as of
-    `concentration_variable`.
+    share. Exponential in depth where sigma < 1; infinite where float64 ends. Arguments and errors
+    as of `concentration_variable`; there are at least two pathways.
 
         >>> round(float(rd.exact.critical_width(4, variance=0.08)))
         89
     """
-    x = _at_half(deep(depth), check_positive_int("pathways", pathways))
-    return (x / concentration_variable(depth, 1, variance, target)) ** 2
+    x = _at_half(deep(depth), several(pathways))
+    with np.errstate(divide="ignore", over="ignore"):
+        return (x / concentration_variable(depth, 1, variance, target)) ** 2
 
 
 def expected_participation(x: Any, depth: int, pathways: int = 2) -> np.ndarray:
     """Mean participation 1 / sum_a w_a^2 of a mode among M equal pathways, as `x`.
 
     Derived, with nothing fitted, for small weights and large widths (docs/concentration.md). The
-    mean is over 8192 points of a lattice, known to 2e-4 for two pathways and to 2e-3 for five.
-    Raises `ValueError` for depths below 3, where there is no pole, and an x that is not positive.
+    mean is over 8192 points of a lattice, known to 2e-4 for two pathways and to 2e-3 for five; of
+    small x the distance from 1 is not known better. x = 0 has 1, and infinity M. Raises
+    `ValueError` for depths below 3, where there is no pole, and an x below 0.
 
         >>> rd.exact.expected_participation([0.1, 1.0, 3.0, 10.0, 100.0], depth=4).round(2).tolist()
         [1.03, 1.27, 1.57, 1.88, 2.0]
     """
     D, M = deep(depth), check_positive_int("pathways", pathways)
-    x = positive("x", x)
+    x = np.asarray(as_real("x", x), float)
+    if not (x >= 0).all():
+        fail("x", "be at least 0", f"it is {shown(x)}")
+    x = np.clip(x, _NONE, 1 / _NONE)
     spread = (D - 2) * np.sqrt(D * gap_variance(D)) / x
     with jax.enable_x64():
         mean = _mean(jnp.ravel(spread), _normal(M), D / (D - 2))
@@ -120,9 +128,10 @@ def drive_to(depth: int, variance: Any, strength: Any) -> Any:
     """The drive s at which a wide pathway, from p0 = 0, has the strength K: what unlike pathways
     race for. Those that come to half of a mode at one s share it.
 
-    D = 1: K; D = 2: asinh(2 K / q0^2) / 2; deeper q0^(2-D) I_D - K^-((D-2)/D) / (D-2), to leading
-    order in q0^D / K. `variance` sigma^2 = N std^2 and `strength` K, numbers or arrays that
-    broadcast. Raises `ValueError` for numbers that are not positive.
+    With p = q0 sinh v, K = q0^D sinh v cosh(v)^(D-1) and s = q0^(2-D) int_0^v cosh^(2-D): at D = 1
+    K, at D = 2 asinh(2 K / q0^2) / 2, and deeper q0^(2-D) I_D - K^-((D-2)/D) / (D-2) where q0^D is
+    small beside K. `variance` sigma^2 = N std^2 and `strength` K, numbers or arrays that broadcast.
+    Raises `ValueError` for numbers that are not positive.
 
         >>> round(float(rd.exact.drive_to(4, variance=0.05, strength=0.5)), 2)
         11.89
@@ -131,9 +140,28 @@ def drive_to(depth: int, variance: Any, strength: Any) -> Any:
     K = positive("strength", strength)
     if D == 1:
         return K
+    q0 = wide_q0(D, variance)
+    alike({"variance": np.asarray(variance), "strength": K})
     if D == 2:
-        return 0.5 * np.arcsinh(2 * K / wide_q0(D, variance) ** 2)
-    return pole(D) * wide_q0(D, variance) ** (2 - D) - K ** -(1 - 2 / D) / (D - 2)
+        return 0.5 * np.arcsinh(2 * K / q0**2)
+    v = _angle(np.log(K) - D * np.log(q0), D)
+    with jax.enable_x64():
+        part = betainc(0.5, D / 2 - 1, jnp.asarray(np.tanh(v) ** 2))
+    return pole(D) * q0 ** (2 - D) * np.asarray(part)
+
+
+def _angle(log_ratio: np.ndarray, D: int) -> np.ndarray:
+    """v with ln(sinh v cosh(v)^(D-1)) = `log_ratio`, by bisection of its logarithm: near 0 that is
+    ln v, and far from it D v - D ln 2."""
+    low = np.minimum(log_ratio, 0.0) - 2
+    high = np.log(np.maximum(log_ratio, 0.0) + 2)
+    for _ in range(_BISECTIONS):
+        v = np.exp((low + high) / 2)
+        cosh = v + np.log1p(np.exp(-2 * v)) - np.log(2)  # logarithms of both
+        sinh = v + np.log(-np.expm1(-2 * v)) - np.log(2)
+        below = sinh + (D - 1) * cosh < log_ratio
+        low, high = np.where(below, (low + high) / 2, low), np.where(below, high, (low + high) / 2)
+    return np.asarray(np.exp((low + high) / 2))
 
 
 def stable_share(step: Any, depth: int) -> np.ndarray:
@@ -163,6 +191,23 @@ def deep(depth: Any) -> int:
     if D < 3:
         fail("depth", "be at least 3", f"it is {depth}", "Shallower pathways have no pole.")
     return D
+
+
+def several(pathways: Any) -> int:
+    """A number of pathways that can share something."""
+    M = check_positive_int("pathways", pathways)
+    if M < 2:
+        fail("pathways", "be at least 2", f"it is {pathways}", "One pathway has every mode alone.")
+    return M
+
+
+def alike(arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse arrays that don't broadcast."""
+    try:
+        np.broadcast_shapes(*(array.shape for array in arrays.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        fail(next(iter(arrays)), "broadcast with the others", f"shapes are {shapes}")
 
 
 def positive(argument: str, value: Any) -> np.ndarray:

@@ -18,9 +18,10 @@ import numpy as np
 
 from racedyn._arrays import as_real
 from racedyn._checks import check_positive_int, fail, shown
+from racedyn.exact.concentration import alike
 
 _POINTS = 20_001  # of the one curve that all starts are on
-_FIRST, _LAST = 25.0, 1e-9  # ln(w / v) on it: shares of 1 - 1e-11 to equal ones
+_FIRST, _LAST = 37.0, 1e-9  # ln(w / v) on it: the last share before 1 to equal ones
 
 
 def spreading_rate(share: Any, depth: int, step: float = 0.0) -> np.ndarray:
@@ -59,8 +60,8 @@ def share_under_noise(time: Any, start: Any, depth: int, step: float = 0.0) -> n
     """
     D, f = _deep(depth), _below_one("step", step)
     tau, w = (np.asarray(as_real(n, x), float) for n, x in (("time", time), ("start", start)))
-    if not (np.isfinite(tau) & (tau >= 0)).all():
-        fail("time", "be at least 0 and finite", f"it is {shown(time)}")
+    if not (tau >= 0).all():
+        fail("time", "be at least 0", f"it is {shown(time)}")
     if not ((w >= 0.5) & (w <= 1)).all():
         fail("start", "be between 1/2 and 1", f"it is {shown(start)}")
     # The motion has no parameter left: one curve, entered at `start`. By y = ln ln(w / v) it is
@@ -69,11 +70,14 @@ def share_under_noise(time: Any, start: Any, depth: int, step: float = 0.0) -> n
     odds = np.exp(y)
     high, low = 1 / (1 + np.exp(-odds)), 1 / (1 + np.exp(odds))
     slope = odds * high * low / _rate(high, low, D, f)
-    passed = np.concatenate([[0.0], np.cumsum((slope[1:] + slope[:-1]) / 2 * np.diff(y))])
+    # Counted from the end: where one pathway has nearly all, times are too long for small ones to
+    # be told beside them.
+    pieces = (slope[1:] + slope[:-1]) / 2 * np.diff(y)
+    left = np.concatenate([np.cumsum(pieces[::-1])[::-1], [0.0]])
     with np.errstate(divide="ignore"):
         at_start = np.log(np.log(w) - np.log1p(-w))
-    entered = np.interp(-at_start, -y, passed)
-    end = np.interp(entered + tau, passed, y)
+    alike({"time": tau, "start": w})
+    end = np.interp(tau - np.interp(-at_start, -y, left), -left, y)
     share = 1 / (1 + np.exp(-np.exp(end)))
     return np.where((w == 1) | (w == 0.5), w, share)
 
@@ -95,7 +99,7 @@ def _deep(depth: Any) -> int:
 
 def _below_one(argument: str, value: Any) -> float:
     """A step at which every end is stable."""
-    number = float(as_real(argument, value))
-    if not 0 <= number < 1:
-        fail(argument, "be at least 0 and below 1", f"it is {shown(value)}")
-    return number
+    number = np.asarray(as_real(argument, value), float)
+    if number.ndim or not 0 <= number < 1:
+        fail(argument, "be one number, at least 0 and below 1", f"it is {shown(value)}")
+    return float(number)

@@ -183,7 +183,8 @@ class Task:
     def _power(self, node: str) -> float:
         """< |y|^2 > of an output node."""
         if node not in self._powers:
-            self._powers[node] = float(np.sum(self.targets[node] ** 2) / self.num_examples)
+            with np.errstate(over="ignore"):
+                self._powers[node] = float(np.sum(self.targets[node] ** 2) / self.num_examples)
         return self._powers[node]
 
     def sigma_x(self, node: str | None = None) -> np.ndarray:
@@ -210,6 +211,7 @@ class Task:
             check_name("target", target, self.targets),
         )
         if pair not in self._modes:
+            self._check_scale(*pair)
             if not self._readable(pair):
                 fail(
                     "targets",
@@ -245,6 +247,21 @@ class Task:
             pair: read_in(modes, self.sigma_yx(*pair), self.sigma_x(pair[0]), self._power(pair[1]))
             for pair, modes in other.all_modes().items()
         }
+
+    def _check_scale(self, source: str, target: str) -> None:
+        """Refuse data whose squares float64 does not hold: their correlations would be zero, or no
+        numbers."""
+        _, X = self._live(source)
+        with np.errstate(over="ignore"):
+            of_x, of_y = float(np.sum(X**2) / self.num_examples), self._power(target)
+        for name, square, data in (("inputs", of_x, X), ("targets", of_y, self.targets[target])):
+            if not np.isfinite(square) or (square == 0 and data.any()):
+                fail(
+                    name,
+                    "have squares that float64 holds",
+                    f"their mean is {square:g}",
+                    "Rescale X or Y.",
+                )
 
     def _readable(self, pair: tuple[str, str]) -> bool:
         """Whether a pair has bases of its own, or a correlation that is more than rounding."""
