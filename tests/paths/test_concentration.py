@@ -100,3 +100,9 @@ def test_arrays_of_jax_stay_what_they_are():
         assert isinstance(found, jax.Array) and found.dtype == kept and found[0] == 2
     # A derivative: of 1 / sum w^2 at (1, 1) it is 0, of the share of the first 1/4.
     assert jax.grad(lambda K: shares(K)[0, 0])(jnp.ones((2, 1)))[0, 0] == 0.25
+
+
+@pytest.mark.parametrize("of_shares", [shares, participation, winner])
+def test_a_strength_without_paths_is_refused(of_shares):
+    with pytest.raises(ValueError, match=r"`strength` must have axes .* shape is \(3,\)"):
+        of_shares([1.0, 2.0, 3.0])

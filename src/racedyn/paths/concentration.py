@@ -2,7 +2,8 @@
 
 All take `strength` (..., path, mode) and reduce the path axis; w_a = |K_a| / sum_b |K_b|. NaN where
 every K_a is 0 or one is infinite; paths whose strength is NaN (padding) are left out. Arrays of JAX
-give arrays of JAX, traced or not, in their own precision; all others NumPy's, in float64.
+give arrays of JAX, traced or not, in their own precision; all others NumPy's, in float64. A
+strength without these two axes raises `ValueError`.
 
 Every one of them is an observable of its own name in trainings and theories, `share` among them."""
 
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._arrays import as_real
+from racedyn._checks import fail
 from racedyn._types import ArrayLike
 
 SHARES = ("share", "largest_share", "participation", "entropy", "winner")
@@ -101,6 +103,8 @@ def _of_shares(w: Any) -> dict[str, Any]:
 def _as_floats(strength: ArrayLike) -> tuple[Any, Any]:
     """Strengths as real numbers with a fraction, and the NumPy in which they are computed with."""
     K = as_real("strength", strength)
+    if K.ndim < 2:
+        fail("strength", "have axes (..., path, mode)", f"its shape is {K.shape}")
     if not isinstance(K, jax.Array):
         return np.asarray(K, dtype=np.float64), np
     return (K if jnp.issubdtype(K.dtype, jnp.floating) else K.astype(float)), jnp
