@@ -37,7 +37,7 @@ def check_same(one, other):
 @pytest.mark.parametrize(
     ("ts", "method"),
     [
-        (None, "exact"),
+        pytest.param(None, "exact", marks=pytest.mark.slow),
         pytest.param(TS, "exact", marks=pytest.mark.long),
         pytest.param(TS, "ode", marks=pytest.mark.long),
     ],

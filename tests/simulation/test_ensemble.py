@@ -274,7 +274,11 @@ def growth_and_decay(rate):
 
 
 @pytest.mark.parametrize(
-    ("build", "ends"), [(growth, 1), pytest.param(growth_and_decay, 0.5, marks=pytest.mark.slow)]
+    ("build", "ends"),
+    [
+        pytest.param(growth, 1, marks=pytest.mark.slow),
+        pytest.param(growth_and_decay, 0.5, marks=pytest.mark.long),
+    ],
 )
 def test_functions_that_compute_with_the_member(build, ends):
     """What a system closes over is its member's own where JAX traces it, alone or as a piece."""

@@ -132,6 +132,7 @@ def test_lanes_do_not_depend_on_their_company():
     )
 
 
+@pytest.mark.slow
 def test_settled_lanes_hold_their_value_and_cost_nothing():
     system = Pathways([1.0], (3, 3), 0.3, [[0.3], [0.29]])
     short, long = (rd.simulate(system, np.linspace(0, end, 11), rtol=1e-9) for end in (1e3, 1e7))

@@ -109,7 +109,10 @@ def check_same(one, other):
     np.testing.assert_array_equal(one.status, other.status)
 
 
-@pytest.mark.parametrize("width", [6, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "width",
+    [pytest.param(6, marks=pytest.mark.slow), pytest.param(40, marks=pytest.mark.long)],
+)
 def test_no_bit_depends_on_blocks_order_cores_and_what_is_beside(width):
     """At width 40 eight are trained together, not 64."""
     network = rd.networks.parallel(TASK, depths=(2, 3), width=width)
@@ -200,6 +203,7 @@ def test_members_with_step_sizes_of_their_own_count_steps():
     np.testing.assert_allclose(same.ts, 0.05 * same.step, rtol=1e-15)
 
 
+@pytest.mark.slow
 def test_members_with_targets_of_their_own():
     """Which JAX can't trace: they are built one by one. Each is read in its own modes."""
     rng = np.random.default_rng(0)
