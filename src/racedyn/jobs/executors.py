@@ -152,7 +152,7 @@ def _futures(submit: Callable[[str, int], Future[None]]) -> Round:
     """A round of calls, one for each missing block."""
 
     def each(tally: Tally, attempt: int) -> str:
-        why, calls = "", {}
+        why, calls, errors = "", {}, {}
         try:
             for block in tally.missing:
                 try:
@@ -164,12 +164,13 @@ def _futures(submit: Callable[[str, int], Future[None]]) -> Round:
                 try:
                     call.result()
                 except Exception as error:
-                    why = _last_lines(error)
+                    errors[calls[call]] = _last_lines(error)
                 tally.look([calls[call]])
         finally:
             for call in calls:
                 call.cancel()
-        return why
+        # That of the last block, whichever worker was the last to end.
+        return next((errors[block] for block in tally.missing[::-1] if block in errors), why)
 
     return each
 
