@@ -2,6 +2,7 @@
 when it has changed.
 """
 
+import dataclasses
 import functools
 import sys
 import types
@@ -236,12 +237,17 @@ def _bytes(array: np.ndarray) -> bytes:
 
 
 def _inside(value: Any) -> dict[str, Any]:
-    """The attributes of an object, those in slots too."""
-    slots = [
-        name for kind in type(value).__mro__ for name in _names(vars(kind).get("__slots__", ()))
-    ]
+    """The attributes of an object, those in slots too; not what it has computed of itself and
+    keeps, as a task its modes."""
+    whole = type(value)
+    slots = [name for kind in whole.__mro__ for name in _names(vars(kind).get("__slots__", ()))]
     found = {name: _attribute(value, name) for name in slots if name[:2] != "__"}
-    return found | (vars(value) if hasattr(value, "__dict__") else {})
+    found |= vars(value) if hasattr(value, "__dict__") else {}
+    if dataclasses.is_dataclass(whole) and _of_library(whole):
+        given = {field.name for field in dataclasses.fields(whole) if field.init}
+        found = {name: item for name, item in found.items() if name in given}
+    kept = functools.cached_property
+    return {n: item for n, item in found.items() if not isinstance(_attribute(whole, n), kept)}
 
 
 def _names(slots: Any) -> tuple[str, ...]:

@@ -262,3 +262,29 @@ def test_what_refers_to_itself_is_read_once():
     before = outside.read(function)
     loop[0] = 2.0
     assert outside.read(function) != before
+
+
+def test_what_a_task_has_computed_of_itself_is_no_change():
+    """A sweep finds what it has computed, also after its task was asked for its modes."""
+    task = rd.tasks.hierarchy(4)
+
+    class Kept:
+        scale = 1.0
+
+        @functools.cached_property
+        def total(self):
+            return self.scale * task.Y.sum()
+
+    kept = Kept()
+
+    def size(x):
+        return x * task.modes.S.sum() * kept.total
+
+    before = outside.read(size)
+    assert size(1.0) > 0 and "total" in vars(kept)
+    assert outside.read(size) == before
+    kept.scale = 2.0
+    assert outside.read(size) != before
+    task = rd.tasks.hierarchy(2)
+    kept.scale = 1.0
+    assert outside.read(size) != before
