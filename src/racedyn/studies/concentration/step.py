@@ -125,7 +125,7 @@ def _of_sharpness(ax: Any, found: Labelled) -> list[str]:
             ax.plot(time, values, style, lw=0.8, color=colour, label=label)
             lines.append(
                 f"one network, D = {depth}, step {step:g}: lr sharpness / 2 is at most "
-                f"{np.nanmax(values):.3f}, {values[-1]:.3f} at the end"
+                f"{np.nanmax(values):.3f}, {values[np.isfinite(values)][-1]:.3f} at the end"
             )
     ax.axhline(1, color=GREY, lw=0.6)
     ax.set(xlabel="part of the run", title=r"lr $\times$ sharpness / 2 along training")
