@@ -32,7 +32,7 @@ FULL: Mapping[str, Any] = {
     "network_steps": [0.1, 0.3, 0.6, 0.8, 0.95, 1.05, 1.15, 1.25, 1.35, 1.5],
     "network_draws": 10,
     "decays": [0.0, 0.003, 0.01],
-    "along_steps": [0.3, 0.6, 0.95, 1.15, 1.25],
+    "along_steps": [0.6, 0.95, 1.15],
     "along_rows": 200,
 }
 QUICK: Mapping[str, Any] = {
@@ -114,22 +114,22 @@ def figure(job: Job) -> Finding:
 
 
 def _of_sharpness(ax: Any, found: Labelled) -> list[str]:
-    """Draw lr sharpness / 2 along training, and say what it comes to."""
+    """Draw lr sharpness / 2 along training at the first depth, and say what it comes to at all."""
     lines = []
-    styles = ("-", "--", ":", "-.")
-    for depth, each, style in zip(found["depth"], found["edge"], styles, strict=False):
-        for step, values, time, colour in zip(
-            found["step"], each, found["time"][0], cycle(), strict=False
-        ):
-            label = f"D = {depth}, step {step:g}"
-            ax.plot(time, values, style, lw=0.8, color=colour, label=label)
+    for i, depth in enumerate(found["depth"]):
+        # Large steps last, below: they oscillate, and would hide the others.
+        for j, colour in zip(range(len(found["step"])), cycle(), strict=False):
+            step, values = found["step"][j], found["edge"][i, j]
+            if i == 0:
+                style = {"lw": 0.8, "color": colour, "zorder": -j, "label": f"step {step:g}"}
+                ax.plot(found["time"][i, j], values, **style)
             lines.append(
                 f"one network, D = {depth}, step {step:g}: lr sharpness / 2 is at most "
                 f"{np.nanmax(values):.3f}, {values[np.isfinite(values)][-1]:.3f} at the end"
             )
     ax.axhline(1, color=GREY, lw=0.6)
-    ax.set(xlabel="part of the run", title=r"lr $\times$ sharpness / 2 along training")
-    ax.legend(fontsize=5)
+    ax.set(xlabel="part of the run", title=rf"lr $\times$ sharpness / 2, D = {found['depth'][0]}")
+    ax.legend(fontsize=6, loc="lower right")
     return lines
 
 
