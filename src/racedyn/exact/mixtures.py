@@ -87,7 +87,7 @@ def frame_participation(pathways: int, modes: int) -> float:
     are left the matrix has g columns, the first 1 / sqrt(M) and the others in random directions;
     then the mean of sum_a tr(P_a^2) is that of |w_a|^4, (2 g - 1 + (M - 1)(g^2 - 1) / (M + 1)) / M
     in all. That is to first order where 1 < g < M: pathways that turn further also gain of the
-    shared mode, and the race of maps has 1.17 to 1.28 where this is 1.33 (M = 3, R = 2).
+    shared mode, and participation is lower, by how much depends on the start.
 
     Raises `ValueError` for numbers below 1.
 

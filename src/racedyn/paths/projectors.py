@@ -70,7 +70,7 @@ def basis_free_participation(matrices: ArrayLike) -> Array:
         >>> rd.paths.participation([np.diag(one), np.diag(other)]).round(3).tolist()  # by mode
         [2.0, 2.0]
     """
-    return _participation(*_projectors(_checked(matrices)))
+    return _participation(*_projectors(_checked(matrices))[:2])
 
 
 def observe_projectors(matrices: ArrayLike) -> dict[str, Array]:
@@ -79,7 +79,7 @@ def observe_projectors(matrices: ArrayLike) -> dict[str, Array]:
     return {
         "projectors": _padded(*found),
         "projector_eigenvalues": _eigenvalues(*found),
-        "basis_free_participation": _participation(*found),
+        "basis_free_participation": _participation(*found[:2]),
     }
 
 
@@ -142,7 +142,7 @@ def _eigenvalues(P: Array, known: Array, paths: Array) -> Array:
 
 
 @jax.jit
-def _participation(P: Array, known: Array, _: Array) -> Array:
+def _participation(P: Array, known: Array) -> Array:
     num = jnp.sum(known, axis=-1).astype(P.dtype)
     squares = jnp.einsum("...aij,...aji->...", P, P)
     return jnp.where(num > 0, num / squares, jnp.nan)

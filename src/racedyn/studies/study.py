@@ -59,7 +59,8 @@ class Job:
         **over: Sequence[Any],
     ) -> Labelled:
         """`function` at every point of the axes `over`, in a folder beside the study's file, so
-        that what an earlier try has computed is there. `parallel`: by processes of this machine."""
+        that what an earlier try has computed is there. `parallel`: by processes of this machine.
+        Raises `RuntimeError` where every point failed."""
         found = sweep(
             function,
             over,

@@ -24,6 +24,13 @@ def separated(modes: int) -> Task:
     return diagonal(2.0 ** -np.arange(modes), "separated modes")
 
 
+def one_strength(modes: int, ratio: float) -> Task:
+    """A task of modes with S_k = ratio^k that are all learned at S/d = 1: learned one after the
+    other, and of one strength."""
+    root = np.sqrt(modes * ratio ** np.arange(modes))
+    return from_arrays(np.diag(root), np.diag(root))
+
+
 def diagonal(S: np.ndarray | list[float], name: str) -> Task:
     """A task of these singular values, d = 1, whose modes are single inputs and outputs."""
     size = np.sqrt(len(S))

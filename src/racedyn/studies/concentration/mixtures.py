@@ -10,11 +10,11 @@ from racedyn.networks import init, parallel
 from racedyn.paths import basis_free_participation, participation, projector_eigenvalues
 from racedyn.plot import GREY, cycle, new_figure
 from racedyn.simulation import ensemble
-from racedyn.studies.concentration import cells
+from racedyn.studies.concentration import cells, examples
 from racedyn.studies.concentration.projectors import variance_of
 from racedyn.studies.concentration.starts import PARTS, narrow, switched
 from racedyn.studies.study import Finding, Job, Study
-from racedyn.tasks import Task, from_arrays, hierarchy
+from racedyn.tasks import hierarchy
 from racedyn.training import Training
 from racedyn.trajectory import Labelled
 
@@ -50,24 +50,17 @@ QUICK: Mapping[str, Any] = {
 }
 
 
-def one_strength(modes: int, ratio: float) -> Task:
-    """A task of modes with S_k = ratio^k that are all learned at S/d = 1: learned one after the
-    other, and of one strength."""
-    root = np.sqrt(modes * ratio ** np.arange(modes))
-    return from_arrays(np.diag(root), np.diag(root))
-
-
 def figure(job: Job) -> Finding:
     """Frames, angles, parts of the start, and both participations while modes are learned."""
     s = job.settings
     depth, variance = s["depth"], variance_of(s["depth"], s["plateau"])
 
     def frame(pathways: int, modes: int) -> Labelled:
-        task = one_strength(modes, s["ratio"])
+        task = examples.one_strength(modes, s["ratio"])
         return cells.drawn(task, pathways, depth, s["width"], variance, s["draws"])
 
     def angle(ratio: float) -> Labelled:
-        task = one_strength(2, ratio)
+        task = examples.one_strength(2, ratio)
         return cells.drawn(task, 2, depth, s["width"], variance, s["angle_draws"])
 
     def start(depth: int) -> Labelled:

@@ -56,7 +56,7 @@ def _narrow(
         backward.insert(0, W.T @ backward[0])
     # Layers in bases of signals: matrices between them, and inner products, which make orthonormal
     # bases of them.
-    crossed, own = _mask(R, *parts)
+    kept = _mask(R, *parts)
     between, root = [], []
     for l, W in enumerate(matrices):
         below = np.hstack([forward[l], backward[l]]) if l else V
@@ -64,9 +64,9 @@ def _narrow(
         # What arrives at the output's modes is from backward signals, at the input's from forward.
         rows = slice(None) if l + 1 < len(matrices) else slice(R, None)
         columns = slice(None) if l else slice(R)
-        between.append((above.T @ W @ below) * crossed[rows, columns])
+        between.append((above.T @ W @ below) * kept[rows, columns])
         if l + 1 < len(matrices):
-            root.append(np.linalg.cholesky((above.T @ above) * own))
+            root.append(np.linalg.cholesky((above.T @ above) * kept))
     found = []
     for l, A in enumerate(between):
         if l:
@@ -77,11 +77,9 @@ def _narrow(
     return found
 
 
-def _mask(R: int, mixed: float, alike: float) -> tuple[np.ndarray, np.ndarray]:
-    """What is kept of inner products: of a layer's signals through the matrix before it, and of its
-    signals with each other. W f is the next f, so that the first has like kinds where they differ:
-    f.W f = f.f, b.W b = b.b, b.W f = K, f.W b."""
+def _mask(R: int, mixed: float, alike: float) -> np.ndarray:
+    """What is kept of inner products of signals (f, b) with each other, and of those through the
+    matrix between two layers: W f is the next f, so that f.W f = f.f, b.W b = b.b, b.W f = K."""
     same = np.eye(R)
     of_mixed, of_alike = (same + part * (1 - same) for part in (mixed, alike))
-    whole = np.block([[of_alike, of_mixed], [of_mixed, of_alike]])
-    return whole, whole
+    return np.block([[of_alike, of_mixed], [of_mixed, of_alike]])
