@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.stats
 
 import racedyn as rd
 from racedyn import store, studies
@@ -67,12 +68,7 @@ TINY = {
         "until": 1.0,
     },
     "concentration.tasks": {
-        "tasks": ["degenerate", "correlated"],
-        "depths": [3],
-        "widths": [100],
-        "draws": 2,
-        "animal_tasks": [],
-        "image_tasks": [],
+        "drawn": [[["degenerate", "correlated"], [3], [100], 2]],
         "variance": 0.3,
     },
 }
@@ -102,7 +98,7 @@ TINY = {
         pytest.param(
             "concentration.tasks",
             "of equal modes",
-            ("ends_loss_left", (2, 1, 1, 2)),
+            ("ends0_loss_left", (2, 1, 1, 2)),
             marks=pytest.mark.long,
         ),
         pytest.param(
@@ -321,3 +317,14 @@ def test_whole_maps_of_drawn_networks_are_those_of_their_modes():
     maps = task.modes.U.T @ whole["maps"] @ task.modes.V
     np.testing.assert_allclose(maps, read["maps"], atol=0.03)  # compression's error
     assert whole["loss_left"].max() < 1e-6
+
+
+def test_means_are_of_draws_that_are_numbers_and_errors_of_a_sample():
+    values = np.random.default_rng(0).normal(size=(400, 20))
+    mean, error = cells.mean_and_error(values)
+    np.testing.assert_allclose(mean, values.mean(axis=-1))
+    assert np.sqrt(np.mean(error**2)) == pytest.approx(1 / np.sqrt(20), rel=0.03)  # of the law
+    values[0, 5:] = np.nan
+    few, of_few = cells.mean_and_error(values[0])
+    assert (few, of_few) == pytest.approx((values[0, :5].mean(), scipy.stats.sem(values[0, :5])))
+    assert np.isnan(cells.mean_and_error(np.full(3, np.nan))).all()

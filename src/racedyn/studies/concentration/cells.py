@@ -34,12 +34,9 @@ def race(pathways: int, depth: int, width: int, variance: float, draws: int) -> 
     q, p = matched_starts(pathways, depth, width, variance, draws)
     end = converged(np.ones(draws), (depth,) * pathways, q, p)
     found = participation(np.asarray(end.strength))
-    found = found[np.isfinite(found)]
-    return {
-        "participation": float(found.mean()) if len(found) else np.nan,
-        "standard_error": float(found.std() / np.sqrt(max(len(found), 1))),
-        "learned": len(found) / draws,
-    }
+    mean, error = mean_and_error(found)
+    learned = float(np.mean(np.isfinite(found)))
+    return {"participation": float(mean), "standard_error": float(error), "learned": learned}
 
 
 def unequal(
@@ -200,6 +197,17 @@ def descent(task: Task, depth: int, variance: float, step: float = STEP) -> tupl
     late = np.log(4 * (modes.S / modes.variances).max() / q0**2) / 2  # the drive at depth 2
     drive = pole(depth) * q0 ** (2 - depth) if depth > 2 else late
     return lr, int(np.ceil((LATE * drive / modes.S.min() + RELAXED / slowest) / lr))
+
+
+def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over draws, the last axis, and its standard error, of those that are numbers: NaN
+    without one, and without two."""
+    known = np.isfinite(values)
+    count = known.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, values, 0).sum(axis=-1) / count
+        squares = np.where(known, (values - mean[..., None]) ** 2, 0).sum(axis=-1)
+        return mean, np.sqrt(squares / (count - 1) / count)
 
 
 def is_diagonal(task: Task) -> bool:

@@ -142,8 +142,8 @@ def _of_maps(found: Labelled, task: str) -> np.ndarray:
         by_mode = participation(strength)
         for target in np.unique(targets.round(9)):
             each = np.nanmean(by_mode[:, np.isclose(targets, target)], axis=1)  # (draw,)
-            of = float(each.mean()), float(each.std() / np.sqrt(len(each)))
-            rows.append(_row(M, D, N, variance, float(target), of))
+            mean, error = map(float, cells.mean_and_error(each))
+            rows.append(_row(M, D, N, variance, float(target), (mean, error)))
     return _table(rows)
 
 

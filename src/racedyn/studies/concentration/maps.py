@@ -138,9 +138,9 @@ def _winners(found: Labelled) -> str:
     ahead = np.sign(strength[..., 0, :] - strength[..., 1, :]).reshape(-1, strength.shape[-1])
     pairs = np.triu_indices(ahead.shape[1], 1)
     each = (ahead[:, pairs[0]] * ahead[:, pairs[1]]).mean(axis=1)  # of one draw
-    error = each.std() / np.sqrt(len(each))
+    mean, error = cells.mean_and_error(each)
     return (
-        f"winners of two modes are the same pathway's with a correlation of {each.mean():+.3f} +- "
+        f"winners of two modes are the same pathway's with a correlation of {mean:+.3f} +- "
         f"{error:.3f} ({len(each)} drawn networks)"
     )
 

@@ -130,12 +130,11 @@ def _of_frames(ax: Any, found: Labelled) -> list[str]:
         derived = [frame_participation(int(M), int(R)) for R in found["modes"]]
         ax.plot(found["modes"], derived, "_", ms=14, color=colour)
         style = {"fmt": "o", "ms": 3, "color": colour, "label": f"M = {M}"}
-        ax.errorbar(found["modes"], each.mean(axis=-1), _error(each), **style)
+        means, errors = cells.mean_and_error(each)
+        ax.errorbar(found["modes"], means, errors, **style)
         said = "; ".join(
             f"R = {R}: {mean:.3f} +- {error:.3f} ({of:.3f})"
-            for R, mean, error, of in zip(
-                found["modes"], each.mean(axis=-1), _error(each), derived, strict=True
-            )
+            for R, mean, error, of in zip(found["modes"], means, errors, derived, strict=True)
         )
         lines.append(f"M = {M} pathways, R modes, without a basis (that of frames): {said}")
     ax.set(xlabel="modes R", ylabel="without a basis", title="frames (bars) and networks")
@@ -156,8 +155,8 @@ def _of_angles(ax: Any, found: Labelled) -> list[str]:
     for ratio, each, of in zip(ratios, angle, free, strict=True):
         ax.plot(np.full(len(each), ratio), each, ".", ms=2, color=cycle()[0])
         lines.append(
-            f"two modes, S2/S1 = {ratio:g}: {each.mean():.1f} +- {_error(each):.1f} degrees from "
-            f"the nearer mode, without a basis {of.mean():.3f} +- {_error(of):.3f}"
+            f"two modes, S2/S1 = {ratio:g}: {_said(each, 1)} degrees from the nearer mode, "
+            f"without a basis {_said(of)}"
         )
     ax.plot(ratios, angle.mean(axis=-1), lw=0.8, color=cycle()[0])
     ax.axhline(22.5, color=GREY, lw=0.6)
@@ -186,14 +185,13 @@ def _of_starts(ax: Any, found: Labelled) -> list[str]:
             "color": colour,
             "label": f"D = {D}",
         }
-        ax.errorbar(place, free[i].mean(axis=-1), _error(free[i]), **style)
+        ax.errorbar(place, *cells.mean_and_error(free[i]), **style)
         style |= {"fmt": "s--", "mfc": "none", "label": f"D = {D}, by mode"}
-        ax.errorbar(place, by_mode[i].mean(axis=-1), _error(by_mode[i]), **style)
+        ax.errorbar(place, *cells.mean_and_error(by_mode[i]), **style)
         for j, part in enumerate(found["part"]):
             lines.append(
                 f"D = {D}, inner products of two modes kept: {part}: without a basis "
-                f"{free[i, j].mean():.3f} +- {_error(free[i, j]):.3f}, by mode "
-                f"{by_mode[i, j].mean():.3f} +- {_error(by_mode[i, j]):.3f}, correlation of "
+                f"{_said(free[i, j])}, by mode {_said(by_mode[i, j])}, correlation of "
                 f"M_1 - M_2 with that of the whole start {alike[i, j].mean():.2f}"
             )
     ax.set_xticks(place, ["all", "f.b", "f.f, b.b", "none"], fontsize=7)
@@ -229,9 +227,9 @@ def _of_learning(ax: Any, found: Labelled, laws: list[list[float]]) -> list[str]
     return lines
 
 
-def _error(values: np.ndarray) -> np.ndarray:
-    """Standard error of the mean over draws, the last axis."""
-    return np.asarray(values.std(axis=-1) / np.sqrt(values.shape[-1]))
+def _said(values: np.ndarray, digits: int = 3) -> str:
+    mean, error = cells.mean_and_error(values)
+    return f"{mean:.{digits}f} +- {error:.{digits}f}"
 
 
 STUDY = Study(

@@ -60,11 +60,11 @@ def figure(job: Job) -> Finding:
     lines = []
     for i, (kind, colour, marker) in enumerate(zip(s["kinds"], cycle(), "os^D", strict=False)):
         values = [
-            [_mean(each[i, j], learned[i, j]) for j in range(len(s["depths"]))]
+            cells.mean_and_error(np.where(learned[i], each[i], np.nan))  # of those that learned all
             for each in (by_mode, free, antisymmetric)
         ]
         for ax, each in zip(panels, values, strict=False):
-            mean, error = np.array(each).T
+            mean, error = each
             style = {"ms": 4, "mfc": "none", "lw": 0.8, "color": colour, "label": kind}
             ax.errorbar(s["depths"], mean, error, fmt=f"{marker}-", **style)
         for j, depth in enumerate(s["depths"]):
@@ -72,7 +72,7 @@ def figure(job: Job) -> Finding:
                 f"{name} {mean:.3f} +- {error:.3f}"
                 for name, (mean, error) in zip(
                     ("by mode", "without a basis", "antisymmetric part"),
-                    (each[j] for each in values),
+                    ((mean[j], error[j]) for mean, error in values),
                     strict=True,
                 )
             )
@@ -89,14 +89,6 @@ def figure(job: Job) -> Finding:
 
 def _size(maps: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.norm(maps, axis=(-2, -1)))
-
-
-def _mean(values: np.ndarray, these: np.ndarray) -> tuple[float, float]:
-    """Mean over draws that learned all, and its standard error; NaN where none has."""
-    known = values[these]
-    if not len(known):
-        return np.nan, np.nan
-    return float(known.mean()), float(known.std() / np.sqrt(len(known)))
 
 
 STUDY = Study(

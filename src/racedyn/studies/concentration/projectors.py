@@ -128,10 +128,10 @@ def _of_trees(ax: Any, found: Labelled, laws: list[list[float]]) -> list[str]:
         free = np.asarray(basis_free_participation(maps))
         by_mode = participation(np.diagonal(maps, axis1=-2, axis2=-1)).mean(axis=-1)
         for values, style, name in ((by_mode, "s--", "by mode"), (free, "o-", "without a basis")):
-            error = values.std(axis=1) / np.sqrt(values.shape[1])
+            mean, error = cells.mean_and_error(values)
             ax.errorbar(
                 widths,
-                values.mean(axis=1),
+                mean,
                 error,
                 fmt=style,
                 ms=3,
@@ -141,8 +141,7 @@ def _of_trees(ax: Any, found: Labelled, laws: list[list[float]]) -> list[str]:
                 label=rf"D = {law[0]:g}, $\sigma^2$ = {law[1]:g}, {name}",
             )
             said = ", ".join(
-                f"{mean:.3f} +- {wide:.3f}"
-                for mean, wide in zip(values.mean(axis=1), error, strict=True)
+                f"{value:.3f} +- {wide:.3f}" for value, wide in zip(mean, error, strict=True)
             )
             sizes = ", ".join(f"{width:.0e}" for width in widths)
             lines.append(

@@ -40,29 +40,17 @@ TASKS: Mapping[str, Callable[[int], Task]] = {
 """Name -> the task of a draw: of random ones each draw has its own."""
 
 FULL: Mapping[str, Any] = {
-    "tasks": ["hierarchy", "degenerate", "separated", "random", "correlated"],
-    "depths": [3, 4, 5],
-    "widths": [10**3],
-    "draws": 20,
-    "animal_tasks": ["animals"],  # whose last mode takes fifty times as long as its first
-    "animal_depths": [3],
-    "animal_widths": [10**3],
-    "animal_draws": 20,
-    "image_tasks": ["digits"],
-    "image_depths": [3],
-    "image_widths": [10**3],
-    "image_draws": 4,
+    "drawn": [  # tasks, depths, widths, draws: every combination in a row
+        [["hierarchy", "degenerate", "separated", "random", "correlated"], [3, 4, 5], [10**3], 20],
+        [["animals"], [3], [10**3], 20],  # whose last mode takes fifty times as long as its first
+        [["digits"], [3], [10**3], 4],
+    ],
     "variance": 0.1,
     "step": 0.2,
 }
 QUICK: Mapping[str, Any] = {
     **FULL,
-    "tasks": ["degenerate", "separated", "random", "correlated"],
-    "depths": [3],
-    "widths": [10**3],
-    "draws": 3,
-    "animal_tasks": [],
-    "image_tasks": [],
+    "drawn": [[["degenerate", "separated", "random", "correlated"], [3], [10**3], 3]],
 }
 
 
@@ -71,16 +59,13 @@ def figure(job: Job) -> Finding:
     s = job.settings
     variance, step = s["variance"], s["step"]
     rows = []
-    for kind in ("", "animal_", "image_"):  # the last two take long: they are fewer
-        draws = s[f"{kind}draws"]
+    for place, (*grid, draws) in enumerate(s["drawn"]):
 
         def cell(task: str, depth: int, width: int, draws: int = draws) -> Labelled:
             return ends(task, depth, width, variance, draws, step)
 
-        over = {axis: s[f"{kind}{axis}s"] for axis in ("task", "depth", "width")}
-        if not over["task"]:
-            continue
-        found = job.sweep(f"{kind}ends", cell, parallel=True, **over)
+        over = dict(zip(("task", "depth", "width"), grid, strict=True))
+        found = job.sweep(f"ends{place}", cell, parallel=True, **over)
         rows += [
             {"task": task, "depth": D, "width": N, **_read(found, (i, j, k), D, N, variance)}
             for i, task in enumerate(over["task"])
@@ -89,7 +74,7 @@ def figure(job: Job) -> Finding:
         ]
     panels = new_figure(1, 2, height=3.0)
     _draw_modes(panels[0], rows)
-    _draw_both(panels[1], rows, s)
+    _draw_both(panels[1], rows)
     return Finding(panels[0].figure, tuple(_line(row) for row in rows))
 
 
@@ -202,10 +187,9 @@ def _read(
     }
 
 
-def _mean(values: np.ndarray) -> tuple[float, float]:
+def _mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean over draws, the first axis, and its standard error."""
-    each = values.reshape(len(values), -1).mean(axis=1)
-    return float(each.mean()), float(each.std() / np.sqrt(max(len(each) - 1, 1)))
+    return cells.mean_and_error(values.reshape(len(values), -1).mean(axis=1))
 
 
 def _line(row: Mapping[str, Any]) -> str:
@@ -247,15 +231,15 @@ def _draw_modes(ax: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     ax.legend(fontsize=6)
 
 
-def _draw_both(ax: Any, rows: Sequence[Mapping[str, Any]], s: Mapping[str, Any]) -> None:
+def _draw_both(ax: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     """Both participations, task by task, depths side by side."""
-    places = {
-        name: i for i, name in enumerate([*s["tasks"], *s["animal_tasks"], *s["image_tasks"]])
-    }
-    colours = dict(zip(s["widths"], cycle(), strict=False))
+    places, depths, widths = (
+        list(dict.fromkeys(row[name] for row in rows)) for name in ("task", "depth", "width")
+    )
+    colours = dict(zip(widths, cycle(), strict=False))
     for row in rows:
-        place = places[row["task"]]
-        place += 0.22 * (s["depths"].index(row["depth"]) - (len(s["depths"]) - 1) / 2)
+        aside = depths.index(row["depth"]) - (len(depths) - 1) / 2
+        place = places.index(row["task"]) + 0.22 * aside
         for measure, marker in (("by_mode", "s"), ("free", "o")):
             mean, error = _mean(row[measure])
             first = row is next(r for r in rows if r["width"] == row["width"])
@@ -272,9 +256,12 @@ def _draw_both(ax: Any, rows: Sequence[Mapping[str, Any]], s: Mapping[str, Any])
                 mfc="none" if measure == "by_mode" else None,
                 label=f"N = {row['width']:.0e}, {what}" if first else None,
             )
-    depths = ", ".join(map(str, s["depths"]))
-    ax.set_xticks(list(places.values()), list(places), rotation=30, ha="right", fontsize=7)
-    ax.set(title=f"D = {depths} side by side", ylabel="mean participation", ylim=(0.75, 2.05))
+    ax.set_xticks(range(len(places)), places, rotation=30, ha="right", fontsize=7)
+    ax.set(
+        title=f"D = {', '.join(map(str, depths))} side by side",
+        ylabel="mean participation",
+        ylim=(0.75, 2.05),
+    )
     ax.legend(fontsize=6, loc="lower center", ncols=2)
 
 
