@@ -154,7 +154,7 @@ def lanes_at_a_time(on_cpu: int, count: int | None = None) -> int:
 
     A step of a batch takes a GPU about as long with one lane as with thousands: an instruction has
     to be launched, and there are ten thousand units that it keeps busy. 64 times the 256 lanes of
-    a solver are as many, of some megabytes. No GPU was at hand to try other numbers."""
+    a solver are as many, of some megabytes. Other numbers were not tried."""
     if platform() == "cpu":
         return on_cpu
     return on_cpu * (64 if count is None else max(1, min(64, -(-count // on_cpu))))

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -84,6 +85,13 @@ def test_members_are_what_train_makes_of_them(network, options):
             assert run.status[member] == Status.SETTLED and rows < len(run.ts)
             kept = run["loss"][member]
             np.testing.assert_array_equal(kept[rows:], kept[rows - 1])
+
+
+def test_on_a_gpu_a_block_may_have_fewer_members_than_are_trained_together(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    run = rd.ensemble(member_of_seed, 70)  # a block of 128, and 2,048 would have room
+    for member in (0, 69):
+        check_alone(run, member, EVERYTHING)
 
 
 @pytest.mark.parametrize(

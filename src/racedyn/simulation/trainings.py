@@ -70,9 +70,10 @@ class Trainings:
 
     @property
     def together(self) -> int:
-        """How many members are trained by one step of the program."""
+        """How many members are trained by one step of the program: on a GPU more, if small ones."""
         size = sum(leaf.size for leaf in jax.tree.leaves(self.like.weights))
-        return lanes_at_a_time(next((n for n, most in TOGETHER.items() if size <= most), 1))
+        on_cpu = next((n for n, most in TOGETHER.items() if size <= most), 1)
+        return max(on_cpu, min(lanes_at_a_time(on_cpu), BLOCK_BYTES // _bytes(self.like.weights)))
 
     def block_size(self, asked: int | None, count: int) -> int:
         """Members of a block: whole chunks on every device, and blocks of one size, so that only
@@ -154,7 +155,7 @@ class Trainings:
         size = min(size, -(-builder.count // batch) * batch)
         built = jax.tree.map(lambda leaf: leaf[:size] if eqx.is_array(leaf) else leaf, built)
         apart, shared = builder.apart(built)
-        number = stacks.equal_parts(size // batch, self.cores.number)
+        number = stacks.equal_parts(max(1, size // batch), self.cores.number)
         own = [stacks.spread(part, self.mesh) for part in stacks.parts(apart, number)]
         states, most = [_start(part, shared) for part in own], block_size(self.like.descent)
         rows = MemberRows(len(numbers), self.steps)
