@@ -349,7 +349,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
         Door("init.Gaussian", init.Gaussian, std=positive(0.1)),
         Door("init.Orthogonal", init.Orthogonal, scale=positive(0.1)),
         Door("init.Aligned", init.Aligned, scale=positive(0.1), bases=choice("nodes")),
-        Door("init.Balanced", init.Balanced, scale=positive(0.1)),
+        Door("init.Balanced", init.Balanced, scale=positive(0.1), imbalance=real(0.0)),
         # training, reductions
         Door(
             "train",
@@ -715,6 +715,12 @@ def doors(folder: Path) -> tuple[Door, ...]:
             sigma_yx=array(X),
             ts=statused(ts),
             variance=positive(1.0),
+        ),
+        Door(
+            "exact.riccati_kernel",
+            exact.riccati_kernel,
+            run=instance(exact.riccati(balanced, balanced, balanced, [1.0])),
+            X=array(X),
         ),
         *(
             Door(

@@ -5,7 +5,7 @@ plain numbers.
 
 - `two_layer`: one mode of a deep and of a shallow linear network.
 - `chain`: one mode of a chain of layers, of any depth and from unequal layers.
-- `riccati`: the whole map of a two-layer network from balanced weights on white inputs.
+- `riccati`: the whole map of a two-layer network from (lambda-)balanced weights on white inputs.
 - `xor`: XoR with a margin, learned by gated networks.
 - `routing`: routing through shared pathways.
 - `contextual`: contextual tasks whose blocks all have one structure.
@@ -39,7 +39,7 @@ from racedyn.exact.races.converged import Converged, converged
 from racedyn.exact.races.given import has_end as has_end
 from racedyn.exact.races.unfolded import race_states as race_states
 from racedyn.exact.races.unfolded import trajectory
-from racedyn.exact.riccati import riccati
+from racedyn.exact.riccati import riccati, riccati_kernel
 from racedyn.exact.routing import routing
 from racedyn.exact.two_layer import (
     shallow,
@@ -69,6 +69,7 @@ __all__ = [
     "gap_variance",
     "pole",
     "riccati",
+    "riccati_kernel",
     "routing",
     "shallow",
     "shallow_strength",

@@ -8,6 +8,7 @@
 - `activations`: what a node, or an edge before the sum, does to what it is given.
 - `forward`: the forward pass.
 - `init`: laws from which initial weights are drawn.
+- `frames`: the orthonormal frames that these build matrices from.
 - `layers`: weights taken over from lists and dicts of matrices of another program.
 - `biases`: biases as weights from a constant input.
 - `units`: a node whose units have gates of their own, rewritten as nodes with one gate each.

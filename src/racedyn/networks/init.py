@@ -4,9 +4,6 @@ its own name.
 
 import abc
 import math
-import zlib
-from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import equinox as eqx
@@ -14,12 +11,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import as_key, check_name, check_positive, fail
+from racedyn._checks import as_key, check_name, check_number, check_positive, fail
 from racedyn._jit import brief_jit, is_traced
 from racedyn._types import Array, Weights
-from racedyn.networks.gating import refuse_unit_gates
+from racedyn.networks.frames import (
+    REMEDY,
+    completed,
+    frame,
+    frames_along_paths,
+    frames_of_modes,
+    key_of,
+    number_of,
+)
 from racedyn.networks.network import Network
-from racedyn.tasks import Task, canonical_svd
+from racedyn.tasks import Task
 
 # A law is a note of what is to be drawn, and no array: what is differentiated or mapped are the
 # weights.
@@ -49,7 +54,9 @@ class Gaussian(AbstractLaw):
     std: float = eqx.field(converter=lambda value: check_positive("std", value, traced=_SCALED))
 
     def draw(self, network: Network, *, key: Any, task: Task | None = None) -> Weights:
-        normal = _normals(_as_key(key), {edge: network.shape(edge) for edge in network.edges})
+        normal = _normals(
+            as_key(key, REMEDY), {edge: network.shape(edge) for edge in network.edges}
+        )
         with np.errstate(over="ignore"):  # whoever takes weights refuses what is infinite, by name
             # Not jnp.asarray, which compiles a program for each shape of NumPy's.
             return {edge: jax.device_put(self.std * matrix) for edge, matrix in normal.items()}
@@ -70,10 +77,9 @@ class Orthogonal(AbstractLaw):
 
     def draw(self, network: Network, *, key: Any, task: Task | None = None) -> Weights:
         return {
-            edge: self.scale * jax.random.orthogonal(_key_of(key, edge), n=min(shape), m=max(shape))
+            edge: self.scale * jax.random.orthogonal(key_of(key, edge), n=min(shape), m=max(shape))
             if (shape := network.shape(edge))[0] <= shape[1]
-            else self.scale
-            * jax.random.orthogonal(_key_of(key, edge), n=min(shape), m=max(shape)).T
+            else self.scale * jax.random.orthogonal(key_of(key, edge), n=min(shape), m=max(shape)).T
             for edge in network.edges
         }
 
@@ -112,9 +118,9 @@ class Aligned(AbstractLaw):
         if self.bases == "paths":
             return {
                 edge: self.scale * after @ before.T
-                for edge, before, after in _frames_along_paths(network, task, key)
+                for edge, before, after in frames_along_paths(network, task, key)
             }
-        frames = _aligned_frames(network, task, key)
+        frames = frames_of_modes(network, task, key)
         return {
             edge: self.scale * frames[t] @ frames[s].T for edge, (s, t) in network.edges.items()
         }
@@ -122,53 +128,99 @@ class Aligned(AbstractLaw):
 
 class Balanced(AbstractLaw):
     """Balanced weights: at every hidden node the sum over incoming W W^T equals the sum over
-    outgoing W^T W.
+    outgoing W^T W; or, with `imbalance` lambda in two-layer networks, W2^T W2 - W1 W1^T = lambda I
+    ([Domine25]).
 
     W_e = c_e R_target diag(s) R_source^T with orthonormal frames R and c_e^2 the number of paths
     through e, which is the same in and out of every hidden node; the edge with the fewest paths has
     c_e = 1. With a task the frames at inputs and outputs are its modes and s = `scale`; without one
     all frames are random and s = |N(0, scale^2)|.
 
+    Of lambda > 0 these s are those of the first matrix, and the second has sqrt(lambda + s^2), in
+    all directions of its hidden layer; of lambda < 0 the other way round. The smaller matrix is the
+    same whatever lambda. Raises `ValueError` where a path is not of two layers or shares an edge,
+    and where the larger matrix would have to have orthogonal columns, or rows, more than it has
+    rows, or columns: lambda > 0 needs n_hidden <= n_out, and lambda < 0 n_hidden <= n_in.
+
         >>> network = rd.networks.chain(rd.tasks.hierarchy(items=4), depth=2, width=8)
         >>> weights = network.init(rd.init.Balanced(scale=0.1), key=0)
         >>> np.allclose(weights["w1"] @ weights["w1"].T, weights["w2"].T @ weights["w2"])
         True
+        >>> network = rd.networks.chain(rd.tasks.hierarchy(items=4), depth=2, width=3)
+        >>> weights = network.init(rd.init.Balanced(scale=0.1, imbalance=-2.0), key=0)
+        >>> off = weights["w2"].T @ weights["w2"] - weights["w1"] @ weights["w1"].T
+        >>> np.allclose(off, -2 * np.eye(3), atol=1e-5)
+        True
     """
 
     scale: float = eqx.field(converter=lambda value: check_positive("scale", value, traced=_SCALED))
+    imbalance: float = eqx.field(
+        default=0.0, converter=lambda value: check_number("imbalance", value)
+    )
 
     def draw(self, network: Network, *, key: Any, task: Task | None = None) -> Weights:
-        counts = network.count_paths()
-        fewest = min(counts.values())
+        if self.imbalance:
+            _check_imbalance(network, self.imbalance)
         if task is not None:
-            frames = _aligned_frames(network, task, key)
+            frames = frames_of_modes(network, task, key)
             values = jnp.full(next(iter(frames.values())).shape[1], self.scale)
         else:
             size = min(node.width for node in network.nodes.values())
             frames = {
-                name: _frame(_key_of(key, name), node.width, size)
+                name: frame(key_of(key, name), node.width, size)
                 for name, node in network.nodes.items()
             }
             values = self.scale * jnp.abs(
-                jax.random.normal(_key_of(key, "singular values"), (size,))
+                jax.random.normal(key_of(key, "singular values"), (size,))
             )
+        if self.imbalance:
+            return _with_imbalance(network, frames, values, self.imbalance, key)
+        counts = network.count_paths()
+        fewest = min(counts.values())
         return {
             edge: (counts[edge] / fewest) ** 0.5 * (frames[target] * values) @ frames[source].T
             for edge, (source, target) in network.edges.items()
         }
 
 
-def _as_key(key: Any) -> Array:
-    return as_key(key, "network.init(law, key=0)")
+def _with_imbalance(
+    network: Network, frames: dict[str, Array], values: Array, imbalance: float, key: Any
+) -> Weights:
+    """W2^T W2 - W1 W1^T = lambda I at every hidden node: one matrix of each path has these singular
+    values, and the other is larger by lambda in all directions of the hidden layer."""
+    whole = {name: completed(known, key, name) for name, known in frames.items()}
+    found = {}
+    for path in network.paths():
+        small = jnp.zeros(network.shape(path[0])[0]).at[: len(values)].set(values)
+        large = jnp.sqrt(abs(imbalance) + small**2)
+        for edge, sizes in zip(path, (small, large)[:: 1 if imbalance > 0 else -1], strict=True):
+            source, target = network.edges[edge]
+            rank = min(len(sizes), *network.shape(edge))
+            found[edge] = (whole[target][:, :rank] * sizes[:rank]) @ whole[source][:, :rank].T
+    return found
 
 
-def _key_of(key: Any, name: str) -> Array:
-    """The key of one edge or node: it depends on its name, not on its place in the network."""
-    return jax.random.fold_in(_as_key(key), _number_of(name))
-
-
-def _number_of(name: str) -> np.uint32:
-    return np.uint32(zlib.crc32(name.encode()))
+def _check_imbalance(network: Network, imbalance: float) -> None:
+    paths = network.paths()
+    if {len(path) for path in paths} != {2} or 2 * len(paths) != len(network.edges):
+        fail(
+            "imbalance",
+            "be 0 but for paths of two layers that share no edge",
+            f"it is {imbalance:g} and the network has {len(network.edges)} edges in {len(paths)} "
+            "paths",
+        )
+    for path in paths:
+        hidden, out = network.edges[path[1]]
+        end = out if imbalance > 0 else network.edges[path[0]][0]
+        if network.nodes[hidden].width > network.nodes[end].width:
+            side = "outputs, if positive" if imbalance > 0 else "inputs, if negative"
+            fail(
+                "imbalance",
+                f"be 0 in layers of more units than {side}",
+                f"it is {imbalance:g}, {hidden!r} has {network.nodes[hidden].width} units and "
+                f"{end!r} {network.nodes[end].width}",
+                "Take a narrower layer, or the other sign.",
+            )
 
 
 def _normals(key: Array, shapes: dict[str, tuple[int, int]]) -> dict[str, Any]:
@@ -184,9 +236,9 @@ def _normals(key: Array, shapes: dict[str, tuple[int, int]]) -> dict[str, Any]:
         short = 0
     length = 1 << (short - 1).bit_length() if short else 0
     return {
-        name: np.asarray(_normal_row(key, _number_of(name), length))[: sizes[name]].reshape(shape)
+        name: np.asarray(_normal_row(key, number_of(name), length))[: sizes[name]].reshape(shape)
         if short and sizes[name] <= short
-        else jax.random.normal(_key_of(key, name), shape)
+        else jax.random.normal(key_of(key, name), shape)
         for name, shape in shapes.items()
     }
 
@@ -200,98 +252,3 @@ def _counts_places(key: Array) -> bool:
 @brief_jit(static_argnums=2)
 def _normal_row(key: Array, number: np.uint32, length: int) -> Array:
     return jax.random.normal(jax.random.fold_in(key, number), (length,))
-
-
-def _frame(key: Array, rows: int, columns: int) -> Array:
-    """A random orthonormal frame, (rows, columns)."""
-    return jax.random.orthogonal(key, n=columns, m=rows).T
-
-
-def _aligned_frames(network: Network, task: Task, key: Any) -> dict[str, Array]:
-    """A frame per node: V at inputs, U at outputs, random at hidden nodes; (units, mode)."""
-    frames: dict[str, Any] = {}
-    edges = network.edges
-    pairs = {(edges[path[0]][0], edges[path[-1]][1]): None for path in network.paths()}
-    for source, target in pairs:
-        modes = task.pair_modes(source, target)
-        for node, basis in ((source, modes.V), (target, modes.U)):
-            known = frames.get(node, basis)
-            if not np.array_equal(known, basis) and (
-                known.shape != basis.shape or not np.allclose(known, basis)
-            ):
-                fail(
-                    "task",
-                    f"have the same modes in every pair that meets at {node!r}",
-                    "they differ",
-                    "Draw from init.Gaussian, or give the pairs common bases.",
-                )
-            frames[node] = basis
-    sizes = {frame.shape[1] for frame in frames.values()}
-    if len(sizes) > 1:
-        fail(
-            "task",
-            "have the same number of modes in every pair",
-            f"the numbers are {sorted(sizes)}",
-        )
-    size = sizes.pop()
-    for name, node in network.nodes.items():
-        _check_width(network, name, size)
-        frames[name] = (
-            jnp.asarray(frames[name])
-            if name in frames
-            else _frame(_key_of(key, name), node.width, size)
-        )
-    return frames
-
-
-def _frames_along_paths(
-    network: Network, task: Task, key: Any
-) -> Iterator[tuple[str, Array, Array]]:
-    """Each edge with the frames before and after it, path by path."""
-    paths = network.paths()
-    if sum(map(len, paths)) != len(network.edges):
-        fail("bases", "be 'nodes' where paths share edges", "it is 'paths'")
-    refuse_unit_gates(network)
-    for path in paths:
-        source, target = network.ends(path)
-        # Sigma_yx(p) = < g_p y x^T >, g_p the product of all gates on the path.
-        gate = np.ones(network.num_contexts)
-        for table in (network.edge_gates.get(edge) for edge in path):
-            gate = gate if table is None else gate * table
-        for table in (
-            network.node_gates.get(node)
-            for node in (source, *(network.edges[edge][1] for edge in path))
-        ):
-            gate = gate if table is None else gate * table
-        sigma = (
-            task.targets[target] * gate[task.context] @ task.inputs[source].T / task.num_examples
-        )
-        if np.linalg.norm(sigma) <= 1e-12 * np.linalg.norm(task.targets[target]) * np.linalg.norm(
-            task.inputs[source]
-        ):
-            fail(
-                "task",
-                "correlate inputs and outputs along every path",
-                f"Sigma_yx of {path} is zero",
-                "That path has nothing to learn: look at the gates.",
-            )
-        U, _, V = canonical_svd(sigma)
-        inner = [network.edges[edge][1] for edge in path[:-1]]
-        for node in inner:
-            _check_width(network, node, V.shape[1])
-        frames = [
-            _frame(_key_of(key, node), network.nodes[node].width, V.shape[1]) for node in inner
-        ]
-        for edge, (before, after) in zip(
-            path, pairwise([jnp.asarray(V), *frames, jnp.asarray(U)]), strict=True
-        ):
-            yield edge, before, after
-
-
-def _check_width(network: Network, node: str, modes: int) -> None:
-    if (width := network.nodes[node].width) < modes:
-        fail(
-            "network",
-            f"be at least as wide as the task has modes, {modes}",
-            f"{node!r} has {width} units",
-        )

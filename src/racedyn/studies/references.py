@@ -44,6 +44,11 @@ REFERENCES = {
         "networks with prior knowledge. Advances in Neural Information Processing Systems 35, "
         "2022."
     ),
+    "Domine25": (
+        "C. C. J. Dominé, N. Anguita, A. M. Proca, L. Braun, D. Kunin, P. A. M. Mediano, A. M. "
+        "Saxe. From lazy to rich: exact learning dynamics in deep linear networks. International "
+        "Conference on Learning Representations, 2025."
+    ),
     "Saxe22": (
         "A. M. Saxe, S. Sodhani, S. J. Lewallen. The neural race reduction: dynamics of "
         "abstraction in gated networks. International Conference on Machine Learning, PMLR 162, "
