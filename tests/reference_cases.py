@@ -62,11 +62,11 @@ LINEAR = {"width": 12, "std": 0.3, "lr": 0.01}
 ROUTES = {"domains": 3, "trained": 2, "width": 16, "steps": 60, "rows": 20, "seeds": [0]}
 CONTEXTS = {
     "items": 4,
-    "contexts": 2,
+    "contexts": [2],
     "width": 40,
     "pathway_width": 20,
-    "std": 1e-3,
-    "context_std": 2e-3,
+    "stds": [1e-3],
+    "context_stds": [2e-3],
     "lr": 0.01,
     "epochs": 200,
     "rows": 40,

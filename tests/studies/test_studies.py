@@ -1,6 +1,7 @@
 """Studies: each at a size of seconds, going on after an interruption, the table, citations."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -62,6 +63,16 @@ def test_every_figure_runs(study, runs, says, tmp_path):
 def test_quick_and_published_settings_have_the_same_names():
     for study in studies.STUDIES.values():
         assert set(study.quick) == set(study.published) and study.source in studies.REFERENCES
+
+
+def test_every_setting_is_said_to_be_published_or_ours():
+    """And seeds are always ours: papers give none."""
+    for study in studies.STUDIES.values():
+        said = re.findall(r"\w+", study.settings().replace("settings", ""))
+        assert sorted(set(said) - {"ours", "published"}) == sorted(study.published)
+        assert study.source == "racedyn" or {"seed", "seeds"} & set(study.ours), study.name
+    with pytest.raises(ValueError, match="`ours` must be one of"):
+        dataclasses.replace(studies.STUDIES["shi2022.fig5"], ours=("width", "depht"))
 
 
 @pytest.mark.slow

@@ -21,11 +21,11 @@ ROUTING = {"domains": 3, "trained": 2, "width": 16, "steps": 60, "rows": 20, "se
 
 SMALL = {
     "items": 4,
-    "contexts": 2,
+    "contexts": [2],
     "width": 40,
     "pathway_width": 20,
-    "std": 1e-3,
-    "context_std": 2e-3,
+    "stds": [1e-3],
+    "context_stds": [2e-3],
     "lr": 0.01,
     "epochs": 200,
     "rows": 40,
@@ -44,8 +44,8 @@ SMALL = {
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            tiny("saxe2022.fig4", **ROUTING),
-            3,
+            tiny("saxe2022.fig4", **ROUTING, finer=3),
+            4,
             r"modes level against the quadrature: loss \d\.\de-(0[7-9]|1)",
             marks=pytest.mark.slow,
         ),

@@ -3,7 +3,7 @@ finding is printed.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,8 @@ class Study:
 
     **Fields:** `name` ("paper.figure"), `source` (a key of `REFERENCES`), `title`, `claim` (the
     paper's, in our words), `published` (or full) and `quick` settings, of the same keys, `make`
-    (runs and draws it)."""
+    (runs and draws it), `ours` (which of the published settings the paper has not; all of them in
+    studies of our own)."""
 
     name: str
     source: str
@@ -108,9 +109,21 @@ class Study:
     published: Mapping[str, Any]
     quick: Mapping[str, Any]
     make: Callable[[Job], Finding]
+    ours: Collection[str] = ()
 
     def __post_init__(self) -> None:
         check_name("source", self.source, REFERENCES)
+        for name in self.ours:
+            check_name("ours", name, self.published)
+
+    def settings(self) -> str:
+        """Which settings are the paper's, and which are ours, in one line."""
+        own = self.source == "racedyn"
+        sides = {"ours": [name for name in self.published if own or name in self.ours]}
+        sides["published"] = [name for name in self.published if name not in sides["ours"]]
+        return "settings " + "; ".join(
+            f"{side}: {', '.join(names)}" for side, names in sides.items() if names
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +140,8 @@ class Reproduced:
     compile_time: float
 
     def __str__(self) -> str:
-        head = (f"{self.study.name}: {self.study.title}", f"claim: {self.study.claim}")
+        study = self.study
+        head = (f"{study.name}: {study.title}", f"claim: {study.claim}", study.settings())
         return "\n".join((*head, *self.finding.lines))
 
 

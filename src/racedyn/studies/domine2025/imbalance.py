@@ -218,4 +218,5 @@ STUDY = Study(
     published=FULL,
     quick=QUICK,
     make=figure,
+    ours=tuple(FULL),
 )

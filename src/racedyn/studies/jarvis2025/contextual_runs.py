@@ -18,14 +18,16 @@ from racedyn.training import train
 from racedyn.trajectory import Trajectory
 
 RULES = ("staged", "joint")
-# As published for figure 5; figure 4 takes them over.
+OURS = ("rows", "weight_rows", "finer", "seeds")
 SETTINGS: dict[str, Any] = {
     "items": 8,
     "contexts": [3, 4, 5],
     "width": 700,
     "pathway_width": 100,
-    "std": 0.005 / 700,
-    "context_std": 0.01 / 700,
+    # By number of contexts 0.0005 x 10 over 100 units in each of 7, 5 and 6 modules; of pathways
+    # of some contexts x 20 where there are three.
+    "stds": [0.005 / 700, 0.005 / 500, 0.005 / 600],
+    "context_stds": [0.01 / 700, 0.005 / 500, 0.005 / 600],
     "lr": 0.001,
     "epochs": 8000,
     "rows": 400,
@@ -33,6 +35,12 @@ SETTINGS: dict[str, Any] = {
     "finer": [1, 2, 4],
     "seeds": [0, 1, 2],
 }
+
+
+def stds(job: Job, task: Task) -> tuple[float, float]:
+    """Of entries of the ReLU network and the common pathway, and of other pathways."""
+    at = job.settings["contexts"].index(task.num_contexts)
+    return job.settings["stds"][at], job.settings["context_stds"][at]
 
 
 def relu_network(job: Job, task: Task) -> Network:
@@ -43,7 +51,7 @@ def relu_network(job: Job, task: Task) -> Network:
 def relu(job: Job, task: Task, seed: int, rows: int, *, whole: bool = False) -> Trajectory:
     """A ReLU network as trained, `rows` of it; with weights and hidden activity where `whole`."""
     network = relu_network(job, task)
-    weights = network.init(init.Gaussian(job.settings["std"]), key=seed)
+    weights = network.init(init.Gaussian(stds(job, task)[0]), key=seed)
     name = f"relu_contexts{task.num_contexts}_seed{seed}{'_whole' if whole else ''}"
     return job.keep(
         name,
@@ -60,9 +68,11 @@ def gated_problem(
     each rule.
     """
     network = contextual(task, active, job.settings["pathway_width"])
-    stds = {True: job.settings["std"], False: job.settings["context_std"]}
+    common, of_contexts = stds(job, task)
     unit = network.init(init.Gaussian(1.0), key=seed)
-    weights = {edge: stds[is_common(edge)] * matrix for edge, matrix in unit.items()}
+    weights = {
+        edge: (common if is_common(edge) else of_contexts) * matrix for edge, matrix in unit.items()
+    }
     stages = [
         [edge for edge in network.edges if is_common(edge) is first] for first in (True, False)
     ]

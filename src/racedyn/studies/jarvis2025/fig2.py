@@ -132,4 +132,5 @@ STUDY = Study(
         "seeds": [0, 1],
     },
     figure,
+    ("std", "lr", "margins", "shown", "seeds"),
 )

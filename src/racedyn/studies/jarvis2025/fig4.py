@@ -14,6 +14,7 @@ from racedyn.networks import Network, forward
 from racedyn.plot import GREY, cycle, new_figure, share_legend
 from racedyn.representations import mds
 from racedyn.studies.jarvis2025.contextual_runs import (
+    OURS,
     RULES,
     SETTINGS,
     distance,
@@ -35,7 +36,7 @@ def figure(job: Job) -> Finding:
     axes.
     """
     settings = job.settings
-    task = contextual(settings["items"], settings["contexts"], settings["structures"])
+    task = contextual(settings["items"], settings["contexts"][0], settings["structures"])
     panels = new_figure(2, 3, height=5.0)
     losses, values, kinds, twins, *spaces = panels
     colours = cycle()
@@ -203,13 +204,13 @@ STUDY = Study(
     "with such pathways does",
     {
         **SETTINGS,
-        "contexts": 3,
+        "contexts": [3],
         "structures": _STRUCTURES,
         "hand_overs": [0, 400, 1000, 2000, 4000],
     },
     {
         **SETTINGS,
-        "contexts": 3,
+        "contexts": [3],
         "structures": _STRUCTURES,
         "hand_overs": [0, 400, 800],
         "width": 100,
@@ -220,4 +221,5 @@ STUDY = Study(
         "seeds": [0],
     },
     figure,
+    (*OURS, "structures", "hand_overs"),
 )

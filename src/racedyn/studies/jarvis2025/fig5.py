@@ -15,6 +15,7 @@ from racedyn import exact
 from racedyn.comparison import first_fallen
 from racedyn.plot import GREY, cycle, new_figure, share_legend
 from racedyn.studies.jarvis2025.contextual_runs import (
+    OURS,
     RULES,
     SETTINGS,
     distance,
@@ -221,8 +222,8 @@ STUDY = Study(
         "contexts": [3],
         "width": 100,
         "pathway_width": 30,
-        "std": 1e-4,
-        "context_std": 2e-4,
+        "stds": [1e-4],
+        "context_stds": [2e-4],
         "lr": 0.002,
         "epochs": 2400,
         "rows": 200,
@@ -230,4 +231,5 @@ STUDY = Study(
         "seeds": [0],
     },
     figure,
+    OURS,
 )

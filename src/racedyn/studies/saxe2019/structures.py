@@ -274,4 +274,5 @@ STUDY = Study(
     {"start": 1e-4, "width": 1000, "lr": 0.01, "rows": 100, "seed": 0},
     {"start": 1e-4, "width": 100, "lr": 0.04, "rows": 100, "seed": 0},
     figure,
+    ("start", "width", "lr", "rows", "seed"),
 )

@@ -88,4 +88,5 @@ STUDY = Study(
     _PUBLISHED,
     {**_PUBLISHED, "lr": 0.02, "seeds": [0, 1]},
     figure,
+    ("lr", "seeds"),
 )

@@ -187,4 +187,5 @@ STUDY = Study(
         "end": 400.0,
     },
     figure,
+    ("trained", "groups", "steps", "rows", "time", "end", "seeds"),
 )

@@ -16,21 +16,22 @@ from racedyn.trajectory import Probe, Trajectory
 
 
 def trained_routing(
-    job: Job, task: Task, law: Any, seed: int, lr: float, tag: str = ""
+    job: Job, task: Task, law: Any, seed: int, lr: float, tag: str = "", *, finer: int = 1
 ) -> Trajectory:
     """The shared network as trained on [Saxe22]'s loss, with weights of every saved row and
-    untrained routes as a probe.
+    untrained routes as a probe; `finer`: as many steps more, of `lr` over it.
     """
     network, routes = routing(task, job.settings["width"]), routes_of(task)
     probes = [] if routes.routes.all() else [Probe("untrained", routes.untrained())]
-    steps = job.settings["steps"]
+    steps = job.settings["steps"] * finer
+    tag += f"_finer{finer}" if finer > 1 else ""
     return job.keep(
         f"{type(law).__name__.lower()}_scale{law.scale:g}{tag}_seed{seed}",
         lambda: train(
             network,
             task,
             network.init(law, task=task, key=seed),
-            lr=lr,
+            lr=lr / finer,
             steps=steps,
             save_every=max(1, steps // job.settings["rows"]),
             loss="routes",

@@ -50,4 +50,5 @@ STUDY = Study(
     {"depths": [2, 3, 8, 13], "scales": [0.1, 0.01], "starts": 100, "seed": 0},
     {"depths": [2, 3, 8, 13], "scales": [0.1, 0.01], "starts": 20, "seed": 0},
     figure,
+    ("starts", "seed"),
 )

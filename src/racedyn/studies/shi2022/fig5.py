@@ -11,4 +11,4 @@ def figure(job: Job) -> Finding:
     return by_depth(job, "linear")
 
 
-STUDY = study(5, "linear pathways of depth 2, 3, 4, 7", CLAIM, figure, BY_DEPTH)
+STUDY = study(5, "linear pathways of depth 2, 3, 4, 7", CLAIM, figure, BY_DEPTH, ours=["seeds"])

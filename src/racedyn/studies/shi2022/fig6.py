@@ -32,4 +32,5 @@ STUDY = study(
     "which pathway a mode ends in is decided by the initial weights",
     figure,
     {"depth": 7, "seeds": [0, 1]},
+    ours=["seeds"],
 )

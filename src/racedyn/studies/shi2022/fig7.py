@@ -9,4 +9,6 @@ def figure(job: Job) -> Finding:
     return by_depth(job, "relu")
 
 
-STUDY = study(7, "ReLU pathways", CLAIM + ", with ReLU too", figure, BY_DEPTH, seeds=[0])
+STUDY = study(
+    7, "ReLU pathways", CLAIM + ", with ReLU too", figure, BY_DEPTH, ours=["seeds"], seeds=[0]
+)

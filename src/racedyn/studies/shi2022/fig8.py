@@ -9,4 +9,6 @@ def figure(job: Job) -> Finding:
     return by_depth(job, "tanh")
 
 
-STUDY = study(8, "tanh pathways", CLAIM + ", with tanh too", figure, BY_DEPTH, seeds=[0])
+STUDY = study(
+    8, "tanh pathways", CLAIM + ", with tanh too", figure, BY_DEPTH, ours=["seeds"], seeds=[0]
+)

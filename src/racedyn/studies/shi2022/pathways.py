@@ -2,7 +2,7 @@
 share.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -154,9 +154,12 @@ def study(
     claim: str,
     make: Callable[[Job], Finding],
     own: Mapping[str, Any],
+    *,
+    ours: Collection[str],
     **quick: Any,
 ) -> Study:
-    """A figure of networks in these settings and its `own`, of which `quick` replaces some."""
+    """A figure of networks in these settings and its `own`, of which `quick` replaces some;
+    `ours`: those that are not published, beside the precision of numbers."""
     return Study(
         f"shi2022.fig{figure}",
         "Shi22",
@@ -165,4 +168,5 @@ def study(
         {**PUBLISHED, **own},
         {**QUICK, **own, **quick},
         make,
+        ("dtype", *ours),
     )
