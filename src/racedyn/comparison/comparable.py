@@ -182,13 +182,14 @@ def num_pairs_of(trained: Trajectory) -> int:
 
 
 def rules_of(trajectory: Trajectory) -> dict[str, Any]:
-    """Weight decay and stages of a run, where it has any."""
+    """Weight decay, stages and their schedule of a run, where it has any."""
+    names = ("weight_decay", "stages", "schedule")
     source = trajectory.provenance
     said = {} if source is None else {**source.settings, **source.validity}
-    rules = {name: said[name] for name in ("weight_decay", "stages") if said.get(name)}
+    rules = {name: said[name] for name in names if said.get(name)}
     # A run that went on under other rules has several: that of its end is not that of the whole.
     past = [
-        {name: stretch[name] for name in ("weight_decay", "stages") if stretch.get(name)}
+        {name: stretch[name] for name in names if stretch.get(name)}
         for stretch in said.get("went_on_from", ())
     ]
     return rules if all(other == rules for other in past) else {"in turn": [*past, rules]}

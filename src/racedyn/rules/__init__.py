@@ -12,9 +12,12 @@ from racedyn.rules.descent import scaled as scaled
 from racedyn.rules.descent import stepped as stepped
 from racedyn.rules.losses import LOSSES, Loss
 from racedyn.rules.losses import as_loss as as_loss
+from racedyn.rules.stages import Groups as Groups
 from racedyn.rules.stages import Stages as Stages
+from racedyn.rules.stages import check_schedule as check_schedule
 from racedyn.rules.stages import check_stages as check_stages
 from racedyn.rules.stages import stage_masks as stage_masks
 from racedyn.rules.stages import staged as staged
+from racedyn.rules.stages import with_copies as with_copies
 
 __all__ = ["LOSSES", "Loss"]

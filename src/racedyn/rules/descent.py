@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from racedyn._types import Array, Weights
 from racedyn.networks import Network, constant_inputs, forward
-from racedyn.rules.stages import Stages, stage_masks, staged
+from racedyn.rules.stages import Stages, begun, copies, moving, stage_masks, staged
 from racedyn.tasks import Task
 
 
@@ -48,10 +48,19 @@ def loss_of(network: Network, weights: Weights, data: Data) -> Array:
 
 
 def loss_and_gradient(
-    network: Network, weights: Weights, data: Data, stages: Stages, weight_decay: Array | None
+    network: Network,
+    weights: Weights,
+    data: Data,
+    stages: Stages,
+    weight_decay: Array | None,
+    *,
+    apart: Network | None = None,
+    starts: tuple[int, ...] = (),
+    step: Array | None = None,
 ) -> tuple[Array, Weights]:
     """The loss, and what is descended: its gradient, or stage by stage that of what the stages
-    before leave.
+    before leave. `apart`: the network `with_copies` where stages share layers; `starts`: the steps
+    that stages begin at, if not 0, of which `step` is the number.
     """
 
     def loss(weights: Weights) -> Array:
@@ -59,11 +68,25 @@ def loss_and_gradient(
 
     if not stages:
         value, gradient = jax.value_and_grad(loss)(weights)
+    elif apart is None:
+        value = loss(weights)
+        masks = begun(stage_masks(stages, weights), starts, step)
+        gradient = staged(jax.grad(loss), weights, masks)
     else:
         value = loss(weights)
-        gradient = staged(jax.grad(loss), weights, stage_masks(stages, weights))
+        own, copy_of = copies(stages)
+        each = {name: weights[edge] for name, edge in copy_of.items()}
+        masks = begun(stage_masks(own, each), starts, step)
+        parts = staged(jax.grad(lambda w: loss_of(apart, w, data)), each, masks)
+        # A shared edge moves by the sum over its copies.
+        gradient = jax.tree.map(jnp.zeros_like, weights)
+        for name, edge in copy_of.items():
+            gradient[edge] += parts[name]
     if weight_decay is not None:
-        gradient = jax.tree.map(lambda g, w: g + weight_decay * w, gradient, weights)
+        moved = moving(weights, stages, starts, step)
+        gradient = {
+            edge: gradient[edge] + weight_decay * moved[edge] * w for edge, w in weights.items()
+        }
     return value, gradient
 
 

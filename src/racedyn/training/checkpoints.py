@@ -189,6 +189,7 @@ def observe(
                 "modes": "own" if modes is None or modes is task else "given",
                 "weight_decay": None,  # not known, as what else was done between two checkpoints
                 "stages": None,
+                "schedule": None,
                 "biases": biases,
                 "dtype": str(dtype),
                 "time_unit": unit,

@@ -14,6 +14,7 @@ import optax
 
 from racedyn._checks import fail
 from racedyn._types import Array, Weights
+from racedyn.networks import Network
 from racedyn.rules import Stages, loss_and_gradient, scaled, stepped
 from racedyn.training.observation import Observer
 
@@ -33,7 +34,9 @@ class State(eqx.Module):
 
 class Descent(eqx.Module):
     """What is descended, how, and what is observed; see `racedyn.train`. `until`: the loss at which
-    it ends; `key`: from which the examples of each step are drawn, `batch_size` of them."""
+    it ends; `key`: from which the examples of each step are drawn, `batch_size` of them; `apart`:
+    the network with copies of what stages share, if any do; `starts`: the steps at which they
+    begin, none where all do at 0."""
 
     observer: Observer
     factor: Array
@@ -42,8 +45,10 @@ class Descent(eqx.Module):
     optimiser: optax.GradientTransformation | None
     until: Array | None
     key: Array | None
+    apart: Network | None
     batch_size: int | None = eqx.field(static=True)
     stages: Stages = eqx.field(static=True)
+    starts: tuple[int, ...] = eqx.field(static=True)
     save_weights: bool = eqx.field(static=True)
 
     def start(self, weights: Weights, end: Mapping[str, Any] | None, step: int) -> State:
@@ -71,7 +76,14 @@ class Descent(eqx.Module):
         if self.batch_size is not None:
             data = data.batch(self.examples(state.step))
         loss, gradient = loss_and_gradient(
-            network, state.weights, data, self.stages, self.weight_decay
+            network,
+            state.weights,
+            data,
+            self.stages,
+            self.weight_decay,
+            apart=self.apart,
+            starts=self.starts,
+            step=state.step,
         )
         gradient = scaled(network, gradient, self.factor)
         if self.optimiser is None:

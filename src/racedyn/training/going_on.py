@@ -33,6 +33,7 @@ STRETCH = (
     "batch_size",
     "key",
     "stages",
+    "schedule",
     "dtype",
     "modes",
 )

@@ -8,7 +8,7 @@ from racedyn._compilation import Stopwatch
 from racedyn._jit import full_precision
 from racedyn._types import Path
 from racedyn.networks import Network, Problem, warn_of_closed_gates
-from racedyn.rules import Loss
+from racedyn.rules import Groups, Loss
 from racedyn.tasks import Modes, Task
 from racedyn.training.going_on import check_same_network, same_task, weights_at_the_end
 from racedyn.training.run import begin
@@ -31,7 +31,8 @@ def train(
     weight_decay: float = 0.0,
     batch_size: int | None = None,
     key: Any = None,
-    stages: Sequence[Sequence[str]] | None = None,
+    stages: Groups | None = None,
+    schedule: Mapping[Any, int] | None = None,
     dtype: Any = None,
     observe: Sequence[str | Probe | Observable] | None = None,
     paths: Sequence[Path] | None = None,
@@ -65,8 +66,12 @@ def train(
       published step is on the sum over a batch, `lr` is that times batch_size / P.) `run["loss"]`
       is that of the whole task.
     - `stages`: groups of edges, each trained on what it and the groups before it leave, the latter
-      held constant, as in [Jarvis25]'s published code; by default all descend one loss. Groups may
-      meet at inputs and outputs alone. `loss` stays that of the whole network.
+      held constant, as in [Jarvis25]'s published code; by default all descend one loss. A list, or
+      a dict name -> edges. Groups may share layers, edges included, as long as each path lies in
+      one of them: a shared edge moves by the sum of what they descend. `loss` stays that of the
+      whole network.
+    - `schedule`: stage -> the step that it begins at, 0 of those left out: {1: 500} for the second
+      of a list. Until then its edges stay as they are, and what they answer counts.
     - `dtype`: of weights and data, float32 or float64; that of the weights by default, float32 at
       least.
     - `observe`: what is saved of every row, beside the loss: names of the table
@@ -145,6 +150,7 @@ def train(
         batch_size=batch_size,
         key=key,
         stages=stages,
+        schedule=schedule,
         dtype=dtype,
         observe=observe,
         paths=paths,

@@ -30,7 +30,7 @@ from racedyn.networks import (
     traceable_weights,
 )
 from racedyn.paths import modes_asked_for
-from racedyn.rules import Loss, as_loss, check_stages
+from racedyn.rules import Groups, Loss, as_loss, check_schedule, check_stages, with_copies
 from racedyn.tasks import Modes, Task
 from racedyn.training.asked import (
     Asked,
@@ -94,14 +94,16 @@ class Training(eqx.Module):
         weight_decay: Any = 0.0,
         batch_size: int | None = None,
         key: Any = None,
-        stages: Sequence[Sequence[str]] | None = None,
+        stages: Groups | None = None,
+        schedule: Mapping[Any, int] | None = None,
         dtype: Any = None,
         observe: Sequence[str | Probe | Observable] | None = None,
         paths: Sequence[Path] | None = None,
         modes: Task | Modes | Mapping[tuple[str, str], Modes] | None = None,
     ):
         network, task, weights = _the_three(network, task, weights)
-        stages = check_stages(network, stages)
+        starts = check_schedule(stages, schedule)
+        stages = check_stages(network, stages, may_share=True)
         asked = check_observe(network, observe)
         _check_optimiser(optimiser)
         self.steps = check_positive_int("steps", steps)
@@ -139,6 +141,8 @@ class Training(eqx.Module):
             key=key,
             batch_size=batch_size,
             stages=stages,
+            apart=with_copies(network, stages),
+            starts=starts,
             save_weights=asked.weights,
         )
         own = modes is None or modes is task
@@ -210,6 +214,7 @@ def settings_of(training: Training) -> dict[str, Any]:
         "batch_size": descent.batch_size,
         "key": None if descent.key is None else descent.key.tolist(),
         "stages": [list(stage) for stage in descent.stages],
+        "schedule": list(descent.starts),
         "dtype": str(descent.lr.dtype),
         "time_unit": "tau" if training.in_flow_time else "steps",
         "edges": {edge: list(ends) for edge, ends in made.network.edges.items()},
