@@ -182,6 +182,36 @@ def test_a_twin_with_the_gates_of_another_step():
     np.testing.assert_array_equal(later.weights["w2"], run.ys["w2"][0][:, on])
 
 
+@pytest.mark.parametrize("middle", ["relu", "linear"])
+def test_twins_of_several_hidden_layers(middle):
+    """They answer and learn alike while gates stay, and by context their pathways cross layers."""
+    task = rd.tasks.contextual(4, 3)
+    nodes = {"item": 4, "context": 3, "h1": 30, "h2": 20, "h3": 25, "output": len(task.Y)}
+    kinds = {"h1": "relu", "h2": middle, "h3": "relu"}
+    edges = {"a": ("item", "h1"), "b": ("context", "h1")} | {
+        f"w{l}": (f"h{l - 1}", f"h{l}" if l < 4 else "output") for l in (2, 3, 4)
+    }
+    network = rd.Network(
+        {node: rd.networks.Node(width, kinds.get(node, "linear")) for node, width in nodes.items()},
+        edges,
+    )
+    weights = network.init(rd.init.Gaussian(0.3), key=0)
+    twin = gates.twin(network, task, weights)
+    np.testing.assert_allclose(answers(*twin.problem), answers(network, task, weights), atol=1e-12)
+    assert set(twin.network.node_gates) == {node for node in kinds if kinds[node] == "relu"}
+    short = {"lr": 1e-6, "steps": 20, "loss": "half_sum", "progress": False}
+    one, other = (
+        rd.train(*each, **short) for each in ((network, task, weights), tuple(twin.problem))
+    )
+    np.testing.assert_allclose(other["loss"], one["loss"], rtol=1e-12)
+    by_context = gates.twin(network, task, weights, by="context")
+    assert 0 < by_context.disagreement < 0.5 and not by_context.network.unit_gated
+    dead = by_context.dead + sum(
+        width for node, (width, _) in by_context.network.nodes.items() if node.startswith("h")
+    )
+    assert dead == 75
+
+
 def test_patterns():
     task, _, run = trained(steps=4, save_every=1)
     found = gates.patterns(run, task)
@@ -231,10 +261,12 @@ def test_bad_input():
             ValueError, match=f"`{argument}` must be left out where weights are given"
         ):
             gates.twin(network, task, run.end["weights"], **{argument: 3})
-    with pytest.raises(ValueError, match="have one hidden node, of ReLU units"):
+    with pytest.raises(ValueError, match="have hidden nodes of ReLU units, no other nonlinearity"):
         gates.twin(rd.networks.chain(task, 2, 5), task, run)
     off = {edge: -jnp.abs(w[-1]) for edge, w in run.ys.items()}
-    with pytest.raises(ValueError, match="neurons that are on in some example, but all 60 are off"):
+    with pytest.raises(
+        ValueError, match="neurons that are on in some example, but all 60 of 'h1' are off"
+    ):
         gates.twin(network, task, off)
     with pytest.raises(ValueError, match="have the activity of 'h2', but it has that of"):
         gates.patterns(run, task, "h2")

@@ -1,6 +1,4 @@
-"""The gated linear network that a two-layer ReLU network is, as long as its gates stay as they
-are.
-"""
+"""The gated linear network that a ReLU network is, as long as its gates stay as they are."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -74,8 +72,8 @@ def twin(
 
     **Arguments:**
 
-    - `network`: inputs, one hidden ReLU node, outputs; or a Problem in place of all three. `run`:
-      its training with `observe=["weights"]`, or weights.
+    - `network`: hidden nodes of ReLU units, one or several, linear ones between them or not; or a
+      Problem in place of all three. `run`: its training with `observe=["weights"]`, or weights.
     - `at`: the step of descent whose weights are taken over; the last one by default. `gates_at`:
       the step whose gates are; the same by default. Gates of the end with weights of the start are
       the ReLN of [Jarvis25].
@@ -110,71 +108,72 @@ def twin(
                     f"it is {step}",
                     "Pass the run itself.",
                 )
-    hidden = _relu_node(network.network if isinstance(network, Problem) else network)
+    hidden = _relu_nodes(network.network if isinstance(network, Problem) else network)
     start = _weights_at(run, "at", at) if isinstance(run, Trajectory) else run
     network, task, weights = the_three(network, task, start)
     active = gates = _active(network, task, weights, hidden)
     if gates_at is not None and isinstance(run, Trajectory):
-        gates = _active(
-            network, task, check_weights(network, _weights_at(run, "gates_at", gates_at)), hidden
-        )
+        later = check_weights(network, _weights_at(run, "gates_at", gates_at))
+        gates = _active(network, task, later, hidden)
     contexts = np.arange(task.num_examples)
     if check_name("by", by, BY) == "context":
         members = np.equal(task.context[:, None], np.arange(task.num_contexts)).astype(float)
-        gates, contexts = gates @ members > 0.5 * members.sum(axis=0), task.context
-    alive = np.flatnonzero(gates.any(axis=1))
-    if not len(alive):
-        fail(
-            "run",
-            "have neurons that are on in some example",
-            f"all {len(gates)} are off in all of them",
-        )
+        most = 0.5 * members.sum(axis=0)
+        gates, contexts = {node: on @ members > most for node, on in gates.items()}, task.context
+    kept = {node: np.flatnonzero(on.any(axis=1)) for node, on in gates.items()}
+    for node, alive in kept.items():
+        if not len(alive):
+            fail(
+                "run",
+                "have neurons that are on in some example",
+                f"all {len(gates[node])} of {node!r} are off in all of them",
+            )
+    num_contexts = next(iter(gates.values())).shape[1]
     gated = Network(
-        {
-            node: len(alive) if node == hidden else width
-            for node, (width, _) in network.nodes.items()
-        },
+        {node: len(kept.get(node, range(width))) for node, (width, _) in network.nodes.items()},
         dict(network.edges),
-        node_gates={hidden: gates[alive].T},
-        num_contexts=gates.shape[1],
+        node_gates={node: gates[node][alive].T for node, alive in kept.items()},
+        num_contexts=num_contexts,
     )
     taken = {
-        edge: weights[edge][alive] if target == hidden else weights[edge][:, alive]
-        for edge, (_, target) in network.edges.items()
+        edge: weights[edge][kept.get(target, slice(None))][:, kept.get(source, slice(None))]
+        for edge, (source, target) in network.edges.items()
     }
     if by == "context":
         gated, taken = split_units(gated, taken)
-    with_contexts = dataclasses.replace(task, context=contexts, num_contexts=gates.shape[1])
-    off = np.mean(gates[alive][:, contexts] != active[alive])
-    return Twin(Problem(gated, with_contexts, taken), len(gates) - len(alive), float(off))
+    with_contexts = dataclasses.replace(task, context=contexts, num_contexts=num_contexts)
+    off = [
+        (gates[node][alive][:, contexts] != active[node][alive]).ravel()
+        for node, alive in kept.items()
+    ]
+    dead = sum(len(on) for on in gates.values()) - sum(map(len, kept.values()))
+    disagreement = float(np.concatenate(off).mean())
+    return Twin(Problem(gated, with_contexts, taken), dead, disagreement)
 
 
-def _relu_node(network: Network) -> str:
-    """The hidden node of a network that has one, of ReLU units."""
+def _relu_nodes(network: Network) -> list[str]:
+    """The hidden nodes of ReLU units, of a network that has no other nonlinearity."""
     check_is("network", network, Network, "be a Network")
     inner = [node for node in network.nodes if node not in (*network.inputs, *network.outputs)]
-    if (
-        len(inner) != 1
-        or network.nodes[inner[0]].kind != "relu"
-        or network.edge_kinds
-        or network.node_gates
-    ):
+    found = [node for node in inner if network.nodes[node].kind == "relu"]
+    plain = all(network.nodes[node].kind == "linear" for node in network.nodes if node not in found)
+    if not found or not plain or network.edge_kinds or network.node_gates or network.edge_gates:
         fail(
             "network",
-            "have one hidden node, of ReLU units, and no gates of its own",
+            "have hidden nodes of ReLU units, no other nonlinearity and no gates of its own",
             f"it is a {network}",
             'networks.chain(task, 2, width, activation="relu").',
         )
-    return inner[0]
+    return found
 
 
-def _active(network: Network, task: Task, weights: Weights, hidden: str) -> np.ndarray:
-    """Which units are on in which examples, (unit, example)."""
+def _active(
+    network: Network, task: Task, weights: Weights, hidden: list[str]
+) -> dict[str, np.ndarray]:
+    """Node -> which units are on in which examples, (unit, example)."""
     dtype = jnp.result_type(*weights.values())
-    h = forward(network, weights, {node: jnp.asarray(X, dtype) for node, X in task.inputs.items()})[
-        hidden
-    ]
-    return np.asarray(h) > 0
+    h = forward(network, weights, {node: jnp.asarray(X, dtype) for node, X in task.inputs.items()})
+    return {node: np.asarray(h[node]) > 0 for node in hidden}
 
 
 def _weights_at(run: Trajectory, argument: str, step: int | None) -> Mapping[str, Any]:
