@@ -2,12 +2,12 @@
 for each depth and number of pathways."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from racedyn.exact import concentration_variable, expected_participation, wide_q0
-from racedyn.paths import participation
+from racedyn.paths import basis_free_participation, participation
 from racedyn.plot import GREY, cycle, new_figure
 from racedyn.studies.concentration import cells, examples
 from racedyn.studies.study import Finding, Job, Study
@@ -15,6 +15,7 @@ from racedyn.tasks import hierarchy
 from racedyn.trajectory import Labelled
 
 SMALLEST, LARGEST = 0.05, 100.0  # of x: beyond them nothing changes any more
+WIDE = 1e3  # from there on the next order in N^(-1/2) is small
 LARGE = 0.5  # q0^D / (S/d): from there on weights are not small beside what is learned
 
 FULL: Mapping[str, Any] = {
@@ -80,112 +81,144 @@ def figure(job: Job) -> Finding:
     )
     tables = {"q/p": _of_races(found)}
     for name, function in (("drawn", drawn), ("trained", trained)):
-        rows: dict[str, list[np.ndarray]] = {task: [] for task in TASKS}
+        rows: dict[str, list[Cell]] = {task: [] for task in TASKS}
         for i, grid in enumerate(s[name]):
             over = dict(zip(AXES, grid, strict=True))
             found = job.sweep(f"{name}{i}", function, parallel=True, **over)
             for task in over["task"]:
-                rows[task].append(_of_maps(found, task))
-        tables |= {f"{name}, {task}": np.concatenate(each) for task, each in rows.items() if each}
+                rows[task] += _of_maps(found, task)
+        tables |= {f"{name}, {task}": each for task, each in rows.items() if each}
     panels = new_figure(1, 2, height=2.7)
     _draw(panels, tables)
-    lines = tuple(_line(name, table) for name, table in tables.items())
-    return Finding(panels[0].figure, lines)
+    lines = [line for name, table in tables.items() for line in _lines(name, table)]
+    return Finding(panels[0].figure, tuple(lines))
 
 
-def _row(
-    pathways: int,
-    depth: int,
-    width: float,
-    variance: float,
-    target: float,
-    found: tuple[float, float],
-) -> tuple[float, ...]:
-    """What is compared in one cell: x, M, D, the mean that was `found`, the derived one, q0^D /
-    (S/d), and the standard error of the first."""
+class Cell(NamedTuple):
+    """What is compared in one cell: mean participation as found and as derived; `large`, q0^D /
+    (S/d); `error`, the standard error of what was found; `free`, participation without a basis of
+    networks of several modes."""
+
+    x: float
+    pathways: int
+    depth: int
+    width: float
+    variance: float
+    target: float
+    found: float
+    derived: float
+    large: float
+    error: float
+    free: float
+
+    @property
+    def apart(self) -> float:
+        return abs(self.found - self.derived)
+
+    def __str__(self) -> str:
+        free = f", without a basis {self.free:.2f}" if np.isfinite(self.free) else ""
+        return (
+            f"{self.found:.2f} +- {self.error:.2f} for {self.derived:.2f} at D = {self.depth}, N = "
+            f"{self.width:.0f}, sigma^2 = {self.variance:g}, S/d = {self.target:.3g}{free}"
+        )
+
+
+def _cells(
+    of: Sequence[float], target: float, found: tuple[float, float], free: float = np.nan
+) -> list[Cell]:
+    """The cell of these pathways, depth, width and variance, if x is in the range."""
+    pathways, depth, width, variance = int(of[0]), int(of[1]), float(of[2]), float(of[3])
     x = float(concentration_variable(depth, width, variance, target))
     mean, error = found
     if not SMALLEST < x < LARGEST or not np.isfinite(mean):
-        return ()
+        return []
     expected = float(expected_participation(x, depth, pathways))
     large = float(wide_q0(depth, variance)) ** depth / target
-    return x, pathways, depth, mean, expected, large, error
+    given = (x, pathways, depth, width, variance, target, mean, expected, large, error, free)
+    return [Cell(*given)]
 
 
-def _table(rows: Sequence[tuple[float, ...]]) -> np.ndarray:
-    return np.array([row for row in rows if row]).reshape(-1, 7)
-
-
-def _of_races(found: Labelled) -> np.ndarray:
-    """A row for each cell of the sweep of races."""
-    rows = []
+def _of_races(found: Labelled) -> list[Cell]:
+    """A cell for each of the sweep of races."""
+    rows: list[Cell] = []
     values = [found[axis] for axis in found.dims["participation"]]
     for place, mean in np.ndenumerate(found["participation"]):
-        M, D, N, variance = (axis[i] for axis, i in zip(values, place, strict=True))
-        of = float(mean), float(found["standard_error"][place])
-        rows.append(_row(int(M), int(D), float(N), float(variance), 1.0, of))
-    return _table(rows)
+        of = [axis[i] for axis, i in zip(values, place, strict=True)]
+        rows += _cells(of, 1.0, (float(mean), float(found["standard_error"][place])))
+    return rows
 
 
-def _of_maps(found: Labelled, task: str) -> np.ndarray:
-    """A row for each cell and each strength that its task's modes are learned at."""
+def _of_maps(found: Labelled, task: str) -> list[Cell]:
+    """A cell for each one and each strength that its task's modes are learned at."""
     modes = TASKS[task].modes
     targets = np.asarray(modes.S) / np.asarray(modes.variances)
     maps = found["maps"][found["task"].tolist().index(task)]
-    rows = []
+    R = len(targets)
+    rows: list[Cell] = []
     for place in np.ndindex(*maps.shape[:4]):
-        M, D, N, variance = (
-            found[axis][at].item() for axis, at in zip(AXES[1:], place, strict=True)
-        )
-        R = len(targets)
-        strength = np.diagonal(maps[place][:, :M, :R, :R], axis1=-2, axis2=-1)
-        by_mode = participation(strength)
+        of = [found[axis][at].item() for axis, at in zip(AXES[1:], place, strict=True)]
+        own = maps[place][:, : of[0], :R, :R]
+        by_mode = participation(np.diagonal(own, axis1=-2, axis2=-1))
+        free = float(np.nanmean(basis_free_participation(own))) if R > 1 else np.nan
         for target in np.unique(targets.round(9)):
             each = np.nanmean(by_mode[:, np.isclose(targets, target)], axis=1)  # (draw,)
             mean, error = map(float, cells.mean_and_error(each))
-            rows.append(_row(M, D, N, variance, float(target), (mean, error)))
-    return _table(rows)
+            rows += _cells(of, float(target), (mean, error), free)
+    return rows
 
 
-def _line(name: str, table: np.ndarray) -> str:
+def _lines(name: str, table: Sequence[Cell]) -> list[str]:
     """How far a kind of cells is from the derived curve."""
-    if not len(table):
-        return f"{name}: no cell with {SMALLEST} < x < {LARGEST:g}"
-    apart, small = np.abs(table[:, 3] - table[:, 4]), table[:, 5] < LARGE
+    if not table:
+        return [f"{name}: no cell with {SMALLEST} < x < {LARGEST:g}"]
     said = []
-    for M in np.unique(table[:, 1]):
-        for where, kept in (
-            (f"{SMALLEST} < x < {LARGEST:g}", small & (table[:, 1] == M)),
-            (f"but q0^D > {LARGE:g} S/d", ~small & (table[:, 1] == M)),
+    for M in sorted({cell.pathways for cell in table}):
+        for where, small in (
+            (f"{SMALLEST} < x < {LARGEST:g}", True),
+            (f"but q0^D > {LARGE:g} S/d", False),
         ):
-            if kept.any():
-                said.append(
-                    f"M = {M:g}, {where}: {kept.sum()} cells, at most {apart[kept].max():.3f} from "
-                    f"the derived mean participation, {apart[kept].mean():.3f} on average "
-                    f"(standard errors to {table[kept, 6].max():.3f})"
-                )
-    return f"{name}: {'; '.join(said)}"
+            some = [cell for cell in table if cell.pathways == M and (cell.large < LARGE) is small]
+            if not some:
+                continue
+            apart = [cell.apart for cell in some]
+            depths = sorted({cell.depth for cell in some})
+            by_depth = ", ".join(
+                f"{depth}: {max(cell.apart for cell in some if cell.depth == depth):.3f}"
+                for depth in depths
+            )
+            wide = [cell.apart for cell in some if cell.width >= WIDE]
+            said.append(
+                f"{name}, M = {M}, {where}: {len(some)} cells, at most {max(apart):.3f} from the "
+                f"derived mean participation, {np.mean(apart):.3f} on average (standard errors to "
+                f"{max(cell.error for cell in some):.3f}); at most by depth {by_depth}"
+                + (f"; from N = {WIDE:g} on at most {max(wide):.3f}" if wide else "")
+                + f"; farthest {max(some, key=lambda cell: cell.apart)}"
+            )
+    return said
 
 
-def _draw(panels: Sequence[Any], tables: Mapping[str, np.ndarray]) -> None:
+def _draw(panels: Sequence[Any], tables: Mapping[str, Sequence[Cell]]) -> None:
     """Left races of two pathways against x, right networks beside what is derived for each."""
     x = np.geomspace(SMALLEST, LARGEST, 60)
     left, right = panels
-    race = tables["q/p"]
-    race = race[(race[:, 1] == 2) & (race[:, 5] < LARGE)]
-    for depth, colour in zip(np.unique(race[:, 2]), cycle(), strict=False):
-        left.plot(x, expected_participation(x, int(depth), 2), color=colour, lw=0.8)
-        at = race[race[:, 2] == depth]
-        left.plot(at[:, 0], at[:, 3], "o", ms=3, mfc="none", color=colour, label=f"D = {depth:g}")
+    shown = {
+        name: [cell for cell in table if cell.pathways == 2 and cell.large < LARGE]
+        for name, table in tables.items()
+    }
+    race = shown.pop("q/p")
+    for depth, colour in zip(sorted({cell.depth for cell in race}), cycle(), strict=False):
+        left.plot(x, expected_participation(x, depth, 2), color=colour, lw=0.8)
+        at = [cell for cell in race if cell.depth == depth]
+        style = {"ms": 3, "mfc": "none", "color": colour, "label": f"D = {depth}"}
+        left.plot([cell.x for cell in at], [cell.found for cell in at], "o", **style)
     left.set(xscale="log", ylim=(0.95, 2.05), title="races (q/p) on derived curves")
     left.set_xlabel(r"$x = \sqrt{ND}\,q_0^{D-2} / (S/d)^{(D-2)/D}$")
     left.set_ylabel("mean participation by mode")
     right.plot([1, 2], [1, 2], color=GREY, lw=0.8)
-    networks = list(tables.items())[1:]
-    for (name, table), marker, colour in zip(networks, "os^Dv<", cycle(), strict=False):
-        if len(table):
-            at = table[(table[:, 1] == 2) & (table[:, 5] < LARGE)]
-            right.plot(at[:, 4], at[:, 3], marker, ms=3, mfc="none", color=colour, label=name)
+    for (name, table), marker, colour in zip(shown.items(), "os^Dv<", cycle(), strict=False):
+        style = {"ms": 3, "mfc": "none", "color": colour, "label": name}
+        derived, found = [cell.derived for cell in table], [cell.found for cell in table]
+        right.plot(derived, found, marker, **style)
     right.set(xlabel="derived", ylabel="networks", title="networks", ylim=(0.95, 2.05))
     for ax in panels:
         ax.legend(fontsize=6)

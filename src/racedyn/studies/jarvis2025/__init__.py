@@ -5,10 +5,11 @@ margin and on contextual tasks.
 - `fig4`: three contexts of different structures.
 - `fig5`: three, four and five contexts of one structure.
 - `fig6`: two hidden layers.
+- `uniqueness`: all kinds of gates against each other, and why no part is faster than the whole.
 - `contextual_runs`: the runs that figures 4 and 5 share, and what is read from them.
 - `hand_overs`: for figure 4, gated networks that take over a ReLU network's gates and train on.
 """
 
-from racedyn.studies.jarvis2025 import fig2, fig4, fig5, fig6
+from racedyn.studies.jarvis2025 import fig2, fig4, fig5, fig6, uniqueness
 
-STUDIES = (fig2.STUDY, fig4.STUDY, fig5.STUDY, fig6.STUDY)
+STUDIES = (fig2.STUDY, fig4.STUDY, fig5.STUDY, fig6.STUDY, uniqueness.STUDY)

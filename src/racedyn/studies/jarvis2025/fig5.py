@@ -2,8 +2,9 @@
 closed form.
 
 Published: 700 hidden ReLU units, step 0.001 on the half sum of squares, 8 items, 100 units per
-pathway, entries of N(0, (0.005 / 700)^2), twice that in context pathways, 8000 epochs. Seeds are
-ours. Nothing else is set: overlaps are measured, the closed form's start follows from the weights.
+pathway, 8000 epochs, entries of N(0, std^2) with std = 0.005 / 700, / 500 and / 600 for three, four
+and five contexts, twice that in context pathways where contexts are three. Seeds are ours. Nothing
+else is set: overlaps are measured, the closed form's start follows from the weights.
 """
 
 from itertools import pairwise
