@@ -804,6 +804,14 @@ def doors(folder: Path) -> tuple[Door, ...]:
             hidden_layers=count(1),
         ),
         Door(
+            "exact.unimodal_time",
+            exact.unimodal_time,
+            task=instance(modalities),
+            depth=count(3),
+            fuse_at=or_none(count(2)),
+            scale=positive(0.1),
+        ),
+        Door(
             "exact.contextual",
             exact.contextual,
             network=instance(told),

@@ -64,6 +64,10 @@ def test_no_target_is_anything_else():
 def test_singular_covariances():
     ones = np.ones((2, 2))
     np.testing.assert_allclose(joint(tasks.multimodal(ones, 1.0))[:2, :2], ones, atol=1e-14)
+    one = np.random.default_rng(0).normal(size=(4, 1))
+    np.testing.assert_allclose(  # whose eigenvalues are below 0 by rounding
+        joint(tasks.multimodal(one @ one.T, 1.0))[:4, :4], one @ one.T, atol=1e-7
+    )
     task = tasks.multimodal(jnp.array([1.0, 0.0]), 1.0)
     assert not task.inputs["A"][1].any()
 
