@@ -67,8 +67,8 @@ def unimodal_time(
     and one target or without correlations, a `scale` that is missing, not needed or not small, and
     where branches of more than two layers would have to turn.
 
-    **Source:** [Zhang24] for two layers and how fusion in between depends on u0; signs and the
-    integral are ours.
+    **Source:** [Zhang24] for the ratio of two layers, and for fusion in between; derived anew in
+    docs/theory.md, opposite directions included.
 
         >>> task = rd.tasks.multimodal(sigma_A=1.0, sigma_B=0.49, correlation=0.4)
         >>> first, second, ratio = rd.exact.unimodal_time(task)

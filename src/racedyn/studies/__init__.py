@@ -22,6 +22,7 @@ PAPERS = (
     "saxe2019",
     "saxe2022",
     "jarvis2025",
+    "zhang2024",
     "concentration",
 )
 STUDIES: dict[str, Study] = {
