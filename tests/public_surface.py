@@ -73,6 +73,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
     chain, pair = networks.chain(task, 2, 3), networks.parallel(task, (2, 2), 3)
     routed, told = networks.routing(routes, 4), networks.contextual(contexts, 1, 4)
     gated = networks.xor(margin, "xor", 4)
+    modalities = tasks.multimodal(1.0, 0.5)
     start = pair.init(init.Gaussian(0.1), key=0)
     layers = chain.init(init.Gaussian(0.1), key=0)
     ts = np.linspace(0.0, 1.0, 3)
@@ -187,6 +188,16 @@ def doors(folder: Path) -> tuple[Door, ...]:
         Door("tasks.from_csv", tasks.from_csv, path=path(table)),
         Door("tasks.animals", tasks.animals),
         Door("tasks.images", tasks.images, name=choice("digits")),
+        Door(
+            "tasks.multimodal",
+            tasks.multimodal,
+            sigma_A=array(np.eye(2)),
+            sigma_B=array(np.ones(1)),
+            correlation=array(0.1 * np.ones((2, 1))),
+            map_A=array(np.ones((1, 2))),
+            map_B=array(np.ones(1)),
+        ),
+        Door("tasks.multimodal(sigma_AB)", tasks.multimodal, sigma_AB=or_none(array(np.eye(1)))),
         # networks
         Door(
             "Network",
@@ -226,6 +237,15 @@ def doors(folder: Path) -> tuple[Door, ...]:
             networks.parallel,
             task=instance(task),
             depths=depths((2, 2)),
+            width=widths(3),
+            activation=choice("linear"),
+        ),
+        Door(
+            "networks.fusion",
+            networks.fusion,
+            task=instance(modalities),
+            depth=count(2),
+            fuse_at=count(1),
             width=widths(3),
             activation=choice("linear"),
         ),
@@ -788,6 +808,14 @@ def doors(folder: Path) -> tuple[Door, ...]:
             ts=statused(ts),
             sharing=count(2),
             hidden_layers=count(1),
+        ),
+        Door(
+            "exact.unimodal_time",
+            exact.unimodal_time,
+            task=instance(modalities),
+            depth=count(3),
+            fuse_at=or_none(count(2)),
+            scale=positive(0.1),
         ),
         Door(
             "exact.contextual",

@@ -24,6 +24,11 @@ network = rd.networks.parallel(task, depths=(4, 4), width=200)
 weights = network.init(rd.init.Gaussian(std=0.02), key=0)
 race = rd.systems.Pathways([3.0, 1.0], depths=(3, 5), q=1.0, p=[[0.02, 0.01], [0.01, 0.03]])
 
+# Numbers, lists or arrays of covariances.
+modalities = rd.tasks.multimodal([1.0, 0.5], np.eye(1), correlation=0.4)
+rd.networks.fusion(modalities, depth=2, fuse_at=2, width=(8,))
+rd.networks.fusion(modalities, depth=2, width=8)  # type: ignore[call-arg]
+
 # Times as a list, a tuple, an array of either library.
 run = rd.simulate(race, ts=[0.0, 1.0])
 run = rd.simulate(race, (0, 0.5, 1))

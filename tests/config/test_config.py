@@ -67,6 +67,10 @@ ALONG_PATHS = {"kind": "aligned", "scale": 0.1, "bases": "paths"}
         given(task={"kind": "clusters", "sizes": [3, 1]}),
         given(task=ROUTING, network=RACE),
         given(
+            task={"kind": "multimodal", "sigma_A": [1, 0.5], "sigma_AB": [[0.1], [0]]},
+            network={"kind": "fusion", "depth": 3, "fuse_at": 2, "width": 4},
+        ),
+        given(
             task={"kind": "xor", "margin": 1},
             network={"kind": "xor", "gating": "both"},
             init=ALONG_PATHS,
@@ -210,6 +214,14 @@ def test_frozen():
         (
             {"task": RANDOM | {"singular_values": [1, -1]}},
             r"`task.singular_values\[1\]` must be greater than 0",
+        ),
+        (
+            {"task": {"kind": "multimodal", "correlation": "x"}},
+            r"`task.correlation` must be a number or a list, but it is 'x' \(text\)\.$",
+        ),
+        (
+            {"task": {"kind": "multimodal", "map_A": [[1], ["x"]]}},
+            r"`task\.map_A\[1\]\[0\]` must be a number, but it is 'x'",
         ),
         ({"task": CSV | {"inputs": "x"}}, r"`task.inputs` must be a list, but it is 'x' \(text\)"),
         ({"task": 3}, r"`task` must be a table, but it is 3 \(a whole number\)\."),

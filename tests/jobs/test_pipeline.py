@@ -448,6 +448,18 @@ def test_gated_kinds_are_their_builders():
         job.build_network(config.RoutingPathways(), xor)
 
 
+def test_modalities_are_their_builders():
+    section = config.Multimodal(sigma_A=(1, 0.5), correlation=((0.3,), (0.1,)), map_B=(-1.0,))
+    check_task_size(section)
+    task = job.build_task(section)
+    same = tasks.multimodal([1, 0.5], correlation=[[0.3], [0.1]], map_B=-1)
+    for node in "AB":
+        np.testing.assert_array_equal(task.inputs[node], same.inputs[node])
+    np.testing.assert_array_equal(task.Y, same.Y)
+    built = job.build_network(config.Fusion(depth=3, fuse_at=2, width=4), task)
+    assert built.edges == networks.fusion(same, 3, 2, 4).edges
+
+
 @pytest.mark.parametrize(
     ("name", "off"),
     [

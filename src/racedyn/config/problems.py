@@ -119,7 +119,11 @@ def problems(error: ValidationError, known: Iterable[str], kinds: Kinds) -> Iter
         loc = [
             part for i, part in enumerate(item["loc"]) if not (i == 1 and item["loc"][0] in kinds)
         ]
-        loc = [part for part in loc if unknown or isinstance(part, int) or part.isidentifier()]
+        loc = [
+            part
+            for part in loc
+            if unknown or isinstance(part, int) or (part.isidentifier() and part != "float")
+        ]
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(
             "."
         )
@@ -142,7 +146,11 @@ def problems(error: ValidationError, known: Iterable[str], kinds: Kinds) -> Iter
                     context["pattern"], "be text without zero bytes, and not empty"
                 )
             needed = _NEEDED[code].format(**context) if code in _NEEDED else "be of another kind"
-            needs[key] = f"{needs[key]} or {needed.removeprefix('be ')}" if key in needs else needed
+            option = needed.removeprefix("be ")
+            if key not in needs:
+                needs[key] = needed
+            elif option not in needs[key]:
+                needs[key] += f" or {option}"
             given = f"it is {shown(item['input'])} ({_word(item['input'])})"
             lines[key] = f"`{key}` must {needs[key]}, but {given}."
     # A list that might have been a single value: what is wrong inside it says more.

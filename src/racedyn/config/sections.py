@@ -50,6 +50,21 @@ class Chain:
 
 
 @as_section
+class Fusion:
+    """`racedyn.networks.fusion`, for a task of several inputs, as "multimodal"."""
+
+    kind: Literal["fusion"] = "fusion"
+    depth: Depth
+    """Number of weight matrices from input to output, at least 2."""
+    fuse_at: Depth
+    """Layer where modalities add up: from 1, early fusion, to `depth`, late fusion."""
+    width: Width
+    """Units of every hidden layer."""
+    activation: Activation = "linear"
+    """Of the hidden layers."""
+
+
+@as_section
 class XorPathways:
     """`racedyn.networks.xor`, for the task "xor"."""
 
@@ -171,5 +186,7 @@ class Theory:
     """
 
 
-NetworkSection: TypeAlias = Parallel | Chain | XorPathways | RoutingPathways | ContextualPathways
+NetworkSection: TypeAlias = (
+    Parallel | Chain | Fusion | XorPathways | RoutingPathways | ContextualPathways
+)
 InitSection: TypeAlias = Gaussian | Orthogonal | Aligned | Balanced

@@ -8,6 +8,7 @@ from racedyn.config.fields import (
     DataPath,
     Key,
     NotNegative,
+    Numbers,
     Positive,
     Structure,
     WholePositive,
@@ -128,6 +129,25 @@ class Contextual:
 
 
 @as_section
+class Multimodal:
+    """`racedyn.tasks.multimodal`."""
+
+    kind: Literal["multimodal"] = "multimodal"
+    sigma_A: Numbers = 1.0
+    """Covariance of modality A: a number, variances, or a matrix as its rows."""
+    sigma_B: Numbers = 1.0
+    """Covariance of modality B."""
+    correlation: Numbers = 0.0
+    """Between components of the same place, or a matrix (A, B)."""
+    sigma_AB: Numbers | None = None
+    """Covariance (A, B) between both, in place of `correlation`."""
+    map_A: Numbers = 1.0
+    """What the target is of A: a number for every component, a list, or a matrix (targets, A)."""
+    map_B: Numbers = 1.0
+    """What the target is of B."""
+
+
+@as_section
 class Arrays:
     """`racedyn.tasks.from_arrays`."""
 
@@ -184,6 +204,7 @@ TaskSection: TypeAlias = (
     | Xor
     | Routing
     | Contextual
+    | Multimodal
     | Arrays
     | Csv
     | Animals

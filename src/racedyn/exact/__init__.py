@@ -15,6 +15,7 @@ plain numbers.
 - `mixtures`: how equal pathways turn from mode to mode, and take several modes at once.
 - `noise`: how noise of labels makes two pathways share a mode again.
 - `races`: pathways that compete for modes, a room of its own.
+- `unimodal`: how long a network of two modalities has learned one alone.
 - `solution`: what closed forms share: their times, their loss and the trajectory they return.
 - `clock`: for quadratures, where one is at a given time.
 """
@@ -48,12 +49,14 @@ from racedyn.exact.two_layer import (
     two_layer_strength,
     two_layer_time,
 )
+from racedyn.exact.unimodal import UnimodalTime, unimodal_time
 from racedyn.exact.xor import xor, xor_crossing, xor_loss, xor_statistics, xor_time
 
 __all__ = [
     "ContextualModes",
     "Converged",
     "EarlyPathways",
+    "UnimodalTime",
     "chain",
     "chain_layers",
     "concentration_variable",
@@ -82,6 +85,7 @@ __all__ = [
     "two_layer",
     "two_layer_strength",
     "two_layer_time",
+    "unimodal_time",
     "wide_q0",
     "xor",
     "xor_crossing",

@@ -1,7 +1,7 @@
 """Networks: gated directed acyclic graphs, their builders, and initial weights.
 
 - `network`: `Network`, a directed acyclic graph of layers with gates, and its `Node`.
-- `builders`: chains and parallel pathways.
+- `builders`: chains, parallel pathways, and modalities that fuse.
 - `xor`: networks for the XoR task.
 - `routing`: networks for the routing task.
 - `contextual`: networks for contextual tasks.
@@ -21,7 +21,7 @@ from racedyn.networks import init
 from racedyn.networks.activations import ACTIVATIONS as ACTIVATIONS
 from racedyn.networks.activations import is_silent as is_silent
 from racedyn.networks.biases import constant_inputs, read_weights, with_biases
-from racedyn.networks.builders import chain, parallel
+from racedyn.networks.builders import chain, fusion, parallel
 from racedyn.networks.contextual import contextual
 from racedyn.networks.fit import check_task as check_task
 from racedyn.networks.fit import check_weights as check_weights
@@ -50,6 +50,7 @@ __all__ = [
     "contextual",
     "forward",
     "from_layers",
+    "fusion",
     "init",
     "parallel",
     "read_weights",

@@ -23,6 +23,7 @@ PAPERS = (
     "saxe2022",
     "jarvis2025",
     "domine2025",
+    "zhang2024",
     "concentration",
 )
 STUDIES: dict[str, Study] = {

@@ -59,6 +59,10 @@ REFERENCES = {
         "in feature learning ReLU networks. International Conference on Learning "
         "Representations, 2025."
     ),
+    "Zhang24": (
+        "Y. Zhang, P. E. Latham, A. M. Saxe. Understanding unimodal bias in multimodal deep "
+        "linear networks. International Conference on Machine Learning, PMLR 235, 2024."
+    ),
     "Tsit5": (
         "Ch. Tsitouras. Runge-Kutta pairs of order 5(4) satisfying only the first column "
         "simplifying assumption. Computers and Mathematics with Applications 62(2), 2011."

@@ -9,6 +9,7 @@
 - `xor`: XoR with a margin.
 - `routing`: input domains to be mapped to output domains, some routes trained.
 - `contextual`: items with properties in every context and others in one alone.
+- `multimodal`: two modalities, and a target that is linear in both.
 """
 
 from racedyn.tasks.builders import from_arrays, random
@@ -18,6 +19,7 @@ from racedyn.tasks.images import images
 from racedyn.tasks.modes import Modes
 from racedyn.tasks.modes import canonical_svd as canonical_svd
 from racedyn.tasks.modes import read_in as read_in
+from racedyn.tasks.multimodal import multimodal
 from racedyn.tasks.routing import Routes, routing
 from racedyn.tasks.routing import routes_of as routes_of
 from racedyn.tasks.structures import clusters, cross_cutting, grid, hierarchy, order, ring
@@ -39,6 +41,7 @@ __all__ = [
     "grid",
     "hierarchy",
     "images",
+    "multimodal",
     "order",
     "random",
     "ring",
