@@ -323,4 +323,5 @@ STUDY = Study(
     published=PUBLISHED,
     quick=QUICK,
     make=figure,
+    ours=tuple(PUBLISHED),
 )
