@@ -31,7 +31,9 @@ NotNegative: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Activation: TypeAlias = Literal["linear", "relu", "tanh"]
 Sharing: TypeAlias = WholePositive | Literal["shared", "dedicated"]
-Structure: TypeAlias = Literal["tree", "ring", "order", "cross_cutting"]
+Structure: TypeAlias = Literal[
+    "tree", "graded_ring", "crossed_tree", "ring", "order", "cross_cutting"
+]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
