@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_int, check_is, check_name, fail
+from racedyn._checks import check_int, check_name, fail
 from racedyn._text import brief
 from racedyn._types import Weights
+from racedyn.gates.neurons import relu_node, weights_at
 from racedyn.networks import (
     Network,
     Problem,
@@ -110,13 +111,13 @@ def twin(
                     f"it is {step}",
                     "Pass the run itself.",
                 )
-    hidden = _relu_node(network.network if isinstance(network, Problem) else network)
-    start = _weights_at(run, "at", at) if isinstance(run, Trajectory) else run
+    hidden = relu_node(network.network if isinstance(network, Problem) else network)
+    start = weights_at(run, "at", at) if isinstance(run, Trajectory) else run
     network, task, weights = the_three(network, task, start)
     active = gates = _active(network, task, weights, hidden)
     if gates_at is not None and isinstance(run, Trajectory):
         gates = _active(
-            network, task, check_weights(network, _weights_at(run, "gates_at", gates_at)), hidden
+            network, task, check_weights(network, weights_at(run, "gates_at", gates_at)), hidden
         )
     contexts = np.arange(task.num_examples)
     if check_name("by", by, BY) == "context":
@@ -149,25 +150,6 @@ def twin(
     return Twin(Problem(gated, with_contexts, taken), len(gates) - len(alive), float(off))
 
 
-def _relu_node(network: Network) -> str:
-    """The hidden node of a network that has one, of ReLU units."""
-    check_is("network", network, Network, "be a Network")
-    inner = [node for node in network.nodes if node not in (*network.inputs, *network.outputs)]
-    if (
-        len(inner) != 1
-        or network.nodes[inner[0]].kind != "relu"
-        or network.edge_kinds
-        or network.node_gates
-    ):
-        fail(
-            "network",
-            "have one hidden node, of ReLU units, and no gates of its own",
-            f"it is a {network}",
-            'networks.chain(task, 2, width, activation="relu").',
-        )
-    return inner[0]
-
-
 def _active(network: Network, task: Task, weights: Weights, hidden: str) -> np.ndarray:
     """Which units are on in which examples, (unit, example)."""
     dtype = jnp.result_type(*weights.values())
@@ -175,18 +157,3 @@ def _active(network: Network, task: Task, weights: Weights, hidden: str) -> np.n
         hidden
     ]
     return np.asarray(h) > 0
-
-
-def _weights_at(run: Trajectory, argument: str, step: int | None) -> Mapping[str, Any]:
-    if step is None and isinstance(run.end, Mapping) and "weights" in run.end:
-        return run.end["weights"]
-    if run.ys is None or run.step is None:
-        fail("run", "have saved its weights", "it has not", 'train(..., observe=["weights"]).')
-    steps = np.asarray(run.step)
-    rows = np.flatnonzero(steps == (steps[-1] if step is None else step))
-    if not len(rows):
-        nearest = steps[np.argmin(np.abs(steps - step))]
-        fail(
-            argument, "be a step that was saved", f"it is {step}", f"The nearest one is {nearest}."
-        )
-    return {edge: values[rows[0]] for edge, values in run.ys.items()}
