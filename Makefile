@@ -37,7 +37,7 @@ concentration: $(STAMP)
 	$(BIN)/racedyn reproduce shi2022.fig5 --out runs --overwrite
 	cp runs/shi2022.fig5.png docs/concentration.png
 
-# The README's second figures, those of docs/concentration.md: an hour on two cores.
+# The README's second figures, those of docs/concentration.md: some 70 minutes on two cores.
 law: $(STAMP)
 	$(BIN)/racedyn reproduce concentration.law --out runs --overwrite
 	$(BIN)/racedyn reproduce concentration.projectors --out runs --overwrite

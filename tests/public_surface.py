@@ -833,6 +833,20 @@ def doors(folder: Path) -> tuple[Door, ...]:
         ),
         # gates, representations
         Door(
+            "gates.find",
+            rd.gates.find,
+            network=instance(relu),
+            task=instance(task),
+            runs=instance(seen),
+            k=whole(1),
+            epochs=or_none(whole(3)),
+            rows=choice("unit"),
+            by=choice("context"),
+            threshold=positive(0.5),
+            pooled=flag(False),
+            key=key(0),
+        ),
+        Door(
             "gates.patterns",
             rd.gates.patterns,
             run=instance(seen),

@@ -95,6 +95,13 @@ TINY: dict[str, dict[str, Any]] = {
     "jarvis2025.fig2": {"lr": 0.05, "margins": [0.0, 0.8], "shown": [0.8], "seeds": [0]},
     "jarvis2025.fig4": {**CONTEXTS, "structures": ["tree", "ring", "tree"], "hand_overs": [0, 60]},
     "jarvis2025.fig5": {**CONTEXTS, "contexts": [3], "finer": [1, 2]},
+    "jarvis2025.fig8": {
+        **CONTEXTS,
+        "structures": ["tree", "graded_ring", "crossed_tree"],
+        "rows": 4,
+        "at": [100, 200],
+        "k": [2, 3, 4],
+    },
 }
 
 

@@ -32,6 +32,12 @@ SMALL = {
     "weight_rows": 20,
     "seeds": [0],
 }
+CLUSTERS = {
+    "structures": ["tree", "graded_ring", "crossed_tree"],
+    "rows": 4,
+    "at": [100, 200],
+    "k": [2, 3, 4],
+}
 
 
 @pytest.mark.parametrize(
@@ -86,6 +92,12 @@ SMALL = {
             12,
             r"ratios (1\.9|2\.0)",
             marks=pytest.mark.long,
+        ),
+        pytest.param(
+            tiny("jarvis2025.fig8", **SMALL | CLUSTERS),
+            5,
+            r"200: \d, .*\n  the paper's pathways with 3 clusters: ",
+            marks=pytest.mark.slow,
         ),
     ],
     ids=lambda value: getattr(value, "name", None),

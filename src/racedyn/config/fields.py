@@ -35,7 +35,9 @@ Numbers: TypeAlias = Real | tuple[Real, ...] | tuple[tuple[Real, ...], ...]
 """A number, a list of them, or a matrix as its rows."""
 Activation: TypeAlias = Literal["linear", "relu", "tanh"]
 Sharing: TypeAlias = WholePositive | Literal["shared", "dedicated"]
-Structure: TypeAlias = Literal["tree", "ring", "order", "cross_cutting"]
+Structure: TypeAlias = Literal[
+    "tree", "graded_ring", "crossed_tree", "ring", "order", "cross_cutting"
+]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)

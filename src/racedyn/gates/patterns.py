@@ -8,6 +8,7 @@ import numpy as np
 
 from racedyn._checks import check_is, fail
 from racedyn._text import brief
+from racedyn.gates.neurons import by_context
 from racedyn.tasks import Task
 from racedyn.trajectory import Trajectory
 
@@ -91,10 +92,7 @@ def patterns(run: Trajectory, task: Task, node: str = "h1") -> Patterns:
             "all are off at every saved row",
             "Look at the initial weights and the step size.",
         )
-    members = np.equal(task.context[:, None], np.arange(task.num_contexts)).astype(
-        float
-    )  # (example, context)
-    share = active @ members / np.maximum(members.sum(axis=0), 1)
+    share = by_context(active, task)
     on = share > 0.5
     consistency = (active == on[..., task.context]).mean(axis=-1)
     return Patterns(share, on, consistency, np.any(active, axis=-1))

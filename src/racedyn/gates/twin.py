@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._checks import check_int, check_is, check_name, fail
+from racedyn._checks import check_int, check_name, fail
 from racedyn._text import brief
 from racedyn._types import Weights
+from racedyn.gates.neurons import relu_nodes, weights_at
 from racedyn.networks import (
     Network,
     Problem,
@@ -108,12 +109,12 @@ def twin(
                     f"it is {step}",
                     "Pass the run itself.",
                 )
-    hidden = _relu_nodes(network.network if isinstance(network, Problem) else network)
-    start = _weights_at(run, "at", at) if isinstance(run, Trajectory) else run
+    hidden = relu_nodes(network.network if isinstance(network, Problem) else network)
+    start = weights_at(run, "at", at) if isinstance(run, Trajectory) else run
     network, task, weights = the_three(network, task, start)
     active = gates = _active(network, task, weights, hidden)
     if gates_at is not None and isinstance(run, Trajectory):
-        later = check_weights(network, _weights_at(run, "gates_at", gates_at))
+        later = check_weights(network, weights_at(run, "gates_at", gates_at))
         gates = _active(network, task, later, hidden)
     contexts = np.arange(task.num_examples)
     if check_name("by", by, BY) == "context":
@@ -151,22 +152,6 @@ def twin(
     return Twin(Problem(gated, with_contexts, taken), dead, disagreement)
 
 
-def _relu_nodes(network: Network) -> list[str]:
-    """The hidden nodes of ReLU units, of a network that has no other nonlinearity."""
-    check_is("network", network, Network, "be a Network")
-    inner = [node for node in network.nodes if node not in (*network.inputs, *network.outputs)]
-    found = [node for node in inner if network.nodes[node].kind == "relu"]
-    plain = all(network.nodes[node].kind == "linear" for node in network.nodes if node not in found)
-    if not found or not plain or network.edge_kinds or network.node_gates or network.edge_gates:
-        fail(
-            "network",
-            "have hidden nodes of ReLU units, no other nonlinearity and no gates of its own",
-            f"it is a {network}",
-            'networks.chain(task, 2, width, activation="relu").',
-        )
-    return found
-
-
 def _active(
     network: Network, task: Task, weights: Weights, hidden: list[str]
 ) -> dict[str, np.ndarray]:
@@ -174,18 +159,3 @@ def _active(
     dtype = jnp.result_type(*weights.values())
     h = forward(network, weights, {node: jnp.asarray(X, dtype) for node, X in task.inputs.items()})
     return {node: np.asarray(h[node]) > 0 for node in hidden}
-
-
-def _weights_at(run: Trajectory, argument: str, step: int | None) -> Mapping[str, Any]:
-    if step is None and isinstance(run.end, Mapping) and "weights" in run.end:
-        return run.end["weights"]
-    if run.ys is None or run.step is None:
-        fail("run", "have saved its weights", "it has not", 'train(..., observe=["weights"]).')
-    steps = np.asarray(run.step)
-    rows = np.flatnonzero(steps == (steps[-1] if step is None else step))
-    if not len(rows):
-        nearest = steps[np.argmin(np.abs(steps - step))]
-        fail(
-            argument, "be a step that was saved", f"it is {step}", f"The nearest one is {nearest}."
-        )
-    return {edge: values[rows[0]] for edge, values in run.ys.items()}

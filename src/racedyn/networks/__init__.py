@@ -14,6 +14,7 @@
 - `units`: a node whose units have gates of their own, rewritten as nodes with one gate each.
 - `gating`: contexts with equal gates as one group.
 - `fit`: checks of whether a task and weights belong to a network (nothing is fitted to data).
+- `fingerprints`: a few numbers by which a task, its modes or a network are known again.
 - `problem`: network, task and initial weights as one thing, which most functions take.
 """
 
@@ -23,6 +24,11 @@ from racedyn.networks.activations import is_silent as is_silent
 from racedyn.networks.biases import constant_inputs, read_weights, with_biases
 from racedyn.networks.builders import chain, fusion, parallel
 from racedyn.networks.contextual import contextual
+from racedyn.networks.fingerprints import bases_said as bases_said
+from racedyn.networks.fingerprints import network_said as network_said
+from racedyn.networks.fingerprints import same as same
+from racedyn.networks.fingerprints import same_data as same_data
+from racedyn.networks.fingerprints import task_said as task_said
 from racedyn.networks.fit import check_task as check_task
 from racedyn.networks.fit import check_weights as check_weights
 from racedyn.networks.fit import traceable_weights as traceable_weights

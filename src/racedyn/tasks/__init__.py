@@ -8,6 +8,7 @@
 - `structures`: items in a tree, an order, a ring, a grid or clusters.
 - `xor`: XoR with a margin.
 - `routing`: input domains to be mapped to output domains, some routes trained.
+- `blocks`: blocks of properties of the published contextual task.
 - `contextual`: items with properties in every context and others in one alone.
 - `multimodal`: two modalities, and a target that is linear in both.
 """

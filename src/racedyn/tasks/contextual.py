@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import as_list, check_name, check_positive_int, fail, shown
+from racedyn.tasks.blocks import crossed_tree, graded_ring
 from racedyn.tasks.structures import cross_cutting, hierarchy, order, ring
 from racedyn.tasks.task import Task
 
+# Published [Jarvis25]: the first three. The others are ours.
 STRUCTURES: Mapping[str, Callable[[int], Task]] = {
     "tree": hierarchy,
+    "graded_ring": graded_ring,
+    "crossed_tree": crossed_tree,
     "ring": ring,
     "order": order,
     "cross_cutting": lambda items: cross_cutting(items // 2, 2),
@@ -52,8 +56,18 @@ def contextual(items: int = 8, contexts: int = 3, structures: str | Sequence[str
     Inputs: "item" one-hot (n, P), "context" one-hot (C, P); gates depend on the context. Targets
     (rows, P): a block of properties that items have in every context, and one for each context that
     they have in it alone. `structures`: that of all blocks, or of each (C + 1, the common one
-    first): "tree", "ring", "order", "cross_cutting" (two classes across a tree of pairs). Raises
-    `ValueError` for fewer than 2 or more than 8 contexts, or as many structures as do not fit.
+    first).
+
+    - Published, 2 n - 1 rows each: "tree" (`hierarchy`); "graded_ring", waves of 0, .33, .66, 1, 1,
+      .66, .33, 0 around the items, with one row that all have; "crossed_tree", the tree with pairs
+      1 and 3, 2 and 4 of every four items. [Jarvis25] have "tree" everywhere (section 5), or, for
+      contexts of different structures (section 4, figs. 4, 8, 9), those of the example. The text
+      names them only; rows are as in the published code, for 8 items, and continued for others.
+    - Ours: "ring" (`ring`, all arcs), "order" (`order`), "cross_cutting" (`cross_cutting`, two
+      classes across a tree of pairs).
+
+    Raises `ValueError` for fewer than 2 or more than 8 contexts, as many structures as do not fit,
+    and a number of items that a structure can't have.
 
         >>> task = rd.tasks.contextual(items=4, contexts=2)
         >>> task.context.tolist()
@@ -61,6 +75,10 @@ def contextual(items: int = 8, contexts: int = 3, structures: str | Sequence[str
         >>> blocks = task.structure.blocks  # the common one, and that of each context
         >>> [np.count_nonzero(task.Y[rows], axis=0).tolist() for rows in blocks]
         [[3, 3, 3, 3, 3, 3, 3, 3], [3, 3, 3, 3, 0, 0, 0, 0], [0, 0, 0, 0, 3, 3, 3, 3]]
+        >>> published = ["tree", "tree", "graded_ring", "crossed_tree"]
+        >>> task = rd.tasks.contextual(structures=published)
+        >>> task.Y.shape, task.Y[31, 8:16].tolist()  # the first wave, of context 2
+        ((60, 24), [0.0, 0.33, 0.66, 1.0, 1.0, 0.66, 0.33, 0.0])
     """
     items, contexts = check_positive_int("items", items), check_positive_int("contexts", contexts)
     if not 2 <= contexts <= MOST_CONTEXTS:

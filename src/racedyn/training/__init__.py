@@ -11,7 +11,6 @@ alike (`observe`).
 - `rows`: the recorded rows, and the trajectory they make.
 - `going_on`: training continued from an earlier run, perhaps on another task.
 - `convergence`: whether a training came to its end.
-- `fingerprints`: a few numbers by which a task, its modes or a network are known again.
 """
 
 from racedyn.training.checkpoints import observe

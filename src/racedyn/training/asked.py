@@ -14,10 +14,9 @@ from racedyn._jit import computed_by_jax
 from racedyn._names import check_file_name, check_held, check_label, check_observed, check_tree
 from racedyn._outside import read_again
 from racedyn._types import MEMBER, MODE, PATH, TIME, Path, Weights
-from racedyn.networks import Network, check_task, constant_inputs
+from racedyn.networks import Network, bases_said, check_task, constant_inputs, task_said
 from racedyn.paths import MAX_UNNAMED_PATHS, Pair, not_separable, observed_paths
 from racedyn.tasks import Modes, Task
-from racedyn.training.fingerprints import bases_said, task_said
 from racedyn.training.going_on import OF_PATHS
 from racedyn.trajectory import BY_DEFAULT, OBSERVABLES, Observable, Probe, remedy_for, row_of
 

@@ -18,7 +18,15 @@ from racedyn._checks import check_flags, check_name, check_positive, fail, shown
 from racedyn._jit import full_precision
 from racedyn._progress import Progress
 from racedyn._types import Path, Weights
-from racedyn.networks import Network, check_task, read_weights, warn_of_closed_gates, with_biases
+from racedyn.networks import (
+    Network,
+    check_task,
+    network_said,
+    read_weights,
+    task_said,
+    warn_of_closed_gates,
+    with_biases,
+)
 from racedyn.paths import modes_asked_for
 from racedyn.rules import Loss, as_loss
 from racedyn.tasks import Modes, Task
@@ -30,7 +38,6 @@ from racedyn.training.asked import (
     said_of,
     with_paths,
 )
-from racedyn.training.fingerprints import network_said, task_said
 from racedyn.training.observation import Observer, as_dtype
 from racedyn.trajectory import Observable, Probe, Provenance, Status, Trajectory, now, versions
 

@@ -12,10 +12,9 @@ import numpy as np
 
 from racedyn._checks import fail
 from racedyn._types import MODE, PATH
-from racedyn.networks import Network
+from racedyn.networks import Network, network_said, same, same_data, task_said
 from racedyn.paths import PROJECTORS, SHARES, Pair, Turn
 from racedyn.tasks import Modes, Task
-from racedyn.training.fingerprints import network_said, same, same_data, task_said
 from racedyn.trajectory import OBSERVABLES, Status, Trajectory
 
 ANEW = 'To start a new run from those weights, pass run.end["weights"].'

@@ -26,6 +26,8 @@ from racedyn.networks import (
     Network,
     Problem,
     check_task,
+    network_said,
+    task_said,
     the_three,
     traceable_weights,
 )
@@ -43,7 +45,6 @@ from racedyn.training.asked import (
 )
 from racedyn.training.convergence import Least, converged_below, least_loss
 from racedyn.training.descent import Descent
-from racedyn.training.fingerprints import network_said, task_said
 from racedyn.training.observation import Observer, as_dtype
 from racedyn.trajectory import Observable, Probe
 

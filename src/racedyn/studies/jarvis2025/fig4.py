@@ -1,7 +1,7 @@
 """Figure 4: three contexts of different structures; a ReLU network, its gated network, its twins.
 
-Published: hyper-parameters as in figure 5. Structures of the blocks, seeds, hand-over times and
-twins are ours."""
+Published: hyper-parameters as in figure 5, and the blocks. Seeds, hand-over times and twins are
+ours."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -195,7 +195,7 @@ def _hidden(network: Network, task: Task, weights: Mapping[str, Any]) -> np.ndar
     )
 
 
-_STRUCTURES = ["tree", "tree", "ring", "cross_cutting"]
+_STRUCTURES = ["tree", "tree", "graded_ring", "crossed_tree"]
 STUDY = Study(
     "jarvis2025.fig4",
     "Jarvis25",
@@ -221,5 +221,5 @@ STUDY = Study(
         "seeds": [0],
     },
     figure,
-    (*OURS, "structures", "hand_overs"),
+    (*OURS, "hand_overs"),
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from racedyn.networks import Network
+from racedyn.networks.network import Network
 from racedyn.tasks import Modes, Task
 
 

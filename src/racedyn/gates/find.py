@@ -1,0 +1,261 @@
+"""Gating patterns that many neurons share, found by clustering their activity ([Jarvis25]
+Algorithm 1).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from racedyn._checks import (
+    as_key,
+    as_list,
+    check_flags,
+    check_int,
+    check_is,
+    check_name,
+    check_positive,
+    fail,
+    is_whole,
+)
+from racedyn._types import MEMBER
+from racedyn.gates.found import Clusters, Found
+from racedyn.gates.neurons import by_context, relu_node, weights_at
+from racedyn.networks import Network, check_task, check_weights, same_data, task_said
+from racedyn.tasks import Task
+from racedyn.trajectory import Trajectory
+
+ROWS = ("raw", "unit")
+BY = ("context", "example")
+# K-means ends in an optimum near where it starts; the best of this many is kept, by k-means' own
+# measure, the sum of squared distances. Of 10 the gates of 2,000 neurons still depended on the key
+# where two optima lie close (epoch 5000 of the study `jarvis2025.fig8`). A start takes
+# milliseconds.
+STARTS = 100
+
+
+def find(
+    network: Network,
+    task: Task,
+    runs: Trajectory | Sequence[Trajectory],
+    *,
+    k: int | Iterable[int] = range(2, 8),
+    epochs: int | Iterable[int] | None = None,
+    rows: str = "raw",
+    by: str = "context",
+    threshold: float = 0.5,
+    pooled: bool = False,
+    key: Any = 0,
+) -> Found:
+    """Gates of ReLU networks by k-means over their neurons ([Jarvis25] Algorithm 1, figs. 8, 9).
+
+    Hidden activity of all runs is stacked, a row per neuron (neurons, examples), and rows that are
+    not all 0 are clustered. A centroid says where the neurons of its cluster are active: where it
+    exceeds the threshold, the pathway that the cluster stands for is open.
+
+    **Arguments:**
+
+    - `network`: inputs, one hidden ReLU node, outputs. `runs`: its trainings on `task` from
+      different weights, with `observe=["weights"]`: a list, an ensemble of them, or one.
+    - `k`: numbers of clusters, rising. `epochs`: steps of descent that all runs saved; the last
+      one by default. Each is clustered by itself, unless `pooled`: then the neurons of all steps
+      are, as the paper has it.
+    - `rows`: "raw", activity as it is, as in the paper, so that neurons that learned weigh more; or
+      "unit", each neuron's divided by its norm, so that those that learned nothing weigh as much.
+    - `by`: what gates depend on: "context", centroids are averaged over each context's examples;
+      or "example".
+    - `threshold`: the part of its largest value above which a centroid is open. A half lies midway
+      between contexts in which a cluster is silent and the one in which it is loudest.
+    - `key`: of the starts of k-means, a whole number or a jax.random.key.
+
+    **The error** of a gated linear network is that with the ReLU network's weights of the step, in
+    which every neuron has its cluster's gates in place of its own: the mean over runs, outputs and
+    examples of the squared difference of its outputs from the ReLU network's. Nothing is trained
+    or fitted. The paper trains the gated network, which the study `jarvis2025.fig8` does too; the
+    best fit of the pathways' maps to the outputs at one step would not tell gates apart, as it is
+    exact as soon as the gates span the contexts. The **elbow** is the k whose error lies farthest
+    below the straight line from the first k to the last; the first k where none lies below.
+
+    On the paper's data (that study) raw rows give its four pathways, and the elbow at four, once
+    contexts are learned: from epoch 5000 of 8000 at width 700, 6000 at 300. Earlier or pooled steps
+    don't, nor do rows of unit norm: their centroids favour one context of two.
+
+    Needs scikit-learn (extra `gates`). Raises `ValueError` for another network, runs on another
+    task, steps that were not saved, more clusters than there are different rows, and dead layers;
+    `ImportError` without scikit-learn.
+
+        >>> task = rd.tasks.xor(margin=0.5)
+        >>> network = rd.networks.chain(task, depth=2, width=4, activation="relu")
+        >>> w1 = np.array([[1.0, -1, 0], [1.1, -1, 0], [-1, 1, 0], [-1.2, 1, 0]])
+        >>> weights = {"w1": w1, "w2": np.ones((1, 4))}  # two neurons on for +-, two for -+
+        >>> run = rd.train(network, task, weights, lr=1e-3, steps=1, observe=["weights"])
+        >>> found = rd.gates.find(network, task, run, k=(1, 2, 3))
+        >>> found.chosen.tolist(), found.at().gates.astype(int).tolist()
+        ([2], [[1, 0, 0, 0], [0, 1, 0, 0]])
+        >>> found.errors.round(3).tolist()
+        [[8.585, 0.012, 0.012]]
+    """
+    hidden = relu_node(network)
+    check_task(network, task)
+    trained = _runs(runs, task)
+    k = _wholes("k", k, "numbers of clusters, rising", 1)
+    epochs = _wholes(
+        "epochs",
+        [int(np.asarray(trained[0].step)[-1])] if epochs is None else epochs,
+        "steps of descent, rising",
+        0,
+    )
+    check_name("rows", rows, ROWS)
+    check_name("by", by, BY)
+    threshold = _part("threshold", threshold)
+    check_flags(pooled=pooled)
+    # 32 bits: scikit-learn takes no more, and JAX has more in float64 alone.
+    seed = int(jax.random.bits(as_key(key, "gates.find(..., key=0)"), dtype=jnp.uint32))
+    groups = [epochs] if pooled else [[epoch] for epoch in epochs]
+    clusters, errors = [], []
+    for group in groups:
+        layers = [_layer(network, task, run, hidden, epoch) for epoch in group for run in trained]
+        activity = np.concatenate([np.maximum(drive, 0) for drive, _ in layers])
+        live = activity.any(axis=1)
+        stacked = activity[live]
+        _enough(stacked, k, hidden, group)
+        if rows == "unit":
+            stacked = stacked / np.linalg.norm(stacked, axis=1, keepdims=True)
+        of_group, of_errors = [], []
+        for count in k:
+            centroids, label = _k_means(stacked, count, seed)
+            found = _clusters(centroids, label, activity[live] > 0, task, by, threshold)
+            gates = found.gates if by == "example" else found.gates[:, task.context]
+            given = np.zeros(activity.shape)  # a neuron that is off has no gate, and answers 0
+            given[live] = gates[label]
+            of_group.append(found)
+            of_errors.append(_error(given, layers))
+        clusters.append(tuple(of_group))
+        errors.append(of_errors)
+    return Found(
+        np.array(groups),
+        np.array(k),
+        np.array(errors),
+        np.array([elbow(k, each) for each in errors]),
+        tuple(clusters),
+    )
+
+
+def elbow(k: Sequence[int], errors: Sequence[float]) -> int:
+    """The k whose error lies farthest below the straight line from the first to the last; the first
+    k where none lies below.
+    """
+    line = np.interp(k, [k[0], k[-1]], [errors[0], errors[-1]])
+    return k[int(np.argmax(line - np.asarray(errors)))]
+
+
+def _layer(
+    network: Network, task: Task, run: Trajectory, hidden: str, epoch: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the hidden units are given before their nonlinearity (unit, example), and their weights
+    to all outputs (n_out, unit).
+    """
+    weights = check_weights(network, weights_at(run, "epochs", epoch))
+    given = {edge: np.asarray(matrix, np.float64) for edge, matrix in weights.items()}
+    drive = sum(
+        given[edge] @ task.inputs[network.edges[edge][0]] for edge in network.edges_into(hidden)
+    )
+    return np.asarray(drive), np.concatenate([given[edge] for edge in network.edges_from(hidden)])
+
+
+def _k_means(rows: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Centroids (k, example), those of most rows first, and the number of each row's."""
+    try:
+        from sklearn.cluster import KMeans
+    except ImportError as error:
+        raise ImportError(
+            '`gates.find` needs scikit-learn, which is not installed: pip install "racedyn[gates]".'
+        ) from error
+    found = KMeans(k, n_init=STARTS, random_state=seed).fit(rows)
+    order = np.argsort(-np.bincount(found.labels_, minlength=k), kind="stable")
+    return found.cluster_centers_[order], np.argsort(order)[found.labels_]
+
+
+def _clusters(
+    centroids: np.ndarray, label: np.ndarray, on: np.ndarray, task: Task, by: str, threshold: float
+) -> Clusters:
+    """The clusters with gates by example or context; `on` (unit, example)."""
+    loudness, share = centroids, on.astype(float)
+    if by == "context":
+        loudness, share = by_context(centroids, task), by_context(on, task)
+    members = np.equal(label, np.arange(len(centroids))[:, None]).astype(float)  # (cluster, unit)
+    sizes = members.sum(axis=1)
+    return Clusters(
+        loudness > threshold * loudness.max(axis=1, keepdims=True),
+        centroids,
+        members @ (share > 0.5) > 0.5 * sizes[:, None],
+        sizes.astype(int),
+    )
+
+
+def _error(gates: np.ndarray, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Mean squared difference of outputs, where neurons have `gates` (unit, example) for their
+    own.
+    """
+    squares, start = [], 0
+    for drive, out in layers:
+        own = gates[start : (start := start + len(drive))]
+        squares.append((out @ (own * drive - np.maximum(drive, 0))) ** 2)
+    return float(np.mean(squares))
+
+
+def _runs(runs: Any, task: Task) -> list[Trajectory]:
+    """The runs one by one, refusing those without weights and those of other data."""
+    given = [runs] if isinstance(runs, Trajectory) else as_list("runs", runs, "be trainings")
+    found: list[Trajectory] = []
+    for i, run in enumerate(given):
+        name = "runs" if run is runs else f"runs[{i}]"
+        check_is(name, run, Trajectory, "be a Trajectory of `train`")
+        many = any(MEMBER in axes for axes in run.dims.values())
+        each = [run.member(m) for m in range(np.size(run.status))] if many else [run]
+        if each[0].ys is None or each[0].step is None:
+            fail(name, "have saved its weights", "it has not", 'train(..., observe=["weights"]).')
+        said = {} if run.provenance is None else run.provenance.settings.get("task", {})
+        if said and not same_data(said, task_said(task)):
+            fail("task", "be the one of all runs", f"{name} was trained on other data")
+        found += each
+    if not found:
+        fail("runs", "hold at least one training", "it is empty")
+    return found
+
+
+def _wholes(argument: str, values: Any, what: str, at_least: int) -> list[int]:
+    """One whole number, or several that rise, as a list."""
+    given = [values] if is_whole(values) else as_list(argument, values, f"be {what}")
+    wholes = [check_int(argument, value, at_least) for value in given]
+    if not wholes or wholes != sorted(set(wholes)):
+        fail(argument, f"be {what}", f"it is {wholes}")
+    return wholes
+
+
+def _enough(rows: np.ndarray, k: Sequence[int], hidden: str, group: Sequence[int]) -> None:
+    """Refuse more clusters than there are different rows."""
+    if not len(rows):
+        fail(
+            "runs",
+            f"have units of {hidden!r} that are on in some example",
+            f"all are off at {', '.join(map(str, group))}",
+            "Look at the initial weights and the step size.",
+        )
+    different = len(np.unique(rows, axis=0))
+    if k[-1] > different:
+        fail(
+            "k",
+            f"be at most {different}, as many different rows as live units of {hidden!r} have",
+            f"it is {k[-1]}",
+        )
+
+
+def _part(argument: str, value: Any) -> float:
+    """A number above 0 and below 1."""
+    number = check_positive(argument, value)
+    if number >= 1:
+        fail(argument, "be below 1", f"it is {number:g}", "It is a part of the largest value.")
+    return number
