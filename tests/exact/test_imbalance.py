@@ -30,13 +30,8 @@ def solved(task, weights, ts):
     return rd.exact.riccati(weights["w1"], weights["w2"], task.sigma_yx(), ts, variance=d)
 
 
-@pytest.mark.parametrize(
-    ("shape", "imbalance"),
-    [
-        pytest.param(*given, marks=() if given == ("narrow", 4.0) else pytest.mark.slow)
-        for given in itertools.product(SHAPES, IMBALANCES)
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("shape", "imbalance"), itertools.product(SHAPES, IMBALANCES))
 def test_it_is_the_flow(shape, imbalance):
     """At a tolerance of 1e-12, map and both Gram matrices, entry by entry."""
     task, network, weights = problem(SHAPES[shape], imbalance)
@@ -52,7 +47,11 @@ def test_it_is_the_flow(shape, imbalance):
     assert found["loss"][-1] < 0.9 * found["loss"][0]
 
 
-@pytest.mark.parametrize("imbalance", [-1e6, -30.0, -1e-8, 0.0, 1e-4, 1.0, 1e3, 1e6])
+@pytest.mark.parametrize(
+    "imbalance",
+    [-30.0, 1e6]
+    + [pytest.param(x, marks=pytest.mark.slow) for x in (-1e6, -1e-8, 0.0, 1e-4, 1.0, 1e3)],
+)
 def test_imbalance_is_conserved(imbalance):
     """W2 (W2^T W2 - W1 W1^T) W2^T = lambda W2 W2^T, and likewise W1^T ( ) W1, at all times."""
     task, _, weights = problem((4, 3, 5), imbalance)
@@ -77,6 +76,7 @@ def test_large_imbalance_is_regression(imbalance, shape):
     np.testing.assert_allclose(found, wanted, atol=2 * size * 0.4**2 / abs(imbalance) + 1e-4)
 
 
+@pytest.mark.slow
 def test_the_tangent_kernel_is_that_of_the_weights():
     task, network, weights = problem((4, 3, 5), 2.0)
     flow = rd.reduce(network, task, weights, level="full")
@@ -90,6 +90,7 @@ def test_the_tangent_kernel_is_that_of_the_weights():
     assert rd.representations.kernel_movement(*kernels).change > 0.1
 
 
+@pytest.mark.slow
 def test_derivatives_in_the_imbalance():
     task, _, weights = problem((4, 3, 3), 0.0)
     left, sizes, right = np.linalg.svd(np.asarray(weights["w2"]))

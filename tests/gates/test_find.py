@@ -63,6 +63,7 @@ def test_planted_gates_come_back(rows, key):
     assert (found.errors[0, :2] > 1e-2).all() and (found.errors[0, 2:] < 1e-25).all()
 
 
+@pytest.mark.slow
 def test_gates_by_example():
     """What depends on an item comes back by example, and by context where it is on for most."""
     weights = planted()
@@ -138,6 +139,7 @@ def test_quiet_clusters():
     assert set(shown(find(network, TASK, run, k=4))) == {"111", "110", "101", "011"}
 
 
+@pytest.mark.slow
 def test_units_of_unit_rows_have_no_scale():
     """A neuron's weights times c and its output over c are the same network: unit rows see none of
     it. Raw rows follow the larger neurons.
@@ -194,6 +196,7 @@ def test_an_ensemble_is_its_members():
     assert one.at(k=3).sizes.sum() > 6
 
 
+@pytest.mark.slow
 def test_one_key_one_answer():
     rng = np.random.default_rng(9)
     network, run = at_rest({e: rng.standard_normal(w.shape) for e, w in planted().items()})
@@ -273,7 +276,7 @@ def test_bad_input(monkeypatch):
         find(network, TASK, dataclasses.replace(run, ys=None))
     with pytest.raises(ValueError, match="`runs` must hold at least one training"):
         find(network, TASK, [])
-    with pytest.raises(ValueError, match="have one hidden node, of ReLU units"):
+    with pytest.raises(ValueError, match="have hidden nodes of ReLU units, no other nonlinearity"):
         find(rd.networks.chain(TASK, 2, 24), TASK, run)
     with pytest.raises(ValueError, match=r"`epoch` must be one of those clustered, .* but it is 1"):
         find(network, TASK, run).at(1)
