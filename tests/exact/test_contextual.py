@@ -182,6 +182,7 @@ def test_a_twin_with_the_gates_of_another_step():
     np.testing.assert_array_equal(later.weights["w2"], run.ys["w2"][0][:, on])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("middle", ["relu", "linear"])
 def test_twins_of_several_hidden_layers(middle):
     """They answer and learn alike while gates stay, and by context their pathways cross layers."""

@@ -31,7 +31,7 @@ def solved(task, weights, ts):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("shape", "imbalance"), itertools.product(SHAPES, IMBALANCES))
+@pytest.mark.parametrize(("shape", "imbalance"), [*itertools.product(SHAPES, IMBALANCES)])
 def test_it_is_the_flow(shape, imbalance):
     """At a tolerance of 1e-12, map and both Gram matrices, entry by entry."""
     task, network, weights = problem(SHAPES[shape], imbalance)
@@ -49,8 +49,8 @@ def test_it_is_the_flow(shape, imbalance):
 
 @pytest.mark.parametrize(
     "imbalance",
-    [-30.0, 1e6]
-    + [pytest.param(x, marks=pytest.mark.slow) for x in (-1e6, -1e-8, 0.0, 1e-4, 1.0, 1e3)],
+    [-30.0]
+    + [pytest.param(x, marks=pytest.mark.slow) for x in (-1e6, -1e-8, 0.0, 1e-4, 1.0, 1e3, 1e6)],
 )
 def test_imbalance_is_conserved(imbalance):
     """W2 (W2^T W2 - W1 W1^T) W2^T = lambda W2 W2^T, and likewise W1^T ( ) W1, at all times."""

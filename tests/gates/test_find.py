@@ -51,7 +51,7 @@ def shown(found, *where):
 
 
 @pytest.mark.parametrize("rows", ["raw", "unit"])
-@pytest.mark.parametrize("key", range(3))
+@pytest.mark.parametrize("key", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2))])
 def test_planted_gates_come_back(rows, key):
     network, run = at_rest(planted(key))
     found = find(network, TASK, run, rows=rows, key=key)
@@ -79,6 +79,7 @@ def test_gates_by_example():
     assert find(network, TASK, run, k=4).errors[0, 0] > 1e-3
 
 
+@pytest.mark.slow
 def test_the_error_is_that_of_a_gated_network():
     """Two roads: the network with these gates for its units, by its own forward pass."""
     rng = np.random.default_rng(3)
@@ -107,6 +108,7 @@ def test_the_error_is_that_of_a_gated_network():
         assert error == pytest.approx(np.mean(difference**2), rel=1e-10) and error > 1e-3
 
 
+@pytest.mark.slow
 def test_every_neuron_its_own_cluster_answers_as_the_network():
     weights = planted()
     weights["w1_item"][:, 0] -= 1  # on and off within a context
@@ -168,6 +170,7 @@ def test_neurons_in_another_order_and_split():
     np.testing.assert_array_equal(2 * one.at().sizes, two.at().sizes)
 
 
+@pytest.mark.slow
 def test_several_runs_and_steps():
     """Runs are stacked; steps are apart, or pooled as if each were another run."""
     (network, run), (_, other) = at_rest(planted(0)), at_rest(planted(1))

@@ -52,5 +52,7 @@ def test_bases_that_one_sweep_does_not_close_say_what_lies_outside():
 
 def test_times_too_far_apart_for_the_steps_of_the_closed_form(monkeypatch):
     monkeypatch.setattr(sys.modules["racedyn.exact.riccati"], "MAX_STEPS", 8)
-    with pytest.raises(ValueError, match=r"`ts` must be at most 8e\+00 / S apart"):
+    with pytest.raises(
+        ValueError, match=r"`ts` must be at most 8e\+00 / sqrt\(S\^2 \+ \(d lambda/2\)\^2\) apart"
+    ):
         exact.riccati(np.eye(2), np.eye(2), np.eye(2), np.array([0.0, 9.0]))

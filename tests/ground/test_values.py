@@ -108,7 +108,9 @@ def test_products_out_of_range_are_refused_before_any_work(std, size):
 
 
 def test_times_that_take_too_many_steps_are_refused():
-    with pytest.raises(ValueError, match=r"`ts` must be at most 1e\+06 / S apart"):
+    with pytest.raises(
+        ValueError, match=r"`ts` must be at most 1e\+06 / sqrt\(S\^2 \+ \(d lambda/2\)\^2\) apart"
+    ):
         exact.riccati([[0.1]], [[0.1]], [[1.0]], [1e12])
 
 

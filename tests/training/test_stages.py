@@ -62,7 +62,7 @@ def published(weights, lr, steps, starts=(0, 0), first="linear", decay=0.0):
 @pytest.mark.parametrize(
     "options",
     [
-        {},
+        pytest.param({}, marks=pytest.mark.slow),
         {"schedule": {"one": 17}},
         pytest.param({"schedule": {"common": 5, "one": 30}}, marks=pytest.mark.slow),
         pytest.param({"schedule": {"one": 17}, "weight_decay": 0.1}, marks=pytest.mark.slow),
@@ -95,6 +95,7 @@ def test_a_stage_stays_as_it_is_until_it_begins_also_where_a_run_goes_on():
         np.testing.assert_array_equal(went_on.ys[edge], run.ys[edge], err_msg=edge)
 
 
+@pytest.mark.slow
 def test_stages_by_name_are_those_of_a_list():
     task = rd.tasks.hierarchy(4)
     two = rd.networks.parallel(task, (2, 2), width=4)
@@ -142,6 +143,7 @@ def test_stages_and_schedules_that_do_not_fit(options, says):
         rd.train(network(), TASK, WEIGHTS, lr=0.1, steps=1, **{"stages": STAGES, **options})
 
 
+@pytest.mark.slow
 def test_nonlinear_nodes_are_shared_with_all_that_comes_in():
     edges = {"a": ("x", "h"), "b": ("z", "h"), "a_out": ("h", "y"), "b_out": ("h", "w")}
     nodes = {"x": 2, "z": 2, "h": rd.networks.Node(3, "relu"), "y": 2, "w": 2}
