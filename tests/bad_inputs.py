@@ -160,6 +160,12 @@ def statused(valid: Any) -> list[Bad]:
 
 
 @Kind
+def up_to_infinity(valid: Any) -> list[Bad]:
+    """For an array whose values may be infinite, as a limit."""
+    return [bad for bad in array.bad(valid) if bad.label != "an infinity inside"]
+
+
+@Kind
 def state(valid: Any) -> list[Bad]:
     """For the start of a system of one's own, which may be a dict."""
     return [bad for bad in array.bad(valid) if bad.label != "dict"]

@@ -44,6 +44,7 @@ from bad_inputs import (
     state_dict,
     statused,
     unset,
+    up_to_infinity,
     whole,
     widths,
 )
@@ -704,7 +705,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
         Door(
             "exact.expected_participation",
             exact.expected_participation,
-            x=array([0.5, 1.0]),
+            x=up_to_infinity([0.5, 1.0]),
             depth=count(4),
             pathways=count(2),
         ),

@@ -98,6 +98,7 @@ def a_configuration(draw, section, cls, value_of, folder):
             "scale": "0.1",
             "width": "4",
             "depth": "2",
+            "fuse_at": "1",
             "depths": "[2]",
             "rows": "2",
             "columns": "2",
