@@ -89,12 +89,15 @@ def movement(problem: Problem, imbalance: float, weakest: float) -> dict[str, fl
     ends = riccati_kernel(run, task.X)[np.array([0, -1])]
     moved = kernel_movement(*ends)
     loss = np.asarray(run["loss"])
-    at = int(np.argmax(loss < LEARNED * loss[0]))
+    below = loss < LEARNED * loss[0]
+    at = int(np.argmax(below))
     part = np.log(loss[at - 1] / (LEARNED * loss[0])) / np.log(loss[at - 1] / loss[at])
+    learned = d * (ts[at - 1] + part * (ts[at] - ts[at - 1]))
     return {
         "change": float(moved.change),
         "turn": float(moved.turn),
-        "learned": float(d * (ts[at - 1] + part * (ts[at] - ts[at - 1]))),
+        # Balanced square layers keep the sign of det(W2 W1): some never learn the weakest mode.
+        "learned": float(learned) if below.any() else np.nan,
         "loss_left": float(loss[-1] / loss[0]),
     }
 
@@ -168,7 +171,7 @@ def _of_times(ax: Any, found: Labelled, s: Mapping[str, Any]) -> list[str]:
     imbalance, weakest = found["imbalance"], s["strengths"][-1]
     rate = np.array([slowest_rate(1.0, weakest, each) for each in imbalance])
     for shape, learned, style in zip(found["shape"], found["learned"], _styles(), strict=False):
-        mean = learned.mean(axis=-1)
+        mean = np.nanmean(learned, axis=-1)
         ax.plot(imbalance, mean, label=shape, **style)
         n_in, _, n_out = s["shapes"][shape]
         for sign, larger in ((-1, n_in), (1, n_out)):
