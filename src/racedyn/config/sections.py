@@ -11,9 +11,9 @@ from racedyn.config.fields import (
     LOOSEST_RTOL,
     Activation,
     Depth,
-    Finite,
     NotNegative,
     Positive,
+    Real,
     Sharing,
     WholePositive,
     Width,
@@ -139,7 +139,7 @@ class Balanced:
     kind: Literal["balanced"] = "balanced"
     scale: Positive
     """Strength of the weakest weight matrix in each mode."""
-    imbalance: Finite = 0.0
+    imbalance: Real = 0.0
     """lambda of W2^T W2 - W1 W1^T = lambda I, in two-layer networks."""
 
 

@@ -26,6 +26,7 @@ def key_of(key: Any, name: str) -> Array:
 
 
 def number_of(name: str) -> np.uint32:
+    """A number of 32 bits for a name, the same on every machine."""
     return np.uint32(zlib.crc32(name.encode()))
 
 

@@ -81,7 +81,7 @@ def slowest_rate(d: float, strength: float, imbalance: float) -> float:
 def movement(problem: Problem, imbalance: float, weakest: float) -> dict[str, float]:
     """How far the tangent kernel moved from start to end, when `LEARNED` of the loss is left, in
     units of 1/d, and what is left of it at the end."""
-    _, task, weights = problem.network, problem.task, problem.weights
+    task, weights = problem.task, problem.weights
     d = 1 / task.num_examples
     rate = slowest_rate(d, weakest, imbalance)
     ts = np.concatenate([[0.0], np.geomspace(1e-4, SETTLED, ROWS) / rate])
