@@ -24,11 +24,11 @@ def check_task(network: Network, task: Task) -> None:
             f"they are {type(network).__name__} and {type(task).__name__}",
             error=TypeError,
         )
-    for argument, arrays, nodes in (
-        ("inputs", task.inputs, network.inputs),
-        ("targets", task.targets, network.outputs),
+    for argument, widths, nodes in (
+        ("inputs", task.input_widths, network.inputs),
+        ("targets", task.output_widths, network.outputs),
     ):
-        for node in arrays:
+        for node in widths:
             if argument == "inputs" and (edges := network.edges_into(node)):
                 fail(
                     "task",
@@ -43,18 +43,18 @@ def check_task(network: Network, task: Task) -> None:
                     f"{edges[0]!r} goes out of {node!r}",
                     f"The network's outputs are {list(nodes)}.",
                 )
-        if set(arrays) != set(nodes):
+        if set(widths) != set(nodes):
             fail(
                 "task",
                 f"have {argument} for the network's nodes {list(nodes)}",
-                f"it has {list(arrays)}",
+                f"it has {list(widths)}",
             )
-        for node, array in arrays.items():
-            if array.shape[0] != network.nodes[node].width:
+        for node, width in widths.items():
+            if width != network.nodes[node].width:
                 fail(
                     "task",
                     f"have {network.nodes[node].width} rows at {node!r}",
-                    f"it has {array.shape[0]}",
+                    f"it has {width}",
                 )
     if (network.node_gates or network.edge_gates) and task.num_contexts > network.num_contexts:
         fail(
@@ -89,9 +89,9 @@ def warn_of_closed_gates(network: Network, task: Task) -> None:
                 stacklevel=4,
             )
         elif network.num_contexts >= task.num_contexts:
-            dark = ~reached[node][task.context] & np.any(task.targets[node] != 0, axis=0)
-            if dark.any():
-                contexts = sorted(set(task.context[dark].tolist()))
+            asked = task.contexts_with_targets(node)
+            contexts = np.flatnonzero(~reached[node][: len(asked)] & asked).tolist()
+            if contexts:
                 warnings.warn(
                     f"The output {node!r} is gated off in {len(contexts)} contexts where it has "
                     "targets that are not zero "

@@ -83,7 +83,7 @@ def frames_along_paths(
     for path in paths:
         source, target = network.ends(path)
         # Sigma_yx(p) = < g_p y x^T >, g_p the product of all gates on the path.
-        gate = np.ones(network.num_contexts)
+        gate = np.ones(max(network.num_contexts, task.num_contexts))
         for table in (network.edge_gates.get(edge) for edge in path):
             gate = gate if table is None else gate * table
         for table in (
@@ -91,12 +91,9 @@ def frames_along_paths(
             for node in (source, *(network.edges[edge][1] for edge in path))
         ):
             gate = gate if table is None else gate * table
-        sigma = (
-            task.targets[target] * gate[task.context] @ task.inputs[source].T / task.num_examples
-        )
-        if np.linalg.norm(sigma) <= 1e-12 * np.linalg.norm(task.targets[target]) * np.linalg.norm(
-            task.inputs[source]
-        ):
+        sigma = task.correlation(target, source, gate[: task.num_contexts])
+        power_x = np.trace(task.sigma_x(source))
+        if np.linalg.norm(sigma) <= 1e-12 * np.sqrt(task.power(target) * power_x):
             fail(
                 "task",
                 "correlate inputs and outputs along every path",

@@ -54,7 +54,7 @@ class Statistics:
         """
         pair = self._class(j), self._class(p)
         return self.xx.get(
-            pair, np.zeros([self.task.inputs[self.classes[i].source].shape[0] for i in pair])
+            pair, np.zeros([self.task.input_widths[self.classes[i].source] for i in pair])
         )
 
     def modes_of(self, number: int) -> Modes:
@@ -233,9 +233,7 @@ def statistics(
     yx = tuple(
         sum(
             (g * correlations.yx(group, known.target, known.source) for group, g in _gates(known)),
-            start=np.zeros(
-                (task.targets[known.target].shape[0], task.inputs[known.source].shape[0])
-            ),
+            start=np.zeros((task.output_widths[known.target], task.input_widths[known.source])),
         )
         for known in members
     )
@@ -250,9 +248,9 @@ def statistics(
             if correlations.has(group):
                 for j, g_j in those:
                     for p, g_p in those:
-                        part = (
-                            g_j * g_p * correlations.xx(group, members[j].source, members[p].source)
-                        )
+                        part = correlations.xx(group, members[j].source, members[p].source)
+                        # Without a factor it is the group's own array, of which there may be few.
+                        part = part if g_j * g_p == 1 else g_j * g_p * part
                         xx[j, p] = xx[j, p] + part if (j, p) in xx else part
     return Statistics(network, task, class_of, tuple(members), yx, xx)
 
@@ -268,29 +266,25 @@ class _Correlations:
 
     def __init__(self, task: Task, gating: Gating):
         self.task = task
-        group = gating.group_of[task.context]
-        order = np.argsort(group, kind="stable")
-        self.columns = np.split(
-            order, np.searchsorted(group[order], np.arange(1, gating.num_groups))
+        self.group_of = gating.group_of[: task.num_contexts]
+        self.examples = np.bincount(
+            self.group_of, weights=task.examples_of, minlength=gating.num_groups
         )
-        self.found: dict[tuple[str, int, str, str], np.ndarray] = {}
+        self.found: dict[tuple[int, str, str], np.ndarray] = {}
 
     def has(self, group: int) -> bool:
-        return bool(len(self.columns[group]))
+        return bool(self.examples[group])
 
     def yx(self, group: int, target: str, source: str) -> np.ndarray:
-        return self._get("yx", group, target, source, self.task.targets[target])
+        return self._get(group, target, source)
 
     def xx(self, group: int, j: str, p: str) -> np.ndarray:
-        return self._get("xx", group, j, p, self.task.inputs[j])
+        return self._get(group, j, p)
 
-    def _get(self, kind: str, group: int, left: str, right: str, rows: np.ndarray) -> np.ndarray:
-        key = kind, group, left, right
+    def _get(self, group: int, left: str, right: str) -> np.ndarray:
+        key = group, left, right
         if key not in self.found:
-            at = self.columns[group]
-            self.found[key] = (
-                rows[:, at] @ self.task.inputs[right][:, at].T / self.task.num_examples
-            )
+            self.found[key] = self.task.correlation(left, right, self.group_of == group)
         return self.found[key]
 
 

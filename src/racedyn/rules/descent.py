@@ -10,8 +10,9 @@ import jax.numpy as jnp
 
 from racedyn._types import Array, Weights
 from racedyn.networks import Network, constant_inputs, forward
+from racedyn.rules.routes import Routed, goes_by_sums, routed_loss
 from racedyn.rules.stages import Stages, begun, copies, moving, stage_masks, staged
-from racedyn.tasks import Task
+from racedyn.tasks import RoutingTask, Task
 
 
 class Data(eqx.Module):
@@ -32,16 +33,36 @@ class Data(eqx.Module):
         )
         return cls(inputs, targets, jnp.asarray(task.context), constants)
 
-    def batch(self, examples: Array) -> "Data":
-        """These examples alone."""
+    @property
+    def num_examples(self) -> int:
+        return len(self.context)
+
+
+def batch_of(data: Data | Routed, examples: Array) -> Data:
+    """These examples alone, counted as the task has them."""
+    if isinstance(data, Routed):
+        inputs, targets, context = data.examples(examples)
+    else:
         inputs, targets = jax.tree.map(
-            lambda array: array[:, examples], (self.inputs, self.targets)
+            lambda array: array[:, examples], (data.inputs, data.targets)
         )
-        return Data(inputs, targets, self.context[examples], self.constants)
+        context = data.context[examples]
+    return Data(inputs, targets, context, data.constants)
 
 
-def loss_of(network: Network, weights: Weights, data: Data) -> Array:
+def data_of(network: Network, task: Task, dtype: Any) -> Data | Routed:
+    """A task on the device: its examples, or what all of its routes map where the losses of
+    `network` are sums over domains.
+    """
+    if isinstance(task, RoutingTask) and goes_by_sums(network, task):
+        return Routed.of(task, dtype)
+    return Data.of(task, dtype)
+
+
+def loss_of(network: Network, weights: Weights, data: Data | Routed) -> Array:
     """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""
+    if isinstance(data, Routed):
+        return routed_loss(network, weights, data)
     activity = forward(network, weights, data.inputs, data.context)
     misses = [jnp.sum((Y - activity[node]) ** 2) for node, Y in data.targets.items()]
     return 0.5 * sum(misses[1:], start=misses[0]) / data.context.shape[0]
@@ -50,7 +71,7 @@ def loss_of(network: Network, weights: Weights, data: Data) -> Array:
 def loss_and_gradient(
     network: Network,
     weights: Weights,
-    data: Data,
+    data: Data | Routed,
     stages: Stages,
     weight_decay: Array | None,
     *,

@@ -31,12 +31,12 @@ def _routes(task: Task) -> float:
     """2 K M / n_out: trained routes are the contexts that have examples; each is read at one output
     node.
     """
-    (num_outputs,) = {Y.shape[0] for Y in task.targets.values()}
-    return 2.0 * len(np.unique(task.context)) / num_outputs
+    (num_outputs,) = set(task.output_widths.values())
+    return 2.0 * np.count_nonzero(task.examples_of) / num_outputs
 
 
 def _mse(task: Task) -> float:
-    return 2.0 / sum(Y.shape[0] for Y in task.targets.values())
+    return 2.0 / sum(task.output_widths.values())
 
 
 LOSSES: dict[str, Loss] = {

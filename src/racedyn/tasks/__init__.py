@@ -7,6 +7,8 @@
 - `images`: small images and their classes.
 - `structures`: items in a tree, an order, a ring, a grid or clusters.
 - `xor`: XoR with a margin.
+- `transforms`: permutations and rotations by which domains differ.
+- `routes`: tasks of many routes, kept as one route's examples and a table.
 - `routing`: input domains to be mapped to output domains, some routes trained.
 - `blocks`: blocks of properties of the published contextual task.
 - `contextual`: items with properties in every context and others in one alone.
@@ -21,8 +23,10 @@ from racedyn.tasks.modes import Modes
 from racedyn.tasks.modes import canonical_svd as canonical_svd
 from racedyn.tasks.modes import read_in as read_in
 from racedyn.tasks.multimodal import multimodal
-from racedyn.tasks.routing import Routes, routing
-from racedyn.tasks.routing import routes_of as routes_of
+from racedyn.tasks.routes import Routes
+from racedyn.tasks.routes import RoutingTask as RoutingTask
+from racedyn.tasks.routes import routes_of as routes_of
+from racedyn.tasks.routing import routing
 from racedyn.tasks.structures import clusters, cross_cutting, grid, hierarchy, order, ring
 from racedyn.tasks.tables import animals, from_csv
 from racedyn.tasks.task import Task

@@ -2,76 +2,19 @@
 trained ([Saxe22] section 5).
 """
 
-import dataclasses
 from typing import Any
 
 import jax
 import numpy as np
 
-from racedyn._arrays import as_matrix, read_only
-from racedyn._checks import as_key, check_name, check_positive_int, fail, shown
+from racedyn._arrays import as_matrix
+from racedyn._checks import as_key, check_name, check_positive_int, fail
+from racedyn.tasks.routes import Routes, RoutingTask
 from racedyn.tasks.task import Task
 
 # [Saxe22] fig. 4c: 4 items, a small hierarchy of 7 features.
 ITEMS = np.eye(4)
 FEATURES = np.vstack([[6.0, 6, 6, 6], [4, 4, 0, 0], [0, 0, 4, 4], 3 * np.eye(4)])
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Routes:
-    """The structure of a routing task: which routes are trained, and what each of them maps.
-
-    **Fields:** `routes` (M, M), True where input domain (row) is trained with output domain
-    (column); `items` (n_in, P) and `features` (n_out, P), what one route maps; `name`, that of the
-    task. It is `task.structure` of what `tasks.routing` makes."""
-
-    routes: np.ndarray
-    items: np.ndarray
-    features: np.ndarray
-    name: str = "routing"
-
-    def __post_init__(self) -> None:
-        for name in ("routes", "items", "features"):
-            object.__setattr__(self, name, read_only(getattr(self, name)))
-
-    @property
-    def domains(self) -> int:
-        return len(self.routes)
-
-    @property
-    def regular(self) -> bool:
-        """Whether every input domain is trained with as many outputs as every output domain with
-        inputs.
-        """
-        return len({*self.routes.sum(axis=0), *self.routes.sum(axis=1)}) == 1
-
-    def untrained(self) -> Task:
-        """The task on the routes that are not trained: a probe of generalisation.
-
-        Raises `ValueError` where all are.
-        """
-        if self.routes.all():
-            fail(
-                "task",
-                "have routes that are not trained",
-                f"all {self.domains**2} are",
-                "Lower `trained`.",
-            )
-        return _on(~self.routes, self.items, self.features, f"untrained routes of {self.name}")
-
-    def __repr__(self) -> str:
-        return f"Routes({self})"
-
-    def __str__(self) -> str:
-        return f"{self.routes.sum()} of {self.domains**2} routes are trained"
-
-
-def routes_of(task: Any) -> Routes:
-    """The structure of a task of `tasks.routing`. Raises `TypeError` for another."""
-    structure = getattr(task, "structure", None)
-    if not isinstance(structure, Routes):
-        fail("task", "be one of tasks.routing", f"it is {shown(task)}", error=TypeError)
-    return structure
 
 
 def routing(
@@ -82,6 +25,8 @@ def routing(
     *,
     pattern: Any = "circulant",
     key: Any = None,
+    input_transforms: Any = None,
+    output_transforms: Any = None,
 ) -> Task:
     """M input domains and M output domains; each input is trained with K outputs ([Saxe22] fig. 4).
 
@@ -98,6 +43,16 @@ def routing(
       offsets and the order of inputs and outputs drawn with `key`; in both each output is trained
       with K inputs too. Or (M, M) of 0 and 1, rows inputs (`trained` is then left out).
 
+    - `input_transforms`, `output_transforms`: orthogonal maps, one per domain, by which the inputs
+      of input domain i and the targets of output domain j differ from those of the others: rows of
+      `tasks.transforms`, (M, n) of whole numbers or (M, n, n). By default all domains have the same
+      coordinates. In linear networks whose first and last matrices are Gaussian or Haar that is no
+      loss: W Q has the law of W, and a network that starts from W_i Q_i^T learns on transformed
+      inputs as one that starts from W_i does on plain ones.
+
+    One route's examples and the table of routes are all that is kept: 10,000 routes take no more
+    memory than one.
+
     Contexts without examples are the untrained routes; all pairs of nodes have the modes of one
     route. Raises `ValueError` where K is above M, a pattern has no route, or inputs and targets are
     not correlated.
@@ -111,6 +66,7 @@ def routing(
     domains = check_positive_int("domains", domains)
     items = ITEMS if inputs is None else as_matrix("inputs", inputs)
     features = FEATURES if targets is None else as_matrix("targets", targets)
+    transforms = input_transforms, output_transforms
     if not isinstance(pattern, str):
         if trained is not None:
             fail("trained", "be left out where `pattern` is a table", f"it is {trained}")
@@ -125,9 +81,8 @@ def routing(
                 f"hold 0 and 1 in the shape {(domains, domains)}, and some 1",
                 f"its shape is {routes.shape} and it holds {np.unique(routes)[:5].tolist()}",
             )
-        return _on(
-            routes == 1, items, features, f"routing, {domains} domains, {int(routes.sum())} routes"
-        )
+        name = f"routing, {domains} domains, {int(routes.sum())} routes"
+        return RoutingTask(Routes(routes == 1, items, features, name, *transforms))
     trained = domains if trained is None else check_positive_int("trained", trained)
     if trained > domains:
         fail("trained", f"be at most the number of domains, {domains}", f"it is {trained}")
@@ -139,35 +94,5 @@ def routing(
         offsets = np.asarray(jax.random.permutation(drawn, domains))[:trained]
         order = tuple(np.asarray(jax.random.permutation(shuffle, domains)) for shuffle in shuffles)  # type: ignore[assignment]
     routes = np.isin((order[1][None] - order[0][:, None]) % domains, offsets)
-    return _on(routes, items, features, f"routing, {domains} domains, {trained} trained")
-
-
-def _on(routes: np.ndarray, items: np.ndarray, features: np.ndarray, name: str) -> Task:
-    """The task whose examples are all items on each of these routes."""
-    if items.shape[1] != features.shape[1]:
-        fail(
-            "targets",
-            "have one column per column of the inputs",
-            f"there are {features.shape[1]} and {items.shape[1]}",
-        )
-    domains, size = len(routes), items.shape[1]
-    pairs = np.argwhere(routes)
-    inputs = {f"x{i + 1}": np.zeros((items.shape[0], len(pairs) * size)) for i in range(domains)}
-    targets = {
-        f"y{j + 1}": np.zeros((features.shape[0], len(pairs) * size)) for j in range(domains)
-    }
-    for number, (i, j) in enumerate(pairs):
-        at = slice(number * size, (number + 1) * size)
-        inputs[f"x{i + 1}"][:, at], targets[f"y{j + 1}"][:, at] = items, features
-    modes = Task({"x": items}, {"y": features}).modes
-    bases = {(x, y): (modes.U, modes.V) for x in inputs for y in targets}
-    return Task(
-        inputs,
-        targets,
-        np.repeat(pairs @ (domains, 1), size),
-        domains**2,
-        name,
-        bases,
-        {pair: modes.names for pair in bases},
-        structure=Routes(routes, items, features, name),
-    )
+    name = f"routing, {domains} domains, {trained} trained"
+    return RoutingTask(Routes(routes, items, features, name, *transforms))

@@ -158,6 +158,32 @@ class Task:
         return len(self.context)
 
     @property
+    def input_widths(self) -> Mapping[str, int]:
+        """Input node -> n."""
+        return {node: len(X) for node, X in self.inputs.items()}
+
+    @property
+    def output_widths(self) -> Mapping[str, int]:
+        """Output node -> n."""
+        return {node: len(Y) for node, Y in self.targets.items()}
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """All pairs of an input and an output node."""
+        return [(source, target) for source in self.input_widths for target in self.output_widths]
+
+    @property
+    def examples_of(self) -> np.ndarray:
+        """How many examples each context has, (num_contexts,)."""
+        return np.bincount(self.context, minlength=self.num_contexts)
+
+    def contexts_with_targets(self, node: str) -> np.ndarray:
+        """In which contexts an output node has targets that are not zero, (num_contexts,)."""
+        found = np.zeros(self.num_contexts, bool)
+        found[self.context[np.any(self.targets[node] != 0, axis=0)]] = True
+        return found
+
+    @property
     def X(self) -> np.ndarray:
         """The inputs of a task with one input node, (n_in, P)."""
         return self.inputs[_only("X", "inputs", self.inputs)]
@@ -180,7 +206,7 @@ class Task:
             )
         return self._columns[node]
 
-    def _power(self, node: str) -> float:
+    def power(self, node: str) -> float:
         """< |y|^2 > of an output node."""
         if node not in self._powers:
             with np.errstate(over="ignore"):
@@ -204,11 +230,21 @@ class Task:
             / self.num_examples
         )
 
+    def correlation(self, left: str, right: str, gate: np.ndarray) -> np.ndarray:
+        """< g z x^T >, (n of `left`, n of `right`), of an input or output node `left` and an input
+        node `right`, with a factor g for each context, `gate` (num_contexts,).
+        """
+        factors = gate[self.context]
+        at = np.flatnonzero(factors)
+        rows = self.inputs.get(left, self.targets.get(left))
+        assert rows is not None
+        return (rows[:, at] * factors[at]) @ self.inputs[right][:, at].T / self.num_examples
+
     def pair_modes(self, source: str, target: str) -> Modes:
         """The modes in which paths from node `source` to node `target` are read."""
         pair = (
-            check_name("source", source, self.inputs),
-            check_name("target", target, self.targets),
+            check_name("source", source, self.input_widths),
+            check_name("target", target, self.output_widths),
         )
         if pair not in self._modes:
             self._check_scale(*pair)
@@ -222,7 +258,7 @@ class Task:
             self._modes[pair] = modes_from_correlations(
                 self.sigma_yx(*pair),
                 self.sigma_x(source),
-                self._power(target),
+                self.power(target),
                 bases=self.bases.get(pair),
                 names=self.mode_names.get(pair),
             )
@@ -232,10 +268,9 @@ class Task:
         """(input node, output node) -> modes, of all pairs that are correlated or have bases of
         their own.
         """
-        pairs = ((source, target) for source in self.inputs for target in self.targets)
         return {
             pair: self.pair_modes(*pair)
-            for pair in pairs
+            for pair in self.pairs
             if pair in self._modes or self._readable(pair)
         }
 
@@ -244,7 +279,7 @@ class Task:
         variances and floor.
         """
         return {
-            pair: read_in(modes, self.sigma_yx(*pair), self.sigma_x(pair[0]), self._power(pair[1]))
+            pair: read_in(modes, self.sigma_yx(*pair), self.sigma_x(pair[0]), self.power(pair[1]))
             for pair, modes in other.all_modes().items()
         }
 
@@ -253,7 +288,7 @@ class Task:
         numbers."""
         _, X = self._live(source)
         with np.errstate(over="ignore"):
-            of_x, of_y = float(np.sum(X**2) / self.num_examples), self._power(target)
+            of_x, of_y = float(np.sum(X**2) / self.num_examples), self.power(target)
         for name, square, data in (("inputs", of_x, X), ("targets", of_y, self.targets[target])):
             if not np.isfinite(square) or (square == 0 and data.any()):
                 fail(
@@ -267,9 +302,7 @@ class Task:
         """Whether a pair has bases of its own, or a correlation that is more than rounding."""
         _, X = self._live(pair[0])
         size = (
-            np.linalg.norm(X)
-            * np.sqrt(self._power(pair[1]) * self.num_examples)
-            / self.num_examples
+            np.linalg.norm(X) * np.sqrt(self.power(pair[1]) * self.num_examples) / self.num_examples
         )
         return pair in self.bases or bool(
             np.linalg.norm(self.sigma_yx(*pair)) > 1e3 * np.finfo(np.float64).eps * size
@@ -279,15 +312,15 @@ class Task:
     def modes(self) -> Modes:
         """The modes of a task with one input and one output node."""
         return self.pair_modes(
-            _only("modes", "inputs", self.inputs), _only("modes", "targets", self.targets)
+            _only("modes", "inputs", self.input_widths),
+            _only("modes", "targets", self.output_widths),
         )
 
     def __repr__(self) -> str:
         return clipped(f"Task({self})")
 
     def __str__(self) -> str:
-        sizes = [f"{node} {X.shape[0]}" for node, X in self.inputs.items()]
-        sizes += [f"{node} {Y.shape[0]}" for node, Y in self.targets.items()]
+        sizes = [f"{node} {n}" for node, n in {**self.input_widths, **self.output_widths}.items()]
         contexts = f", {self.num_contexts} contexts" if self.num_contexts > 1 else ""
         return f"{self.name}: {self.num_examples} examples, {', '.join(sizes)}{contexts}"
 

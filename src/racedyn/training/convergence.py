@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from racedyn.networks import Network
+from racedyn.rules import Routed, goes_by_sums
 from racedyn.systems import condense
-from racedyn.tasks import Task
+from racedyn.tasks import RoutingTask, Task
 
 ROUNDINGS = 32  # of a loss, below which nothing is left of it
 PRINTED = 0.005  # half a unit of the second decimal, to which strengths and shares are printed
@@ -35,6 +36,8 @@ def least_loss(network: Network, task: Task) -> Least:
     (Eckart and Young): singular values beyond it stay."""
     if not network.linear or network.unit_gated:
         return Least(0.0, False, float("nan"))
+    if isinstance(task, RoutingTask) and goes_by_sums(network, task):
+        return _least_of_routes(network, task)
     condensed = condense(network, task)
     targets = [Y for Y in condensed.targets.values() if Y.size]
     parts = [np.linalg.svd(Y, compute_uv=False) for Y in targets]
@@ -50,6 +53,18 @@ def least_loss(network: Network, task: Task) -> Least:
     return Least(
         floor, exact, float(min((np.min(share) for share in shares if share.size), default=np.nan))
     )
+
+
+def _least_of_routes(network: Network, task: RoutingTask) -> Least:
+    """The same by sums over domains: free maps fit each route as well as one of them can be fit."""
+    known, data = task.structure, Routed.of(task, float)
+    # 1/2 < |y|^2 > of each singular direction that can be fit, of one route.
+    S = np.linalg.svd(np.asarray(data.targets), compute_uv=False)
+    kept = S[max(data.targets.shape) * np.finfo(float).eps * S[0] < S]
+    per_route = 0.5 * np.min(kept, initial=np.inf) ** 2 / data.num_examples
+    fewest = min(count for count in known.routes.sum(axis=0) if count)
+    weakest = float(fewest * per_route) if kept.size else np.nan
+    return Least(float(data.floor), _has_room(network), weakest)
 
 
 def _has_room(network: Network) -> bool:

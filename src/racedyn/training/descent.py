@@ -15,7 +15,7 @@ import optax
 from racedyn._checks import fail
 from racedyn._types import Array, Weights
 from racedyn.networks import Network
-from racedyn.rules import Stages, loss_and_gradient, scaled, stepped
+from racedyn.rules import Stages, batch_of, loss_and_gradient, scaled, stepped
 from racedyn.training.observation import Observer
 
 ROWS_PER_BLOCK = 64
@@ -74,7 +74,7 @@ class Descent(eqx.Module):
         """One step, all weights updated at once from the old values."""
         network, data = self.observer.network, self.observer.data
         if self.batch_size is not None:
-            data = data.batch(self.examples(state.step))
+            data = batch_of(data, self.examples(state.step))
         loss, gradient = loss_and_gradient(
             network,
             state.weights,
@@ -102,7 +102,7 @@ class Descent(eqx.Module):
         them whatever other steps have drawn. The step's number makes its key, so that it does not
         matter where a run was interrupted."""
         assert self.key is not None and self.batch_size is not None
-        (num,) = self.observer.data.context.shape
+        num = self.observer.data.num_examples
         key = jax.random.fold_in(jax.random.wrap_key_data(self.key), step)
         drawn = jax.random.bits(key, (num,))
         return jax.lax.top_k(drawn, self.batch_size)[1]

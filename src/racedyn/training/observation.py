@@ -21,7 +21,7 @@ from racedyn.paths import (
     observe_shares,
 )
 from racedyn.representations import kernel_of, kernel_rows, largest_curvature, similarity
-from racedyn.rules import Data, loss_of
+from racedyn.rules import Data, Routed, data_of, loss_of
 from racedyn.tasks import Task
 from racedyn.training.asked import Asked
 from racedyn.trajectory import BY_DEFAULT, Observable
@@ -31,8 +31,9 @@ class Observer(eqx.Module):
     """What is observed, of which network and task, one row at a time; see `asked.Asked`."""
 
     network: Network
-    data: Data
-    probes: tuple[Data, ...]
+    data: Data | Routed
+    examples: Data | None  # one by one, where they are asked for
+    probes: tuple[Data | Routed, ...]
     kernel_rows: Any  # of the tangent kernel, where it is asked for
     bases: tuple[Bases, ...]  # of each of the `pairs` of nodes that the paths join
     names: tuple[str, ...] = eqx.field(static=True)
@@ -46,8 +47,9 @@ class Observer(eqx.Module):
         """`network` and `task` as they are trained, biases included."""
         return cls(
             network=network,
-            data=Data.of(task, dtype),
-            probes=tuple(Data.of(probe, dtype) for probe in asked.probes.values()),
+            data=(data := data_of(network, task, dtype)),
+            examples=_one_by_one(asked, task, data, dtype),
+            probes=tuple(data_of(network, probe, dtype) for probe in asked.probes.values()),
             kernel_rows=kernel_rows(network, task) if "tangent_kernel" in asked.names else None,
             bases=tuple(map(Bases.of, asked.modes.values())),
             names=asked.names,
@@ -69,7 +71,7 @@ class Observer(eqx.Module):
                 dict(zip(self.pairs, self.bases, strict=True)),
                 self.paths,
                 matrices=projectors or "strength_matrix" in self.names,
-                inputs=data.inputs if "data_strength" in self.names else None,
+                inputs=self.examples.inputs if "data_strength" in self.names else None,
                 constants=data.constants,
             )
             if projectors:
@@ -92,7 +94,8 @@ class Observer(eqx.Module):
         asked = [(name, *name.split(":", 1)) for name in self.names if ":" in name]
         if not asked:
             return {}
-        held = forward(self.network, weights, self.data.inputs, self.data.context)
+        assert self.examples is not None
+        held = forward(self.network, weights, self.examples.inputs, self.examples.context)
         return {
             name: held[node] if kind == "activity" else similarity(held[node])
             for name, kind, node in asked
@@ -102,7 +105,8 @@ class Observer(eqx.Module):
         """What is of all weights together."""
         row = {}
         if "tangent_kernel" in self.names:
-            inputs, context = self.data.inputs, self.data.context
+            assert self.examples is not None
+            inputs, context = self.examples.inputs, self.examples.context
             row["tangent_kernel"] = kernel_of(
                 self.network, weights, inputs, context, *self.kernel_rows
             )
@@ -115,6 +119,17 @@ class Observer(eqx.Module):
             real = jnp.issubdtype(value.dtype, jnp.floating)  # rows that lack it are NaN
             row[own.name] = value if real else value.astype(jnp.result_type(*weights.values()))
         return row
+
+
+def _one_by_one(asked: Asked, task: Task, data: Data | Routed, dtype: Any) -> Data | None:
+    """The examples themselves, where something is observed of each of them."""
+    each = any(name in OF_EXAMPLES or ":" in name for name in asked.names)
+    if not each:
+        return None
+    return data if isinstance(data, Data) else Data.of(task, dtype)
+
+
+OF_EXAMPLES = ("data_strength", "tangent_kernel")
 
 
 def as_dtype(dtype: Any, weights: Weights) -> Any:

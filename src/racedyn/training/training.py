@@ -247,7 +247,7 @@ def _check_batch(task: Task, batch_size: Any, key: Any) -> tuple[int | None, Arr
         if key is not None:
             fail("key", "be left out without `batch_size`, as none is drawn", f"it is {shown(key)}")
         return None, None
-    batch_size, num = check_positive_int("batch_size", batch_size), len(task.context)
+    batch_size, num = check_positive_int("batch_size", batch_size), task.num_examples
     if batch_size > num:
         fail("batch_size", f"be at most the number of examples, {num}", f"it is {batch_size}")
     return batch_size, jax.random.key_data(as_key(key, "train(..., batch_size=32, key=0)"))

@@ -14,7 +14,7 @@ import numpy as np
 
 from racedyn.networks import Gating, Network, gate_groups
 from racedyn.paths import PathClass, path_classes
-from racedyn.tasks import Task
+from racedyn.tasks import RoutingTask, Task
 
 
 class Condensed(NamedTuple):
@@ -34,6 +34,11 @@ class Condensed(NamedTuple):
 
 def condense(network: Network, task: Task) -> Condensed:
     """Condense `task` for `network`, whose gates say which contexts are alike."""
+    power = sum(map(task.power, task.output_widths)) * task.num_examples
+    weight = 1.0 / task.num_examples
+    if isinstance(task, RoutingTask):  # all routes turn alike
+        turn = _rotation([task.structure.items], task.structure.items.shape[1])
+        task = task if turn is None else task.fewer_columns(turn)
     gating = gate_groups(network, task.num_contexts)
     group = gating.group_of[task.context]
     blocks = _columns_of_groups(group, gating.num_groups)
@@ -42,7 +47,6 @@ def condense(network: Network, task: Task) -> Condensed:
         _rotation([task.inputs[node][:, block] for node in nodes], len(block))
         for block, nodes in zip(blocks, live, strict=True)
     ]
-    power = sum(float(np.sum(Y**2)) for Y in task.targets.values())
     if all(turn is None for turn in turns):
         inputs, targets, column_group = dict(task.inputs), dict(task.targets), group
     else:
@@ -64,7 +68,6 @@ def condense(network: Network, task: Task) -> Condensed:
         _independent_parts(network, gating), inputs, targets, column_group, gating.num_groups
     )
     reached = sum(float(np.sum(Y**2)) for Y in targets.values())
-    weight = 1.0 / task.num_examples
     # A fit to rounding must not leave a floor: what is left is compared with what there was.
     left = power - reached
     floor = 0.5 * weight * left if left > _NOISE * power else 0.0
