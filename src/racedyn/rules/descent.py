@@ -1,5 +1,5 @@
-"""A task on the device, its loss, and one plain step down it: pure, and shared by training and by
-networks of fewer dimensions that stand for it.
+"""A task on the device, its loss and accuracy, and one plain step down: pure, and shared by
+training and by networks of fewer dimensions that stand for it.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from racedyn._types import Array, Weights
 from racedyn.networks import Network, constant_inputs, forward
+from racedyn.rules.losses import Kind
 from racedyn.rules.stages import Stages, begun, copies, moving, stage_masks, staged
 from racedyn.tasks import Task
 
@@ -40,11 +41,41 @@ class Data(eqx.Module):
         return Data(inputs, targets, self.context[examples], self.constants)
 
 
-def loss_of(network: Network, weights: Weights, data: Data) -> Array:
-    """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""
+def loss_of(network: Network, weights: Weights, data: Data, kind: Kind = "squared") -> Array:
+    """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs. Of the kind
+    "cross_entropy" -< log softmax(yhat)_c > of each example's class c, summed over the output nodes
+    that have one.
+    """
     activity = forward(network, weights, data.inputs, data.context)
-    misses = [jnp.sum((Y - activity[node]) ** 2) for node, Y in data.targets.items()]
-    return 0.5 * sum(misses[1:], start=misses[0]) / data.context.shape[0]
+    if kind == "squared":
+        misses = [0.5 * jnp.sum((Y - activity[node]) ** 2) for node, Y in data.targets.items()]
+    else:
+        misses = [
+            -jnp.sum(_one_hot(Y) * jax.nn.log_softmax(activity[node], axis=0))
+            for node, Y in data.targets.items()
+        ]
+    return sum(misses[1:], start=misses[0]) / data.context.shape[0]
+
+
+def accuracy_of(network: Network, weights: Weights, data: Data) -> Array:
+    """The part of examples whose largest output is that of their class, over all output nodes where
+    they have one.
+    """
+    activity = forward(network, weights, data.inputs, data.context)
+    right = [jnp.argmax(activity[node], 0) == jnp.argmax(Y, 0) for node, Y in data.targets.items()]
+    known = [_has_class(Y) for Y in data.targets.values()]
+    dtype = next(iter(data.targets.values())).dtype
+    return jnp.mean(jnp.stack(right).astype(dtype), where=jnp.stack(known))
+
+
+def _has_class(Y: Array) -> Array:
+    """Which examples have a class at a node, (P,): targets of the others are all zero."""
+    return jnp.any(Y != 0, axis=0)
+
+
+def _one_hot(Y: Array) -> Array:
+    """1 at each example's class, else 0, (n, P); see `losses.check_classes`."""
+    return ((jnp.max(Y, axis=0) == Y) & _has_class(Y)).astype(Y.dtype)
 
 
 def loss_and_gradient(
@@ -57,14 +88,15 @@ def loss_and_gradient(
     apart: Network | None = None,
     starts: tuple[int, ...] = (),
     step: Array | None = None,
+    kind: Kind = "squared",
 ) -> tuple[Array, Weights]:
-    """The loss, and what is descended: its gradient, or stage by stage that of what the stages
-    before leave. `apart`: the network `with_copies` where stages share layers; `starts`: the steps
-    that stages begin at, if not 0, of which `step` is the number.
+    """The loss of a kind, and what is descended: its gradient, or stage by stage that of what the
+    stages before leave. `apart`: the network `with_copies` where stages share layers; `starts`: the
+    steps that stages begin at, if not 0, of which `step` is the number.
     """
 
     def loss(weights: Weights) -> Array:
-        return loss_of(network, weights, data)
+        return loss_of(network, weights, data, kind)
 
     if not stages:
         value, gradient = jax.value_and_grad(loss)(weights)
@@ -77,7 +109,7 @@ def loss_and_gradient(
         own, copy_of = copies(stages)
         each = {name: weights[edge] for name, edge in copy_of.items()}
         masks = begun(stage_masks(own, each), starts, step)
-        parts = staged(jax.grad(lambda w: loss_of(apart, w, data)), each, masks)
+        parts = staged(jax.grad(lambda w: loss_of(apart, w, data, kind)), each, masks)
         # A shared edge moves by the sum over its copies.
         gradient = jax.tree.map(jnp.zeros_like, weights)
         for name, edge in copy_of.items():
