@@ -144,7 +144,7 @@ def test_frozen():
         ),
         (
             {"train": {"lr": 1, "steps": 1, "loss": "summ"}},
-            r"`train.loss` must be 'mean', 'half_sum', 'sum', 'mse' or",
+            r"`train.loss` must be 'mean', 'half_sum', 'sum', 'mse', 'routes' or 'cross_entropy'",
         ),
         (
             {"network": {"kind": "parallel", "depths": [2, 0], "width": 1}},

@@ -15,13 +15,14 @@ from racedyn.trajectory import BY_DEFAULT, OBSERVABLES, row_of, table
 
 TASK = rd.tasks.hierarchy(4)
 OTHER = rd.tasks.from_arrays(TASK.X, TASK.Y[::-1], name="other")
+CLASSES = rd.tasks.from_arrays(TASK.X, np.eye(len(TASK.Y))[:, :4], name="classes")
 NET = rd.networks.parallel(TASK, depths=(2, 2), width=5)
 START = NET.init(rd.init.Gaussian(0.3), key=0)
 TS = np.linspace(0.0, 1.0, 3)
-NAMES = [  # all that a training has by its name alone
+NAMES = [  # all that a training has by its name alone, whatever its targets
     row.name
     for row in OBSERVABLES.values()
-    if row.training == row.name and row.name not in ("loss", "weights")
+    if row.training == row.name and row.name not in ("loss", "weights", "accuracy")
 ]
 LENGTHS = {
     "path": 2,
@@ -64,13 +65,16 @@ def weights_at(run, row):
 
 
 def test_a_training_gives_every_row_that_the_table_says_it_has(run):
-    asked = {name.partition(":")[0] for name in run.observables} | {"weights"}
+    of_classes = train(["accuracy", rd.Probe("classes", CLASSES)], task=CLASSES)
+    names = [*run.observables, *of_classes.observables]
+    asked = {name.partition(":")[0] for name in names} | {"weights"}
     assert asked == {row.name for row in OBSERVABLES.values() if row.training} | {"norms"}
-    for name in run.observables:
+    for name in names:
         axes = NORMS.axes if name == "norms" else row_of(name).axes
-        assert run.dims[name] == ("time", *axes), name
-        assert np.shape(run[name]) == (3, *(LENGTHS[axis] for axis in axes)), name
-        assert np.isfinite(run[name]).all(), name
+        found = run if name in run.observables else of_classes
+        assert found.dims[name] == ("time", *axes), name
+        assert np.shape(found[name]) == (3, *(LENGTHS[axis] for axis in axes)), name
+        assert np.isfinite(found[name]).all(), name
     assert all(matrices.shape == (3, *NET.shape(edge)) for edge, matrices in run["weights"].items())
 
 

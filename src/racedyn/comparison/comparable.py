@@ -181,6 +181,13 @@ def num_pairs_of(trained: Trajectory) -> int:
     )
 
 
+def kind_of_loss(trajectory: Trajectory) -> str:
+    """Which loss was descended, in words; theories are of squared error."""
+    source = trajectory.provenance
+    kind = "squared" if source is None else str(source.settings.get("loss_kind", "squared"))
+    return {"squared": "squared error", "cross_entropy": "cross-entropy"}.get(kind, kind)
+
+
 def rules_of(trajectory: Trajectory) -> dict[str, Any]:
     """Weight decay, stages and their schedule of a run, where it has any."""
     names = ("weight_decay", "stages", "schedule")

@@ -51,10 +51,11 @@ def compare(
     after a switch of tasks those of the last one, counted from it, as bounds where rows are too
     sparse (`learning_times`); where paths join several pairs of input and output, each with modes
     of its own, there are none, nor sums. Where both have `basis_free_participation`, the last is
-    printed beside the mean of participation by mode. Where all common times are the same, errors
-    are those of that moment, and a note says so. Raises `ValueError` where the two are not the same
-    quantities: other bases, paths, numbers of modes, members or units of time, no common time, no
-    common observable.
+    printed beside the mean of participation by mode. The loss of a training by cross-entropy is not
+    compared with that of a theory of squared error, and a note says so. Where all common times are
+    the same, errors are those of that moment, and a note says so. Raises `ValueError` where the two
+    are not the same quantities: other bases, paths, numbers of modes, members or units of time, no
+    common time, no common observable.
 
         >>> task = rd.tasks.hierarchy(items=4)
         >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from racedyn.comparison.comparable import modes_of, num_pairs_of, rules_of, unit_of
+from racedyn.comparison.comparable import kind_of_loss, modes_of, num_pairs_of, rules_of, unit_of
 from racedyn.trajectory import Status, Trajectory
 
 MISALIGNED = 1e-9  # far above rounding: a smaller off-diagonal of V^T Sigma_x V is none
@@ -34,6 +34,12 @@ def notes_of(
             f"the paths join {pairs} pairs of input and output, each with modes of its own, which "
             "are not checked to be the "
             "same: no sums over paths, learning times or winners"
+        )
+    losses = kind_of_loss(theory), kind_of_loss(trained)
+    if losses[0] != losses[1]:
+        notes.append(
+            f"the theory's loss is {losses[0]} and the run's is {losses[1]}: losses are not "
+            "compared, and strengths learn by different rules"
         )
     if rules_of(theory) != rules_of(trained):
         notes.append(

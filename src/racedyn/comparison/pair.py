@@ -8,7 +8,14 @@ import numpy as np
 
 from racedyn._checks import fail
 from racedyn._types import MODE, PATH, TIME
-from racedyn.comparison.comparable import modes_of, num_pairs_of, start_of, times_of, unit_of
+from racedyn.comparison.comparable import (
+    kind_of_loss,
+    modes_of,
+    num_pairs_of,
+    start_of,
+    times_of,
+    unit_of,
+)
 from racedyn.comparison.measures import (
     as_float64,
     common_times,
@@ -30,6 +37,7 @@ from racedyn.comparison.times import first_reached
 from racedyn.tasks import Modes
 from racedyn.trajectory import OBSERVABLES, Trajectory
 
+LOSSES = ("loss", "probe_loss")
 SUM, GROUPS = "strength, sum over paths", "group_strength"
 BASIS_FREE = "basis_free_participation"
 
@@ -46,11 +54,14 @@ def compared(theory: Trajectory, trained: Trajectory, checked: bool) -> Comparis
     if GROUPS not in a and "strength" in a and modes is not None:
         a[GROUPS] = group_norms(a["strength"], modes)
     dims = {**theory.dims, GROUPS: (TIME, *OBSERVABLES[GROUPS].axes)}
+    losses = kind_of_loss(theory), kind_of_loss(trained)
+    same_loss = losses[0] == losses[1]
     shared = [
         name
         for name in a
         if name in b
         and name != "winner"  # the number of a path: no distance
+        and (same_loss or name not in LOSSES)
         and dims[name] == trained.dims[name]
         and a[name].shape == b[name].shape
     ]
@@ -59,7 +70,8 @@ def compared(theory: Trajectory, trained: Trajectory, checked: bool) -> Comparis
         fail(
             "theory",
             "share an observable with `trained`, axes included",
-            f"they have {list(a)} and {list(b)}",
+            f"they have {list(a)} and {list(b)}"
+            + ("" if same_loss else f", whose losses are {' and '.join(losses)}"),
             "Record the same observables in both.",
         )
     weights = time_weights(ts)

@@ -157,8 +157,8 @@ class Train:
     """Steps between two saves; chosen by `racedyn.train` if left out."""
     dtype: Literal["float32", "float64"] = "float64"
     """Precision of the training; the theory is always float64."""
-    loss: Literal["mean", "half_sum", "sum", "mse", "routes"] = "mean"
-    """Whose normalisation of the loss `lr` belongs to (`racedyn.rules.losses`)."""
+    loss: Literal["mean", "half_sum", "sum", "mse", "routes", "cross_entropy"] = "mean"
+    """The loss, and whose normalisation of it `lr` belongs to (`racedyn.rules.losses`)."""
     weight_decay: NotNegative = 0.0
     """Rate, in units of 1/tau, at which weights decay besides; in the theory too."""
 

@@ -16,6 +16,15 @@ def levels_beside(config: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys((asked.level, *beside)))
 
 
+def only_trained(config: Config, network: Network) -> str:
+    """Why there is no theory beside a training; "" where there is one."""
+    if not network.linear:
+        return "a nonlinear network has no reduction: it was only trained"
+    if as_loss(config.train.loss).kind != "squared":
+        return "theories are of squared error: by cross-entropy it was only trained"
+    return ""
+
+
 def reduced_to(
     level: str, config: Config, network: Network, task: Task, weights: Weights
 ) -> AbstractSystem:

@@ -15,7 +15,7 @@ from racedyn._types import Weights
 from racedyn.comparison import Comparison, Comparisons, MemberComparison, compare
 from racedyn.config import Config
 from racedyn.jobs.build import build_law, build_network, build_task, fingerprint
-from racedyn.jobs.levels import levels_beside, reduced_to
+from racedyn.jobs.levels import levels_beside, only_trained, reduced_to
 from racedyn.jobs.remarks import remarks
 from racedyn.jobs.results import (
     FIGURES,
@@ -58,8 +58,8 @@ def run(
     count, and not where they lie. A run that was finished with the same settings is read and
     returned as it is. Of other settings, each of which is named, both are refused. `overwrite`
     replaces what is there; with `resume` beside it what was trained is kept, where a run of another
-    theory or of more steps takes the place of a finished one. A nonlinear network has no reduction:
-    it is trained only.
+    theory or of more steps takes the place of a finished one. A nonlinear network and
+    cross-entropy have no reduction: they are trained only.
 
     Raises, before anything is computed, `FileExistsError` where results are in the way (unless
     `overwrite`), `StoreError` where an interrupted run was of other settings, `OSError` where `out`
@@ -89,12 +89,13 @@ def run(
     check_numbers(config, network, task, weights)
     # Before the training, so that whatever can't be reduced is refused before it costs hours.
     systems = _reduced(config, network, task, weights)
+    no_theory = only_trained(config, network)
 
     if earlier is None:  # then only `overwrite` lets one be there
         partial_path(target).unlink(missing_ok=True)
     try:
         trained = _train(config, network, task, weights, earlier, target, data, progress)
-        solved, notes = _theories(config, systems, trained, progress)
+        solved, notes = _theories(config, systems, no_theory, trained, progress)
         comparison, more = _compared(solved, trained)
         result = RunResult(config, trained, solved, comparison, target, notes=(*notes, *more))
         result = saved(result, overwrite)
@@ -127,9 +128,9 @@ def _reduced(
     config: Config, network: Network, task: tasks.Task, weights: Weights
 ) -> dict[str, AbstractSystem]:
     """Name of the theory -> its system, that of `theory.level` first: "theory", and levels beside
-    it by their names. Empty for a nonlinear network.
+    it by their names. Empty where it is only trained.
     """
-    if not network.linear:
+    if only_trained(config, network):
         return {}
     first, *others = levels_beside(config)
     systems = {"theory": reduced_to(first, config, network, task, weights)}
@@ -213,13 +214,17 @@ def _with_data(trajectory: Trajectory, data: str | None) -> Trajectory:
 
 
 def _theories(
-    config: Config, systems: dict[str, AbstractSystem], trained: Trajectory, progress: bool
+    config: Config,
+    systems: dict[str, AbstractSystem],
+    no_theory: str,
+    trained: Trajectory,
+    progress: bool,
 ) -> tuple[dict[str, Trajectory], tuple[str, ...]]:
-    """The theories at the training's times, and why one is missing: what was trained is kept in any
-    case.
+    """The theories at the training's times, and why one is missing (`no_theory`: why all are): what
+    was trained is kept in any case.
     """
-    if not systems:
-        return {}, ("a nonlinear network has no reduction: it was only trained",)
+    if no_theory:
+        return {}, (no_theory,)
     if trained.failed:
         return {}, ("the training did not end well: there is nothing to compare a theory with",)
     solved, notes = {}, []

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn.comparison import check_axes
+from racedyn.comparison import check_axes, kind_of_loss
 from racedyn.plot import seeds, style
 from racedyn.trajectory import OBSERVABLES, Trajectory
 
@@ -24,8 +24,8 @@ def loss(
     A list is several seeds of one run, saved at the same times: the median is the line, lowest to
     highest the shade. Up to 30 saved rows have a marker each.
 
-    Returns the axes. Raises `ValueError` for a trajectory without a loss, times in different units,
-    and seeds at different times.
+    Returns the axes. Raises `ValueError` for a trajectory without a loss, losses of different kinds
+    (squared error and cross-entropy), times in different units, and seeds at different times.
 
         >>> task = rd.tasks.hierarchy(items=4)
         >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
@@ -47,6 +47,9 @@ def loss(
     for _, runs in curves:
         for run in runs:
             check_axes("trajectories", run, "loss")
+    kinds = sorted({kind_of_loss(run) for _, runs in curves for run in runs})
+    if len(kinds) > 1:
+        fail("trajectories", "have losses of one kind", f"they are {' and '.join(kinds)}")
     label = style.common_time_label([run for _, runs in curves for run in runs])
     with style.context():
         ax = style.new_axes(1, 1, (3.4, 2.4))[0] if ax is None else ax

@@ -1,5 +1,5 @@
-"""A task on the device, its loss, and one plain step down it: pure, and shared by training and by
-networks of fewer dimensions that stand for it.
+"""A task on the device, its loss and accuracy, and one plain step down: pure, and shared by
+training and by networks of fewer dimensions that stand for it.
 """
 
 from typing import Any
@@ -10,7 +10,8 @@ import jax.numpy as jnp
 
 from racedyn._types import Array, Weights
 from racedyn.networks import Network, constant_inputs, forward
-from racedyn.rules.routes import Routed, goes_by_sums, routed_loss
+from racedyn.rules.losses import Kind, has_class, one_hot
+from racedyn.rules.routes import Routed, goes_by_sums, routed_accuracy, routed_loss
 from racedyn.rules.stages import Stages, begun, copies, moving, stage_masks, staged
 from racedyn.tasks import RoutingTask, Task
 
@@ -59,13 +60,37 @@ def data_of(network: Network, task: Task, dtype: Any) -> Data | Routed:
     return Data.of(task, dtype)
 
 
-def loss_of(network: Network, weights: Weights, data: Data | Routed) -> Array:
-    """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs."""
+def loss_of(
+    network: Network, weights: Weights, data: Data | Routed, kind: Kind = "squared"
+) -> Array:
+    """L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs. Of the kind
+    "cross_entropy" -< log softmax(yhat)_c > of each example's class c, summed over the output nodes
+    that have one.
+    """
     if isinstance(data, Routed):
-        return routed_loss(network, weights, data)
+        return routed_loss(network, weights, data, kind)
     activity = forward(network, weights, data.inputs, data.context)
-    misses = [jnp.sum((Y - activity[node]) ** 2) for node, Y in data.targets.items()]
-    return 0.5 * sum(misses[1:], start=misses[0]) / data.context.shape[0]
+    if kind == "squared":
+        misses = [0.5 * jnp.sum((Y - activity[node]) ** 2) for node, Y in data.targets.items()]
+    else:
+        misses = [
+            -jnp.sum(one_hot(Y) * jax.nn.log_softmax(activity[node], axis=0))
+            for node, Y in data.targets.items()
+        ]
+    return sum(misses[1:], start=misses[0]) / data.context.shape[0]
+
+
+def accuracy_of(network: Network, weights: Weights, data: Data | Routed) -> Array:
+    """The part of examples whose largest output is that of their class, over all output nodes where
+    they have one.
+    """
+    if isinstance(data, Routed):
+        return routed_accuracy(network, weights, data)
+    activity = forward(network, weights, data.inputs, data.context)
+    right = [jnp.argmax(activity[node], 0) == jnp.argmax(Y, 0) for node, Y in data.targets.items()]
+    known = [has_class(Y) for Y in data.targets.values()]
+    dtype = next(iter(data.targets.values())).dtype
+    return jnp.mean(jnp.stack(right).astype(dtype), where=jnp.stack(known))
 
 
 def loss_and_gradient(
@@ -78,14 +103,15 @@ def loss_and_gradient(
     apart: Network | None = None,
     starts: tuple[int, ...] = (),
     step: Array | None = None,
+    kind: Kind = "squared",
 ) -> tuple[Array, Weights]:
-    """The loss, and what is descended: its gradient, or stage by stage that of what the stages
-    before leave. `apart`: the network `with_copies` where stages share layers; `starts`: the steps
-    that stages begin at, if not 0, of which `step` is the number.
+    """The loss of a kind, and what is descended: its gradient, or stage by stage that of what the
+    stages before leave. `apart`: the network `with_copies` where stages share layers; `starts`: the
+    steps that stages begin at, if not 0, of which `step` is the number.
     """
 
     def loss(weights: Weights) -> Array:
-        return loss_of(network, weights, data)
+        return loss_of(network, weights, data, kind)
 
     if not stages:
         value, gradient = jax.value_and_grad(loss)(weights)
@@ -98,7 +124,7 @@ def loss_and_gradient(
         own, copy_of = copies(stages)
         each = {name: weights[edge] for name, edge in copy_of.items()}
         masks = begun(stage_masks(own, each), starts, step)
-        parts = staged(jax.grad(lambda w: loss_of(apart, w, data)), each, masks)
+        parts = staged(jax.grad(lambda w: loss_of(apart, w, data, kind)), each, masks)
         # A shared edge moves by the sum over its copies.
         gradient = jax.tree.map(jnp.zeros_like, weights)
         for name, edge in copy_of.items():

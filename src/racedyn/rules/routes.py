@@ -18,6 +18,7 @@ import numpy as np
 
 from racedyn._types import Array, Weights
 from racedyn.networks import Network, constant_inputs
+from racedyn.rules.losses import Kind, has_class, one_hot
 from racedyn.tasks import RoutingTask, Task
 
 
@@ -49,15 +50,17 @@ class Routed(eqx.Module):
         rank = int(np.count_nonzero(max(X.shape) * np.finfo(float).eps * S[0] < S))
         turn = np.eye(X.shape[1]) if rank == X.shape[1] else Vt[:rank]
         left = Y - (Y @ turn.T) @ turn
-        arrays = (X @ turn.T, Y @ turn.T, turn, X, Y, known.routes.T)
         return cls(
-            *(jnp.asarray(array, dtype) for array in arrays),
-            jnp.asarray(0.5 * np.sum(left**2) / X.shape[1], dtype),
-            *(
-                _inverse(turns, dtype)
-                for turns in (known.input_transforms, known.output_transforms)
-            ),
-            int(known.routes.sum()),
+            columns=jnp.asarray(X @ turn.T, dtype),
+            targets=jnp.asarray(Y @ turn.T, dtype),
+            turn=jnp.asarray(turn, dtype),
+            items=jnp.asarray(X, dtype),
+            features=jnp.asarray(Y, dtype),
+            trained=jnp.asarray(known.routes.T, dtype),
+            floor=jnp.asarray(0.5 * np.sum(left**2) / X.shape[1], dtype),
+            input_transforms=_inverse(known.input_transforms, dtype),
+            output_transforms=_inverse(known.output_transforms, dtype),
+            num_routes=int(known.routes.sum()),
         )
 
     @property
@@ -143,15 +146,36 @@ def _domains_at(network: Network, order: Any) -> dict[str, list[int]]:
     return {node: sorted(domains) for node, domains in found.items()}
 
 
-def routed_loss(network: Network, weights: Weights, data: Routed) -> Array:
-    """L = 1/2 < |y - yhat|^2 > over all examples of all trained routes."""
+def routed_loss(network: Network, weights: Weights, data: Routed, kind: Kind = "squared") -> Array:
+    """`loss_of` all examples of all trained routes."""
+    targets, (rows, columns), M = data.targets, data.targets.shape, len(data.trained)
+    if kind == "squared":
+
+        def squared(answers: Array) -> Array:
+            return 0.5 * jnp.sum((targets[:, None] - answers) ** 2, axis=(0, 2))
+
+        each = _of_outputs(network, weights, data, squared, rows * M * columns)
+        return jnp.sum(data.trained * each) / data.num_examples + data.floor
+    classes = one_hot(data.features)[:, None]
 
     def missed(answers: Array) -> Array:
-        return jnp.sum((data.targets[:, None] - answers) ** 2, axis=(0, 2))
+        return -jnp.sum(classes * jax.nn.log_softmax(answers @ data.turn, axis=0), axis=(0, 2))
 
-    (rows, columns), M = data.targets.shape, len(data.trained)
-    each = _of_outputs(network, weights, data, missed, rows * M * columns)
-    return 0.5 * jnp.sum(data.trained * each) / data.num_examples + data.floor
+    each = _of_outputs(network, weights, data, missed, rows * M * data.items.shape[1])
+    return jnp.sum(data.trained * each) / data.num_examples
+
+
+def routed_accuracy(network: Network, weights: Weights, data: Routed) -> Array:
+    """`accuracy_of` all examples of all trained routes."""
+    known, wanted = has_class(data.features), jnp.argmax(data.features, axis=0)
+
+    def right(answers: Array) -> Array:
+        named = jnp.argmax(answers @ data.turn, axis=0)  # (M, P)
+        return jnp.sum((named == wanted) & known, axis=1, dtype=data.trained.dtype)
+
+    rows, M = len(data.targets), len(data.trained)
+    each = _of_outputs(network, weights, data, right, rows * M * data.items.shape[1])
+    return jnp.sum(data.trained * each) / (data.num_routes * jnp.sum(known))
 
 
 # Numbers that are computed at once: 8 MiB in float64. Memory depends on it, and nothing else.
@@ -216,10 +240,10 @@ def _blocks(network: Network, weights: Weights, data: Routed) -> list[_Block]:
     every = list(range(len(data.trained)))
     blocks = []
     for group in alike.values():
-        sinks, sources, last, carried = zip(*group, strict=True)
-        whole = len(group) == 1 and sinks[0] == sources[0] == every
-        places = np.asarray(sinks), np.asarray(sources)
-        blocks.append(_Block(*places, jnp.stack(last), jnp.stack(carried), whole))
+        sinks_of, sources_of, lasts, carried = zip(*group, strict=True)
+        whole = len(group) == 1 and sinks_of[0] == sources_of[0] == every
+        places = np.asarray(sinks_of), np.asarray(sources_of)
+        blocks.append(_Block(*places, jnp.stack(lasts), jnp.stack(carried), whole))
     return blocks
 
 

@@ -167,20 +167,29 @@ class RoutingTask(Task):
         return {f"y{j + 1}": len(self.structure.features) for j in range(self.structure.domains)}
 
     @cached_property
-    def inputs(self) -> Mapping[str, np.ndarray]:  # type: ignore[override]
+    def inputs(self) -> Mapping[str, np.ndarray]:
         return self._written_out("inputs", self.structure.items, 0)
 
     @cached_property
-    def targets(self) -> Mapping[str, np.ndarray]:  # type: ignore[override]
+    def targets(self) -> Mapping[str, np.ndarray]:
         return self._written_out("targets", self.structure.features, 1)
 
+    @property
+    def targets_once(self) -> Mapping[str, np.ndarray]:
+        """Those of one route, at each output domain: node -> (n_out, P)."""
+        known = self.structure
+        return {
+            node: transformed(_of(known.output_transforms, j), known.features)
+            for j, node in enumerate(self.output_widths)
+        }
+
     @cached_property
-    def context(self) -> np.ndarray:  # type: ignore[override]
+    def context(self) -> np.ndarray:
         numbers = self._trained @ (self.structure.domains, 1)
         return read_only(np.repeat(numbers, self.structure.items.shape[1]))
 
     @cached_property
-    def bases(self) -> Mapping[tuple[str, str], Any]:  # type: ignore[override]
+    def bases(self) -> Mapping[tuple[str, str], Any]:
         return {pair: self._bases(*pair) for pair in self.pairs}
 
     @cached_property

@@ -16,6 +16,7 @@ from racedyn._outside import read_again
 from racedyn._types import MEMBER, MODE, PATH, TIME, Path, Weights
 from racedyn.networks import Network, bases_said, check_task, constant_inputs, task_said
 from racedyn.paths import MAX_UNNAMED_PATHS, Pair, not_separable, observed_paths
+from racedyn.rules import Kind, check_classes
 from racedyn.tasks import Modes, Task
 from racedyn.training.going_on import OF_PATHS
 from racedyn.trajectory import BY_DEFAULT, OBSERVABLES, Observable, Probe, remedy_for, row_of
@@ -74,7 +75,10 @@ def _check_name(network: Network, name: str) -> None:
     if row is None and kind in OBSERVABLES and OBSERVABLES[kind].of_node:
         remedy = f"For example {kind + ':' + network.order[-1]!r}."
         fail("observe", f"say of which node the {kind} is", f"it is {name!r}", remedy)
-    known = [each.training for each in OBSERVABLES.values() if each.training]
+    rows = [
+        each for each in OBSERVABLES.values() if each.name != "probe_accuracy"
+    ]  # of two entries
+    known = [each.training for each in rows if each.training]
     if row is None or not row.training or row.training not in (name, f"{kind}:NODE"):
         remedy = remedy_for(name, known)
         fail("observe", f"hold what a training has ({', '.join(known)})", f"it is {name!r}", remedy)
@@ -159,6 +163,20 @@ def check_data_strength(network: Network, task: Task, asked: Asked) -> None:
             )
 
 
+def check_targets(asked: Asked, task: Task, kind: Kind, dtype: Any) -> None:
+    """Refuse targets that are no classes, of the task or a probe, where loss or accuracy is of
+    classes.
+    """
+    if kind == "squared" and "accuracy" not in asked.names:
+        return
+    check_classes(task, dtype)
+    for name, probe in asked.probes.items():
+        try:
+            check_classes(probe, dtype)
+        except ValueError as error:
+            raise ValueError(f"Probe {name!r}: {error}") from error
+
+
 def check_functions(asked: Asked, network: Network, task: Task, weights: Weights) -> None:
     """Refuse functions that JAX can't trace, and results that no run or file can hold."""
     _, labels = axes_of(asked, task)
@@ -189,7 +207,7 @@ def axes_of(
         if len(asked.modes) == 1:
             labels[MODE] = next(iter(asked.modes.values())).names
     if asked.probes:
-        dims["probe_loss"] = (TIME, *OBSERVABLES["probe_loss"].axes)
+        dims |= {name: (TIME, *OBSERVABLES[name].axes) for name in of_probes(asked)}
         labels["probe"] = tuple(asked.probes)
     dims |= {row.name: (TIME, *row.axes) for row in asked.own}
     if task.item_names is not None and any("example" in axes for axes in dims.values()):
@@ -197,12 +215,17 @@ def axes_of(
     return dims, labels
 
 
+def of_probes(asked: Asked) -> tuple[str, ...]:
+    """What is observed on every probe."""
+    accuracy = ("probe_accuracy",) if "accuracy" in asked.names else ()
+    return ("probe_loss", *accuracy) if asked.probes else ()
+
+
 def said_of(asked: Asked) -> dict[str, Any]:
     """What settings keep of what is observed: what a row's names stand for."""
-    probes = ["probe_loss"] if asked.probes else []
     weights = ["weights"] if asked.weights else []
     return {
-        "observe": [*asked.names, *probes, *(row.name for row in asked.own), *weights],
+        "observe": [*asked.names, *of_probes(asked), *(row.name for row in asked.own), *weights],
         "own": {row.name: {"meaning": row.meaning, "unit": row.unit} for row in asked.own},
         "pairs": [list(pair) for pair in asked.modes],  # of nodes, that the observed paths join
         "bases": [bases_said(pair_modes) for pair_modes in asked.modes.values()],

@@ -35,6 +35,7 @@ from racedyn.training.asked import (
     check_data_strength,
     check_functions,
     check_observe,
+    check_targets,
     said_of,
     with_paths,
 )
@@ -117,7 +118,7 @@ def observe(
         check_name("time_unit", time_unit, ("tau", "steps")) if time_unit is not None else own_unit
     )
     convention = as_loss(loss)
-    if lr is None and convention.name != "mean":
+    if lr is None and convention.name != "mean" and convention.kind == "squared":
         fail(
             "lr",
             "be given with a loss, as the two make steps flow time",
@@ -143,7 +144,8 @@ def observe(
         for weights in _each(network, checkpoints, keys, biases):
             if observer is None:
                 dtype = as_dtype(dtype, weights)
-                observer = Observer.of(asked, whole, fed, dtype)
+                check_targets(asked, fed, convention.kind, dtype)
+                observer = Observer.of(asked, whole, fed, dtype, convention.kind)
                 check_functions(asked, whole, fed, weights)
             last = {edge: weights[edge].astype(dtype) for edge in whole.edges}
             rows.append(jax.tree.map(np.asarray, _row(observer, last)))
@@ -191,6 +193,7 @@ def observe(
                 "network": network_said(whole),
                 "lr": lr,
                 "loss": convention.name,
+                "loss_kind": convention.kind,
                 "loss_factor": factor,
                 **said_of(asked),
                 "modes": "own" if modes is None or modes is task else "given",

@@ -1,5 +1,5 @@
 """Whether a training came to its end: how far its loss stayed above the least that the network can
-reach.
+reach. Of cross-entropy that is not known here: 0 is its bound.
 """
 
 from typing import NamedTuple
@@ -27,6 +27,9 @@ class Least(NamedTuple):
     weakest: float
 
 
+BOUND = Least(0.0, False, float("nan"))  # no loss is below 0
+
+
 def least_loss(network: Network, task: Task) -> Least:
     """The floor under the loss: 0 for a nonlinear network, where it is only a bound.
 
@@ -35,7 +38,7 @@ def least_loss(network: Network, task: Task) -> Least:
     join one input to one output, without gates and shared edges, reaches the best map of its rank
     (Eckart and Young): singular values beyond it stay."""
     if not network.linear or network.unit_gated:
-        return Least(0.0, False, float("nan"))
+        return BOUND
     if isinstance(task, RoutingTask) and goes_by_sums(network, task):
         return _least_of_routes(network, task)
     condensed = condense(network, task)

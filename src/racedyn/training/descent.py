@@ -84,6 +84,7 @@ class Descent(eqx.Module):
             apart=self.apart,
             starts=self.starts,
             step=state.step,
+            kind=self.observer.kind,
         )
         gradient = scaled(network, gradient, self.factor)
         if self.optimiser is None:

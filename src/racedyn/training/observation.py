@@ -21,7 +21,7 @@ from racedyn.paths import (
     observe_shares,
 )
 from racedyn.representations import kernel_of, kernel_rows, largest_curvature, similarity
-from racedyn.rules import Data, Routed, data_of, loss_of
+from racedyn.rules import Data, Kind, Routed, accuracy_of, data_of, loss_of
 from racedyn.tasks import Task
 from racedyn.training.asked import Asked
 from racedyn.trajectory import BY_DEFAULT, Observable
@@ -41,9 +41,10 @@ class Observer(eqx.Module):
     paths: tuple[Path, ...] = eqx.field(static=True)
     own: tuple[Observable, ...] = eqx.field(static=True)
     task: Task | None = eqx.field(static=True)  # for functions of the user's alone
+    kind: Kind = eqx.field(static=True)  # of the loss
 
     @classmethod
-    def of(cls, asked: Asked, network: Network, task: Task, dtype: Any) -> "Observer":
+    def of(cls, asked: Asked, network: Network, task: Task, dtype: Any, kind: Kind) -> "Observer":
         """`network` and `task` as they are trained, biases included."""
         return cls(
             network=network,
@@ -57,12 +58,17 @@ class Observer(eqx.Module):
             paths=tuple(asked.paths),
             own=asked.own,
             task=task if asked.own else None,
+            kind=kind,
         )
+
+    def loss(self, weights: Weights, data: Data | Routed) -> Array:
+        """On this data, of the kind that is descended."""
+        return loss_of(self.network, weights, data, self.kind)
 
     def row(self, weights: Weights) -> dict[str, Array]:
         """The observables of one set of weights; names and axes as the table has them."""
         data = self.data
-        row = {"loss": loss_of(self.network, weights, data)}
+        row = {"loss": self.loss(weights, data)}
         if self.paths:
             projectors = not {*self.names}.isdisjoint(PROJECTORS)
             found = observe_paths(
@@ -71,7 +77,7 @@ class Observer(eqx.Module):
                 dict(zip(self.pairs, self.bases, strict=True)),
                 self.paths,
                 matrices=projectors or "strength_matrix" in self.names,
-                inputs=self.examples.inputs if "data_strength" in self.names else None,
+                inputs=self._inputs_asked_for(),
                 constants=data.constants,
             )
             if projectors:
@@ -80,13 +86,27 @@ class Observer(eqx.Module):
                 found |= observe_shares(found["strength"])
             row |= {name: value for name, value in found.items() if name in self.names}
         if self.probes:
-            row["probe_loss"] = jnp.stack(
-                [loss_of(self.network, weights, probe) for probe in self.probes]
-            )
-        row |= self._of_nodes(weights) | self._of_all(weights)
+            row["probe_loss"] = jnp.stack([self.loss(weights, probe) for probe in self.probes])
+        row |= self._of_classes(weights) | self._of_nodes(weights) | self._of_all(weights)
         # What is left out by default where a network has no such thing is left out here, too.
         if lacking := {*self.names} - {*row, *BY_DEFAULT}:
             raise NotImplementedError(f"Nothing here computes {sorted(lacking)} of the table")
+        return row
+
+    def _inputs_asked_for(self) -> dict[str, Array] | None:
+        if "data_strength" not in self.names:
+            return None
+        assert self.examples is not None
+        return self.examples.inputs
+
+    def _of_classes(self, weights: Weights) -> dict[str, Array]:
+        """Accuracy, on the probes too."""
+        if "accuracy" not in self.names:
+            return {}
+        row = {"accuracy": accuracy_of(self.network, weights, self.data)}
+        if self.probes:
+            each = [accuracy_of(self.network, weights, probe) for probe in self.probes]
+            row["probe_accuracy"] = jnp.stack(each)
         return row
 
     def _of_nodes(self, weights: Weights) -> dict[str, Array]:
@@ -111,9 +131,7 @@ class Observer(eqx.Module):
                 self.network, weights, inputs, context, *self.kernel_rows
             )
         if "sharpness" in self.names:
-            row["sharpness"] = largest_curvature(
-                lambda at: loss_of(self.network, at, self.data), weights
-            ).value
+            row["sharpness"] = largest_curvature(lambda at: self.loss(at, self.data), weights).value
         for own in self.own:
             value = jnp.asarray(own.function(self.network, self.task, weights))
             real = jnp.issubdtype(value.dtype, jnp.floating)  # rows that lack it are NaN

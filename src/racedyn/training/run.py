@@ -16,7 +16,7 @@ from racedyn._interruptions import never_lost
 from racedyn._progress import Progress
 from racedyn.training.convergence import judge
 from racedyn.training.descent import Descent, State, blocks, first_row, observe_rows
-from racedyn.training.going_on import Past, past_of
+from racedyn.training.going_on import ANEW, Past, past_of
 from racedyn.training.rows import Rows, of_last_task
 from racedyn.training.training import Training, settings_of
 from racedyn.trajectory import Provenance, Status, Trajectory, now, versions
@@ -34,6 +34,10 @@ def begin(training: Training, earlier: Trajectory | None, watch: Stopwatch) -> "
             "be given, or not, as in the run to go on from",
             "the two would count time in different units",
         )
+    kind = settings["loss_kind"]
+    if said is not None and (was := said.get("loss_kind", "squared")) != kind:
+        but = f"the two are {was!r} and {kind!r}"
+        fail("loss", "be of the kind of the run to go on from", but, ANEW)
     first = 0 if earlier is None else int(np.asarray(earlier.step)[-1])
     state = descent.start(training.weights, None if earlier is None else earlier.end, first)
     dims, labels = made.axes()
@@ -64,7 +68,9 @@ def _join(rows: Rows, past: Past, descent: Descent, state: State) -> float:
     """
     # What depends on the targets belongs, as the loss does, to the task that a row was trained on.
     observer = descent.observer
-    of_task = ("sharpness", *(row.name for row in observer.own)) if past.switched else ()
+    of_task = (
+        ("sharpness", "accuracy", *(row.name for row in observer.own)) if past.switched else ()
+    )
 
     def told(observables: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return {

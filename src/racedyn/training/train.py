@@ -47,15 +47,17 @@ def train(
     - `weights`: edge -> (n_target, n_source); or a Trajectory of `train`, to go on from its end, on
       the same task or on another: the result then has its rows too. On the same task its weights
       are the same, bit for bit, as if the run had never stopped; another is a switch, see below.
-    - `lr`: step size on the loss of convention `loss` ("mean", "half_sum", "sum", "mse", "routes":
-      `racedyn.rules.losses`), so that published step sizes carry over; flow time is factor x lr x
-      step.
+    - `lr`: step size on the loss of convention `loss` ("mean", "half_sum", "sum", "mse", "routes",
+      "cross_entropy": `racedyn.rules.losses`), so that published step sizes carry over; flow time
+      is factor x lr x step. "cross_entropy" is -< log softmax(yhat)_c >, c the largest entry of an
+      example's target at an output node: one-hot targets, centred or not. A node whose targets are
+      all zero in an example adds nothing.
     - `steps`: how many (in all, or further ones when going on). `save_every`: steps between saved
       rows; by default such that there are about 500. The first and the last step are always saved.
     - `until`: end before that, at the first saved row whose loss is at most this number; or
       "converged", so near its floor that no second decimal of a strength can still change, where
-      the floor is known: in linear networks without weight decay and stages that have room for all
-      that their paths can learn.
+      the floor is known: by squared error in linear networks without weight decay and stages that
+      have room for all that their paths can learn.
     - `optimiser`: an optax transformation instead of plain descent (it has its own step size; `lr`
       then only scales the time axis, and with `lr=None` time is counted in steps).
     - `weight_decay`: rate, in units of 1/tau, at which weights decay besides: the gradient has
@@ -77,7 +79,8 @@ def train(
     - `observe`: what is saved of every row, beside the loss: names of the table
       (`racedyn.trajectory.OBSERVABLES`: "strength", "strength_matrix", "data_strength",
       "activity:h1" of a node h1, "tangent_kernel", "sharpness", "weights", which are kept in `ys`,
-      ...), `rd.Probe(name, task)` for the loss on another task with the same nodes,
+      "accuracy" where targets are classes, ...), `rd.Probe(name, task)` for the loss on another
+      task with the same nodes (its accuracy, too, where that is asked for),
       `rd.Observable(name, axes, function)` for a function of yours of (network, task, weights). By
       default "strength", "off_diagonal" and "group_strength". Weights at the end are always in
       `end`.
@@ -97,17 +100,19 @@ def train(
     is NaN: a probe, path or activity that only one of the runs has, weights saved in one alone,
     activity of other examples. A function of yours is known by its name.
 
-    **Returns** a Trajectory: `run["loss"]` (time,), always L = 1/2 < |y - yhat|^2 >, and what was
-    asked for, by default `run["strength"]` (time, path, mode), `run["off_diagonal"]` (time, path)
-    and `run["group_strength"]` (time, path, group). `status` is DONE; SETTLED, where
-    `until` ended it; NOT_FINITE
-    (`stats["diverged_at"]` is the first step whose loss was infinite or NaN; rows from there on are
-    left out); or INTERRUPTED (Ctrl-C: what was computed is returned). `stats["converged"]` says
-    whether the loss came down to its floor (see `racedyn.training.convergence`), and `print(run)`
-    in words.
+    **Returns** a Trajectory: `run["loss"]` (time,), L = 1/2 < |y - yhat|^2 > whatever factor is
+    descended, or cross-entropy where that is; and what was asked for, by default `run["strength"]`
+    (time, path, mode), `run["off_diagonal"]` (time, path) and `run["group_strength"]` (time, path,
+    group). `status` is DONE; SETTLED, where `until` ended it; NOT_FINITE (`stats["diverged_at"]` is
+    the first step whose loss was infinite or NaN; rows from there on are left out); or INTERRUPTED
+    (Ctrl-C: what was computed is returned). `stats["converged"]` says whether the loss came down to
+    its floor (see `racedyn.training.convergence`), and `print(run)` in words. Under cross-entropy
+    there is no more than a bound, 0: where classes can be told apart weights grow without end, and
+    `converged` is said of the loss alone.
 
     Raises `ValueError` where task, weights, stages, modes or what is to be observed do not fit the
-    network, or a run to go on from had another network or optimiser; `TypeError` for a function
+    network, targets are no classes where they have to be, or a run to go on from had another
+    network, optimiser or kind of loss; `TypeError` for a function
     that JAX can't trace; warns of gates that cut every path to
     an output or switch one off that has targets.
 

@@ -40,10 +40,11 @@ from racedyn.training.asked import (
     check_data_strength,
     check_functions,
     check_observe,
+    check_targets,
     said_of,
     with_paths,
 )
-from racedyn.training.convergence import Least, converged_below, least_loss
+from racedyn.training.convergence import BOUND, Least, converged_below, least_loss
 from racedyn.training.descent import Descent
 from racedyn.training.observation import Observer, as_dtype
 from racedyn.trajectory import Observable, Probe
@@ -124,16 +125,18 @@ class Training(eqx.Module):
             else check_not_negative("weight_decay", weight_decay)
         )
         decays = _traced(decay) or decay != 0
-        least = least_loss(network, task)
+        # Outputs without bounds have no cross-entropy of 0, and come as near as they like.
+        least = least_loss(network, task) if convention.kind == "squared" else BOUND
         # Of a loss that is not what is descended it is only a bound.
         self.least = least._replace(exact=False) if decays or stages else least
         batch_size, key = _check_batch(task, batch_size, key)
         self.weights = {edge: array.astype(dtype) for edge, array in weights.items()}
         asked = with_paths(asked, network, task, paths, modes_asked_for(network, task, modes))
         check_data_strength(network, task, asked)
+        check_targets(asked, task, convention.kind, dtype)
         check_functions(asked, network, task, self.weights)
         self.descent = Descent(
-            observer=Observer.of(asked, network, task, dtype),
+            observer=Observer.of(asked, network, task, dtype, convention.kind),
             factor=jnp.asarray(convention.factor(task), dtype),
             lr=jnp.asarray(0.0 if lr is None else _positive("lr", lr), dtype),
             weight_decay=jnp.asarray(decay, dtype) if decays else None,
@@ -206,6 +209,7 @@ def settings_of(training: Training) -> dict[str, Any]:
         "network": network_said(made.network),
         "lr": made.lr,
         "loss": made.loss.name,
+        "loss_kind": made.loss.kind,
         "loss_factor": made.loss.factor(made.task),
         "save_every": training.save_every,
         "until": until if until is None or isinstance(until, str) else float(until),
@@ -266,7 +270,8 @@ def _loss_at_the_end(until: Any, least: Least, dtype: Any) -> Array | None:
             "until",
             "be a loss here",
             "it is 'converged', and the least loss is not known of a network that is nonlinear, "
-            "too narrow for what its paths can learn, or trained with weight decay or in stages",
+            "too narrow for what its paths can learn, or trained by cross-entropy, with weight "
+            "decay or in stages",
             "For example until=1e-3.",
         )
     return jnp.asarray(loss, dtype)

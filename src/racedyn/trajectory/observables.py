@@ -40,7 +40,8 @@ class Observable:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Probe:
     """Another task with the same nodes, whose loss a training observes beside its own: an entry of
-    `observe=`, read as `run["probe_loss"]`, (time, probe).
+    `observe=`, read as `run["probe_loss"]`, (time, probe), of the kind that is descended. Where
+    "accuracy" is asked for too, `run["probe_accuracy"]` is that on the probes.
 
         >>> task = rd.tasks.routing(domains=3, trained=2)
         >>> network = rd.networks.routing(task, width=8)
@@ -112,7 +113,8 @@ _ROWS = (
     Row(
         "loss",
         (),
-        "L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs",
+        "L = 1/2 < |y - yhat|^2 >: mean over examples, summed over outputs; or cross-entropy, a "
+        "pure number, where training descends it",
         "y^2",
         "loss",
         ALL,
@@ -264,6 +266,21 @@ _ROWS = (
     ),
     Row("probe_loss", ("probe",), "L on other tasks", "y^2", "rd.Probe(NAME, TASK)"),
     Row(
+        "accuracy",
+        (),
+        "part of the examples whose largest output is that of their class, over all output nodes "
+        "where they have one",
+        "1",
+        "accuracy",
+    ),
+    Row(
+        "probe_accuracy",
+        ("probe",),
+        "accuracy on other tasks",
+        "1",
+        "'accuracy', rd.Probe(NAME, TASK)",
+    ),
+    Row(
         "tangent_kernel",
         ("row", "row"),
         "Theta = sum_e J_e J_e^T, J_e = d yhat / d W_e; a row is an output in an example",
@@ -273,7 +290,7 @@ _ROWS = (
     Row(
         "sharpness",
         (),
-        "largest eigenvalue of the Hessian of L in the weights; NaN where not converged",
+        "largest eigenvalue of the Hessian of the loss in the weights; NaN where not converged",
         "1/tau",
         "sharpness",
     ),
@@ -294,6 +311,12 @@ _ROWS = (
     ),
 )
 OBSERVABLES = {row.name: row for row in _ROWS}
+# What a training by cross-entropy has instead.
+_OF_CLASSES = {
+    "loss": "L = -< log softmax(yhat)_c > of each example's class c: mean over examples, summed "
+    "over output nodes",
+    "probe_loss": "cross-entropy on other tasks",
+}
 BY_DEFAULT = ("loss", "strength", "off_diagonal", "group_strength")  # of a training
 
 
@@ -308,6 +331,12 @@ def row_of(name: str) -> Row | None:
         return None
     axes = tuple(f"unit_{node}" if axis == "unit" else axis for axis in row.axes)
     return row._replace(name=name, axes=axes)
+
+
+def by_cross_entropy(row: Row) -> Row:
+    """The row as a training by cross-entropy has it."""
+    meaning = _OF_CLASSES.get(row.name)
+    return row if meaning is None else row._replace(meaning=meaning, unit="1")
 
 
 def remedy_for(name: object, known: Collection[str]) -> str:

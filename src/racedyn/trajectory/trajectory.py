@@ -11,7 +11,7 @@ import numpy as np
 from racedyn._checks import UnknownName, check_int, fail
 from racedyn._text import clipped, page, printable
 from racedyn._types import MEMBER, TIME, AnyArray, FrozenDict, PyTree
-from racedyn.trajectory.observables import Row, remedy_for, row_of
+from racedyn.trajectory.observables import Row, by_cross_entropy, remedy_for, row_of
 from racedyn.trajectory.of_trainings import as_training
 from racedyn.trajectory.printed import describe, statuses, went
 from racedyn.trajectory.provenance import Provenance
@@ -85,9 +85,9 @@ class Trajectory(eqx.Module):
 
     def row(self, name: str) -> Row:
         """What is known of one of its observables: the row of the table, or one of your own."""
-        if (row := row_of(name)) is not None:
-            return row
         said = {} if self.provenance is None else self.provenance.settings
+        if (row := row_of(name)) is not None:
+            return by_cross_entropy(row) if said.get("loss_kind") == "cross_entropy" else row
         own = said["own"].get(name) if isinstance(said.get("own"), Mapping) else None
         own = own if isinstance(own, Mapping) else {}  # a file may come from anyone
         meaning, unit = (str(own.get(part, "")) for part in ("meaning", "unit"))

@@ -15,9 +15,16 @@ import numpy as np
 from racedyn._types import AnyArray, Weights
 from racedyn.config import Config, parse
 from racedyn.jobs.build import build_law, build_network, build_task
-from racedyn.jobs.levels import levels_beside, reduced_to
+from racedyn.jobs.levels import levels_beside, only_trained, reduced_to
 from racedyn.jobs.sizes import check_network_size, check_numbers, check_run_size, check_task_size
-from racedyn.jobs.sweeps.measures import Ran, measured, needs_theory, observed, remarks_on
+from racedyn.jobs.sweeps.measures import (
+    THEORY,
+    Ran,
+    measured,
+    needs_theory,
+    observed,
+    remarks_on,
+)
 from racedyn.networks import Network
 from racedyn.simulation import SolveError, ensemble, simulate
 from racedyn.systems import AbstractSystem, observable_shapes
@@ -186,8 +193,8 @@ def _theories(
     """Level -> its solution at the times of each training, or why there is none. `times`: of all
     rows that there may be: trainings that end apart are solved together, and then cut."""
     found: list[dict[str, Trajectory | str]] = [{} for _ in ready]
-    if not ready[0].network.linear:
-        return found
+    if no_theory := only_trained(ready[0].config, ready[0].network):
+        return [{THEORY: no_theory} for _ in ready]
     for level in levels_beside(ready[0].config):
         systems: dict[int, AbstractSystem] = {}
         for i, each in enumerate(ready):

@@ -60,7 +60,12 @@ def _side(name: str) -> Callable[[Comparison], Any]:
 
 
 MEASURES = {
-    "final_loss": Measure((), "loss at the end", "y^2", lambda ran: ran.trained["loss"][-1]),
+    "final_loss": Measure(
+        (),
+        "loss at the end; a pure number where it is cross-entropy",
+        "y^2",
+        lambda ran: ran.trained["loss"][-1],
+    ),
     "converged": Measure(
         (),
         "1 where the loss came down to its floor, 0 where not, NaN where that is not known",

@@ -98,8 +98,8 @@ def compress(
     true error in all cases that were measured (`benchmarks/compress.py`).
 
     Raises `ValueError` where the bases don't get by with `max_share` of a node, for a nonlinear
-    network, a loss that diverges, a law whose remainder is not known, a law without a key or
-    weights with one.
+    network, a loss that diverges or is cross-entropy, a law whose remainder is not known, a law
+    without a key or weights with one.
 
         >>> task = rd.tasks.hierarchy(items=4)
         >>> network = rd.networks.parallel(task, depths=(3, 3), width=100)
@@ -111,7 +111,10 @@ def compress(
     """
     network, task, given = _asked(network, task, weights, key)
     stages = check_stages(network, stages)
-    factor = as_loss(loss).factor(task)
+    convention = as_loss(loss)
+    if convention.kind != "squared":
+        fail("loss", "be of squared error", f"it is {convention.name!r}", "`train` descends it.")
+    factor = convention.factor(task)
     decay = check_not_negative("weight_decay", weight_decay)
     tolerance = check_tolerance(tolerance)
     max_share = check_positive("max_share", max_share)
@@ -170,7 +173,7 @@ def compress(
     )
     settings: dict[str, Any] = {
         "tolerance": tolerance,
-        "loss": as_loss(loss).name,
+        "loss": convention.name,
         "weight_decay": decay,
         "time_unit": "tau",
         **({"lr": lr} if descent else {}),
