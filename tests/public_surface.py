@@ -188,7 +188,22 @@ def doors(folder: Path) -> tuple[Door, ...]:
         Door("Task.pair_modes", task.pair_modes, source=choice("input"), target=choice("output")),
         Door("tasks.from_csv", tasks.from_csv, path=path(table)),
         Door("tasks.animals", tasks.animals),
-        Door("tasks.images", tasks.images, name=choice("digits")),
+        Door(
+            "tasks.images",
+            tasks.images,
+            name=choice("digits"),
+            part=choice("train"),
+            test=or_none(positive(0.5)),
+            key=key(0),
+        ),
+        Door(
+            "tasks.transforms",
+            tasks.transforms,
+            kind=choice("permutation"),
+            count=count(2),
+            size=count(4),
+            key=key(0),
+        ),
         Door(
             "tasks.multimodal",
             tasks.multimodal,

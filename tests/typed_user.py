@@ -29,6 +29,11 @@ modalities = rd.tasks.multimodal([1.0, 0.5], np.eye(1), correlation=0.4)
 rd.networks.fusion(modalities, depth=2, fuse_at=2, width=(8,))
 rd.networks.fusion(modalities, depth=2, width=8)  # type: ignore[call-arg]
 
+# Parts of images by a key; orthogonal maps are an array.
+train = rd.tasks.images("mnist", "train", test=0.1, key=0)
+rd.tasks.images("mnist", "train", 0.1, 0)  # type: ignore[call-arg]
+assert_type(rd.tasks.transforms("turn", count=4, size=784), np.ndarray)
+
 # Times as a list, a tuple, an array of either library.
 run = rd.simulate(race, ts=[0.0, 1.0])
 run = rd.simulate(race, (0, 0.5, 1))

@@ -421,6 +421,7 @@ def test_kinds_of_tasks_are_the_builders():
         "Task",
         "from_arrays",
         "from_csv",
+        "transforms",
     }
 
 

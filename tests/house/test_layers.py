@@ -85,6 +85,7 @@ HOMES = {
     "optimistix": "exact",
     "jaxlib": "_cache",
     "submitit": "jobs",
+    "mlxtend": "tasks",
     "cloudpickle": "jobs",
 }
 

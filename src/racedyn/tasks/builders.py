@@ -70,10 +70,8 @@ def random(singular_values: Sequence[float], items: int, features: int, *, key: 
             "allow",
             f"it has {len(S)}",
         )
-    generator = np.random.default_rng(
-        np.asarray(jax.random.key_data(as_key(key, "tasks.random(..., key=0)")))
-    )
-    U, V = _frame(generator, features, len(S)), _frame(generator, items, len(S))
+    generator = generator_of(key, "tasks.random(..., key=0)")
+    U, V = (random_frame(generator, rows, len(S)) for rows in (features, items))
     return Task(
         inputs={INPUT: np.eye(items)},
         targets={OUTPUT: items * (U * S) @ V.T},
@@ -82,7 +80,14 @@ def random(singular_values: Sequence[float], items: int, features: int, *, key: 
     )
 
 
-def _frame(generator: np.random.Generator, rows: int, columns: int) -> np.ndarray:
+def generator_of(key: Any, example: str) -> np.random.Generator:
+    """NumPy's draws in float64, of a whole number or a jax.random.key; `example` shows how to pass
+    one.
+    """
+    return np.random.default_rng(np.asarray(jax.random.key_data(as_key(key, example))))
+
+
+def random_frame(generator: np.random.Generator, rows: int, columns: int) -> np.ndarray:
     """Uniformly random orthonormal columns: QR of a Gaussian matrix with the sign of R's diagonal
     taken out.
     """
