@@ -42,6 +42,7 @@ def test_mnist():
     np.testing.assert_allclose(np.sort(task.Y, axis=0)[-1], 0.9, rtol=1e-14)
     np.testing.assert_array_equal(np.bincount(task.Y.argmax(axis=0)), 10 * [500])
     assert task.modes.num == 9
+    assert np.linalg.matrix_rank(task.sigma_x(), hermitian=True) == 653
     # Row-major: neighbours in a row and in a column are correlated, far ones hardly.
     pixels = task.X.reshape(28, 28, 5000)
     here, far = pixels[14, 14], pixels[7, 21]

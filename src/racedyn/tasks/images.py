@@ -37,9 +37,9 @@ def images(
     number such that the train part's mean of |x|^2 is 1; targets (10, P) are 1 for the digit and 0
     for others, minus the train part's frequencies of the classes. The test part is in the same
     units, so that its means are not quite 0. Of "all", the train part is all. So no mode is
-    constant: of the digits there are 9, whose inputs are strongly correlated, and Sigma_x has rank
-    61 and variances over five orders of magnitude. A linear map answers part of the targets alone;
-    `task.modes.floor` is for maps in the modes, not the least loss.
+    constant: there are 9, whose inputs are strongly correlated. Sigma_x has rank 61 (digits) or 653
+    (mnist), and variances over five or eight orders of magnitude. A linear map answers part of the
+    targets alone; `task.modes.floor` is for maps in the modes, not the least loss.
 
     Raises `ValueError` for another name or part, for `test` outside of 0 to 1, and for `test` or
     `key` with part "all", which has no use for them; `TypeError` for a part without a key; and
