@@ -57,6 +57,17 @@ class Routes:
         """
         return len({*self.routes.sum(axis=0), *self.routes.sum(axis=1)}) == 1
 
+    @property
+    def parts(self) -> int:
+        """How many sets of domains there are that no trained route joins: a route from one to
+        another is never learned.
+        """
+        joined = np.eye(self.domains, dtype=bool)  # outputs, by trained routes there and back
+        step = joined | (self.routes.T @ self.routes)
+        while (further := joined @ step).sum() > joined.sum():
+            joined = further
+        return len({row.tobytes() for row in joined}) + int((~self.routes.any(axis=1)).sum())
+
     def untrained(self) -> Task:
         """The task on the routes that are not trained: a probe of generalisation.
 
@@ -95,7 +106,8 @@ class Routes:
         return f"Routes({self})"
 
     def __str__(self) -> str:
-        return f"{self.routes.sum()} of {self.domains**2} routes are trained"
+        apart = f", which join domains in {self.parts} parts" if self.parts > 1 else ""
+        return f"{self.routes.sum()} of {self.domains**2} routes are trained{apart}"
 
 
 def routes_of(task: Any) -> Routes:

@@ -53,6 +53,9 @@ def routing(
     One route's examples and the table of routes are all that is kept: 10,000 routes take no more
     memory than one.
 
+    `task.structure.parts` says in how many parts trained routes join the domains: routes from one
+    part to another are never learned, and drawn patterns may have several.
+
     Contexts without examples are the untrained routes; all pairs of nodes have the modes of one
     route. Raises `ValueError` where K is above M, a pattern has no route, or inputs and targets are
     not correlated.

@@ -20,6 +20,7 @@ from racedyn.training.descent import State as State
 from racedyn.training.descent import advance as advance
 from racedyn.training.descent import block_size as block_size
 from racedyn.training.descent import calls as calls
+from racedyn.training.descent import heavy_ball as heavy_ball
 from racedyn.training.train import train
 from racedyn.training.training import Training
 from racedyn.training.training import settings_of as settings_of

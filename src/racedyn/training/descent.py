@@ -21,6 +21,11 @@ from racedyn.training.observation import Observer
 ROWS_PER_BLOCK = 64
 
 
+def heavy_ball(step: float, momentum: float) -> optax.GradientTransformation:
+    """Descent with momentum: v <- momentum v + gradient, weights move by -step v."""
+    return optax.sgd(step, momentum=momentum)
+
+
 class State(eqx.Module):
     """Where descent stands. `diverged_at`: the first step whose loss was not finite, or -1;
     `settled_at`: the first saved one whose loss is as small as was asked for, or -1."""

@@ -1,0 +1,216 @@
+"""Figure 7: images on many routes, of which few are trained.
+
+Each route maps the same images to their classes, in coordinates of its two domains; for linear
+networks from Gaussian weights permuted domains and plain ones have one law (`tasks.routing`), so
+that plain ones are trained. Published: descent with momentum 0.9 and gains up to 10. Images, width,
+steps and seeds are ours."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from racedyn.networks import Network, init, routing
+from racedyn.plot import cycle, new_figure
+from racedyn.studies.study import Finding, Job, Study
+from racedyn.tasks import Task, images
+from racedyn.tasks import routing as routing_task
+from racedyn.training import heavy_ball, train
+from racedyn.trajectory import Probe, Trajectory
+
+PROBES = ("held out", "untrained", "untrained, held out")
+
+
+class Cell(NamedTuple):
+    """One network: M domains, each input trained with K outputs, from weights of a gain."""
+
+    domains: int
+    trained: int
+    gain: float
+    steps: int
+    loss: str = "mean"
+
+    @property
+    def name(self) -> str:
+        kind = "" if self.loss == "mean" else f"_{self.loss}"
+        return f"M{self.domains}_K{self.trained}_gain{self.gain:g}{kind}"
+
+
+def figure(job: Job) -> Finding:
+    """Accuracy on trained and untrained routes: by the share of trained ones, by gain, by step."""
+    setting = job.settings
+    panels = new_figure(1, 3, height=2.9)
+    shares, gains, steps = panels
+    lines = [
+        "accuracy on trained routes, on their held-out images, on untrained routes, on their "
+        "held-out images; mean +- standard error over seeds"
+    ]
+    grids = [(M, setting["trained"], setting["gain"], setting["steps"]) for M in setting["domains"]]
+    many = setting["many"]
+    grids += [(many["domains"], many["trained"], many["gain"], many["steps"])]
+    for (M, fractions, gain, num), colour in zip(grids, cycle(), strict=False):
+        cells = [Cell(M, max(1, round(f * M)), gain, num) for f in fractions]
+        seeds = setting["seeds"] if M != many["domains"] else setting["seeds"][:1]
+        ends = [np.array([_ends(_run(job, cell, seed)) for seed in seeds]) for cell in cells]
+        at = [cell.trained / M for cell in cells]
+        for column, style in ((0, "o--"), (2, "o-")):
+            shares.errorbar(
+                at,
+                [end[:, column].mean() for end in ends],
+                [_error(end[:, column]) for end in ends],
+                fmt=style,
+                ms=3,
+                color=colour,
+                label=f"{M**2:,}" if style == "o-" else None,
+            )
+        lines += [
+            f"  {_said(cell)}: {_numbers(end)}" for cell, end in zip(cells, ends, strict=True)
+        ]
+    shares.set(xlabel="trained share of outputs, $K/M$", ylabel="accuracy", ylim=(0, 1))
+    shares.legend(title="routes", loc="lower right", fontsize="x-small")
+    shares.set_title("trained dashed, untrained solid", fontsize="small")
+    lines += _by_gain(job, gains) + _by_step(job, steps)
+    return Finding(panels, tuple(lines))
+
+
+def _by_gain(job: Job, ax: Any) -> list[str]:
+    setting, lines = job.settings, ["by gain, fewest domains:"]
+    M = setting["domains"][0]
+    for fraction, colour in zip(setting["gain_trained"], cycle(), strict=False):
+        means, errors = [], []
+        for gain in setting["gains"]:
+            cell = Cell(M, max(1, round(fraction * M)), gain, setting["steps"])
+            end = np.array([_ends(_run(job, cell, seed)) for seed in setting["seeds"]])
+            means.append(end[:, 2].mean())
+            errors.append(_error(end[:, 2]))
+            lines.append(f"  {_said(cell)}: {_numbers(end)}")
+        ax.errorbar(
+            setting["gains"], means, errors, fmt="o-", ms=3, color=colour, label=f"{fraction:g}"
+        )
+    ax.set(xlabel="gain of the weights", xscale="log", ylim=(0, 1))
+    ax.set_ylabel("accuracy on untrained routes")
+    ax.legend(title="$K/M$", loc="lower left", fontsize="x-small")
+    return lines
+
+
+def _by_step(job: Job, ax: Any) -> list[str]:
+    setting, lines = job.settings, ["cross-entropy, fewest domains:"]
+    M = setting["domains"][0]
+    K = max(1, round(setting["gain_trained"][-1] * M))
+    for loss, colour in zip(("mean", "cross_entropy"), cycle(), strict=False):
+        cell = Cell(M, K, setting["gain"], setting["steps"], loss)
+        runs = [_run(job, cell, seed) for seed in setting["seeds"]]
+        if loss != "mean":
+            lines.append(f"  {_said(cell)}: {_numbers(np.array([_ends(run) for run in runs]))}")
+        step = np.asarray(runs[0].step)
+        name = "squared error" if loss == "mean" else "cross-entropy"
+        ax.plot(step, np.asarray(runs[0]["accuracy"]), "--", color=colour)
+        ax.plot(step, np.asarray(runs[0]["probe_accuracy"])[:, 1], color=colour, label=name)
+    ax.set(xlabel="step", ylabel=f"accuracy, $K/M$ = {K / M:g}", ylim=(0, 1))
+    ax.legend(loc="lower right", fontsize="x-small")
+    ax.set_title("trained dashed, untrained solid", fontsize="small")
+    return lines
+
+
+def _run(job: Job, cell: Cell, seed: int) -> Trajectory:
+    setting = job.settings
+
+    def make() -> Trajectory:
+        shown, held_out = (images(setting["images"], part, key=0) for part in ("train", "test"))
+        task = routing_task(cell.domains, cell.trained, shown.X, shown.Y)
+        network = routing(task, setting["width"])
+        routes = task.structure
+        probes = [Probe("held out", routes.on(held_out.X, held_out.Y))]
+        if not routes.routes.all():
+            others = routes.untrained()
+            probes += [
+                Probe("untrained", others),
+                Probe("untrained, held out", others.structure.on(held_out.X, held_out.Y)),
+            ]
+        # L is a mean over K M routes, and an end sees the K of its domain: of M L it has as steep a
+        # slope as of one route. Large weights make the slope steeper by gain^4.
+        step = setting["step"] * cell.domains**0.5 / max(1.0, cell.gain) ** 4
+        return train(
+            network,
+            task,
+            _weights(network, task, cell.gain, seed),
+            lr=None,
+            optimiser=heavy_ball(step, setting["momentum"]),
+            steps=cell.steps,
+            save_every=max(1, cell.steps // setting["rows"]),
+            loss=cell.loss,
+            observe=["accuracy", *probes],
+            dtype=setting["dtype"],
+            progress=job.progress,
+        )
+
+    return job.keep(f"{cell.name}_seed{seed}", make)
+
+
+def _weights(network: Network, task: Task, gain: float, seed: int) -> dict[str, Any]:
+    """N(0, gain^2 2/(n_target + n_source)), as Glorot's."""
+    drawn = network.init(init.Gaussian(1.0), task=task, key=seed)
+    return {e: W * gain * (2 / sum(network.shape(e))) ** 0.5 for e, W in drawn.items()}
+
+
+def _ends(run: Trajectory) -> list[float]:
+    """Accuracies at the end; NaN of what there is not, and of a run that diverged."""
+    if run.failed:
+        return [np.nan] * 4
+    probes = np.asarray(run["probe_accuracy"])[-1]
+    return [float(np.asarray(run["accuracy"])[-1]), *probes, *[np.nan] * (3 - len(probes))]
+
+
+def _error(values: np.ndarray) -> float:
+    return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
+
+
+def _said(cell: Cell) -> str:
+    return f"M = {cell.domains}, K/M = {cell.trained / cell.domains:.2f}, gain {cell.gain:g}"
+
+
+def _numbers(ends: np.ndarray) -> str:
+    known = [column for column in ends.T if not np.isnan(column).all()]
+    if len(ends) == 1:
+        return ", ".join(f"{column[0]:.3f}" for column in known) or "diverged"
+    each = (f"{column.mean():.3f} +- {_error(column):.3f}" for column in known)
+    return ", ".join(each) or "diverged"
+
+
+_FULL: Mapping[str, Any] = {
+    "images": "digits",
+    "domains": [10, 20],
+    "trained": [0.1, 0.2, 0.3, 0.4, 0.6, 1.0],
+    "gain": 0.1,
+    "many": {"domains": 100, "trained": [0.1, 0.2, 0.4], "gain": 0.5, "steps": 1000},
+    "gains": [0.03, 0.1, 0.5, 2.0, 5.0, 10.0],
+    "gain_trained": [0.2, 0.4],
+    "width": 32,
+    "step": 0.15,
+    "momentum": 0.9,
+    "steps": 2000,
+    "rows": 20,
+    "seeds": [0, 1, 2],
+    "dtype": "float32",
+}
+
+
+STUDY = Study(
+    "saxe2022.fig7",
+    "Saxe22",
+    "images on up to 10,000 routes, few of them trained",
+    "from about 40 % trained routes on all others are answered, too; from large weights less so",
+    _FULL,
+    {
+        **_FULL,
+        "domains": [5],
+        "trained": [0.2, 0.4, 1.0],
+        "many": {"domains": 30, "trained": [0.1], "gain": 0.5, "steps": 100},
+        "gains": [0.1, 1.0],
+        "gain_trained": [0.4],
+        "steps": 400,
+        "seeds": [0],
+    },
+    figure,
+    [name for name in _FULL if name not in ("momentum", "gains")],
+)
