@@ -186,6 +186,34 @@ def test_stages_descend_what_earlier_ones_leave():
     np.testing.assert_allclose(run["loss"][-1], of_both, rtol=1e-13)
 
 
+def test_stages_may_share_a_layer():
+    """A shared edge moves by the sum of what each stage descends through its own path."""
+    edges = {
+        "shared": ("input", "first"),
+        "one": ("first", "h1"),
+        "one_out": ("h1", "output"),
+        "two": ("first", "h2"),
+        "two_out": ("h2", "output"),
+    }
+    network = rd.Network({"input": 5, "first": 4, "h1": 4, "h2": 4, "output": 3}, edges)
+    start = network.init(rd.init.Gaussian(0.7), key=0)
+    stages = [["shared", "one", "one_out"], ["shared", "two", "two_out"]]
+    run = train(network=network, start=start, stages=stages, steps=1)
+
+    def answer(weights, stage):
+        first, inner, out = (weights[edge] for edge in stages[stage])
+        return out @ inner @ first @ X
+
+    def of(Y_hat):
+        return optax.softmax_cross_entropy_with_integer_labels(Y_hat.T, LABELS).mean()
+
+    alone = jax.grad(lambda w: of(answer(w, 0)))(start)
+    added = jax.grad(lambda w: of(answer(start, 0) + answer(w, 1)))(start)
+    for edge, w in start.items():
+        moved = w - 0.3 * (alone[edge] + added[edge])
+        np.testing.assert_allclose(run.end["weights"][edge], moved, rtol=0, atol=1e-14)
+
+
 # Accuracy
 
 
@@ -358,6 +386,25 @@ def test_the_main_job_only_trains(tmp_path):
     assert trained.provenance.settings["loss_kind"] == "cross_entropy"
     again = jobs.run(config.parse(SETTINGS), out=tmp_path, progress=False, resume=True)
     np.testing.assert_array_equal(again.trained["loss"], trained["loss"])
+
+
+@pytest.mark.slow
+def test_a_sweep_says_why_it_has_no_theory(tmp_path):
+    with pytest.warns(RuntimeWarning, match="theories are of squared error"):
+        found = rd.sweep(
+            config.parse(SETTINGS),
+            {"train.loss": ["mean", "cross_entropy"]},
+            out=tmp_path / "sweep",
+            observe=["final_loss", "theory_error", "accuracy"],
+            progress=False,
+        )
+    assert np.isfinite(found["theory_error"][0]).any()
+    assert np.isnan(found["theory_error"][1]).all()
+    assert "theories are of squared error" in found["error"][1]
+    assert "theories are of squared error" not in found["error"][0]
+    alone = jobs.run(config.parse(SETTINGS), out=tmp_path, progress=False)
+    np.testing.assert_allclose(found["final_loss"][1], alone.trained["loss"][-1], rtol=1e-9)
+    assert found["accuracy"].shape == (2, 5) and found["accuracy"][:, -1].min() > 0.9
 
 
 # Bad input
