@@ -2,6 +2,7 @@
 compared, and what is refused.
 """
 
+import dataclasses
 import itertools
 
 import jax
@@ -25,6 +26,12 @@ ROUTES = rd.tasks.routing(3, 2, inputs=np.eye(3), targets=np.eye(3)[:, [2, 0, 1]
 ROUTED = rd.networks.routing(ROUTES, 5)
 BY_CLASSES = {"loss": "cross_entropy", "progress": False}
 RELU = rd.networks.chain(TASK, depth=2, width=4, activation="relu")
+
+
+@jax.jit
+def routed(weights, data):
+    """Loss and gradient of the routed network."""
+    return loss_and_gradient(ROUTED, weights, data, (), None, kind="cross_entropy")
 
 
 def train(task=TASK, network=NET, start=START, **options):
@@ -104,8 +111,7 @@ def test_loss_and_gradient_are_those_of_optax():
         each = [optax.softmax_cross_entropy(held[node].T, Y.T) for node, Y in data.targets.items()]
         return sum(jnp.sum(node) for node in each) / ROUTES.num_examples
 
-    expected = jax.value_and_grad(by_optax)(weights)
-    found = loss_and_gradient(ROUTED, weights, data, (), None, kind="cross_entropy")
+    expected, found = jax.jit(jax.value_and_grad(by_optax))(weights), routed(weights, data)
     assert sum((Y == 0).all(axis=0).sum() for Y in ROUTES.targets.values()) > 0
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-14), found, expected)
 
@@ -145,16 +151,9 @@ def test_batches_are_unbiased():
     """The mean over all batches is the whole, with examples that have no class at some nodes."""
     data = Data.of(ROUTES, float)
     weights = ROUTED.init(rd.init.Gaussian(0.7), key=1)
-
-    @jax.jit
-    @jax.vmap
-    def of(examples):
-        batch = data.batch(examples)
-        return loss_and_gradient(ROUTED, weights, batch, (), None, kind="cross_entropy")
-
-    batches = np.array(list(itertools.combinations(range(ROUTES.num_examples), 2)))
-    mean = jax.tree.map(lambda each: each.mean(axis=0), of(batches))
-    whole = loss_and_gradient(ROUTED, weights, data, (), None, kind="cross_entropy")
+    batches = jnp.array(list(itertools.combinations(range(ROUTES.num_examples), 2)))
+    each = jax.jit(jax.vmap(lambda examples: routed(weights, data.batch(examples))))(batches)
+    mean, whole = jax.tree.map(lambda of: of.mean(axis=0), each), routed(weights, data)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-13), mean, whole)
     run = train(batch_size=3, key=0)
     assert run["loss"][-1] < run["loss"][0]
@@ -186,9 +185,39 @@ def test_stages_descend_what_earlier_ones_leave():
     np.testing.assert_allclose(run["loss"][-1], of_both, rtol=1e-13)
 
 
+@pytest.mark.slow
+def test_stages_may_share_a_layer():
+    """A shared edge moves by the sum of what each stage descends through its own path."""
+    edges = {
+        "shared": ("input", "first"),
+        "one": ("first", "h1"),
+        "one_out": ("h1", "output"),
+        "two": ("first", "h2"),
+        "two_out": ("h2", "output"),
+    }
+    network = rd.Network({"input": 5, "first": 4, "h1": 4, "h2": 4, "output": 3}, edges)
+    start = network.init(rd.init.Gaussian(0.7), key=0)
+    stages = [["shared", "one", "one_out"], ["shared", "two", "two_out"]]
+    run = train(network=network, start=start, stages=stages, steps=1)
+
+    def answer(weights, stage):
+        first, inner, out = (weights[edge] for edge in stages[stage])
+        return out @ inner @ first @ X
+
+    def of(Y_hat):
+        return optax.softmax_cross_entropy_with_integer_labels(Y_hat.T, LABELS).mean()
+
+    alone = jax.grad(lambda w: of(answer(w, 0)))(start)
+    added = jax.grad(lambda w: of(answer(start, 0) + answer(w, 1)))(start)
+    for edge, w in start.items():
+        moved = w - 0.3 * (alone[edge] + added[edge])
+        np.testing.assert_allclose(run.end["weights"][edge], moved, rtol=0, atol=1e-14)
+
+
 # Accuracy
 
 
+@pytest.mark.slow
 def test_accuracy_on_images_and_on_a_probe():
     pytest.importorskip("sklearn")
     whole = rd.tasks.images("digits")
@@ -259,6 +288,15 @@ def test_a_run_in_two_parts_is_the_same_run():
         train(start=part, loss="mean")
     with pytest.raises(ValueError, match=told + " 'squared' and 'cross_entropy'"):
         train(start=train(loss="mse"))
+    # Older files do not say: all of them are of squared error.
+    old = train(loss="mean", steps=2)
+    settings = {k: v for k, v in old.provenance.settings.items() if k != "loss_kind"}
+    old = dataclasses.replace(
+        old, provenance=dataclasses.replace(old.provenance, settings=settings)
+    )
+    with pytest.raises(ValueError, match=told + " 'squared' and 'cross_entropy'"):
+        train(start=old)
+    assert len(train(start=old, loss="mean", steps=2)["loss"]) == 5
 
 
 @pytest.mark.slow
@@ -358,6 +396,25 @@ def test_the_main_job_only_trains(tmp_path):
     assert trained.provenance.settings["loss_kind"] == "cross_entropy"
     again = jobs.run(config.parse(SETTINGS), out=tmp_path, progress=False, resume=True)
     np.testing.assert_array_equal(again.trained["loss"], trained["loss"])
+
+
+@pytest.mark.slow
+def test_a_sweep_says_why_it_has_no_theory(tmp_path):
+    with pytest.warns(RuntimeWarning, match="theories are of squared error"):
+        found = rd.sweep(
+            config.parse(SETTINGS),
+            {"train.loss": ["mean", "cross_entropy"]},
+            out=tmp_path / "sweep",
+            observe=["final_loss", "theory_error", "accuracy"],
+            progress=False,
+        )
+    assert np.isfinite(found["theory_error"][0]).any()
+    assert np.isnan(found["theory_error"][1]).all()
+    assert "theories are of squared error" in found["error"][1]
+    assert "theories are of squared error" not in found["error"][0]
+    alone = jobs.run(config.parse(SETTINGS), out=tmp_path, progress=False)
+    np.testing.assert_allclose(found["final_loss"][1], alone.trained["loss"][-1], rtol=1e-9)
+    assert found["accuracy"].shape == (2, 5) and found["accuracy"][:, -1].min() > 0.9
 
 
 # Bad input

@@ -193,6 +193,8 @@ def _theories(
     """Level -> its solution at the times of each training, or why there is none. `times`: of all
     rows that there may be: trainings that end apart are solved together, and then cut."""
     found: list[dict[str, Trajectory | str]] = [{} for _ in ready]
+    if not ready[0].network.linear:
+        return found
     if no_theory := only_trained(ready[0].config, ready[0].network):
         return [{THEORY: no_theory} for _ in ready]
     for level in levels_beside(ready[0].config):
