@@ -1,7 +1,8 @@
 """Rules that training and theory share: what is descended on, and in which order.
 
 - `losses`: conventions of the papers.
-- `routes`: routing tasks by sums over domains.
+- `routes`: routing tasks as one route and a table.
+- `route_sums`: their losses by sums over domains.
 - `descent`: a task on the device, its loss and accuracy, and one plain step down.
 - `stages`: edges trained one upon the other.
 """

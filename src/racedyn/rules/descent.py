@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from racedyn._types import Array, Weights
 from racedyn.networks import Network, constant_inputs, forward
 from racedyn.rules.losses import Kind, has_class, one_hot
-from racedyn.rules.routes import Routed, goes_by_sums, routed_accuracy, routed_loss
+from racedyn.rules.route_sums import routed_accuracy, routed_loss
+from racedyn.rules.routes import Routed, goes_by_sums
 from racedyn.rules.stages import Stages, begun, copies, moving, stage_masks, staged
 from racedyn.tasks import RoutingTask, Task
 

@@ -50,7 +50,7 @@ def figure(job: Job) -> Finding:
     grids += [(many["domains"], many["trained"], many["gain"], many["steps"])]
     for (M, fractions, gain, num), colour in zip(grids, cycle(), strict=False):
         cells = [Cell(M, max(1, round(f * M)), gain, num) for f in fractions]
-        seeds = setting["seeds"] if M != many["domains"] else setting["seeds"][:1]
+        seeds = setting["seeds"] if many["domains"] != M else setting["seeds"][:1]
         ends = [np.array([_ends(_run(job, cell, seed)) for seed in seeds]) for cell in cells]
         at = [cell.trained / M for cell in cells]
         for column, style in ((0, "o--"), (2, "o-")):
