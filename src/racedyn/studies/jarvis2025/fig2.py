@@ -127,7 +127,7 @@ STUDY = Study(
         "width": 128,
         "std": 2e-4,
         "lr": 0.02,
-        "margins": _MARGINS,
+        "margins": [0.0, 0.4, 0.8, 1.0, 1.5, 2.0],
         "shown": [0.4, 0.8, 1.5],
         "seeds": [0, 1],
     },

@@ -271,8 +271,8 @@ STUDY = Study(
     "structures as a deep and a shallow network learn them",
     "a deep network learns a structure's modes one after another, in the order of S and in "
     "stages; a shallow one does not",
-    {"start": 1e-4, "width": 1000, "lr": 0.01, "rows": 100, "seed": 0},
-    {"start": 1e-4, "width": 100, "lr": 0.04, "rows": 100, "seed": 0},
+    {"start": 1e-4, "width": 1000, "lr": 0.01, "rows": 200, "seed": 0},
+    {"start": 1e-4, "width": 100, "lr": 0.04, "rows": 200, "seed": 0},
     figure,
     ("start", "width", "lr", "rows", "seed"),
 )
