@@ -19,6 +19,17 @@ def tiny(name, **settings):
 ROUTING = {"domains": 3, "trained": 2, "width": 16, "steps": 60, "rows": 20, "seeds": [0]}
 
 
+IMAGES = {
+    "domains": [3],
+    "trained": [0.34, 1.0],
+    "many": {"domains": 4, "trained": [0.5], "gain": 0.5, "steps": 20},
+    "gains": [0.1, 1.0],
+    "gain_trained": [0.67],
+    "steps": 40,
+    "seeds": [0],
+}
+
+
 SMALL = {
     "items": 4,
     "contexts": [2],
@@ -71,6 +82,12 @@ CLUSTERS = {
             ),
             4,
             r"0\.50 .*; ",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            tiny("saxe2022.fig7", **IMAGES),
+            6,
+            r"M = 3, K/M = 0\.67, gain 0\.1: (\d\.\d+, ){3}\d",
             marks=pytest.mark.long,
         ),
         pytest.param(
