@@ -409,7 +409,7 @@ def test_kinds_of_tasks_are_the_builders():
     kinds = {cls.kind: cls for cls in get_args(config.TaskSection)}
     names = {"arrays": None, "csv": "from_csv"}
     data = {
-        "routing": ("inputs", "targets")
+        "routing": ("inputs", "targets", "input_transforms", "output_transforms")
     }  # arrays, which a table of configuration does not hold
     for kind, cls in kinds.items():
         if builder := names.get(kind, kind):

@@ -51,7 +51,13 @@ def worst(one, other):
 
 @pytest.mark.parametrize("turns", TURNS)
 @pytest.mark.parametrize(
-    ("sharing", "hidden_layers"), [("shared", 1), ("dedicated", 1), (2, 2), (("shared", 2), 1)]
+    ("sharing", "hidden_layers"),
+    [
+        ("shared", 1),
+        pytest.param("dedicated", 1, marks=pytest.mark.slow),
+        pytest.param(2, 2, marks=pytest.mark.slow),
+        pytest.param(("shared", 2), 1, marks=pytest.mark.slow),
+    ],
 )
 def test_training_is_that_of_all_examples(turns, sharing, hidden_layers):
     network, task, weights = routed(2, turns, sharing, hidden_layers)
@@ -68,7 +74,14 @@ def test_training_is_that_of_all_examples(turns, sharing, hidden_layers):
         np.testing.assert_allclose(one.stats[name], other.stats[name], atol=1e-10, equal_nan=True)
 
 
-@pytest.mark.parametrize("turns", TURNS)
+@pytest.mark.parametrize(
+    "turns",
+    [
+        "permuted",
+        pytest.param("plain", marks=pytest.mark.slow),
+        pytest.param("rotated", marks=pytest.mark.slow),
+    ],
+)
 def test_classes_are_those_of_all_examples(turns):
     network, task, weights = routed(2, turns)
     untrained = task.structure.untrained()
@@ -94,7 +107,14 @@ def test_classes_are_those_of_all_examples(turns):
     assert one["accuracy"][-1] > one["accuracy"][0]
 
 
-@pytest.mark.parametrize("turns", TURNS)
+@pytest.mark.parametrize(
+    "turns",
+    [
+        "permuted",
+        pytest.param("plain", marks=pytest.mark.slow),
+        pytest.param("rotated", marks=pytest.mark.slow),
+    ],
+)
 def test_batches_are_of_the_same_examples(turns):
     network, task, weights = routed(2, turns)
     one, other = (
@@ -240,6 +260,7 @@ def test_routes_without_a_path_leave_a_floor():
     assert one.stats["loss_floor"] > 0.1
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_and_an_ensemble_runs():
     network, task, weights = routed(2)
     options = {"lr": 0.1, "progress": False}
@@ -257,6 +278,7 @@ def test_a_run_goes_on_and_an_ensemble_runs():
     np.testing.assert_allclose(runs["loss"][0], whole["loss"], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_ten_thousand_routes_are_one_and_a_table():
     big = rd.tasks.routing(100, 40, X, Y)
     assert big.num_examples == 100 * 40 * 20
