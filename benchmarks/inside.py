@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import racedyn as rd
+from racedyn._arrays import memory as memory
 from racedyn.exact import race_states as race_states
 from racedyn.networks import init
 from racedyn.paths import observed_paths

@@ -20,6 +20,7 @@ TINY = {
     "gated_scaling": ["--routes", "2", "--turns", "1", "--seconds", "0", "--fewest", "3"],
     "gpu": ["--members", "3", "--of-cpu", "2", "--widths", "20", "--seconds", "200"],
     "guard": [],
+    "routes": ["--turns", "1"],
     "trainings": ["--trainings", "3", "--steps", "5"],
     "training": ["--widths", "20", "--seconds", "0.01"],
 }

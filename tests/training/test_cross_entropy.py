@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 
 import racedyn as rd
 from racedyn import config, jobs
-from racedyn.rules import Data, accuracy_of, loss_and_gradient, loss_of
+from racedyn.rules import Data, accuracy_of, batch_of, loss_and_gradient, loss_of
 
 RNG = np.random.default_rng(0)
 LABELS = np.array([0, 2, 1, 1, 0, 2, 2])
@@ -152,7 +152,7 @@ def test_batches_are_unbiased():
     data = Data.of(ROUTES, float)
     weights = ROUTED.init(rd.init.Gaussian(0.7), key=1)
     batches = jnp.array(list(itertools.combinations(range(ROUTES.num_examples), 2)))
-    each = jax.jit(jax.vmap(lambda examples: routed(weights, data.batch(examples))))(batches)
+    each = jax.jit(jax.vmap(lambda examples: routed(weights, batch_of(data, examples))))(batches)
     mean, whole = jax.tree.map(lambda of: of.mean(axis=0), each), routed(weights, data)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-13), mean, whole)
     run = train(batch_size=3, key=0)

@@ -12,7 +12,7 @@ from racedyn._types import Weights
 from racedyn.config import Config, ConfigError
 from racedyn.networks import Network
 from racedyn.rules import as_loss
-from racedyn.tasks import Task
+from racedyn.tasks import RoutingTask, Task
 
 MOST_MATRICES = 10_000
 """Weight matrices of one network: each is compiled by itself."""
@@ -84,7 +84,13 @@ def check_run_size(config: Config, network: Network, task: Task) -> None:
         )
     itemsize = np.dtype(config.train.dtype).itemsize
     weights = sum(math.prod(network.shape(edge)) for edge in network.edges)
-    activity = sum(node.width for node in network.nodes.values()) * task.num_examples
+    # Of a routing task no more is held than what one route's examples are at all input domains.
+    columns = (
+        task.structure.domains * task.structure.items.shape[1]
+        if isinstance(task, RoutingTask)
+        else task.num_examples
+    )
+    activity = sum(node.width for node in network.nodes.values()) * columns
     keys = [
         f"network.{name}" for name in ("width", "depths", "depth") if hasattr(config.network, name)
     ]
@@ -95,9 +101,7 @@ def check_run_size(config: Config, network: Network, task: Task) -> None:
     )
     steps, every = config.train.steps, config.train.save_every
     rows = 501 if every is None else steps // every + 1
-    modes = min(
-        max(array.shape[0] for array in arrays.values()) for arrays in (task.inputs, task.targets)
-    )
+    modes = min(max(widths.values()) for widths in (task.input_widths, task.output_widths))
     paths = network.num_paths if network.num_paths <= 1000 else 0  # of more `train` saves none
     _check_memory(
         2 * 8 * rows * (3 + paths * modes),

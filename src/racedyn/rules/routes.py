@@ -1,5 +1,5 @@
-"""A routing task on the device: what one route maps, and the table of routes.
-"""
+"""A routing task on the device: what one route maps, and the table of routes."""
+
 from typing import Any
 
 import equinox as eqx
@@ -97,7 +97,7 @@ def goes_by_sums(network: Network, task: Task) -> bool:
     at = [table.reshape(M, M) for table in np.indices((M, M))]
     comes, goes = domains_at(network, network.order), domains_at(network, network.order[::-1])
     for node in network.nodes:
-        gate = np.asarray(network.node_gates.get(node, np.ones(M * M)), float).reshape(M, M)
+        gate = np.asarray(network.node_gates.get(node, np.ones(M * M))[: M * M]).reshape(M, M)
         if node in network.inputs:
             # An input is silent on other domains' routes, with a gate or without.
             expected, relevant = np.ones((M, M)), at[0] == comes[node][0]
@@ -116,7 +116,7 @@ def goes_by_sums(network: Network, task: Task) -> bool:
     for edge, table in network.edge_gates.items():
         source, target = network.edges[edge]
         relevant = np.isin(at[0], comes[source]) & np.isin(at[1], goes[target])
-        if np.any((np.asarray(table).reshape(M, M) != 1) & relevant):
+        if np.any((np.asarray(table)[: M * M].reshape(M, M) != 1) & relevant):
             return False
     return True
 
