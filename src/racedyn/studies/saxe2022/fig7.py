@@ -77,18 +77,20 @@ def _by_gain(job: Job, ax: Any) -> list[str]:
     setting, lines = job.settings, ["by gain, fewest domains:"]
     M = setting["domains"][0]
     for fraction, colour in zip(setting["gain_trained"], cycle(), strict=False):
-        means, errors = [], []
+        means, errors, known = [], [], []
         for gain in setting["gains"]:
             cell = Cell(M, max(1, round(fraction * M)), gain, setting["steps"])
             end = np.array([_ends(_run(job, cell, seed)) for seed in setting["seeds"]])
+            known.append(end[:, 0].mean())
             means.append(end[:, 2].mean())
             errors.append(_error(end[:, 2]))
             lines.append(f"  {_said(cell)}: {_numbers(end)}")
         ax.errorbar(
             setting["gains"], means, errors, fmt="o-", ms=3, color=colour, label=f"{fraction:g}"
         )
-    ax.set(xlabel="gain of the weights", xscale="log", ylim=(0, 1))
-    ax.set_ylabel("accuracy on untrained routes")
+        ax.plot(setting["gains"], known, "o--", ms=3, color=colour)
+    ax.set(xlabel="gain of the weights", ylabel="accuracy", xscale="log", ylim=(0, 1))
+    ax.set_title("trained dashed, untrained solid", fontsize="small")
     ax.legend(title="$K/M$", loc="lower left", fontsize="x-small")
     return lines
 
