@@ -65,6 +65,7 @@ def test_gaps_of_wide_networks_differ_as_much_as_is_said(depth):
         ),
     ],
 )
+@pytest.mark.slow
 def test_races_end_as_is_expected(depth, pathways):
     """Nothing is fitted: three scales and widths, over three decades of x."""
     for width, variance in ((10**4, 0.3), (10**6, 0.1), (10**5, 0.02)):

@@ -50,6 +50,7 @@ def test_singular_values_variances_and_overlaps(contexts, active):
     )
 
 
+@pytest.mark.slow
 def test_any_structure_whose_mean_is_a_mode():
     """The end of the closed form is the targets: all blocks in all contexts."""
     network, task = problem(3, items=8, structures="ring")
@@ -223,6 +224,7 @@ def test_bad_input():
         rd.exact.contextual(network, task, {"w": jnp.ones((2, 2))}, [0.0, 1.0])
 
 
+@pytest.mark.slow
 def test_the_same_task_in_another_order_of_contexts():
     """Nothing depends on which context comes first."""
     network, task = problem(4)

@@ -212,6 +212,7 @@ def test_they_work_inside_jit_grad_and_vmap(name):
     )
 
 
+@pytest.mark.slow
 def test_status_says_what_is_never_learned():
     found = exact.two_layer(
         [1.0, 1.0, -1.0, 0.0, 1.0], 1.0, [0.1, 0.0, 0.1, 0.1, -0.1], [0.0, np.inf]

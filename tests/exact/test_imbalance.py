@@ -52,6 +52,7 @@ def test_it_is_the_flow(shape, imbalance):
     [-30.0]
     + [pytest.param(x, marks=pytest.mark.slow) for x in (-1e6, -1e-8, 0.0, 1e-4, 1.0, 1e3, 1e6)],
 )
+@pytest.mark.slow
 def test_imbalance_is_conserved(imbalance):
     """W2 (W2^T W2 - W1 W1^T) W2^T = lambda W2 W2^T, and likewise W1^T ( ) W1, at all times."""
     task, _, weights = problem((4, 3, 5), imbalance)

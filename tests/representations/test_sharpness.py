@@ -108,6 +108,7 @@ def test_descent_is_stable_below_two_over_the_sharpness_and_not_above():
     assert calm[-1] < calm[0] and wild[-1] > 10 * wild[0]
 
 
+@pytest.mark.slow
 def test_what_has_not_converged_is_nan_and_says_its_residual():
     network = rd.networks.parallel(TASK, depths=(2, 3), width=4)
     weights = network.init(rd.init.Gaussian(0.3), key=1)

@@ -21,6 +21,7 @@ def logistic(s0, t):
     return grown / (1 - s0 + grown)
 
 
+@pytest.mark.slow
 def test_small_parts_that_grow_are_as_well_known_as_large_ones():
     start = {
         "c": jnp.array(1.0),
@@ -266,6 +267,7 @@ def test_the_end_of_the_flow_that_is_integrated():
     np.testing.assert_allclose(end, (task.modes.S - 0.1) / task.modes.variances, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_an_earlier_stage_goes_on_where_the_whole_is_fitted():
     """The first stage alone descends |y - W_a x|^2, whatever the second adds."""
     task = rd.tasks.from_arrays(np.eye(2), np.diag([2.0, 1.0]))
@@ -289,6 +291,7 @@ def test_a_weak_mode_beside_a_strong_one_is_not_settled():
     np.testing.assert_allclose(run.observables["strength"][-1, 0], [2.0, 2e-10], rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_pulses_and_switches():
     """A pulse of a thousandth at t = 5 is found by no step; its times, given or known to the
     system, are stopped at.

@@ -117,6 +117,7 @@ def test_drawn_networks_descend_as_members():
         np.testing.assert_allclose(own, alone, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_after_a_switch_it_goes_on_from_where_it_was():
     other = Descent(rd.systems.Pathways([-4.0, 2.0], depths=(3, 3), q=1.0, p=1.0), 0.1)
     both = rd.systems.Piecewise([Descent(RACE, 0.1), other], switches=[5.0])

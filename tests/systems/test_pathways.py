@@ -124,6 +124,7 @@ def test_the_longest_plateau_against_its_quadrature():
     assert times[-1] > 1.7e4 and times[-1] - times[0] < 2
 
 
+@pytest.mark.slow
 def test_s_equal_zero_and_negative_c_at_depth_2():
     # S = 0: K decays as a0 / (1 + 2 a0 d t).
     ts = np.linspace(0, 50, 30)
@@ -291,6 +292,7 @@ def test_bad_input(make, message):
         make()
 
 
+@pytest.mark.slow
 def test_depths_between_whole_ones_are_left_to_a_solver():
     depths, q0, p0 = np.array([2.5, 3.0]), np.array([0.5, 0.7]), np.array([0.1, 0.3])
 

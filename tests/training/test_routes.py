@@ -186,6 +186,7 @@ def test_gated_correlations_are_those_of_all_examples():
 
 
 @pytest.mark.parametrize("level", ["matrix", "full"])
+@pytest.mark.slow
 def test_reductions_are_those_of_all_examples(level):
     network, task, weights = routed(2, "permuted")
     weights = {edge: 0.2 * W for edge, W in weights.items()}

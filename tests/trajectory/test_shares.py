@@ -35,6 +35,7 @@ def test_a_training_observes_what_the_functions_say():
 
 
 @pytest.mark.parametrize("level", ["full", "matrix", "signals", "maps", "modes", "pathway"])
+@pytest.mark.slow
 def test_theories_observe_what_the_functions_say(level):
     weights = ALIGNED if level in ("modes", "maps") else START
     system = rd.reduce(NET, TASK, weights, level=level)
@@ -95,6 +96,7 @@ def test_on_a_task_of_the_same_modes_in_another_order_shares_turn_with_strengths
     check(run)
 
 
+@pytest.mark.slow
 def test_shares_of_other_modes_are_read_anew_or_refused():
     mixed = TASK.Y @ np.array([[1, 2, 0, 0], [0, 1, -1, 0], [3, 0, 1, 1], [0, 0, 1, 2.0]])
     other = rd.tasks.from_arrays(TASK.X, mixed, name="other")
