@@ -343,3 +343,19 @@ def test_other_examples_have_the_same_rows():
     np.testing.assert_array_equal(other.inputs["x2"].any(axis=0).sum(), 14)
     with pytest.raises(ValueError, match="6 rows"):
         task.structure.on(X[:5], Y)
+
+
+def test_nodes_of_the_other_side_are_refused():
+    _, task, _ = routed(2)
+    task.all_modes()  # what is known already must not stand for what is not
+    for ask in (
+        lambda: task.sigma_x("y1"),
+        lambda: task.sigma_yx("y1", "x1"),
+        lambda: task.pair_modes("y1", "x1"),
+        lambda: task.pair_modes("x1", "x1"),
+        lambda: task.power("x1"),
+        lambda: task.correlation("x1", "y1", np.ones(M * M)),
+        lambda: task.sigma_x("x9"),
+    ):
+        with pytest.raises(ValueError, match=r"source|target"):
+            ask()

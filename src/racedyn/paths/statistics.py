@@ -232,7 +232,7 @@ def statistics(
     correlations = _Correlations(task, gating)
     yx = tuple(
         sum(
-            (g * correlations.yx(group, known.target, known.source) for group, g in _gates(known)),
+            (g * correlations.of(group, known.target, known.source) for group, g in _gates(known)),
             start=np.zeros((task.output_widths[known.target], task.input_widths[known.source])),
         )
         for known in members
@@ -248,7 +248,7 @@ def statistics(
             if correlations.has(group):
                 for j, g_j in those:
                     for p, g_p in those:
-                        part = correlations.xx(group, members[j].source, members[p].source)
+                        part = correlations.of(group, members[j].source, members[p].source)
                         # Without a factor it is the group's own array, of which there may be few.
                         part = part if g_j * g_p == 1 else g_j * g_p * part
                         xx[j, p] = xx[j, p] + part if (j, p) in xx else part
@@ -275,13 +275,7 @@ class _Correlations:
     def has(self, group: int) -> bool:
         return bool(self.examples[group])
 
-    def yx(self, group: int, target: str, source: str) -> np.ndarray:
-        return self._get(group, target, source)
-
-    def xx(self, group: int, j: str, p: str) -> np.ndarray:
-        return self._get(group, j, p)
-
-    def _get(self, group: int, left: str, right: str) -> np.ndarray:
+    def of(self, group: int, left: str, right: str) -> np.ndarray:
         key = group, left, right
         if key not in self.found:
             self.found[key] = self.task.correlation(left, right, self.group_of == group)

@@ -152,4 +152,5 @@ def _back(turns: Array | None, domain: int, rows: Array) -> Array:
 
 
 def domain_of(node: str) -> int:
+    """The number of an end's domain, from 0: of "x3" and "y3" it is 2."""
     return int(node[1:]) - 1

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from racedyn._arrays import as_matrix, memory, read_only
-from racedyn._checks import fail, shown
+from racedyn._checks import check_name, fail, shown
 from racedyn.tasks.modes import Modes
 from racedyn.tasks.task import Task
 from racedyn.tasks.transforms import check_transforms, transformed
@@ -211,7 +211,8 @@ class RoutingTask(Task):
     def contexts_with_targets(self, node: str) -> np.ndarray:
         found = np.zeros_like(self.structure.routes)
         if self.structure.features.any():
-            found[:, self._domain(node)] = self.structure.routes[:, self._domain(node)]
+            j = self._output(node)
+            found[:, j] = self.structure.routes[:, j]
         return found.reshape(-1)
 
     def fewer_columns(self, turn: np.ndarray) -> "RoutingTask":
@@ -225,22 +226,23 @@ class RoutingTask(Task):
     def sigma_x(self, node: str | None = None) -> np.ndarray:
         if node is None:
             return super().sigma_x()
-        i = self._domain(node)
+        i = self._input(node)
         return self._sigma_x(i, float(self.structure.routes[i].sum()))
 
     def sigma_yx(self, source: str | None = None, target: str | None = None) -> np.ndarray:
         if source is None or target is None:
             return super().sigma_yx(source, target)
-        i, j = self._domain(source), self._domain(target)
+        i, j = self._input(source), self._output(target)
         return self._sigma_yx(i, j, float(self.structure.routes[i, j]))
 
     def correlation(self, left: str, right: str, gate: np.ndarray) -> np.ndarray:
-        routes, i = self.structure.routes, self._domain(right)
+        routes, i = self.structure.routes, self._input(right)
         factors = gate.reshape(routes.shape)[i] * routes[i]
         if left in self.output_widths:
-            return self._sigma_yx(i, self._domain(left), float(factors[self._domain(left)]))
+            j = self._output(left)
+            return self._sigma_yx(i, j, float(factors[j]))
         # No example has two inputs.
-        return self._sigma_x(i, float(factors.sum()) if left == right else 0.0)
+        return self._sigma_x(i, float(factors.sum()) if self._input(left) == i else 0.0)
 
     def pair_modes(self, source: str, target: str) -> Modes:
         """The modes in which paths from node `source` to node `target` are read: those of one
@@ -248,14 +250,15 @@ class RoutingTask(Task):
         """
         pair = source, target
         if pair not in self._modes:
-            i, j = self._domain(source), self._domain(target)
+            i, j = self._input(source), self._output(target)
             routes = self.structure.routes
             # Pairs of domains with as many routes differ in coordinates alone.
             counts = bool(routes[i, j]), int(routes[i].sum()), int(routes[:, j].sum())
             if counts not in self._alike:
                 self._alike[counts] = super().pair_modes(source, target)
             modes, (U, V) = self._alike[counts], self._bases(source, target)
-            plain = self.structure.input_transforms is self.structure.output_transforms
+            turns = self.structure.input_transforms, self.structure.output_transforms
+            plain = all(turn is None for turn in turns)
             self._modes[pair] = modes if plain else dataclasses.replace(modes, U=U, V=V)
         return self._modes[pair]
 
@@ -274,22 +277,22 @@ class RoutingTask(Task):
         sigma = transformed(_of(known.output_transforms, j), sigma)
         return transformed(_of(known.input_transforms, i), sigma.T).T
 
-    def _domain(self, node: str) -> int:
-        nodes = self.input_widths if node in self.input_widths else self.output_widths
-        if node not in nodes:
-            must = f"be a node of the task ({', '.join([*self.input_widths, *nodes])})"
-            fail("node", must, f"it is {shown(node)}")
-        return int(node[1:]) - 1
+    def _input(self, node: str) -> int:
+        """The number of an input domain, from 0."""
+        return int(check_name("source", node, self.input_widths)[1:]) - 1
+
+    def _output(self, node: str) -> int:
+        return int(check_name("target", node, self.output_widths)[1:]) - 1
 
     def _bases(self, source: str, target: str) -> tuple[np.ndarray, np.ndarray]:
         modes, known = self._one_route.modes, self.structure
         return (
-            transformed(_of(known.output_transforms, self._domain(target)), modes.U),
-            transformed(_of(known.input_transforms, self._domain(source)), modes.V),
+            transformed(_of(known.output_transforms, self._output(target)), modes.U),
+            transformed(_of(known.input_transforms, self._input(source)), modes.V),
         )
 
     def power(self, node: str) -> float:
-        column = self.structure.routes[:, self._domain(node)]
+        column = self.structure.routes[:, self._output(node)]
         return self._one_route.power("y") * float(column.sum() / self.structure.routes.sum())
 
     def _check_scale(self, source: str, target: str) -> None:

@@ -50,8 +50,8 @@ def routing(
       loss: W Q has the law of W, and a network that starts from W_i Q_i^T learns on transformed
       inputs as one that starts from W_i does on plain ones.
 
-    One route's examples and the table of routes are all that is kept: 10,000 routes take no more
-    memory than one.
+    One route's examples and the table of routes are all that is kept, however many routes there
+    are.
 
     `task.structure.parts` says in how many parts trained routes join the domains: routes from one
     part to another are never learned, and drawn patterns may have several.
