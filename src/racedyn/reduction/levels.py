@@ -19,7 +19,7 @@ from racedyn.reduction.bases import (
     weight_misalignment,
 )
 from racedyn.reduction.own_bases import own_bases
-from racedyn.reduction.projection import project, projected_modes
+from racedyn.reduction.projection import narrowed, projected_modes, readable
 from racedyn.reduction.validity import Validity, refuse, rounding
 from racedyn.systems import (
     FULL,
@@ -34,6 +34,7 @@ from racedyn.systems import (
     Trained,
     condense,
     gated_flow,
+    in_bases,
 )
 from racedyn.tasks import Task
 
@@ -82,13 +83,14 @@ def narrow_flow(
     validity["dimensions"] = {
         node: f"{bases[node].shape[1]} of {width}" for node, (width, _) in network.nodes.items()
     }
-    small, task, weights = project(network, assigned.task, assigned.matrices, bases=bases)
-    condensed = _condensed(small, task)
+    readable(assigned.task, bases)
+    small, weights = narrowed(network, assigned.matrices, bases)
+    condensed = in_bases(small, _condensed(network, assigned.task), bases)
     return _flow(
         assigned,
         level,
         condensed,
-        {edge: np.asarray(matrix) for edge, matrix in weights.items()},
+        weights,
         _size(assigned.task, level, condensed),
         validity,
         network=small,
@@ -246,7 +248,7 @@ def _size(task: Task, level: Level, condensed: Condensed) -> Size:
     modes = task.all_modes()
     if not modes:
         x2, y2 = (
-            sum(np.sum(rows**2) for rows in arrays.values())
+            sum(np.sum(live.rows**2) for live in arrays.values())
             for arrays in (condensed.inputs, condensed.targets)
         )
         return Size(np.sqrt(y2 / x2), condensed.weight * x2)
@@ -265,7 +267,7 @@ def _size(task: Task, level: Level, condensed: Condensed) -> Size:
 def _condensed(network: Network, task: Task) -> Condensed:
     """Condense, or refuse a task of which nothing can be learned though paths are open."""
     condensed = condense(network, task)
-    if not any(rows.any() for rows in condensed.targets.values()) and any(
+    if not any(live.rows.any() for live in condensed.targets.values()) and any(
         path_classes(network, condensed.gating).values()
     ):
         fail(

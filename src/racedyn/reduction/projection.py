@@ -56,10 +56,8 @@ def project(
         )
     refuse_unit_gates(network)
     R = _checked_bases(network, bases)
-    narrow = gated_alike(
-        network, {node: Node(R[node].shape[1]) for node in network.nodes}, network.edges
-    )
-    read = _readable(task, R)
+    narrow, matrices = narrowed(network, weights, R)
+    read = readable(task, R)
     small = Task(
         inputs={node: R[node].T @ X for node, X in task.inputs.items()},
         targets={node: R[node].T @ Y for node, Y in task.targets.items()},
@@ -72,10 +70,18 @@ def project(
         mode_names={pair: modes.names for pair, modes in read.items()},
         item_names=task.item_names,
     )
+    return Problem(narrow, small, matrices)
+
+
+def narrowed(
+    network: Network, weights: Mapping[str, Any], R: Mapping[str, np.ndarray]
+) -> tuple[Network, dict[str, Any]]:
+    """The network and its weights in the coordinates of R: node -> orthonormal columns (n, k)."""
+    nodes = {node: Node(R[node].shape[1]) for node in network.nodes}
     matrices = {
         edge: R[t].T @ np.asarray(weights[edge]) @ R[s] for edge, (s, t) in network.edges.items()
     }
-    return Problem(narrow, small, matrices)
+    return gated_alike(network, nodes, network.edges), matrices
 
 
 def _checked_bases(network: Network, bases: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -109,7 +115,7 @@ def _checked_bases(network: Network, bases: Mapping[str, Any]) -> dict[str, np.n
     return R
 
 
-def _readable(task: Task, R: Mapping[str, np.ndarray]) -> dict[Pair, Modes]:
+def readable(task: Task, R: Mapping[str, np.ndarray]) -> dict[Pair, Modes]:
     """The modes of each pair that its bases hold, with a warning of those that they do not."""
     read = {}
     for pair, modes in task.all_modes().items():

@@ -30,6 +30,7 @@ from racedyn.systems.gated import Size as Size
 from racedyn.systems.gated import Trained as Trained
 from racedyn.systems.gated import condense as condense
 from racedyn.systems.gated import gated_flow as gated_flow
+from racedyn.systems.gated import in_bases as in_bases
 from racedyn.systems.maps import Maps
 from racedyn.systems.pathways import Pathways
 from racedyn.systems.piecewise import Piecewise

@@ -215,6 +215,17 @@ class RoutingTask(Task):
             found[:, j] = self.structure.routes[:, j]
         return found.reshape(-1)
 
+    def live(self, node: str) -> tuple[np.ndarray, np.ndarray]:
+        known, P = self.structure, self.structure.items.shape[1]
+        side, domain, rows, transforms = (
+            (0, self._input(node), known.items, known.input_transforms)
+            if node in self.input_widths
+            else (1, self._output(node), known.features, known.output_transforms)
+        )
+        routes = np.flatnonzero(self._trained[:, side] == domain)
+        at = (routes[:, None] * P + np.arange(P)).reshape(-1)
+        return at, np.tile(transformed(_of(transforms, domain), rows), len(routes))
+
     def fewer_columns(self, turn: np.ndarray) -> "RoutingTask":
         """The task whose one route has its examples (P, ) turned into the columns of `turn` (P,
         r).

@@ -206,6 +206,15 @@ class Task:
             )
         return self._columns[node]
 
+    def live(self, node: str) -> tuple[np.ndarray, np.ndarray]:
+        """The examples in which an input or output node is not silent, (live,), and what it has
+        there, (n, live).
+        """
+        rows = self.inputs.get(node, self.targets.get(node))
+        assert rows is not None
+        at = np.flatnonzero(rows.any(axis=0))
+        return at, rows if len(at) == self.num_examples else rows[:, at]
+
     def power(self, node: str) -> float:
         """< |y|^2 > of an output node."""
         if node not in self._powers:

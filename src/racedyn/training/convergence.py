@@ -42,7 +42,7 @@ def least_loss(network: Network, task: Task) -> Least:
     if isinstance(task, RoutingTask) and goes_by_sums(network, task):
         return _least_of_routes(network, task)
     condensed = condense(network, task)
-    targets = [Y for Y in condensed.targets.values() if Y.size]
+    targets = [live.rows for live in condensed.targets.values() if live.rows.size]
     parts = [np.linalg.svd(Y, compute_uv=False) for Y in targets]
     # 1/2 < |y|^2 > of each singular direction, falling within each output
     shares = [

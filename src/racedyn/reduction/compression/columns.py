@@ -114,8 +114,9 @@ def _turned(
     condensed: Condensed,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
     """Inputs and targets turned group by group, and the norm of what each column asks for."""
-    inputs = {node: X.copy() for node, X in condensed.inputs.items()}
-    targets = {node: Y.copy() for node, Y in condensed.targets.items()}
+    every = np.arange(len(condensed.group))
+    inputs = {node: live.on(every) for node, live in condensed.inputs.items()}
+    targets = {node: live.on(every) for node, live in condensed.targets.items()}
     asked = np.zeros(len(condensed.group))
     largest = np.sqrt(sum(np.sum(Y**2) for Y in targets.values()))
     for group in np.unique(condensed.group):

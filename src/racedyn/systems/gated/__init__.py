@@ -15,7 +15,7 @@
 - `rise`: how a network, and with it an early error, grows from small weights, told from its start.
 """
 
-from racedyn.systems.gated.condensed import Condensed, condense
+from racedyn.systems.gated.condensed import Condensed, condense, in_bases
 from racedyn.systems.gated.door import Modewise, Size, gated_flow
 from racedyn.systems.gated.flow import GatedFlow
 from racedyn.systems.gated.parts import (
@@ -44,4 +44,5 @@ __all__ = [
     "Trained",
     "condense",
     "gated_flow",
+    "in_bases",
 ]

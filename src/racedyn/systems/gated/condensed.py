@@ -17,16 +17,36 @@ from racedyn.paths import PathClass, path_classes
 from racedyn.tasks import RoutingTask, Task
 
 
+class Live(NamedTuple):
+    """What a node has where it is not silent: `rows` (n, live[, mode]), in columns `at` (live,),
+    rising. Of ten thousand routes a domain sees a hundred.
+    """
+
+    at: np.ndarray
+    rows: np.ndarray
+
+    def on(self, columns: np.ndarray) -> np.ndarray:
+        """What it has in these columns, (n, column[, mode])."""
+        if not len(self.at):
+            return np.zeros((len(self.rows), len(columns), *self.rows.shape[2:]))
+        place = np.minimum(np.searchsorted(self.at, columns), len(self.at) - 1)
+        live = (self.at[place] == columns).reshape(-1, *(1,) * (self.rows.ndim - 2))
+        return np.where(live, self.rows[:, place], 0.0)
+
+
+Arrays = Mapping[str, Live]
+
+
 class Condensed(NamedTuple):
     """Columns that give the same gradient as all examples: L = 1/2 sum_c |y_c - h_c|^2 / P + floor.
 
-    **Fields:** `inputs`, `targets`: node -> (n, column), unscaled; `group` (column,): of contexts,
-    in `gating`; `weight`: 1/P; `floor`: the part of the loss that no weights remove if paths are
-    free."""
+    **Fields:** `inputs`, `targets`: node -> what it has, (n, live), unscaled; `group` (column,): of
+    contexts, in `gating`; `weight`: 1/P; `floor`: the part of the loss that no weights remove if
+    paths are free."""
 
     gating: Gating
-    inputs: dict[str, np.ndarray]
-    targets: dict[str, np.ndarray]
+    inputs: Arrays
+    targets: Arrays
     group: np.ndarray
     weight: float
     floor: float
@@ -37,71 +57,125 @@ def condense(network: Network, task: Task) -> Condensed:
     power = sum(map(task.power, task.output_widths)) * task.num_examples
     weight = 1.0 / task.num_examples
     if isinstance(task, RoutingTask):  # all routes turn alike
-        turn = _rotation([task.structure.items], task.structure.items.shape[1])
+        (turn,) = _rotations([[task.structure.items]], [task.structure.items.shape[1]])
         task = task if turn is None else task.fewer_columns(turn)
     gating = gate_groups(network, task.num_contexts)
-    group = gating.group_of[task.context]
-    blocks = _columns_of_groups(group, gating.num_groups)
-    live = _live_nodes(task.inputs, group, gating.num_groups)
-    turns = [
-        _rotation([task.inputs[node][:, block] for node in nodes], len(block))
-        for block, nodes in zip(blocks, live, strict=True)
-    ]
-    if all(turn is None for turn in turns):
-        inputs, targets, column_group = dict(task.inputs), dict(task.targets), group
-    else:
-        whole = [
-            np.eye(len(block)) if turn is None else turn
-            for block, turn in zip(blocks, turns, strict=True)
-        ]
-        inputs, targets = (
-            {
-                node: np.concatenate(
-                    [A[:, block] @ turn for block, turn in zip(blocks, whole, strict=True)], axis=1
-                )
-                for node, A in arrays.items()
-            }
-            for arrays in (task.inputs, task.targets)
-        )
-        column_group = np.repeat(np.arange(gating.num_groups), [turn.shape[1] for turn in whole])
-    targets = fit_targets(
-        _independent_parts(network, gating), inputs, targets, column_group, gating.num_groups
+    inputs = {node: Live(*task.live(node)) for node in task.input_widths}
+    targets = {node: Live(*task.live(node)) for node in task.output_widths}
+    return _fitted(network, gating, inputs, targets, gating.group_of[task.context], weight, power)
+
+
+def in_bases(network: Network, condensed: Condensed, bases: Mapping[str, np.ndarray]) -> Condensed:
+    """The condensed task of `network`, the same one in the coordinates of `bases`: node ->
+    orthonormal columns (n, k). What outputs lose by it goes into the floor.
+    """
+    inputs, targets = (
+        {node: Live(at, bases[node].T @ rows) for node, (at, rows) in arrays.items()}
+        for arrays in (condensed.inputs, condensed.targets)
     )
-    reached = sum(float(np.sum(Y**2)) for Y in targets.values())
+    given = condensed.gating, inputs, targets, condensed.group, condensed.weight
+    found = _fitted(network, *given, _power(condensed.targets))
+    return found._replace(floor=condensed.floor + found.floor)
+
+
+def _fitted(
+    network: Network,
+    gating: Gating,
+    inputs: Arrays,
+    targets: Arrays,
+    group: np.ndarray,
+    weight: float,
+    power: float,
+) -> Condensed:
+    """As few columns as these have rank, with targets that can be reached. `power`: sum of squares
+    of the targets before anything was taken off them.
+    """
+    inputs, targets, group = _turned(inputs, targets, group, gating.num_groups)
+    targets = fit_targets(
+        _independent_parts(network, gating), inputs, targets, group, gating.num_groups
+    )
     # A fit to rounding must not leave a floor: what is left is compared with what there was.
-    left = power - reached
+    left = power - _power(targets)
     floor = 0.5 * weight * left if left > _NOISE * power else 0.0
-    return Condensed(gating, inputs, targets, column_group, weight, floor)
+    return Condensed(gating, inputs, targets, group, weight, floor)
 
 
 _NOISE = 1e3 * np.finfo(np.float64).eps
 
 
-def _rotation(inputs: list[np.ndarray], examples: int) -> np.ndarray | None:
-    """(P, r): examples to the r columns that hold all of their inputs' correlation; None where that
-    saves nothing.
+def _power(arrays: Arrays) -> float:
+    return sum(float(np.sum(live.rows**2)) for live in arrays.values())
+
+
+def _turned(
+    inputs: Arrays, targets: Arrays, group: np.ndarray, num_groups: int
+) -> tuple[Arrays, Arrays, np.ndarray]:
+    """Inputs and targets in as many columns per group of contexts as its inputs have rank, and the
+    group of each column.
+    """
+    blocks = _columns_of_groups(group, num_groups)
+    given = [
+        [inputs[node].on(block) for node in nodes]
+        for block, nodes in zip(blocks, _live_nodes(inputs, group, num_groups), strict=True)
+    ]
+    turns = _rotations(given, [len(block) for block in blocks])
+    if all(turn is None for turn in turns):
+        return inputs, targets, group
+    sizes = [
+        len(block) if turn is None else turn.shape[1]
+        for block, turn in zip(blocks, turns, strict=True)
+    ]
+    starts = np.cumsum([0, *sizes])
+
+    def turned(live: Live) -> Live:
+        at, rows = [np.zeros(0, int)], [np.zeros((len(live.rows), 0))]
+        for number in np.unique(group[live.at]).tolist():
+            own, turn = live.on(blocks[number]), turns[number]
+            rows.append(own if turn is None else own @ turn)
+            at.append(np.arange(starts[number], starts[number + 1]))
+        return Live(np.concatenate(at), np.concatenate(rows, axis=1))
+
+    return (
+        {node: turned(live) for node, live in inputs.items()},
+        {node: turned(live) for node, live in targets.items()},
+        np.repeat(np.arange(num_groups), sizes),
+    )
+
+
+def _rotations(inputs: list[list[np.ndarray]], examples: list[int]) -> list[np.ndarray | None]:
+    """Per group of contexts (P, r): examples to the r columns that hold all of their inputs'
+    correlation; None where that saves nothing.
 
     `inputs`: those that are not silent, (n, P) each.
     """
-    if not inputs:
-        return np.zeros((examples, 0)) if examples else None
-    X = np.concatenate(inputs)
-    if X.shape[1] == 1:
-        return None
+    seen: dict[bytes, np.ndarray | None] = {}  # groups of equal inputs turn alike
+    turns: list[np.ndarray | None] = []
+    for arrays, number in zip(inputs, examples, strict=True):
+        if not arrays or number == 1:
+            turns.append(np.zeros((number, 0)) if number and not arrays else None)
+            continue
+        X = np.concatenate(arrays)
+        key = X.tobytes() if len(inputs) > 1 else b""
+        if key not in seen:
+            rank, Vt = _row_space(X)
+            seen[key] = None if rank == number else np.ascontiguousarray(Vt[:rank].T)
+        turns.append(seen[key])
+    return turns
+
+
+def _row_space(X: np.ndarray) -> tuple[int, np.ndarray]:
+    """The rank of X and its right singular vectors."""
     _, S, Vt = np.linalg.svd(X, full_matrices=False)
-    rank = int(np.count_nonzero(max(X.shape) * np.finfo(float).eps * S[0] < S))
-    return None if rank == X.shape[1] else np.ascontiguousarray(Vt[:rank].T)
+    return int(np.count_nonzero(max(X.shape) * np.finfo(float).eps * S[0] < S)), Vt
 
 
-def _live_nodes(
-    arrays: Mapping[str, np.ndarray], group: np.ndarray, num_groups: int
-) -> list[list[str]]:
+def _live_nodes(arrays: Arrays, group: np.ndarray, num_groups: int) -> list[list[str]]:
     """Per group of contexts the nodes that are not silent in it."""
-    live: list[list[str]] = [[] for _ in range(num_groups)]
-    for node, rows in arrays.items():
-        for number in np.unique(group[rows.reshape(-1, len(group)).any(axis=0)]).tolist():
-            live[number].append(node)
-    return live
+    nodes: list[list[str]] = [[] for _ in range(num_groups)]
+    for node, (at, _) in arrays.items():
+        for number in np.unique(group[at]).tolist():
+            nodes[number].append(node)
+    return nodes
 
 
 Parts = Mapping[str, list[tuple[list[PathClass], np.ndarray]]]
@@ -121,33 +195,33 @@ def _independent_parts(network: Network, gating: Gating) -> Parts:
 
 
 def fit_targets(
-    parts: Parts,
-    inputs: Mapping[str, np.ndarray],
-    targets: Mapping[str, np.ndarray],
-    group: np.ndarray,
-    num_groups: int,
-) -> dict[str, np.ndarray]:
+    parts: Parts, inputs: Arrays, targets: Arrays, group: np.ndarray, num_groups: int
+) -> dict[str, Live]:
     """The least-squares fit of `targets` by sums over paths of g_p W_p x with free W_p, part by
     part: node -> (n, column).
     """
     columns_of = _columns_of_groups(group, num_groups)
+    seen: dict[bytes, tuple[int, np.ndarray]] = {}  # parts of equal signals can do as much
     fitted = {}
     for node, Y in targets.items():
-        fit = np.zeros_like(Y)
+        at, fits = [np.zeros(0, int)], [np.zeros((len(Y.rows), 0))]
         for members, groups in parts[node]:
             columns = np.concatenate([columns_of[g] for g in groups])
             if not len(columns):
                 continue
-            features = np.concatenate([_gated(known, inputs, group, columns) for known in members])
-            features = features[np.any(features != 0, axis=1)]
-            if not len(features):
+            signals = np.concatenate([_gated(known, inputs, group, columns) for known in members])
+            signals = signals[np.any(signals != 0, axis=1)]
+            if not len(signals):
                 continue
-            _, S, Vt = np.linalg.svd(features, full_matrices=False)
-            rank = int(np.count_nonzero(max(features.shape) * np.finfo(float).eps * S[0] < S))
-            fit[:, columns] = (
-                Y[:, columns] if rank == len(columns) else (Y[:, columns] @ Vt[:rank].T) @ Vt[:rank]
-            )
-        fitted[node] = fit
+            key = f"{signals.shape}".encode() + signals.tobytes()
+            if key not in seen:
+                seen[key] = _row_space(signals)
+            (rank, Vt), wanted = seen[key], Y.on(columns)
+            fits.append(wanted if rank == len(columns) else (wanted @ Vt[:rank].T) @ Vt[:rank])
+            at.append(columns)
+        places = np.concatenate(at)
+        order = np.argsort(places)
+        fitted[node] = Live(places[order], np.concatenate(fits, axis=1)[:, order])
     return fitted
 
 
@@ -156,14 +230,12 @@ def _columns_of_groups(group: np.ndarray, num_groups: int) -> list[np.ndarray]:
     return np.split(order, np.searchsorted(group[order], np.arange(1, num_groups)))
 
 
-def _gated(
-    known: PathClass, inputs: Mapping[str, np.ndarray], group: np.ndarray, columns: np.ndarray
-) -> np.ndarray:
+def _gated(known: PathClass, inputs: Arrays, group: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """g_p x of these columns, (n_in, column)."""
     at = np.searchsorted(known.groups, group[columns])
     at[at == len(known.groups)] = 0
     gate = np.where(known.groups[at] == group[columns], known.values[at], 0.0)
-    return inputs[known.source][:, columns] * gate
+    return inputs[known.source].on(columns) * gate
 
 
 def _connected(classes: list[PathClass]) -> list[list[PathClass]]:
@@ -194,46 +266,52 @@ def condense_modes(
     whose targets are then (k, column, mode). In each mode a group of contexts needs as many columns
     as it has inputs."""
     num_groups = condensed.gating.num_groups
-    X = {
-        node: frames[node].T @ columns for node, columns in condensed.inputs.items()
-    }  # (mode, column)
-    # A frame (n, mode) is one of k = 1 directions: (mode, k, column) either way.
+    X = {  # (mode, live)
+        node: Live(at, frames[node].T @ rows) for node, (at, rows) in condensed.inputs.items()
+    }
+    # A frame (n, mode) is one of k = 1 directions: (mode, k, live) either way.
     Y = {
-        node: np.einsum(
-            "nka,nc->akc",
-            frames[node] if frames[node].ndim == 3 else frames[node][:, None],
-            columns,
+        node: Live(
+            at,
+            np.einsum(
+                "nka,nc->akc",
+                frames[node] if frames[node].ndim == 3 else frames[node][:, None],
+                rows,
+            ),
         )
-        for node, columns in condensed.targets.items()
+        for node, (at, rows) in condensed.targets.items()
     }
-    inputs, targets, group = _turned_by_mode(X, Y, condensed.group, num_groups)
+    inputs, wanted, group = _turned_by_mode(X, Y, condensed.group, num_groups)
     parts = _independent_parts(network, condensed.gating)
-    for mode in range(len(next(iter(X.values())))):
-        own = {node: rows[mode][None] for node, rows in inputs.items()}
-        fitted = fit_targets(
-            parts, own, {node: rows[mode] for node, rows in targets.items()}, group, num_groups
+    by_mode = [
+        fit_targets(
+            parts,
+            {node: Live(at, rows[mode][None]) for node, (at, rows) in inputs.items()},
+            {node: Live(at, rows[mode]) for node, (at, rows) in wanted.items()},
+            group,
+            num_groups,
         )
-        for node, rows in fitted.items():
-            targets[node][mode] = rows
-    whole, kept = (
-        sum(float(np.sum(rows**2)) for rows in arrays.values())
-        for arrays in (condensed.targets, targets)
-    )
-    left = whole - kept
-    floor = condensed.floor + (0.5 * condensed.weight * left if left > _NOISE * whole else 0.0)
+        for mode in range(len(next(iter(X.values())).rows))
+    ]
     # From here on the mode is the last axis, as in every array of a laned system.
-    inputs = {node: np.ascontiguousarray(rows.T[None]) for node, rows in inputs.items()}
-    targets = {
-        node: np.ascontiguousarray(rows.transpose(1, 2, 0)) for node, rows in targets.items()
+    inputs = {
+        node: Live(at, np.ascontiguousarray(rows.T[None])) for node, (at, rows) in inputs.items()
     }
+    targets = {
+        node: Live(by_mode[0][node].at, np.stack([fitted[node].rows for fitted in by_mode], -1))
+        for node in wanted
+    }
+    whole = _power(condensed.targets)
+    left = whole - _power(targets)
+    floor = condensed.floor + (0.5 * condensed.weight * left if left > _NOISE * whole else 0.0)
     return Condensed(condensed.gating, inputs, targets, group, condensed.weight, floor)
 
 
 def _turned_by_mode(
-    X: Mapping[str, np.ndarray], Y: Mapping[str, np.ndarray], old: np.ndarray, num_groups: int
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
-    """Inputs (mode, column) and targets (mode, k, column) in as few columns per group of contexts
-    as it has inputs, and the group of each.
+    X: Arrays, Y: Arrays, old: np.ndarray, num_groups: int
+) -> tuple[dict[str, Live], dict[str, Live], np.ndarray]:
+    """Inputs (mode, live) and targets (mode, k, live) in as few columns per group of contexts as it
+    has inputs, and the group of each.
 
     In one mode the columns of a group are a matrix (column, input) = turn @ reduced with
     orthonormal columns of `turn`. Columns turned by it have the same correlations, and a group has
@@ -243,23 +321,30 @@ def _turned_by_mode(
     sizes = [
         min(len(nodes), len(columns)) for nodes, columns in zip(given, columns_of, strict=True)
     ]
-    group = np.repeat(np.arange(num_groups), sizes)
-    inputs, targets = (
-        {node: np.zeros((*rows.shape[:-1], len(group))) for node, rows in arrays.items()}
-        for arrays in (X, Y)
-    )
+    parts: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {node: [] for node in (*X, *Y)}
     place = 0
     for columns, size, sources, sinks in zip(columns_of, sizes, given, wanted, strict=True):
         if size:
-            block = np.stack(
-                [X[node][:, columns] for node in sources], axis=2
-            )  # (mode, column, input)
-            # (mode, column, size) and (mode, size, input): in the new columns input i is
-            # reduced[:, :, i].
+            block = np.stack([X[node].on(columns) for node in sources], axis=2)
+            # (mode, column, input) = (mode, column, size) @ (mode, size, input): in the new columns
+            # input i is reduced[:, :, i].
             turn, reduced = np.linalg.qr(block)
+            at = np.arange(place, place + size)
             for i, node in enumerate(sources):
-                inputs[node][:, place : place + size] = reduced[:, :, i]
+                parts[node].append((at, reduced[:, :, i]))
             for node in sinks:
-                targets[node][..., place : place + size] = Y[node][..., columns] @ turn
+                rows = np.moveaxis(Y[node].rows, 1, 2)  # (mode, live, k)
+                own = Live(Y[node].at, rows).on(columns)
+                parts[node].append((at, np.moveaxis(own, 2, 1) @ turn))
             place += size
-    return inputs, targets, group
+
+    def joined(node: str, live: Live) -> Live:
+        empty = np.zeros(0, int), np.zeros((*live.rows.shape[:-1], 0))
+        at, rows = zip(empty, *parts[node], strict=True)
+        return Live(np.concatenate(at), np.concatenate(rows, axis=-1))
+
+    return (
+        {node: joined(node, live) for node, live in X.items()},
+        {node: joined(node, live) for node, live in Y.items()},
+        np.repeat(np.arange(num_groups), sizes),
+    )

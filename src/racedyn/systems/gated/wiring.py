@@ -55,11 +55,13 @@ class Wiring(NamedTuple):
 
 
 class _Node(NamedTuple):
-    """One node's rows: which of them each column of the task makes (-1: none), and their terms.
+    """One node's rows: how many, which of them a column of the task makes, and their terms.
 
-    `terms`: edge -> (row, row of the source, coefficient), three arrays of one length."""
+    `at` (live,): columns that make one, rising, `row_of` (live,): which; `terms`: edge -> (row, row
+    of the source, coefficient), three arrays of one length."""
 
     rows: int
+    at: np.ndarray
     row_of: np.ndarray
     terms: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
@@ -120,19 +122,23 @@ def _rows(network: Network, condensed: Condensed) -> tuple[dict[str, _Node], dic
     nodes: dict[str, _Node] = {}
     inputs: dict[str, np.ndarray] = {}
     for name in network.order:
-        gate = gating.of_node(name)[group]  # (column,)
+        gate = gating.of_node(name)
         if name in network.inputs:
-            X = np.moveaxis(condensed.inputs[name], 0, 1)  # (column, n[, mode])
+            at, rows = condensed.inputs[name]
+            X = np.moveaxis(rows, 0, 1)  # (live, n[, mode])
             # A mode is no column of its own: rows are told apart in all modes at once, so that one
             # wiring serves every lane.
-            nodes[name], inputs[name] = _input_rows(X * gate.reshape(-1, *(1,) * (X.ndim - 1)))
+            X = X * gate[group[at]].reshape(-1, *(1,) * (X.ndim - 1))
+            nodes[name], inputs[name] = _input_rows(at, X)
         else:
             # The node's own gate goes into the coefficients of what arrives there, with the edge's.
-            arriving = {
-                edge: (nodes[network.edges[edge][0]].row_of, gate * gating.of_edge(edge)[group])
-                for edge in network.edges_into(name)
-            }
-            nodes[name] = _inner_rows(arriving, len(group))
+            nodes[name] = _inner_rows(
+                {
+                    edge: (nodes[network.edges[edge][0]], gate * gating.of_edge(edge))
+                    for edge in network.edges_into(name)
+                },
+                group,
+            )
     return nodes, inputs
 
 
@@ -155,41 +161,53 @@ def _products(
     return np.concatenate(edge_of), np.concatenate(row_of), arrive
 
 
-def _input_rows(X: np.ndarray) -> tuple[_Node, np.ndarray]:
+def _input_rows(at: np.ndarray, X: np.ndarray) -> tuple[_Node, np.ndarray]:
     """Columns (column, n[, mode]) that are equal in all of their numbers make one row; one of zeros
     makes none.
     """
-    flat = X.reshape(len(X), -1)
+    flat = X.reshape(len(X), int(np.prod(X.shape[1:])))
     live = np.flatnonzero(np.any(flat != 0, axis=1))
     first, which = distinct_rows(flat[live])  # numbers among the live ones
-    row_of = np.full(len(X), -1)
-    row_of[live] = which
-    return _Node(len(first), row_of, {}), X[live[first]]
+    return _Node(len(first), at[live], which, {}), X[live[first]]
 
 
-def _inner_rows(arriving: Mapping[str, tuple[np.ndarray, np.ndarray]], columns: int) -> _Node:
+def _inner_rows(arriving: Mapping[str, tuple[_Node, np.ndarray]], group: np.ndarray) -> _Node:
     """Rows of a node: columns whose terms (source rows and gates, edge by edge) are equal make one
     row.
-    """
-    source = np.stack([rows for rows, _ in arriving.values()], axis=1)  # (column, edge)
-    factor = np.stack([gates for _, gates in arriving.values()], axis=1)
-    # Nothing comes by an edge whose source is silent or whose gate is shut: one spelling for both,
-    # or columns that differ in what does not arrive would make two rows of one signal.
-    dead = (source < 0) | (factor == 0)
-    source, factor = np.where(dead, -1, source), np.where(dead, 0.0, factor)
-    live = np.flatnonzero(~dead.all(axis=1))
-    first, which = distinct_rows(
-        np.concatenate([source[live].astype(np.float64), factor[live]], axis=1)
+
+    `arriving`: edge -> its source, and a factor per group of contexts; `group` (column,)."""
+    edge, column, source, factor = [], [], [], []
+    for number, (node, gate) in enumerate(arriving.values()):
+        gates = gate[group[node.at]]
+        # Nothing comes by an edge whose source is silent or whose gate is shut: or columns that
+        # differ in what does not arrive would make two rows of one signal.
+        some = np.flatnonzero(gates)
+        edge.append(np.full(len(some), number))
+        column.append(node.at[some])
+        source.append(node.row_of[some])
+        factor.append(gates[some])
+    order = np.lexsort((np.concatenate(edge), np.concatenate(column)))
+    edges, columns, sources, factors = (
+        np.concatenate(parts)[order] for parts in (edge, column, source, factor)
     )
-    row_of = np.full(columns, -1)
-    row_of[live] = which
-    terms = {}
-    for j, edge in enumerate(arriving):
-        # live[first[r]] is the column that stands for row r; the others have the same terms.
-        rows = np.flatnonzero(~dead[live[first], j])
-        at = live[first[rows]]
-        terms[edge] = rows, source[at, j], factor[at, j]
-    return _Node(len(first), row_of, terms)
+    live, start, terms = np.unique(columns, return_index=True, return_counts=True)
+    # Terms of a column side by side, (column, term, 3), -1 where it has fewer than others.
+    place = (
+        np.repeat(np.arange(len(live)), terms),
+        np.arange(len(columns)) - np.repeat(start, terms),
+    )
+    spelled = np.full((len(live), int(terms.max(initial=0)), 3), -1.0)
+    spelled[place] = np.stack([edges, sources, factors], axis=1)
+    first, which = distinct_rows(spelled.reshape(len(live), 3 * spelled.shape[1]))
+    # Column first[r] stands for row r; the others have the same terms.
+    row_of = np.full(len(live), -1)
+    row_of[first] = np.arange(len(first))
+    rows = row_of[place[0]]
+    found = {}
+    for number, name in enumerate(arriving):
+        mine = np.flatnonzero((edges == number) & (rows >= 0))
+        found[name] = rows[mine], sources[mine], factors[mine]
+    return _Node(len(first), live, which, found)
 
 
 def _layers(network: Network, nodes: Mapping[str, _Node]) -> _Layers:
@@ -217,11 +235,10 @@ def _targets(
 
     Columns that make the same row have the same target, as it is a fit on what the paths carry: one
     of them stands for all. A column that makes none has target 0."""
-    live = np.flatnonzero(node.row_of >= 0)
-    counts = np.bincount(node.row_of[live], minlength=node.rows)
-    _, first = np.unique(node.row_of[live], return_index=True)
-    Y = np.moveaxis(condensed.targets[name], 0, 1)
-    return offset + np.arange(node.rows), Y[live[first]], condensed.weight * counts
+    counts = np.bincount(node.row_of, minlength=node.rows)
+    _, first = np.unique(node.row_of, return_index=True)
+    Y = np.moveaxis(condensed.targets[name].on(node.at[first]), 0, 1)
+    return offset + np.arange(node.rows), Y, condensed.weight * counts
 
 
 def _stacked(arrays: Mapping[str, np.ndarray], members: list[str]) -> np.ndarray | None:
