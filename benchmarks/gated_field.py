@@ -73,7 +73,12 @@ def grouped(network: rd.Network, task: rd.Task, weights: Any) -> tuple[Any, Any,
         h = rd.networks.forward(alike, weights, X, group)
         return -0.5 * condensed.weight * sum(jnp.sum((Y[node] - h[node]) ** 2) for node in Y)
 
-    columns = condensed.inputs, condensed.targets, condensed.group
+    every = np.arange(len(condensed.group))
+    inputs, targets = (
+        {node: live.on(every) for node, live in arrays.items()}
+        for arrays in (condensed.inputs, condensed.targets)
+    )
+    columns = inputs, targets, condensed.group
     return jax.grad(gain), *jax.tree.map(jnp.asarray, (weights, columns))
 
 

@@ -62,6 +62,29 @@ def descent_steps(
     return steps
 
 
+def field_steps(
+    network: rd.Network, task: rd.Task, weights: Weights, time: float
+) -> Callable[[int], float]:
+    """`steps(n)`: n steps of Euler along the level "full", `time` each, and the loss after them."""
+    flow = rd.reduce(network, task, weights, level="full")
+    state = flow.y0()
+
+    @jax.jit
+    def advanced(state: Any, n: Any) -> Any:
+        def step(_: Any, y: Any) -> Any:
+            return jax.tree.map(lambda w, f: w + time * f, y, flow.vector_field(0.0, y, None))
+
+        state = jax.lax.fori_loop(0, n, step, state)
+        return state, flow.observe(0.0, state)["loss"]
+
+    def steps(n: int) -> float:
+        nonlocal state
+        state, loss = jax.block_until_ready(advanced(state, n))
+        return float(loss)
+
+    return steps
+
+
 class LeftOut(Gaussian):
     """A wrong law: entries between what is new and what was known are left out."""
 

@@ -1,9 +1,10 @@
-"""Training on many routes by sums over domains, beside training on all their examples.
+"""Training on many routes by sums over domains, beside training on all their examples, and beside
+steps of the same size along the field of `reduce(level="full")`.
 
     python benchmarks/routes.py [--quick] [--domains 4 10 20 100] [--threads 1]
 
 The digits of scikit-learn on routes of which two of five are trained, through one shared network of
-width 32; float64, nothing observed but the loss. Both sides take the same steps from the same
+width 32; float64, nothing observed but the loss. All sides take the same steps from the same
 weights; the one by examples is left out where a third of this machine's memory does not hold them.
 """
 
@@ -28,7 +29,7 @@ from harness import (
     seconds_of,
     tell,
 )
-from inside import descent_steps, memory
+from inside import descent_steps, field_steps, loss_factor, memory
 
 import racedyn as rd
 
@@ -51,7 +52,12 @@ def answers(job: Row) -> dict[str, Callable[..., Any]]:
             raise NotMeasured(f"all examples take {needed / 2**30:.3g} GiB")
         task = dataclasses.replace(task)
     # On the sum over all examples: a step of tau.
-    steps = descent_steps(network, task, weights, 0.5 / task.num_examples, "float64")
+    step = 0.5 / task.num_examples
+    steps = (
+        field_steps(network, task, weights, step * loss_factor(task, "sum"))
+        if job["by"] == "reduced"
+        else descent_steps(network, task, weights, step, "float64")
+    )
 
     def taken(n: int) -> Row:
         seconds, loss = seconds_of(steps, n)
@@ -72,7 +78,7 @@ def step_rows(options: Any, **job: Any) -> Iterator[Row]:
     with contextlib.ExitStack() as stack:
         sides: dict[str, Side] = {}
         warm: dict[str, list[Row]] = {}
-        for by in ("sums", "examples"):
+        for by in ("sums", "reduced", "examples"):
             side = stack.enter_context(Side("routes", by=by, **job))
             try:
                 warm[by] = [side.ask("steps", n=1), side.ask("steps", n=3)]

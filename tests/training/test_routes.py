@@ -11,6 +11,7 @@ import pytest
 import racedyn as rd
 from racedyn import rules
 from racedyn.networks import Node
+from racedyn.reduction.compression import columns
 from racedyn.rules import Data, Routed, data_of, loss_of
 from racedyn.tasks import RoutingTask
 from racedyn.tasks import routes as kept
@@ -200,6 +201,46 @@ def test_reductions_are_those_of_all_examples(level):
     )
     np.testing.assert_allclose(one["loss"], other["loss"], rtol=1e-6)
     np.testing.assert_allclose(one["strength"], other["strength"], atol=1e-5)
+
+
+@pytest.mark.parametrize("turns", TURNS)
+def test_the_field_of_a_reduction_is_the_gradient_by_sums(turns):
+    network, task, weights = routed(2, turns, ("shared", 2))
+    flow = rd.reduce(network, task, weights, level="full")
+    data = data_of(network, task, "float64")
+    assert isinstance(data, Routed)
+    gradient = jax.grad(lambda w: loss_of(network, w, data))(weights)
+    field = flow.work.matrices(flow.vector_field(0.0, flow.y0(), None))
+    assert worst(field, {edge: -G for edge, G in gradient.items()}) < 1e-14
+    assert float(flow.observe(0.0, flow.y0())["loss"]) == pytest.approx(
+        float(loss_of(network, weights, data)), rel=1e-13
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", ["full", "matrix", "modes"])
+def test_ten_thousand_routes_are_reduced_without_their_examples(level, monkeypatch):
+    big = rd.tasks.routing(100, 40, X, Y)
+    monkeypatch.setattr(kept, "memory", lambda: 1000.0)
+    network = rd.networks.routing(big, 3)
+    weights = network.init(rd.init.Gaussian(0.1), key=0)
+    flow = rd.reduce(network, big, weights, level=level, inexact=level != "full")
+    sizes = [array.size for array in jax.tree.leaves(flow)]
+    # One row of targets in three outputs for each of 6 columns of 4,000 routes; or one for each of
+    # three modes.
+    assert max(sizes) == 4000 * 3 * (1 if level == "modes" else 6)
+    if level == "full":
+        data = data_of(network, big, "float64")
+        gradient = jax.grad(lambda w: loss_of(network, w, data))(weights)
+        field = flow.work.matrices(flow.vector_field(0.0, flow.y0(), None))
+        assert worst(field, {edge: -G for edge, G in gradient.items()}) < 1e-15
+
+
+def test_compression_of_more_columns_than_memory_holds_is_refused(monkeypatch):
+    network, task, weights = routed()
+    monkeypatch.setattr(columns, "memory", lambda: 1000.0)
+    with pytest.raises(ValueError, match="Compression follows each column by itself"):
+        rd.reduce(network, task, weights, level="signals", inexact=True)
 
 
 def test_parts_of_the_answers_add_up(monkeypatch):

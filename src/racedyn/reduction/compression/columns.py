@@ -10,6 +10,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from racedyn._arrays import memory
 from racedyn._checks import fail
 from racedyn.networks import Network
 from racedyn.rules import Data
@@ -75,8 +76,11 @@ class Columns(NamedTuple):
 
 
 def columns_of(network: Network, task: Task) -> Columns:
-    """The columns of `task` for `network`. Raises `ValueError` where they ask for nothing."""
+    """The columns of `task` for `network`. Raises `ValueError` where they ask for nothing, or do
+    not fit into memory.
+    """
     condensed = condense(network, task)
+    _check_memory(task, len(condensed.group))
     inputs, targets, asked = _turned(condensed)
     if not asked.any():
         fail(
@@ -108,6 +112,19 @@ def columns_of(network: Network, task: Task) -> Columns:
         condensed.weight,
         condensed.floor,
     )
+
+
+def _check_memory(task: Task, columns: int) -> None:
+    """Refuse columns that, with three copies of them turned, do not fit into half of memory."""
+    needed = 4 * 8 * columns * sum((*task.input_widths.values(), *task.output_widths.values()))
+    if needed > memory() / 2:
+        fail(
+            "task",
+            "have columns that fit into this machine's memory, each with all of its nodes",
+            f"{columns} of them take {needed / 2**30:.3g} GiB with what is made of them",
+            'Compression follows each column by itself. The levels "full", "matrix" and "modes" '
+            "hold of each node what is not silent.",
+        )
 
 
 def _turned(
