@@ -321,8 +321,8 @@ class RoutingTask(Task):
                 f"task.{what}",
                 "fit into this machine's memory with every route's examples",
                 f"they take {needed / 2**30:.3g} GiB ({len(self._trained)} routes of {size})",
-                "Training linear networks of networks.routing needs one route's alone, and so do "
-                "`statistics` and `exact.routing`; lower `domains` or `trained` for what needs "
+                "Training and reducing linear networks of networks.routing needs one route's alone, as "
+                "`statistics` and `exact.routing` do; lower `domains` or `trained` for what needs "
                 "all.",
             )
         letter, transforms = "xy"[side], (known.input_transforms, known.output_transforms)[side]
