@@ -26,6 +26,7 @@ IMAGES = {
     "gains": [0.1, 1.0],
     "gain_trained": [0.67],
     "steps": 40,
+    "late": 80,
     "seeds": [0],
 }
 
@@ -86,7 +87,7 @@ CLUSTERS = {
         ),
         pytest.param(
             tiny("saxe2022.fig7", **IMAGES),
-            6,
+            7,
             r"M = 3, K/M = 0\.67, gain 0\.1: (\d\.\d+, ){3}\d",
             marks=pytest.mark.long,
         ),

@@ -321,9 +321,9 @@ class RoutingTask(Task):
                 f"task.{what}",
                 "fit into this machine's memory with every route's examples",
                 f"they take {needed / 2**30:.3g} GiB ({len(self._trained)} routes of {size})",
-                "Training and reducing linear networks of networks.routing needs one route's alone, as "
-                "`statistics` and `exact.routing` do; lower `domains` or `trained` for what needs "
-                "all.",
+                "Training and reducing linear networks of networks.routing needs one route's "
+                "alone, as `statistics` and `exact.routing` do; lower `domains` or `trained` for "
+                "what needs all.",
             )
         letter, transforms = "xy"[side], (known.input_transforms, known.output_transforms)[side]
         found = {}

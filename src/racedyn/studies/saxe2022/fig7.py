@@ -22,18 +22,21 @@ PROBES = ("held out", "untrained", "untrained, held out")
 
 
 class Cell(NamedTuple):
-    """One network: M domains, each input trained with K outputs, from weights of a gain."""
+    """One network: M domains, each input trained with K outputs, from weights of a gain; observed
+    at so many rows.
+    """
 
     domains: int
     trained: int
     gain: float
     steps: int
+    rows: int
     loss: str = "mean"
 
     @property
     def name(self) -> str:
         kind = "" if self.loss == "mean" else f"_{self.loss}"
-        return f"M{self.domains}_K{self.trained}_gain{self.gain:g}{kind}"
+        return f"M{self.domains}_K{self.trained}_gain{self.gain:g}_{self.steps}{kind}"
 
 
 def figure(job: Job) -> Finding:
@@ -49,7 +52,7 @@ def figure(job: Job) -> Finding:
     many = setting["many"]
     grids += [(many["domains"], many["trained"], many["gain"], many["steps"])]
     for (M, fractions, gain, num), colour in zip(grids, cycle(), strict=False):
-        cells = [Cell(M, max(1, round(f * M)), gain, num) for f in fractions]
+        cells = [Cell(M, max(1, round(f * M)), gain, num, setting["rows"]) for f in fractions]
         seeds = setting["seeds"] if many["domains"] != M else setting["seeds"][:1]
         ends = [np.array([_ends(_run(job, cell, seed)) for seed in seeds]) for cell in cells]
         at = [cell.trained / M for cell in cells]
@@ -74,23 +77,34 @@ def figure(job: Job) -> Finding:
 
 
 def _by_gain(job: Job, ax: Any) -> list[str]:
+    """Accuracy by gain early, at `steps`, and late: large weights learn late."""
     setting, lines = job.settings, ["by gain, fewest domains:"]
-    M = setting["domains"][0]
+    M, early, late = setting["domains"][0], setting["steps"], setting["late"]
     for fraction, colour in zip(setting["gain_trained"], cycle(), strict=False):
-        means, errors, known = [], [], []
+        rows: dict[str, list[np.ndarray]] = {"trained": [], "untrained": [], "early": []}
         for gain in setting["gains"]:
-            cell = Cell(M, max(1, round(fraction * M)), gain, setting["steps"])
-            end = np.array([_ends(_run(job, cell, seed)) for seed in setting["seeds"]])
-            known.append(end[:, 0].mean())
-            means.append(end[:, 2].mean())
-            errors.append(_error(end[:, 2]))
-            lines.append(f"  {_said(cell)}: {_numbers(end)}")
-        ax.errorbar(
-            setting["gains"], means, errors, fmt="o-", ms=3, color=colour, label=f"{fraction:g}"
-        )
-        ax.plot(setting["gains"], known, "o--", ms=3, color=colour)
+            cell = Cell(M, max(1, round(fraction * M)), gain, late, late // early)
+            runs = [_run(job, cell, seed) for seed in setting["seeds"]]
+            ends = np.array([_ends(run) for run in runs])
+            first = np.array([_at(run, early) for run in runs])
+            rows["trained"].append(ends[:, 0])
+            rows["untrained"].append(ends[:, 2])
+            rows["early"].append(first[:, 2])
+            lines.append(
+                f"  {_said(cell)}: {_numbers(ends)} at step {late}; {_numbers(first)} at {early}"
+            )
+        for name, style in (("trained", "o--"), ("untrained", "o-"), ("early", "o:")):
+            ax.errorbar(
+                setting["gains"],
+                [values.mean() for values in rows[name]],
+                [_error(values) for values in rows[name]],
+                fmt=style,
+                ms=3,
+                color=colour,
+                label=f"{fraction:g}" if style == "o-" else None,
+            )
     ax.set(xlabel="gain of the weights", ylabel="accuracy", xscale="log", ylim=(0, 1))
-    ax.set_title("trained dashed, untrained solid", fontsize="small")
+    ax.set_title(f"dotted: untrained, step {early}", fontsize="small")
     ax.legend(title="$K/M$", loc="lower left", fontsize="x-small")
     return lines
 
@@ -100,7 +114,7 @@ def _by_step(job: Job, ax: Any) -> list[str]:
     M = setting["domains"][0]
     K = max(1, round(setting["gain_trained"][-1] * M))
     for loss, colour in zip(("mean", "cross_entropy"), cycle(), strict=False):
-        cell = Cell(M, K, setting["gain"], setting["steps"], loss)
+        cell = Cell(M, K, setting["gain"], setting["steps"], setting["rows"], loss)
         runs = [_run(job, cell, seed) for seed in setting["seeds"]]
         if loss != "mean":
             lines.append(f"  {_said(cell)}: {_numbers(np.array([_ends(run) for run in runs]))}")
@@ -131,7 +145,8 @@ def _run(job: Job, cell: Cell, seed: int) -> Trajectory:
             ]
         # L is a mean over K M routes, and an end sees the K of its domain: of M L it has as steep a
         # slope as of one route. Large weights make the slope steeper by gain^4.
-        step = setting["step"] * cell.domains**0.5 / max(1.0, cell.gain) ** 4
+        step = min(setting["step"], setting["step_at_large_gain"] / cell.gain**4)
+        step *= cell.domains**0.5
         return train(
             network,
             task,
@@ -139,7 +154,7 @@ def _run(job: Job, cell: Cell, seed: int) -> Trajectory:
             lr=None,
             optimiser=heavy_ball(step, setting["momentum"]),
             steps=cell.steps,
-            save_every=max(1, cell.steps // setting["rows"]),
+            save_every=max(1, cell.steps // cell.rows),
             loss=cell.loss,
             observe=["accuracy", *probes],
             dtype=setting["dtype"],
@@ -156,11 +171,21 @@ def _weights(network: Network, task: Task, gain: float, seed: int) -> dict[str, 
 
 
 def _ends(run: Trajectory) -> list[float]:
-    """Accuracies at the end; NaN of what there is not, and of a run that diverged."""
+    """Accuracies at the end."""
+    return _accuracies(run, -1)
+
+
+def _at(run: Trajectory, step: int) -> list[float]:
+    """Accuracies at a step."""
+    return _accuracies(run, int(np.searchsorted(np.asarray(run.step), step)))
+
+
+def _accuracies(run: Trajectory, row: int) -> list[float]:
+    """NaN of what there is not, and of a run that diverged."""
     if run.failed:
         return [np.nan] * 4
-    probes = np.asarray(run["probe_accuracy"])[-1]
-    return [float(np.asarray(run["accuracy"])[-1]), *probes, *[np.nan] * (3 - len(probes))]
+    probes = np.asarray(run["probe_accuracy"])[row]
+    return [float(np.asarray(run["accuracy"])[row]), *probes, *[np.nan] * (3 - len(probes))]
 
 
 def _error(values: np.ndarray) -> float:
@@ -189,8 +214,10 @@ _FULL: Mapping[str, Any] = {
     "gain_trained": [0.2, 0.4],
     "width": 32,
     "step": 0.15,
+    "step_at_large_gain": 5.0,
     "momentum": 0.9,
     "steps": 2000,
+    "late": 40000,
     "rows": 20,
     "seeds": [0, 1, 2],
     "dtype": "float32",
@@ -211,6 +238,7 @@ STUDY = Study(
         "gains": [0.1, 1.0],
         "gain_trained": [0.4],
         "steps": 400,
+        "late": 1200,
         "seeds": [0],
     },
     figure,
