@@ -362,6 +362,47 @@ def test_parts_that_no_trained_route_joins():
     assert str(apart) == "3 of 9 routes are trained, which join domains in 3 parts"
 
 
+def learned(pattern, width, std, key):
+    """Losses on trained and untrained routes at the end of long descent, of a map of rank 3."""
+    rng = np.random.default_rng(0)
+    items = np.linalg.qr(rng.normal(size=(20, 6)))[0].T * 20**0.5
+    features = np.diag([3.0, 2, 1.5]) @ np.linalg.qr(rng.normal(size=(6, 3)))[0].T @ items
+    task = rd.tasks.routing(5, pattern=pattern, inputs=items, targets=features)
+    network = rd.networks.routing(task, width)
+    weights = network.init(rd.init.Gaussian(std), key=key)
+    given = {"lr": 0.2, "steps": 40000, "save_every": 40000, "progress": False}
+    observe = ["loss", rd.Probe("untrained", task.structure.untrained())]
+    run = rd.train(network, task, weights, observe=observe, **given)
+    return float(run["loss"][-1]), float(run["probe_loss"][-1, 0])
+
+
+TREE = np.eye(5, dtype=bool) | np.eye(5, k=1, dtype=bool)  # 2 M - 1 routes that join all domains
+CIRCLE = TREE | np.eye(5, k=-4, dtype=bool)
+
+
+@pytest.mark.parametrize(("std", "key"), [(0.3, 2), (0.6, 1)])
+def test_routes_that_join_all_domains_fix_the_others_at_the_rank_of_the_map(std, key):
+    trained, untrained = learned(TREE, 3, std, key)
+    assert trained < 1e-25 and untrained < 1e-25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("pattern", "std", "known"),
+    [
+        ("circle", 0.1, 0),
+        ("circle", 0.01, 2),
+        ("circle", 0.003, 3),
+        ("circle", 0.001, 4),
+        ("tree", 0.001, 1),
+    ],
+)
+def test_with_more_room_small_weights_find_them_where_routes_are_alike(pattern, std, known):
+    ends = [learned(CIRCLE if pattern == "circle" else TREE, 8, std, key) for key in range(4)]
+    assert max(trained for trained, _ in ends) < 1e-6
+    assert sum(untrained < 1e-6 for _, untrained in ends) == known
+
+
 @pytest.mark.parametrize(
     ("given", "match"),
     [
