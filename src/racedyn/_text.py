@@ -5,10 +5,10 @@ speaks to the terminal.
 import dataclasses
 import html
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-WIDTH, MOST_LINES, MOST_ITEMS = 100, 3, 4
+WIDTH, MOST_LINES, MOST_ITEMS, MOST_NAMES = 100, 3, 4, 12
 
 
 def printable(text: str, *, keep: str = "") -> str:
@@ -41,6 +41,14 @@ def brief(thing: Any) -> str:
             type(thing).__name__, ", ".join(f"{n}={_value(v)}" for n, v in fields.items())
         )
     )
+
+
+def some(names: Iterable[Any], most: int = MOST_NAMES) -> str:
+    """Names in a row, of a long list some and the last: "x1, x2, ..., x40 (40 in all)"."""
+    listed = list(map(str, names))
+    if len(listed) <= most:
+        return ", ".join(listed)
+    return f"{', '.join(listed[: most // 2])}, ..., {listed[-1]} ({len(listed)} in all)"
 
 
 def clipped(text: str) -> str:

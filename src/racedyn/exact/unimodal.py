@@ -23,9 +23,10 @@ Then the shared layers stay at a = |Sigma_yA Sigma_A^+|^(1/L), and B grows by it
     t_B - t_A = u0^(2-F) (1 - r) G / (a^(L-F) |R|),    G = ln(a / u0) at F = 2, 1 / (F-2) beyond
 
 so that t_B / t_A tends to 1 as u0^(L-F). Left out are the times in which A and B settle, which do
-not depend on u0, and what B's own growth adds to the shared layers, (a^2 + u_B^2)^((L-F)/2): against
-t_B - t_A the first is of order 1 / ln(1/u0) at F = 2 and u0^(F-2) beyond, the second of order
-u0^2 ln(1/u0) at F = 4 and u0^2 beyond, so that it is the larger one there. In early fusion the first matrix reads both at once."""
+not depend on u0, and what B's own growth adds to the shared layers, (a^2 + u_B^2)^((L-F)/2).
+Against t_B - t_A the first are of order 1 / ln(1/u0) at F = 2 and u0^(F-2) beyond, the second of
+order u0^2 ln(1/u0) at F = 4 and u0^2 beyond: the larger one there. In early fusion the first matrix
+reads both at once."""
 
 from typing import NamedTuple
 

@@ -16,7 +16,7 @@ from racedyn._types import Weights
 from racedyn.networks.fit import check_task, check_weights
 from racedyn.networks.layers import from_layers
 from racedyn.networks.network import Network, bias_of
-from racedyn.tasks import RoutingTask, Task
+from racedyn.tasks import Task
 
 
 def with_biases(
@@ -247,12 +247,4 @@ def constant_inputs(task: Task) -> dict[str, np.ndarray]:
         >>> rd.networks.constant_inputs(task), rd.networks.constant_inputs(biased)
         ({}, {'bias': array([1.])})
     """
-    if task.num_examples == 1:
-        return {}
-    if isinstance(task, RoutingTask) and task.structure.routes.any(axis=1).sum() > 1:
-        return {}  # each is silent on the routes of the others
-    return {
-        node: X[:, 0]
-        for node, X in task.inputs.items()
-        if X[:, 0].any() and not np.ptp(X, axis=1).any()
-    }
+    return task.constant_inputs()

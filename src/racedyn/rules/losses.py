@@ -16,7 +16,7 @@ import numpy as np
 
 from racedyn._checks import check_name, fail
 from racedyn._types import Array
-from racedyn.tasks import RoutingTask, Task
+from racedyn.tasks import Task
 
 Kind: TypeAlias = Literal["squared", "cross_entropy"]  # what L is
 
@@ -97,7 +97,7 @@ def check_classes(task: Task, dtype: Any) -> None:
     def refuse(but: str) -> NoReturn:
         fail("task", "have targets with one largest entry per example and node", but, remedy)
 
-    targets = task.targets_once if isinstance(task, RoutingTask) else task.targets
+    targets = task.targets_once
     if not any(Y.any() for Y in targets.values()):
         refuse("all are zero")
     for node, Y in targets.items():
