@@ -45,10 +45,19 @@ def brief(thing: Any) -> str:
 
 def some(names: Iterable[Any], most: int = MOST_NAMES) -> str:
     """Names in a row, of a long list some and the last: "x1, x2, ..., x40 (40 in all)"."""
-    listed = list(map(str, names))
-    if len(listed) <= most:
-        return ", ".join(listed)
-    return f"{', '.join(listed[: most // 2])}, ..., {listed[-1]} ({len(listed)} in all)"
+    every = list(map(str, names))
+    if len(every) <= most:
+        return ", ".join(every)
+    return f"{', '.join(every[: most // 2])}, ..., {every[-1]} ({len(every)} in all)"
+
+
+def listed(names: Iterable[Any]) -> str:
+    """As Python writes a list of names; of a long one some: "['x1', ..., 'x40'] (40 in all)"."""
+    every = list(names)
+    if len(every) <= MOST_NAMES:
+        return str(every)
+    first = ", ".join(map(repr, every[: MOST_NAMES // 2]))
+    return f"[{first}, ..., {every[-1]!r}] ({len(every)} in all)"
 
 
 def clipped(text: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from racedyn._arrays import as_matrix, as_real, read_only
 from racedyn._checks import check_mapping, check_name, check_positive_int, fail, shown
 from racedyn._names import check_file_name, check_label
-from racedyn._text import clipped, some
+from racedyn._text import clipped, listed, some
 from racedyn._types import FrozenDict, Rebuilt
 from racedyn.tasks.modes import Modes, modes_from_correlations, read_in
 
@@ -381,7 +381,7 @@ def _check_bases(
             "bases",
             "have pairs (input node, output node) as keys",
             f"one is {pair!r}",
-            f"Inputs are {list(inputs)}, outputs {list(targets)}.",
+            f"Inputs are {listed(inputs)}, outputs {listed(targets)}.",
         )
     if (
         not isinstance(bases, tuple | list)
@@ -416,6 +416,6 @@ def _only(what: str, kind: str, nodes: Mapping[str, Any]) -> str:
     if len(nodes) != 1:
         raise ValueError(
             f"`task.{what}` needs a task with one node among its {kind}, but this has "
-            f"{list(nodes)}."
+            f"{listed(nodes)}."
         )
     return next(iter(nodes))
