@@ -260,6 +260,7 @@ def test_moves_of_single_rows():
     assert moved.tolist() == [0, 0, 1, 1] and squares == pytest.approx(1.4**2 / 2)
 
 
+@pytest.mark.slow
 def test_how_far_to_trust_it():
     """Noise has no gates: the same answer for every key, and it says that it is unstable. Planted
     gates come back however neurons are weighed.
