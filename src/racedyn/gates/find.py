@@ -30,8 +30,8 @@ from racedyn.trajectory import Trajectory
 
 ROWS = ("raw", "unit")
 BY = ("context", "example")
-# Of the clustering itself: on 40 rows of two runs, and on 830 of three, all keys that were tried have
-# the same errors.
+# Of the clustering itself: on 40 rows of one run, and on 830 of three, all keys that were tried
+# have the same errors.
 STARTS = 500
 # How often it is repeated with neurons weighed at random, each time from fewer starts: as many in
 # all, so that it takes as long again.
