@@ -272,6 +272,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
             width=count(4),
             hidden_layers=count(1),
             sharing=choice("shared"),
+            activation=choice("linear"),
         ),
         Door(
             "networks.contextual",

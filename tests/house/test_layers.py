@@ -86,6 +86,7 @@ HOMES = {
     "jaxlib": "_cache",
     "submitit": "jobs",
     "mlxtend": "tasks",
+    "threadpoolctl": "gates",
     "cloudpickle": "jobs",
 }
 

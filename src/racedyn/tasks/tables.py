@@ -12,6 +12,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from racedyn._checks import as_path, check_name, fail
+from racedyn._text import listed
 from racedyn.tasks.builders import from_arrays
 from racedyn.tasks.task import Task
 
@@ -316,7 +317,7 @@ def _chosen(inputs: Sequence[str] | None, columns: Sequence[str]) -> list[int]:
         fail(
             "inputs",
             f"name some of the {len(columns)} columns, each once, and leave others as targets",
-            f"it is {list(inputs)}",
+            f"it is {listed(inputs)}",
         )
     return chosen
 

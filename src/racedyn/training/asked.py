@@ -169,10 +169,10 @@ def check_targets(asked: Asked, task: Task, kind: Kind, dtype: Any) -> None:
     """
     if kind == "squared" and "accuracy" not in asked.names:
         return
-    check_classes(task, dtype)
+    check_classes(task, dtype, kind)
     for name, probe in asked.probes.items():
         try:
-            check_classes(probe, dtype)
+            check_classes(probe, dtype, kind)
         except ValueError as error:
             raise ValueError(f"Probe {name!r}: {error}") from error
 

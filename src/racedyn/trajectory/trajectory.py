@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from racedyn._checks import UnknownName, check_int, fail
-from racedyn._text import clipped, page, printable
+from racedyn._text import clipped, page, printable, some
 from racedyn._types import MEMBER, TIME, AnyArray, FrozenDict, PyTree
 from racedyn.trajectory.observables import Row, by_cross_entropy, remedy_for, row_of
 from racedyn.trajectory.of_trainings import as_training
@@ -71,7 +71,7 @@ class Trajectory(eqx.Module):
         trained = self.provenance is not None and self.provenance.kind in KEEP_WEIGHTS
         if name == "weights" and trained and self.ys is not None:
             return self.ys
-        has = ", ".join(self.observables) or "nothing"
+        has = some(self.observables) or "nothing"
         remedy = remedy_for(name, self.observables)
         fail(
             "name", f"be an observable of this run ({has})", f"it is {name!r}", remedy, UnknownName
