@@ -221,13 +221,15 @@ def of_probes(asked: Asked) -> tuple[str, ...]:
     return ("probe_loss", *accuracy) if asked.probes else ()
 
 
-def said_of(asked: Asked) -> dict[str, Any]:
+def said_of(asked: Asked, network: Network) -> dict[str, Any]:
     """What settings keep of what is observed: what a row's names stand for."""
     weights = ["weights"] if asked.weights else []
     return {
         "observe": [*asked.names, *of_probes(asked), *(row.name for row in asked.own), *weights],
         "own": {row.name: {"meaning": row.meaning, "unit": row.unit} for row in asked.own},
         "pairs": [list(pair) for pair in asked.modes],  # of nodes, that the observed paths join
+        # Path by path, where there are several.
+        "ends": [list(network.ends(p)) for p in asked.paths] if len(asked.modes) > 1 else [],
         "bases": [bases_said(pair_modes) for pair_modes in asked.modes.values()],
         "probes": {name: task_said(probe) for name, probe in asked.probes.items()},
     }

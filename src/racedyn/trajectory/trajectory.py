@@ -102,20 +102,26 @@ class Trajectory(eqx.Module):
         good = [int(item) for item in Status if item.ok]
         return [int(i) for i in np.flatnonzero(~np.isin(np.asarray(self.status), good))]
 
+    @property
+    def members(self) -> int | None:
+        """How many there are in an ensemble; None of one run."""
+        counts = (
+            np.shape(value)[0]
+            for name, value in self.observables.items()
+            if MEMBER in self.dims[name]
+        )
+        return next(counts, None)
+
     def member(self, index: int) -> "Trajectory":
         """One member of an ensemble; of trainings with its own flow times in `ts`, and the weights
         that it saved.
 
         Raises `ValueError` for a trajectory of one run, `IndexError` beyond the last member.
         """
-        if not any(MEMBER in axes for axes in self.dims.values()):
+        count = self.members
+        if count is None:
             fail("trajectory", "be one of an ensemble", "no observable has an axis of members")
         index = check_int("index", index)
-        count = next(
-            np.shape(value)[0]
-            for name, value in self.observables.items()
-            if MEMBER in self.dims[name]
-        )
         if not -count <= index < count:
             fail("index", f"be that of one of {count} members", f"it is {index}", error=IndexError)
         observables = {
