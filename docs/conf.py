@@ -39,6 +39,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_extra_path = ["explorer"] if (HERE / "explorer").exists() else []
 html_show_sourcelink = False
+html_sidebars = {page: [] for page in ("index", "tour", "tutorial")}  # they have no pages below
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,

@@ -87,7 +87,7 @@ def link_names(app: Any, doctree: Any) -> None:
     """`rd.train` in a sentence leads to its page."""
     for literal in list(doctree.findall(nodes.literal)):
         match = NAME.fullmatch(literal.astext())
-        if not match or isinstance(literal.parent, nodes.reference | pending_xref):
+        if not match or isinstance(literal.parent, nodes.reference | nodes.title | pending_xref):
             continue
         reference = pending_xref(
             "",
