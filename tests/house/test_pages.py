@@ -9,7 +9,13 @@ import pytest
 from racedyn import cli, studies
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(DOCS.glob("*.md")),
+    *sorted((DOCS / "guides").glob("*.md")),
+]
 FENCED = re.compile(r"^```.*?^```", flags=re.DOTALL | re.MULTILINE)
 
 
@@ -55,6 +61,11 @@ def test_links_lead_somewhere(page, target):
     file = (page.parent / path) if path else page
     assert file.exists(), f"{page.name} links to {target}"
     assert not anchor or anchor in anchors(file), f"{file.name} has no heading #{anchor}"
+
+
+def test_pages_have_names_of_their_own():
+    """The test of examples knows pages by name."""
+    assert len({page.name for page in PAGES}) == len(PAGES)
 
 
 def test_headings_have_names_of_their_own():
