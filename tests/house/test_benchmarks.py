@@ -110,7 +110,7 @@ def test_gated(script, tmp_path):
         assert rows[-1]["paths"] == 4 and min(row["peak_mib"] for row in rows) > 50
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_levels(tmp_path):
     found, printed = made("levels", tmp_path)
     rows = {(row["start"], row["level"]): row for row in found["levels"]}
@@ -118,8 +118,9 @@ def test_levels(tmp_path):
     assert {key for key, row in rows.items() if "refused" in row} == {
         ("gaussian", "modes"),
         ("gaussian", "maps"),
+        ("balanced", "modes"),
     }
-    assert printed.count("refused") == 2
+    assert printed.count("refused") == 3
     assert max(row["off"] for (_, level), row in rows.items() if level == "matrix") < 1e-8
     assert rows["gaussian", "pathway"]["off"] > 1e-4
     assert rows["gaussian", "full"]["numbers"] == 400
