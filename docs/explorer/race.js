@@ -25,15 +25,16 @@ const race = (() => {
     const most = 1 / Math.sqrt(c); // p = 0
     let E = Math.min((n * y) ** (1 / n) / 2, most);
     for (let step = 1, k = 0; Math.abs(step) > 1e-5 && k < 40; k++) {
-      const w = c * E * E, g = gap(n, c, E), missing = Math.log(y / g), slope = ((1 + w) / (2 * E)) ** n * g; // 1 / slope
-      step = missing * slope / Math.max(1 + missing * (n * slope * (1 - w) / (1 + w) - 1) / 2, 0.5);
+      const w = c * E * E, g = gap(n, c, E), missing = Math.log(y / g);
+      const flat = g * ((1 + w) / (2 * E)) ** n; // one over the slope
+      step = missing * flat / Math.max(1 + missing * (n * flat * (1 - w) / (1 + w) - 1) / 2, 0.5);
       E = Math.min(E * Math.exp(step), most);
     }
     return E;
   }
 
   function pathway({ depth, q, p }) {
-    if (depth > 1 && !(Math.abs(p) <= q)) throw new RangeError(`|p| must be at most q, but p is ${p}, q ${q}`);
+    if (depth > 1 && !(Math.abs(p) <= q)) throw RangeError(`|p| must be at most q, but p is ${p}, q ${q}`);
     const n = depth - 2, c = (q - p) * (q + p);
     if (n < 1) return { depth, q, p, gap: Infinity };
     const since = gap(n, c, 1 / (q + Math.abs(p))), half = gap(n, c, 1 / Math.sqrt(c));

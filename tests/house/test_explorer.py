@@ -167,7 +167,7 @@ const plots = () => svgs.map((svg) => svg.innerHTML).join();
 const move = (name, value) => {
   const before = plots(), ms = [];
   for (let k = 0; k < 5; k++) {
-    for (const known in curves) delete curves[known];
+    if (/paths|depth/.test(name)) for (const known in curves) delete curves[known];
     const start = performance.now();
     inputs[name].value = value;
     inputs[name].dispatchEvent(new Event("input"));
@@ -186,17 +186,18 @@ for (const depth of [3, 12]) {
     move(name, value);
   }
 }
-const wide = document.documentElement.scrollWidth <= innerWidth;
-document.body.innerHTML = `<pre id="found">${JSON.stringify({ moves, wide })}</pre>`;
+inputs.paths.value = 3;
+inputs.paths.dispatchEvent(new Event("change"));
+const fits = document.documentElement.scrollWidth <= innerWidth;
+const found = JSON.stringify({ moves, fits, kept: location.hash });
+document.body.innerHTML = `<pre id="found">${found}</pre>`;
 """
 
 
-def browse(tmp_path, page, *arguments, width=1080):
+def browse(tmp_path, url, *arguments, width=1080):
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
     command += [f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},1300"]
-    run = subprocess.run(
-        [*command, *arguments, page.as_uri()], capture_output=True, text=True, timeout=120
-    )
+    run = subprocess.run([*command, *arguments, url], capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
     return run.stdout
 
@@ -208,9 +209,9 @@ def test_every_control_moves_the_page(tmp_path):
     last = '<script src="explorer.js"></script>'
     assert last in copied.read_text()
     copied.write_text(copied.read_text().replace(last, f"{last}<script>{MOVES}</script>"))
-    dom = browse(tmp_path, copied, "--dump-dom")
+    dom = browse(tmp_path, copied.as_uri(), "--dump-dom")
     found = json.loads(dom.partition('<pre id="found">')[2].partition("</pre>")[0])
-    assert found["wide"]
+    assert found["fits"] and found["kept"].startswith("#paths=3&amp;")
     for name in dict.fromkeys(move["name"] for move in found["moves"]):
         mine = [move for move in found["moves"] if move["name"] == name]
         once, best = ([take(move["ms"]) for move in mine] for take in (max, min))
@@ -228,9 +229,11 @@ def test_every_control_moves_the_page(tmp_path):
 @pytest.mark.parametrize("width", [1080, 390])
 def test_the_picture_has_every_pathway(tmp_path, width):
     picture = tmp_path / "explorer.png"
-    browse(tmp_path, EXPLORER / "index.html", f"--screenshot={picture}", width=width)
+    url = (EXPLORER / "index.html").as_uri() + "#paths=4"
+    browse(tmp_path, url, f"--screenshot={picture}", width=width)
     pixels = matplotlib.image.imread(picture)[..., :3]
-    assert pixels.shape[1] >= width
-    for colour in ([0x00, 0x72, 0xB2], [0xD5, 0x5E, 0x00]):
+    assert pixels.shape[1] == width
+    for colour in ([0x00, 0x72, 0xB2], [0xD5, 0x5E, 0x00], [0x00, 0x9E, 0x73], [0xCC, 0x79, 0xA7]):
         near = np.abs(pixels - np.array(colour) / 255).max(axis=-1) < 0.02
-        assert near.sum() > 200, colour
+        rows = np.flatnonzero(near.any(axis=1))
+        assert near.sum() > 50 and np.ptp(rows) > 100, colour  # in the legend, and far below
