@@ -37,7 +37,6 @@ html_theme = "pydata_sphinx_theme"
 html_title = "racedyn"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_extra_path = ["explorer"] if (HERE / "explorer").exists() else []
 html_show_sourcelink = False
 html_sidebars = {page: [] for page in ("index", "tour", "tutorial")}  # they have no pages below
 html_theme_options = {

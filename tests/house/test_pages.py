@@ -9,7 +9,15 @@ import pytest
 from racedyn import cli, studies
 
 ROOT = Path(__file__).parents[2]
-SITE = ("index.md", "guides.md", "results.md", "reference.md", "contributing.md", "changes.md")
+SITE = (
+    "index.md",
+    "explorer.md",
+    "guides.md",
+    "results.md",
+    "reference.md",
+    "contributing.md",
+    "changes.md",
+)
 DOCS = ROOT / "docs"
 PAGES = [
     ROOT / "README.md",
