@@ -8,7 +8,7 @@ ARGS ?=
 .PHONY: help install run figure concentration routing law test test-slow test-long test-all check bench constraints
 
 help:
-	@echo "make run       train, solve and compare data/runs/hierarchy.toml; results in runs/"
+	@echo "make run       train, solve and compare the run of README's figure; results in runs/"
 	@echo "make test      the default tests (test-slow, test-long: those marked so; test-all: all)"
 	@echo "make check     ruff and mypy"
 	@echo "make bench     whether something has become slower (ARGS=--keep: this is how fast it is)"
@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 run: $(STAMP)
-	$(BIN)/racedyn run data/runs/hierarchy.toml --out runs --overwrite $(ARGS)
+	$(BIN)/racedyn run hierarchy --out runs --overwrite $(ARGS)
 
 # The README's figure, drawn anew.
 figure: run
