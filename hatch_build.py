@@ -1,8 +1,8 @@
 """README as a package index shows it, where relative links lead nowhere.
 
 Once `[project.urls]` of pyproject.toml has a `Repository`, links and pictures of README lead to the
-files of this release there: REPOSITORY/blob/vVERSION/... and, for pictures, REPOSITORY/raw/... Without
-one README is left as it is. In the repository itself it stays relative.
+files of this release there: REPOSITORY/blob/vVERSION/... and, for pictures, REPOSITORY/raw/...
+Without one README is left as it is. In the repository itself it stays relative.
 """
 
 import re
