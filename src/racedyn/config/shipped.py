@@ -3,6 +3,7 @@
 Each is a file of `examples/`: how to run it and what it shows in its first lines, then the values
 alone. What fields mean is written beside them by `commented`."""
 
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def write_new(path: str | Path, kind: str = "hierarchy") -> list[Path]:
     if table.exists():
         data["task"]["path"] = beside.name
     config = parse({"name": path.stem, **data}, source=printable(str(path)))
-    files = {path: commented(config, _header(text).replace("CONFIG", printable(str(path))))}
+    named = _header(text).replace("CONFIG", shlex.quote(printable(str(path))))
+    files = {path: commented(config, named)}
     if table.exists():
         files[beside] = table.read_text("utf-8")
     for file in files:
