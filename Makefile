@@ -12,7 +12,7 @@ MATHJAX_SHA256 := d4295dc33744836935c1399feece5159577b34c5c8ffb9f1c6324cd82e03a8
 .PHONY: help install run figure concentration routing law test test-slow test-long test-all check bench docs docs-quick constraints
 
 help:
-	@echo "make run       train, solve and compare data/runs/hierarchy.toml; results in runs/"
+	@echo "make run       train, solve and compare the run of README's figure; results in runs/"
 	@echo "make test      the default tests (test-slow, test-long: those marked so; test-all: all)"
 	@echo "make check     ruff and mypy"
 	@echo "make bench     whether something has become slower (ARGS=--keep: this is how fast it is)"
@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 run: $(STAMP)
-	$(BIN)/racedyn run data/runs/hierarchy.toml --out runs --overwrite $(ARGS)
+	$(BIN)/racedyn run hierarchy --out runs --overwrite $(ARGS)
 
 # The README's figure, drawn anew.
 figure: run

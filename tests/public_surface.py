@@ -187,7 +187,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
         ),
         Door("Task.pair_modes", task.pair_modes, source=choice("input"), target=choice("output")),
         Door("tasks.from_csv", tasks.from_csv, path=path(table)),
-        Door("tasks.animals", tasks.animals),
+        Door("tasks.example", tasks.example),
         Door(
             "tasks.images",
             tasks.images,

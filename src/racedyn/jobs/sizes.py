@@ -46,7 +46,7 @@ def check_task_size(section: configuration.TaskSection) -> None:
             items, keys = section.items * section.contexts, ("items", "contexts")
         case configuration.Xor() | configuration.Arrays() | configuration.Csv():
             return
-        case configuration.Animals() | configuration.Images() | configuration.Multimodal():
+        case configuration.Example() | configuration.Images() | configuration.Multimodal():
             return
         case _:
             items, keys = section.items, ("items",)

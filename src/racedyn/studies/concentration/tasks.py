@@ -21,7 +21,7 @@ from racedyn.paths import basis_free_participation, participation
 from racedyn.plot import GREY, cycle, new_figure
 from racedyn.studies.concentration import cells, examples
 from racedyn.studies.study import Finding, Job, Study
-from racedyn.tasks import Task, animals, clusters, hierarchy, images
+from racedyn.tasks import Task, clusters, example, hierarchy, images
 from racedyn.trajectory import Labelled
 
 MODES = 6  # of random tasks
@@ -34,7 +34,7 @@ TASKS: Mapping[str, Callable[[int], Task]] = {
     "separated": lambda draw: examples.separated(4),
     "random": lambda draw: examples.drawn_modes(MODES, draw),
     "correlated": lambda draw: examples.correlated(MODES, draw),
-    "animals": lambda draw: animals(),
+    "animals": lambda draw: example("animals"),
     "digits": lambda draw: examples.in_few_examples(images("digits")),
 }
 """Name -> the task of a draw: of random ones each draw has its own."""
