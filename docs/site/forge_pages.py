@@ -6,6 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
+WHOLE = {
+    "contributing": "CONTRIBUTING.md",
+    "changes": "CHANGELOG.md",
+}  # pages that are a file there
+
 
 def setup(app: Any) -> dict[str, bool]:
     app.connect("source-read", lead_inside)
@@ -14,12 +20,17 @@ def setup(app: Any) -> dict[str, bool]:
 
 
 def lead_inside(app: Any, docname: str, content: list[str]) -> None:
-    text = content[0]
-    text = re.sub(r"\]\((?:\.\./)+README\.md#in-python\)", "](/index.md#in-python)", text)
-    text = re.sub(r"\]\((?:\.\./)+README\.md\)", "](/index.md)", text)
-    text = re.sub(r"\]\((?:\.\./)+CONTRIBUTING\.md", "](/contributing.md", text)
+    if docname in WHOLE:
+        app.env.note_dependency(ROOT / WHOLE[docname])
+        text = (ROOT / WHOLE[docname]).read_text().replace("](docs/", "](")
+        out = r"\]\((?!(?:guides/)?[a-z_]+\.md|http)"  # of the pages
+        content[0] = re.sub(r"\[([^\]]+)" + out + r"[^)]*\)", r"\1", text)
+        return
+    out = r"\]\(" + r"\.\./" * (docname.count("/") + 1)  # of docs/
+    text = re.sub(out + r"README\.md(#in-python)?\)", r"](/index.md\1)", content[0])
+    text = re.sub(out + r"CONTRIBUTING\.md", "](/contributing.md", text)
     # Other files of the repository are no pages here: their names are said.
-    content[0] = re.sub(r"\[([^\]]+)\]\((?:\.\./)+(?!docs/)[^)]*\)", r"\1", text)
+    content[0] = re.sub(r"\[([^\]]+)" + out + r"[^)]*\)", r"\1", text)
 
 
 def copy_explorer(app: Any, exception: Exception | None) -> None:
