@@ -13,7 +13,7 @@ from racedyn.simulation import ensemble
 from racedyn.studies.concentration import cells, examples
 from racedyn.studies.concentration.projectors import variance_of
 from racedyn.studies.concentration.starts import PARTS, narrow, switched
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.tasks import hierarchy
 from racedyn.training import Training
 from racedyn.trajectory import Labelled
@@ -130,7 +130,7 @@ def _of_frames(ax: Any, found: Labelled) -> list[str]:
         derived = [frame_participation(int(M), int(R)) for R in found["modes"]]
         ax.plot(found["modes"], derived, "_", ms=14, color=colour)
         style = {"fmt": "o", "ms": 3, "color": colour, "label": f"M = {M}"}
-        means, errors = cells.mean_and_error(each)
+        means, errors = mean_and_error(each)
         ax.errorbar(found["modes"], means, errors, **style)
         said = "; ".join(
             f"R = {R}: {mean:.3f} +- {error:.3f} ({of:.3f})"
@@ -185,9 +185,9 @@ def _of_starts(ax: Any, found: Labelled) -> list[str]:
             "color": colour,
             "label": f"D = {D}",
         }
-        ax.errorbar(place, *cells.mean_and_error(free[i]), **style)
+        ax.errorbar(place, *mean_and_error(free[i]), **style)
         style |= {"fmt": "s--", "mfc": "none", "label": f"D = {D}, by mode"}
-        ax.errorbar(place, *cells.mean_and_error(by_mode[i]), **style)
+        ax.errorbar(place, *mean_and_error(by_mode[i]), **style)
         for j, part in enumerate(found["part"]):
             lines.append(
                 f"D = {D}, inner products of two modes kept: {part}: without a basis "
@@ -228,7 +228,7 @@ def _of_learning(ax: Any, found: Labelled, laws: list[list[float]]) -> list[str]
 
 
 def _said(values: np.ndarray, digits: int = 3) -> str:
-    mean, error = cells.mean_and_error(values)
+    mean, error = mean_and_error(values)
     return f"{mean:.{digits}f} +- {error:.{digits}f}"
 
 

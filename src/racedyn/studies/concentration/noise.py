@@ -8,8 +8,8 @@ import numpy as np
 
 from racedyn.exact import share_under_noise, stable_share
 from racedyn.plot import GREY, cycle, new_figure
-from racedyn.studies.concentration import batches, cells
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.concentration import batches
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.trajectory import Labelled
 
 SMALL = 0.9  # steps up to here, times what batches make of them, are far from unstable
@@ -79,14 +79,14 @@ def _of_ends(ax: Any, found: Labelled, s: Mapping[str, Any]) -> list[str]:
     f = np.array(s["steps"])
     for depth, colour, each in zip(s["depths"], cycle(), found["largest_share"], strict=False):
         whole = each[-1][: len(s["all_steps"])]  # (step, draw)
-        of_all = cells.mean_and_error(whole)[0]
+        of_all = mean_and_error(whole)[0]
         ax.plot(s["all_steps"], of_all, lw=0.8, color=colour, label=f"D = {depth}, all examples")
         beyond = np.linspace(1, 2 ** (1 - 2 / depth), 50)
         stable = np.minimum(whole[0], stable_share(beyond, depth)[:, None]).mean(axis=-1)
         ax.plot(beyond, stable, ":", lw=0.8, color=colour)
         for i, batch in enumerate(s["batches"]):
             values, acts = each[i][: len(f)], batches.larger(batch)
-            mean, error = cells.mean_and_error(values)
+            mean, error = mean_and_error(values)
             fits = np.isfinite(values).mean(axis=-1)
             for all_fit in (True, False):
                 style = {"ms": 3, "lw": 0.6, "color": colour, "fmt": "os^D"[i % 4]}
@@ -124,7 +124,7 @@ def _apart(
         return "  no step is small"
     same, acting = (
         [
-            cells.mean_and_error(value - _at(step, steps, whole))
+            mean_and_error(value - _at(step, steps, whole))
             for step, value in zip(at[kept], values[kept], strict=True)
         ]
         for at in (f, acts)
@@ -149,7 +149,7 @@ def _of_motions(ax: Any, found: Labelled, s: Mapping[str, Any]) -> list[str]:
             share, tau = found["share"][i, j], found["tau"][i, j]
             derived = share_under_noise(tau, share[:, :1], depth, noise[0])  # (draw, row)
             name = rf"f = {noise[0]:g}, $\sigma^2$ = {noise[1]:g}, B = {int(noise[2])}"
-            mean, error = cells.mean_and_error(share.T)
+            mean, error = mean_and_error(share.T)
             label = name if i == 0 else None
             style = {"ms": 2.5, "mew": 0.6, "color": colour, "mfc": "none", "label": label}
             ax.plot(tau[::2], mean[::2], marks[j % len(marks)], **style)
@@ -177,7 +177,7 @@ def _ratio(moved: np.ndarray, derived: np.ndarray) -> tuple[float, float]:
     mean = derived.mean(axis=0)
     k = int(np.argmin(np.abs(mean - mean[-1] / 2)))
     ratio = moved[:, k].mean() / mean[k]
-    error = cells.mean_and_error(moved[:, k] - ratio * derived[:, k])[1]
+    error = mean_and_error(moved[:, k] - ratio * derived[:, k])[1]
     return float(ratio), float(error / mean[k])
 
 

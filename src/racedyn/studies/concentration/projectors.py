@@ -10,7 +10,7 @@ from racedyn.exact import tilt_exponent, tilt_gain
 from racedyn.paths import basis_free_participation, participation
 from racedyn.plot import cycle, new_figure
 from racedyn.studies.concentration import cells, examples
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.tasks import hierarchy
 from racedyn.trajectory import Labelled
 
@@ -128,7 +128,7 @@ def _of_trees(ax: Any, found: Labelled, laws: list[list[float]]) -> list[str]:
         free = np.asarray(basis_free_participation(maps))
         by_mode = participation(np.diagonal(maps, axis1=-2, axis2=-1)).mean(axis=-1)
         for values, style, name in ((by_mode, "s--", "by mode"), (free, "o-", "without a basis")):
-            mean, error = cells.mean_and_error(values)
+            mean, error = mean_and_error(values)
             ax.errorbar(
                 widths,
                 mean,

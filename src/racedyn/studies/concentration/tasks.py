@@ -20,7 +20,7 @@ from racedyn.exact import (
 from racedyn.paths import basis_free_participation, participation
 from racedyn.plot import GREY, cycle, new_figure
 from racedyn.studies.concentration import cells, examples
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.tasks import Task, animals, clusters, hierarchy, images
 from racedyn.trajectory import Labelled
 
@@ -189,7 +189,7 @@ def _read(
 
 def _mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean over draws, the first axis, and its standard error."""
-    return cells.mean_and_error(values.reshape(len(values), -1).mean(axis=1))
+    return mean_and_error(values.reshape(len(values), -1).mean(axis=1))
 
 
 def _line(row: Mapping[str, Any]) -> str:

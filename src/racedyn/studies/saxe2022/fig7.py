@@ -12,7 +12,7 @@ import numpy as np
 
 from racedyn.networks import Network, init, routing
 from racedyn.plot import cycle, new_figure
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.tasks import Task, images
 from racedyn.tasks import routing as routing_task
 from racedyn.training import heavy_ball, train
@@ -60,7 +60,7 @@ def figure(job: Job) -> Finding:
             shares.errorbar(
                 at,
                 [end[:, column].mean() for end in ends],
-                [_error(end[:, column]) for end in ends],
+                [mean_and_error(end[:, column])[1] for end in ends],
                 fmt=style,
                 ms=3,
                 color=colour,
@@ -97,7 +97,7 @@ def _by_gain(job: Job, ax: Any) -> list[str]:
             ax.errorbar(
                 setting["gains"],
                 [values.mean() for values in rows[name]],
-                [_error(values) for values in rows[name]],
+                [mean_and_error(values)[1] for values in rows[name]],
                 fmt=style,
                 ms=3,
                 color=colour,
@@ -188,10 +188,6 @@ def _accuracies(run: Trajectory, row: int) -> list[float]:
     return [float(np.asarray(run["accuracy"])[row]), *probes, *[np.nan] * (3 - len(probes))]
 
 
-def _error(values: np.ndarray) -> float:
-    return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
-
-
 def _said(cell: Cell) -> str:
     return f"M = {cell.domains}, K/M = {cell.trained / cell.domains:.2f}, gain {cell.gain:g}"
 
@@ -200,7 +196,7 @@ def _numbers(ends: np.ndarray) -> str:
     known = [column for column in ends.T if not np.isnan(column).all()]
     if len(ends) == 1:
         return ", ".join(f"{column[0]:.3f}" for column in known) or "diverged"
-    each = (f"{column.mean():.3f} +- {_error(column):.3f}" for column in known)
+    each = (f"{column.mean():.3f} +- {mean_and_error(column)[1]:.3f}" for column in known)
     return ", ".join(each) or "diverged"
 
 
