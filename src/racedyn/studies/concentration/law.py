@@ -221,7 +221,7 @@ def _draw(panels: Sequence[Any], tables: Mapping[str, Sequence[Cell]]) -> None:
         right.plot(derived, found, marker, **style)
     right.set(xlabel="derived", ylabel="networks", title="networks", ylim=(0.95, 2.05))
     for ax in panels:
-        ax.legend(fontsize=6)
+        ax.legend()
 
 
 STUDY = Study(

@@ -127,7 +127,7 @@ def _boundary(ax: Any, found: Labelled) -> list[str]:
         xlabel=r"$\sigma_2^2$ / closed form",
         ylabel="the first pathway wins",
     )
-    ax.legend(fontsize=5)
+    ax.legend()
     return lines
 
 

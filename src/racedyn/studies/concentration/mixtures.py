@@ -139,7 +139,7 @@ def _of_frames(ax: Any, found: Labelled) -> list[str]:
         lines.append(f"M = {M} pathways, R modes, without a basis (that of frames): {said}")
     ax.set(xlabel="modes R", ylabel="without a basis", title="frames (bars) and networks")
     ax.set_xticks(found["modes"])
-    ax.legend(fontsize=6)
+    ax.legend()
     return lines
 
 
@@ -196,7 +196,7 @@ def _of_starts(ax: Any, found: Labelled) -> list[str]:
             )
     ax.set_xticks(place, ["all", "f.b", "f.f, b.b", "none"], fontsize=7)
     ax.set(xlabel="products of two modes that were kept", ylabel="participation", title="starts")
-    ax.legend(fontsize=6)
+    ax.legend()
     return lines
 
 
@@ -221,9 +221,13 @@ def _of_learning(ax: Any, found: Labelled, laws: list[list[float]]) -> list[str]
             f"  at the end eigenvalues of P_a: {', '.join(f'{x:.3f}' for x in ends.mean((0, 1)))}"
             f"; effective rank tr P_a from {rank.min():.2f} to {rank.max():.2f}"
         )
-    ax.set(xlabel="part of the loss learned", ylabel="participation", title="hierarchy")
+    ax.set(
+        xlabel="part of the loss learned",
+        ylabel="participation",
+        title="hierarchy; dashed: by mode",
+    )
     ax.set(ylim=(0.95, 2.05))
-    ax.legend(fontsize=6)
+    ax.legend()
     return lines
 
 

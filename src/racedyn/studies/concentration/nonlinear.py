@@ -83,7 +83,7 @@ def figure(job: Job) -> Finding:
     for ax, title in zip(panels, ("by mode", "without a basis"), strict=True):
         ax.set(xlabel="depth D", title=title, ylim=(0.95, 2.05), xticks=s["depths"])
     panels[0].set_ylabel("mean participation")
-    panels[0].legend(fontsize=6)
+    panels[0].legend()
     return Finding(panels[0].figure, tuple(lines))
 
 

@@ -228,7 +228,7 @@ def _draw_modes(ax: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         )
     ax.set(xlabel="derived", ylabel="drawn networks", title="participation by mode")
     ax.set(xlim=(0.95, 2.05), ylim=(0.95, 2.05))
-    ax.legend(fontsize=6)
+    ax.legend()
 
 
 def _draw_both(ax: Any, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -262,7 +262,7 @@ def _draw_both(ax: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         ylabel="mean participation",
         ylim=(0.75, 2.05),
     )
-    ax.legend(fontsize=6, loc="lower center", ncols=2)
+    ax.legend(loc="lower center", ncols=2)
 
 
 STUDY = Study(
