@@ -10,7 +10,7 @@ from racedyn.exact import drive_to
 from racedyn.paths import basis_free_participation, participation
 from racedyn.plot import GREY, cycle, new_figure, phase_map
 from racedyn.studies.concentration import cells
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.tasks import hierarchy
 from racedyn.trajectory import Labelled
 
@@ -127,7 +127,7 @@ def _boundary(ax: Any, found: Labelled) -> list[str]:
         xlabel=r"$\sigma_2^2$ / closed form",
         ylabel="the first pathway wins",
     )
-    ax.legend(fontsize=5)
+    ax.legend()
     return lines
 
 
@@ -138,7 +138,7 @@ def _winners(found: Labelled) -> str:
     ahead = np.sign(strength[..., 0, :] - strength[..., 1, :]).reshape(-1, strength.shape[-1])
     pairs = np.triu_indices(ahead.shape[1], 1)
     each = (ahead[:, pairs[0]] * ahead[:, pairs[1]]).mean(axis=1)  # of one draw
-    mean, error = cells.mean_and_error(each)
+    mean, error = mean_and_error(each)
     return (
         f"winners of two modes are the same pathway's with a correlation of {mean:+.3f} +- "
         f"{error:.3f} ({len(each)} drawn networks)"

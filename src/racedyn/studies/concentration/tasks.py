@@ -20,7 +20,7 @@ from racedyn.exact import (
 from racedyn.paths import basis_free_participation, participation
 from racedyn.plot import GREY, cycle, new_figure
 from racedyn.studies.concentration import cells, examples
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.tasks import Task, clusters, example, hierarchy, images
 from racedyn.trajectory import Labelled
 
@@ -189,7 +189,7 @@ def _read(
 
 def _mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean over draws, the first axis, and its standard error."""
-    return cells.mean_and_error(values.reshape(len(values), -1).mean(axis=1))
+    return mean_and_error(values.reshape(len(values), -1).mean(axis=1))
 
 
 def _line(row: Mapping[str, Any]) -> str:
@@ -228,7 +228,7 @@ def _draw_modes(ax: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         )
     ax.set(xlabel="derived", ylabel="drawn networks", title="participation by mode")
     ax.set(xlim=(0.95, 2.05), ylim=(0.95, 2.05))
-    ax.legend(fontsize=6)
+    ax.legend()
 
 
 def _draw_both(ax: Any, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -262,7 +262,7 @@ def _draw_both(ax: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         ylabel="mean participation",
         ylim=(0.75, 2.05),
     )
-    ax.legend(fontsize=6, loc="lower center", ncols=2)
+    ax.legend(loc="lower center", ncols=2)
 
 
 STUDY = Study(

@@ -13,6 +13,7 @@ from racedyn.exact import riccati, riccati_kernel
 from racedyn.networks import Problem, chain, init
 from racedyn.plot import GREY, cycle, new_figure
 from racedyn.representations import kernel_movement
+from racedyn.studies.legends import legend_above
 from racedyn.studies.study import Finding, Job, Study
 from racedyn.tasks import random
 from racedyn.training import train
@@ -135,9 +136,9 @@ def _of_losses(ax: Any, found: Labelled, s: Mapping[str, Any]) -> list[str]:
         ax.plot(time, exact, color=colour, lw=0.8, label=rf"$\lambda$ = {imbalance:g}")
         apart = np.linalg.norm(trained - exact) / np.linalg.norm(exact)
         said.append(f"{imbalance:g}: {apart:.1e}")
-    ax.set(xlabel=r"flow time $\times\, d$", ylabel="loss / first", title=s["trained_shape"])
+    ax.set(xlabel=r"flow time $\times\, d$", ylabel="loss / first")
     ax.set(yscale="log", ylim=(1e-4, 1.5))
-    ax.legend(fontsize=6)
+    legend_above(ax, 2, f"{s['trained_shape']}: trained pale, exact thin")
     return [
         f"{s['trained_shape']}: relative L2 of trained losses from exact ones, steps of "
         f"{s['step']:g} of 2 / sharpness, by lambda: {', '.join(said)}"
@@ -161,7 +162,7 @@ def _of_kernels(ax: Any, found: Labelled) -> list[str]:
     ax.axvline(0, color=GREY, lw=0.6)
     _lambda_axis(ax)
     ax.set(ylabel="turn of the tangent kernel", title="lazy and rich")
-    ax.legend(fontsize=6)
+    ax.legend()
     return lines
 
 
@@ -191,7 +192,7 @@ def _of_times(ax: Any, found: Labelled, s: Mapping[str, Any]) -> list[str]:
     ax.plot(imbalance, 1 / (2 * rate), ":", color=GREY, label="time constant, late")
     _lambda_axis(ax)
     ax.set(yscale="log", ylabel=r"flow time $\times\, d$", title=f"to {LEARNED:g} of the loss")
-    ax.legend(fontsize=6)
+    ax.legend()
     return lines
 
 

@@ -208,7 +208,7 @@ def _draw_ratios(ax: Any, s: Mapping[str, Any], times: Mapping[Any, Any]) -> Non
             )
     ax.axvline(-(s["variance"] ** 0.5), color=GREY, lw=0.6, label="left: B unlearns first")
     ax.set(xlabel="correlation of A and B", ylabel=r"$t_B / t_A$", title="two layers")
-    ax.legend(fontsize=6)
+    ax.legend()
 
 
 def _draw_maps(ax: Any, runs: Mapping[str, Trajectory], task: Task, until: float) -> None:
@@ -225,7 +225,7 @@ def _draw_maps(ax: Any, runs: Mapping[str, Trajectory], task: Task, until: float
         label="A, learned alone",
     )
     ax.set(xlim=(0, until), xlabel=r"flow time ($\tau$)", ylabel="map, late fusion")
-    ax.legend(fontsize=6)
+    ax.legend()
 
 
 def _draw_losses(ax: Any, shown: Mapping[int, Mapping[str, Trajectory]], until: float) -> None:
@@ -237,7 +237,7 @@ def _draw_losses(ax: Any, shown: Mapping[int, Mapping[str, Trajectory]], until: 
             theory = runs["matrix"]
             ax.plot(theory.ts, theory["loss"], "--", color=colour, label='level "matrix"')
     ax.set(xlim=(0, until), xlabel=r"flow time ($\tau$)", ylabel="loss")
-    ax.legend(fontsize=6)
+    ax.legend()
 
 
 def _draw_fusion(ax: Any, s: Mapping[str, Any], deep: Sequence[Deep]) -> None:
@@ -262,7 +262,7 @@ def _draw_fusion(ax: Any, s: Mapping[str, Any], deep: Sequence[Deep]) -> None:
         xticks=range(2, s["depth"] + 1),
         title=f"balanced starts, correlation {s['shown']:g}",
     )
-    ax.legend(fontsize=6)
+    ax.legend()
 
 
 # --- what is found
