@@ -138,7 +138,7 @@ def _of_trees(ax: Any, found: Labelled, laws: list[list[float]]) -> list[str]:
                 lw=0.8,
                 color=colour,
                 mfc="none" if name == "by mode" else colour,
-                label=rf"D = {law[0]:g}, $\sigma^2$ = {law[1]:g}" if name == "by mode" else None,
+                label=rf"D = {law[0]:g}, $\sigma^2$ = {law[1]:g}" if name != "by mode" else None,
             )
             said = ", ".join(
                 f"{value:.3f} +- {wide:.3f}" for value, wide in zip(mean, error, strict=True)

@@ -20,6 +20,7 @@ from racedyn.exact import (
 from racedyn.paths import basis_free_participation, participation
 from racedyn.plot import GREY, cycle, new_figure
 from racedyn.studies.concentration import cells, examples
+from racedyn.studies.legends import legend_above
 from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.tasks import Task, clusters, example, hierarchy, images
 from racedyn.trajectory import Labelled
@@ -254,15 +255,11 @@ def _draw_both(ax: Any, rows: Sequence[Mapping[str, Any]]) -> None:
                 mew=0.7,
                 color=colours[row["width"]],
                 mfc="none" if measure == "by_mode" else None,
-                label=f"N = {row['width']:.0e}, {what}" if first else None,
+                label=f"N = {row['width']:g}, {what}" if first else None,
             )
     ax.set_xticks(range(len(places)), places, rotation=30, ha="right", fontsize=7)
-    ax.set(
-        title=f"D = {', '.join(map(str, depths))} side by side",
-        ylabel="mean participation",
-        ylim=(0.75, 2.05),
-    )
-    ax.legend(loc="lower center", ncols=2)
+    ax.set(ylabel="mean participation", ylim=(0.95, 2.05))
+    legend_above(ax, 2, f"D = {', '.join(map(str, depths))} side by side")
 
 
 STUDY = Study(

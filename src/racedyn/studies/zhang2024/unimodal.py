@@ -215,9 +215,12 @@ def _draw_maps(ax: Any, runs: Mapping[str, Trajectory], task: Task, until: float
     """What each modality's pathway carries, late fusion: trained pale, theory dashed."""
     for i, (name, colour) in enumerate(zip("AB", cycle(), strict=False)):
         run = runs["trained"]
-        ax.plot(run.ts, maps(run, task)[:, i], color=colour, lw=3, alpha=0.4, label=f"{name}")
+        ax.plot(
+            run.ts, maps(run, task)[:, i], color=colour, lw=3, alpha=0.4, label=f"{name}, trained"
+        )
         if "matrix" in runs:
-            ax.plot(run.ts, maps(runs["matrix"], task)[:, i], "--", color=colour)
+            level = {} if i else {"label": 'level "matrix"'}
+            ax.plot(run.ts, maps(runs["matrix"], task)[:, i], "--", color=colour, **level)
     ax.axhline(
         float(task.sigma_yx("A", "output")[0, 0] / task.sigma_x("A")[0, 0]),
         color=GREY,
