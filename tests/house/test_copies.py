@@ -18,6 +18,7 @@ GIVEN = {
     "random": lambda: rd.tasks.random([3.0, 1.0], 4, 3, key=0),
     "clusters": lambda: rd.tasks.clusters((3, 2)),
     "images": lambda: rd.tasks.images("digits"),
+    "example": lambda: rd.tasks.example("animals"),
     "routing": lambda: rd.tasks.routing(
         3, 2, input_transforms=rd.tasks.transforms("rotation", 3, 4, key=0)
     ),
