@@ -52,7 +52,7 @@ def shown(found, *where):
     return {"".join(str(int(on)) for on in p): n for p, n in found.at(*where).counts().items()}
 
 
-@pytest.mark.parametrize("rows", ["raw", "unit"])
+@pytest.mark.parametrize("rows", [pytest.param("raw", marks=pytest.mark.slow), "unit"])
 @pytest.mark.parametrize("key", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2))])
 def test_planted_gates_come_back(rows, key):
     network, run = at_rest(planted(key))
@@ -336,9 +336,9 @@ def test_bad_input(monkeypatch):
     with pytest.raises(ValueError, match="have hidden nodes of ReLU units, no other nonlinearity"):
         find(rd.networks.chain(TASK, 2, 24), TASK, run)
     with pytest.raises(ValueError, match=r"`epoch` must be one of those clustered, .* but it is 1"):
-        find(network, TASK, run).at(1)
+        find(network, TASK, run, k=2).at(1)
     with pytest.raises(ValueError, match=r"`k` must be one of those clustered, .* but it is 8"):
-        find(network, TASK, run).at(2, 8)
+        find(network, TASK, run, k=2).at(2, 8)
     with pytest.raises(ValueError, match="units of 'h1' that are on in some example, but all are"):
         off = {edge: -abs(w) for edge, w in planted().items()}
         find(network, TASK, at_rest(off)[1])
