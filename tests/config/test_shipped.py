@@ -122,8 +122,16 @@ def test_on_the_line(tmp_path, monkeypatch, capsys):
     assert "NAME is missing" in capsys.readouterr().err
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", names())
+LONG = ("animals", "concentration", "hierarchy", "routing")  # a minute and a half for the last
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.long if kind in LONG else pytest.mark.slow)
+        for kind in names()
+    ],
+)
 def test_runs_as_its_first_lines_say(kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["new", "mine", "--kind", kind]) == 0
