@@ -581,6 +581,7 @@ def test_public_names():
         "plot",
         "reduction",
         "representations",
+        "studies",
         "systems",
         "tasks",
     }
