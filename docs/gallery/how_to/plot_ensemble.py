@@ -45,6 +45,6 @@ for low, high, name in ((0, 100, "all"), (10, 90, "10 to 90 %")):
     left.fill_between(courses.ts, *between, color="C0", alpha=0.25, linewidth=0, label=name)
 left.plot(courses.ts, np.median(leader, axis=0), color="C0", label="median")
 left.set(xlabel=r"flow time ($\tau$)", ylabel="strength of the leader")
-left.legend(loc="upper left")
+left.legend(loc="lower right")
 right.hist(share.max(axis=1), bins=40, color="C0")
 right.set(xlabel="leader's share at the end", ylabel="races")

@@ -19,7 +19,7 @@ jax.config.update("jax_enable_x64", True)  # theory wants float64
 # A race has singular values (mode,), depths, and a start q and p (path, mode). Here it is one race
 # from 60 starts: modes do not know of each other, so that each stands for a start.
 
-starts = jnp.geomspace(0.002, 0.5, 60)
+starts = jnp.geomspace(0.01, 0.04, 60)
 S, depths, q = jnp.ones(60), (4, 4), 0.05
 
 
@@ -48,7 +48,7 @@ print(f"{np.abs(quotient / slope - 1).max():.0e} from the slope")
 # The slope peaks where the race is decided: there a small change of the start changes the winner.
 
 _, (above, below) = plt.subplots(2, 1, figsize=(3.4, 3.6), sharex=True, layout="constrained")
-above.semilogx(starts, share)
+above.plot(starts, share)
 above.set(ylabel="share of pathway 1", ylim=(0, 1))
-below.semilogx(starts, starts * slope)
+below.plot(starts, starts * slope)
 below.set(xlabel="start $p_1$ of pathway 1", ylabel=r"d share / d ln $p_1$")

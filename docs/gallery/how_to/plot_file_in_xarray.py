@@ -55,11 +55,11 @@ print(share.round(2).to_pandas())
 
 together = strength.sum("path").sel(time=slice(0, 40))
 _, (left, right) = plt.subplots(1, 2, figsize=(7, 2.6), layout="constrained")
-for colour, (mode, curves) in enumerate(together.groupby("mode", squeeze=False)):
-    low, middle, high = curves.squeeze("mode").quantile([0.0, 0.5, 1.0], "member")
-    left.fill_between(low.time, low, high, color=f"C{colour}", alpha=0.25, linewidth=0)
-    left.plot(middle.time, middle, color=f"C{colour}", label=mode)
-left.set(xlabel=r"flow time ($\tau$)", ylabel="strength, both pathways")
-left.legend(title="mode", fontsize="small")
+for mode in together.mode.values:
+    low, middle, high = together.sel(mode=mode).quantile([0.0, 0.5, 1.0], "member")
+    (line,) = left.plot(middle.time, middle, label=mode)
+    left.fill_between(low.time, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
+left.set(xlabel=r"flow time ($\tau$)", ylabel="strength, both pathways", ylim=(0, 4))
+left.legend(title="mode", fontsize="small", ncols=2, loc="upper right")
 right.plot(share.mode, share.T, "o", color="0.3", markersize=4)
 right.set(xlabel="mode", ylabel="share of pathway 1", ylim=(0, 1))

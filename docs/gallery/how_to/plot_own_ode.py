@@ -61,8 +61,9 @@ print(run)
 print(f"the quick memory holds half of S at {half:.3f} tau")
 
 # %%
-# The slow memory is learned first in part, and forgotten as decay leaves nothing to it. What is in
-# ``observe`` is there by its name, and ``run.labels`` names what is along its axes.
+# The slow memory takes a part first, and loses it again, as what the quick one leaves of the error
+# is less than the decay; where it is gone the run stops. What is in ``observe`` is there by its
+# name, and ``run.labels`` names what is along its axes.
 
 _, ax = plt.subplots(figsize=(3.4, 2.6), layout="constrained")
 for name, curve in zip(run.labels["memory"], run["held"].T, strict=True):

@@ -18,14 +18,14 @@ jax.config.update("jax_enable_x64", True)  # theory wants float64
 
 
 # %%
-# At every point 200 races of two pathways, whose matrices begin at this scale. The measure is
-# participation: 2 where both pathways share the mode, 1 where one has it.
+# At every point 200 races of two pathways, from strengths such as networks of this width have at the
+# start. The measure is participation: 2 where both pathways share the mode, 1 where one has it.
 
 
-def concentrated(depth, scale):
-    p0 = scale * jax.random.normal(jax.random.key(0), (2, 200))
-    race = rd.systems.Pathways(jnp.ones(200), depths=(depth, depth), q=jnp.hypot(p0, scale), p=p0)
-    ends = rd.exact.converged(race.singular_values, race.depths, race.q, race.p)
+def concentrated(depth, width):
+    gain = 0.3
+    p0 = gain / np.sqrt(width) * jax.random.normal(jax.random.key(0), (2, 200))
+    ends = rd.exact.converged(jnp.ones(200), (depth, depth), q=jnp.hypot(p0, gain), p=p0)
     share = jnp.abs(ends.strength) / jnp.abs(ends.strength).sum(axis=0)  # (path, draw)
     return {"participation": jnp.mean(1 / (share**2).sum(axis=0))}
 
@@ -38,13 +38,13 @@ def concentrated(depth, scale):
 with tempfile.TemporaryDirectory() as folder:
     found = rd.sweep(
         concentrated,
-        {"depth": [2, 3, 4, 5, 6, 8], "scale": np.geomspace(0.003, 0.3, 7)},
+        {"depth": [3, 4, 5, 6, 8, 10], "width": np.geomspace(1e2, 1e8, 7)},
         out=folder,
         progress=False,
     )
 print(found)
 
 # %%
-# Deeper pathways concentrate, and the more so the smaller the start.
+# Depth concentrates, and width shares: lines of equal participation rise with ln of the width.
 
-rd.plot.phase_map(found, "participation", x="scale", y="depth")
+rd.plot.phase_map(found, "participation", x="width", y="depth")

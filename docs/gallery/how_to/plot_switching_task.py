@@ -13,7 +13,7 @@ import racedyn as rd
 jax.config.update("jax_enable_x64", True)  # theory wants float64
 
 first = rd.tasks.hierarchy(items=4)
-second = rd.tasks.from_arrays(first.X, -first.Y)  # all properties reversed
+second = rd.tasks.from_arrays(first.X, -first.Y, name="reversed")  # all properties
 network = rd.networks.parallel(first, depths=(3, 3), width=30)
 weights = network.init(rd.init.Gaussian(std=0.05), key=0)
 

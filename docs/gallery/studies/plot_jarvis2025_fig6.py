@@ -16,8 +16,8 @@ jax.config.update("jax_enable_x64", True)  # theory wants float64
 
 # %%
 # Four items, width 100 and two seeds. Left: losses of the ReLU network and of a gated one with a
-# linear first layer; right: how many units are on in every example. Later on first layers begin to
-# gate: the page What the studies find has that.
+# linear first layer. Right: the part of each layer's units that are on in every example. Both are
+# on while the common pathway is learned; then the second gates, and the first one does, too.
 
 with tempfile.TemporaryDirectory() as folder:
     done = rd.studies.reproduce("jarvis2025.fig6", out=folder, quick=True, progress=False)
