@@ -18,8 +18,8 @@ jax.config.update("jax_enable_x64", True)  # theory wants float64
 
 
 # %%
-# At every point 200 races of two pathways, from strengths such as networks of this width have at the
-# start. The measure is participation: 2 where both pathways share the mode, 1 where one has it.
+# At every point 200 races of two pathways, from strengths such as networks of this width start at.
+# The measure is participation: 2 where both pathways share the mode, 1 where one has it.
 
 
 def concentrated(depth, width):
