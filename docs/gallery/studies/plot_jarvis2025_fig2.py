@@ -15,8 +15,8 @@ import racedyn as rd
 jax.config.update("jax_enable_x64", True)  # theory wants float64
 
 # %%
-# Six margins and two seeds. Above: losses at three margins; below: the time to half of the loss, of
-# the ReLU network and of the gated ones.
+# Four margins and one seed. First the time to half of the loss by margin, of the ReLU network and
+# of the gated ones; then the losses at three margins.
 
 with tempfile.TemporaryDirectory() as folder:
     done = rd.studies.reproduce("jarvis2025.fig2", out=folder, quick=True, progress=False)

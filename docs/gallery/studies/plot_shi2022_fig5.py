@@ -15,7 +15,7 @@ import racedyn as rd
 jax.config.update("jax_enable_x64", True)  # theory wants float64
 
 # %%
-# Width 100 in place of 1000, three seeds. Above are strengths over training, below what each
+# Width 100 in place of 1000, three seeds. A row per depth: strengths over training, and what each
 # pathway carries at the end. Depth 2 shares every mode; at depth 7 most modes end in one pathway.
 
 with tempfile.TemporaryDirectory() as folder:

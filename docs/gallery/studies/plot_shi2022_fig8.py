@@ -14,8 +14,8 @@ import racedyn as rd
 jax.config.update("jax_enable_x64", True)  # theory wants float64
 
 # %%
-# One seed of width 100 in place of three of 1000, as in figure 5. Small weights keep tanh nearly
-# linear, and the races are nearly those of linear pathways.
+# One seed of width 100 in place of three of 1000. A row per depth, as in figure 5. Small weights
+# keep tanh nearly linear at first, and races are much as those of linear pathways.
 
 with tempfile.TemporaryDirectory() as folder:
     done = rd.studies.reproduce("shi2022.fig8", out=folder, quick=True, progress=False)
