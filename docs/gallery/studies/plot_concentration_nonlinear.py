@@ -14,8 +14,8 @@ import racedyn as rd
 jax.config.update("jax_enable_x64", True)  # theory wants float64
 
 # %%
-# Linear and ReLU pathways of depth 3 alone, four draws. Without ``quick`` it has tanh, more depths
-# and ten draws: tanh and ReLU concentrate with depth as linear ones do, without a basis.
+# Linear and ReLU pathways of depths 2 and 3, four draws, at width 100. Without ``quick`` it has
+# tanh, more depths and ten draws.
 
 with tempfile.TemporaryDirectory() as folder:
     done = rd.studies.reproduce("concentration.nonlinear", out=folder, quick=True, progress=False)
