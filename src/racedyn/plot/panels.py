@@ -12,7 +12,7 @@ from racedyn.plot import style
 from racedyn.plot.cells import Along, Cells
 
 MOST = 12  # panels, or lines in one
-LETTER, LINE = 0.064, 0.13  # inches: how wide and high a letter is at 7 pt
+LETTER, LINE = 0.057, 0.13  # inches: how wide and high a letter is at 7 pt
 LETTERS = 15  # to an inch at 8 pt
 
 
