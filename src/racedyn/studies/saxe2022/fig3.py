@@ -40,7 +40,7 @@ def figure(job: Job) -> Finding:
         colour = colours[int(np.argmax(on))] if on.sum() == 1 else GREY
         weights.plot([0, w[0]], [0, w[1]], color=colour, lw=0.8)
     weights.set(xlabel="weight from $x_1$", ylabel="weight from $x_2$", aspect="equal")
-    weights.legend(fontsize="x-small", markerscale=0.6, loc="upper center")
+    weights.legend(fontsize="x-small", markerscale=0.6, loc="center")
     ratios, table = [], []
     for k, (seed, each) in enumerate(zip(job.settings["seeds"], runs, strict=True)):
         ts, loss = np.asarray(each.trained.ts), np.asarray(each.trained["loss"])
