@@ -5,13 +5,18 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help install run figure concentration routing law test test-slow test-long test-all check bench constraints
+DOCS_STAMP := $(VENV)/.installed-docs
+MATHJAX := docs/_static/mathjax/tex-svg.js
+MATHJAX_SHA256 := d4295dc33744836935c1399feece5159577b34c5c8ffb9f1c6324cd82e03a882
+
+.PHONY: help install run figure concentration routing law test test-slow test-long test-all check bench docs docs-quick constraints
 
 help:
-	@echo "make run       train, solve and compare data/runs/hierarchy.toml; results in runs/"
+	@echo "make run       train, solve and compare the run of README's figure; results in runs/"
 	@echo "make test      the default tests (test-slow, test-long: those marked so; test-all: all)"
 	@echo "make check     ruff and mypy"
 	@echo "make bench     whether something has become slower (ARGS=--keep: this is how fast it is)"
+	@echo "make docs      the site, in build/docs (docs-quick: without the gallery's figures)"
 	@echo "make install   set up $(VENV) alone; the targets above do so where needed (PYTHON=python3.12 chooses)"
 
 install: $(STAMP)
@@ -26,7 +31,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 run: $(STAMP)
-	$(BIN)/racedyn run data/runs/hierarchy.toml --out runs --overwrite $(ARGS)
+	$(BIN)/racedyn run hierarchy --out runs --overwrite $(ARGS)
 
 # The README's figure, drawn anew.
 figure: run
@@ -72,7 +77,26 @@ check: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/guard.py $(ARGS)
 
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --no-input --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
+# One file, with its fonts, so that formulas need no other host.
+$(MATHJAX):
+	@command -v npm >/dev/null 2>&1 || { echo "make docs takes MathJax from npm, which is not there." >&2; exit 1; }
+	@mkdir -p build/mathjax $(@D)
+	cd build/mathjax && npm pack --silent mathjax@3.2.2 && tar xzf mathjax-3.2.2.tgz package/es5/tex-svg.js
+	echo "$(MATHJAX_SHA256)  build/mathjax/package/es5/tex-svg.js" | sha256sum -c -
+	cp build/mathjax/package/es5/tex-svg.js $@
+
+# Warnings and broken references are errors.
+docs: $(DOCS_STAMP) $(MATHJAX)
+	$(BIN)/python -m sphinx -b html -n -W --keep-going docs build/docs $(ARGS)
+
+docs-quick: ARGS += -D plot_gallery=0
+docs-quick: docs
+
 # Names, versions and markers only: pip refuses a local package beside hashes, and torch's wheels differ by machine.
 constraints:
 	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --upgrade --quiet \
-	  --extra dev pyproject.toml --output-file constraints.txt
+	  --extra dev --extra docs pyproject.toml --output-file constraints.txt

@@ -80,7 +80,7 @@ def correlated() -> Case:
 
 
 def animals() -> Case:
-    task = rd.tasks.animals()
+    task = rd.tasks.example("animals")
     return Case(rd.networks.parallel(task, depths=(3, 3), width=120), task, 0.03, 0.04, 2500)
 
 

@@ -187,7 +187,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
         ),
         Door("Task.pair_modes", task.pair_modes, source=choice("input"), target=choice("output")),
         Door("tasks.from_csv", tasks.from_csv, path=path(table)),
-        Door("tasks.animals", tasks.animals),
+        Door("tasks.example", tasks.example),
         Door(
             "tasks.images",
             tasks.images,
@@ -272,6 +272,7 @@ def doors(folder: Path) -> tuple[Door, ...]:
             width=count(4),
             hidden_layers=count(1),
             sharing=choice("shared"),
+            activation=choice("linear"),
         ),
         Door(
             "networks.contextual",
@@ -971,7 +972,20 @@ def doors(folder: Path) -> tuple[Door, ...]:
             x=choice("seed"),
             hue=or_none(choice("init.std")),
         ),
-        Door("plot.race", plot.race, theory=instance(theory), trained=or_none(instance(trained))),
+        Door(
+            "plot.race",
+            plot.race,
+            theory=instance(theory),
+            trained=or_none(instance(trained)),
+            time=choice("auto"),
+        ),
+        Door(
+            "plot.plane",
+            lambda run, x, y: plot.plane(run, x=x, y=y),
+            run=instance(trained),
+            x=choice("loss"),
+            y=choice("strength"),
+        ),
         Door("plot.loss", lambda run: plot.loss(run), run=instance(trained)),
         Door("plot.strengths", plot.strengths, trajectory=instance(theory)),
         Door("plot.projectors", plot.projectors, trajectory=instance(trained)),

@@ -15,6 +15,7 @@ import optax
 import racedyn as rd
 from gated_examples import correlated_task, random_problem, routing
 from paths.test_path_bases import contextual as contexts_of_their_own
+from racedyn.config.shelf import FOLDER as SHIPPED
 from reference_spellings import (
     BY_DEFAULT,
     EVERYTHING,
@@ -38,7 +39,6 @@ from reference_spellings import (
     value,
 )
 
-DATA = Path(__file__).parents[1] / "data"
 Cases = Iterator[tuple[str, Any]]
 
 
@@ -54,7 +54,7 @@ JOBS = {
 
 
 def jobs(folder: Path) -> Cases:
-    for path in sorted((DATA / "runs").glob("*.toml")):
+    for path in sorted(SHIPPED.glob("*.toml")):
         yield path.stem, file_of(job(path, folder, *JOBS.get(path.stem, ())))
 
 
@@ -439,7 +439,7 @@ def measures(folder: Path) -> Cases:
         "routing": t.routing(4, 2),
         "untrained": t.routing(3, 2).structure.untrained(),
         "random": t.random([2.0, 1.0, 0.5], 5, 6, key=0),
-        "csv": t.animals(),
+        "csv": t.example("animals"),
         "correlated": correlated_task(0),
     }
     yield "tasks", tasks

@@ -47,7 +47,7 @@ def start(folder: Path, out: Path) -> subprocess.Popen[str]:
     over = [word for axis in OVER for word in ("--over", axis)]
     line = ["sweep", str(folder / "small.toml"), "--out", str(out), "--jobs", "2", "--quiet"]
     return subprocess.Popen(
-        [sys.executable, "-m", "racedyn.cli", *line, *over],
+        [sys.executable, "-m", "racedyn", *line, *over],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

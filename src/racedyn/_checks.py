@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from racedyn._text import printable
+from racedyn._text import printable, some
 
 LARGEST = (
     2**31 - 1
 )  # of what counts or indexes: no array is longer, and JAX counts in 32 bits by default
-LONGEST, MOST_NAMES = 60, 40  # characters of a value, and names, that a message shows
+LONGEST, MOST_NAMES = 60, 24  # characters of a value, and names, that a message shows
 TRACED = "Call it outside of jit, vmap and grad, once for each value."
 
 
@@ -151,9 +151,7 @@ def check_name(argument: str, name: str, known: Iterable[str]) -> str:
     known = list(known)
     if not isinstance(name, str) or name not in known:
         near = get_close_matches(name, known, n=1) if isinstance(name, str) else []
-        listed = ", ".join(map(repr, known[:MOST_NAMES])) + (
-            ", ..." if len(known) > MOST_NAMES else ""
-        )
+        listed = some(map(repr, known), MOST_NAMES)
         fail(
             argument,
             f"be one of {listed}",

@@ -5,10 +5,10 @@ speaks to the terminal.
 import dataclasses
 import html
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-WIDTH, MOST_LINES, MOST_ITEMS = 100, 3, 4
+WIDTH, MOST_LINES, MOST_ITEMS, MOST_NAMES = 100, 3, 4, 12
 
 
 def printable(text: str, *, keep: str = "") -> str:
@@ -41,6 +41,23 @@ def brief(thing: Any) -> str:
             type(thing).__name__, ", ".join(f"{n}={_value(v)}" for n, v in fields.items())
         )
     )
+
+
+def some(names: Iterable[Any], most: int = MOST_NAMES) -> str:
+    """Names in a row, of a long list some and the last: "x1, x2, ..., x40 (40 in all)"."""
+    every = list(map(str, names))
+    if len(every) <= most:
+        return ", ".join(every)
+    return f"{', '.join(every[: most // 2])}, ..., {every[-1]} ({len(every)} in all)"
+
+
+def listed(names: Iterable[Any]) -> str:
+    """As Python writes a list of names; of a long one some: "['x1', ..., 'x40'] (40 in all)"."""
+    every = list(names)
+    if len(every) <= MOST_NAMES:
+        return str(every)
+    first = ", ".join(map(repr, every[: MOST_NAMES // 2]))
+    return f"[{first}, ..., {every[-1]!r}] ({len(every)} in all)"
 
 
 def clipped(text: str) -> str:

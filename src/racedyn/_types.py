@@ -21,6 +21,7 @@ t              flow time, in units of tau; tau = 1 in the code
 Every array keeps its axes in the order (member..., time, path, mode).
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -55,6 +56,20 @@ class FrozenDict(dict[str, Any]):
         raise TypeError("this mapping is fixed; build a new one with dict(...)")
 
     __setitem__ = __delitem__ = update = pop = clear = setdefault = popitem = _refuse  # type: ignore[assignment]
+
+
+class Rebuilt:
+    """A dataclass whose copies, pickled ones too, are made anew from its fields: checked again, and
+    with arrays that can't be written into.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return _rebuilt, (type(self), {f.name: getattr(self, f.name) for f in fields if f.init})
+
+
+def _rebuilt(cls: type, fields: dict[str, Any]) -> Any:
+    return cls(**fields)
 
 
 class HostOnly:

@@ -246,7 +246,7 @@ def test_debug_shows_where_an_error_arose(capsys):
 def test_a_missing_command_or_file(capsys):
     for arguments, message in (
         ([], "required: COMMAND"),
-        (["run"], r"CONFIG.toml is missing"),
+        (["run"], r"CONFIG is missing"),
         (["rum"], "invalid choice"),
     ):
         with pytest.raises(SystemExit, match="2"):
@@ -301,7 +301,7 @@ def test_interrupted_before_it_began(small, capsys, monkeypatch):
 
 def test_doctor_finds_that_float64_is_on():
     """In a process of its own, where no test has turned it on."""
-    command = [sys.executable, "-m", "racedyn.cli", "doctor"]
+    command = [sys.executable, "-m", "racedyn", "doctor"]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "device 0" in out and "float64" in out and "jaxlib" in out and "OFF" not in out
 
@@ -310,7 +310,7 @@ def test_doctor_finds_that_float64_is_on():
     "arguments", [["doctor"], ["info", str(min(ARCHIVE.glob("*.h5")))]], ids=["doctor", "info"]
 )
 def test_a_reader_that_goes_away_is_no_error(arguments):
-    command = [sys.executable, "-m", "racedyn.cli", *arguments]
+    command = [sys.executable, "-m", "racedyn", *arguments]
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered

@@ -10,8 +10,6 @@ import pytest
 from racedyn import config
 from racedyn.config import ConfigError
 
-HIERARCHY = Path(__file__).parents[2] / "data" / "runs" / "hierarchy.toml"
-
 
 def given(**changes):
     """A usable configuration as nested dicts, with sections replaced."""
@@ -26,7 +24,7 @@ def given(**changes):
 
 
 def test_the_shipped_run():
-    read = config.read(HIERARCHY)
+    read = config.read("hierarchy")
     assert (read.name, read.seed, read.task.items, read.network.depths) == (
         "hierarchy",
         0,
@@ -43,8 +41,8 @@ def test_the_shipped_run():
 
 
 def test_the_shipped_table():
-    read = config.read(HIERARCHY.with_name("animals.toml"))
-    assert (read.task.kind, read.network.depths) == ("animals", (3, 3))
+    read = config.read("animals")
+    assert (read.task.kind, read.network.depths) == ("example", (3, 3))
 
 
 CHAIN = {"kind": "chain", "depth": 2, "width": 3, "activation": "relu"}

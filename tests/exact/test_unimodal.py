@@ -159,6 +159,27 @@ def test_fusion_in_between(depth, fuse_at, rho):
     assert grown == pytest.approx(1, abs=0.03 if depth == 3 else 1e-3)
 
 
+ORDERS = {
+    (4, 2): lambda u0: 1 / np.log(1 / u0),
+    (4, 3): lambda u0: u0,
+    (5, 4): lambda u0: u0**2 * np.log(1 / u0),
+}
+
+
+@pytest.mark.parametrize(
+    "layers", [*list(ORDERS)[:2], pytest.param((5, 4), marks=pytest.mark.slow)]
+)
+def test_order_of_what_is_left_out(layers):
+    """By what factor t_B / t_A - 1 is off, in units of its order: the same at all scales."""
+    task, scales, off = SCALAR[-0.4], np.array([1e-1, 3e-2, 1e-2, 1e-3]), []
+    for u0 in scales:
+        t_A, t_B = times(task, *layers, balanced(task, *layers, u0))
+        off.append((unimodal_time(task, *layers, u0).ratio - 1) / (t_B / t_A - 1) - 1)
+    print(layers, dict(zip(scales.tolist(), np.round(off, 7).tolist(), strict=True)))
+    assert (np.diff(off) < 0).all()
+    assert off / ORDERS[layers](scales) == pytest.approx(off[-1] / ORDERS[layers](1e-3), rel=0.1)
+
+
 def test_equal_modalities_of_the_package_start_balanced():
     """`scale` is that of `init.Balanced`, and names of modalities are the task's."""
     task = SCALAR[-0.4]

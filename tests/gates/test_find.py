@@ -4,6 +4,7 @@ leaves the answer as it is.
 
 import dataclasses
 import sys
+from itertools import product
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import racedyn as rd
 from racedyn.gates import find, patterns
 from racedyn.gates.find import elbow
+from racedyn.gates.k_means import k_means, settled
 
 TASK = rd.tasks.contextual(4, 3)
 FOUR = [(1, 1, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1)]
@@ -50,7 +52,7 @@ def shown(found, *where):
     return {"".join(str(int(on)) for on in p): n for p, n in found.at(*where).counts().items()}
 
 
-@pytest.mark.parametrize("rows", ["raw", "unit"])
+@pytest.mark.parametrize("rows", [pytest.param("raw", marks=pytest.mark.slow), "unit"])
 @pytest.mark.parametrize("key", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2))])
 def test_planted_gates_come_back(rows, key):
     network, run = at_rest(planted(key))
@@ -209,19 +211,71 @@ def test_one_key_one_answer():
 
 
 @pytest.mark.parametrize(
-    ("errors", "chosen"),
+    ("errors", "chosen", "margin"),
     [
-        ([8, 4, 1, 0.9, 0.8], 4),
-        ([8, 1, 0.9, 0.8, 0.7], 3),
-        ([1, 1, 1, 1, 1], 2),
-        ([4, 5, 6, 3, 0], 2),  # no point lies below the line
-        ([0, 3, 3, 3, 3], 2),
-        ([8, 9, 2, 2.1, 5], 4),
+        ([8, 4, 1, 0.9, 0.8], 4, 1 - 2.2 / 3.4),  # depths 0, 2.2, 3.4, 1.7, 0
+        ([8, 1, 0.9, 0.8, 0.7], 3, 1 / 3),
+        ([1, 1, 1, 1, 1], 2, np.nan),
+        ([4, 5, 6, 3, 0], 2, np.nan),  # no point lies below the line
+        ([0, 3, 3, 3, 3], 2, np.nan),
+        ([8, 9, 2, 9, 5], 4, 1),  # no other does
     ],
 )
-def test_elbow(errors, chosen):
-    assert elbow(range(2, 7), errors) == chosen
-    assert elbow(range(2, 7), 1e-9 * np.array(errors)) == chosen, "in any unit"
+def test_elbow(errors, chosen, margin):
+    for unit in (1, 1e-9):
+        found = elbow(range(2, 7), unit * np.array(errors))
+        assert found == (chosen, pytest.approx(margin, nan_ok=True))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_least_squares_of_all_partitions(weighted):
+    """Two clusters of ten rows of noise: the best of all 511 partitions, by weights too."""
+    rng = np.random.default_rng(4)
+    for _ in range(10):
+        rows = rng.normal(size=(10, 3))
+        weights = rng.exponential(size=10) if weighted else np.ones(10)
+
+        def squares(label, rows=rows, weights=weights):
+            parts = [label == j for j in np.unique(label)]
+            means = [np.average(rows[p], axis=0, weights=weights[p]) for p in parts]
+            pairs = zip(parts, means, strict=True)
+            return sum(weights[p] @ ((rows[p] - mean) ** 2).sum(axis=1) for p, mean in pairs)
+
+        least = min(squares(np.array([0, *cut])) for cut in product((0, 1), repeat=9) if any(cut))
+        centroids, label = k_means(rows, weights, 2, 30, rng)
+        assert squares(label) == pytest.approx(least, rel=1e-12)
+        mean = np.average(rows[label == 0], axis=0, weights=weights[label == 0])
+        np.testing.assert_allclose(centroids[0], mean)
+
+
+def test_moves_of_single_rows():
+    """At 0, 0, 1 and 3 in clusters of three and one, each row is nearest to its own centroid (Lloyd
+    stays), and what the row at 3 would gain is less than what it would lose. A row at 1.6 is nearer
+    to its own centroid 1.6/3 than to 3, but gains by moving: its own moves away from it.
+    """
+    ones, label = np.ones(4), np.array([0, 0, 0, 1])
+    rest, squares = settled(np.array([[0.0], [0], [1], [3]]), ones, label)
+    assert rest.tolist() == [0, 0, 0, 1] and squares == pytest.approx(2 / 3)
+    moved, squares = settled(np.array([[0.0], [0], [1.6], [3]]), ones, label)
+    assert moved.tolist() == [0, 0, 1, 1] and squares == pytest.approx(1.4**2 / 2)
+
+
+@pytest.mark.slow
+def test_how_far_to_trust_it():
+    """Noise has no gates: the same answer for every key, and it says that it is unstable. Planted
+    gates come back however neurons are weighed.
+    """
+    rng = np.random.default_rng(0)
+    noise = {e: rng.standard_normal(w.shape) for e, w in planted().items()}
+    network, run = at_rest(noise)
+    found = [find(network, TASK, run, k=(2, 3, 4, 5), key=key) for key in (0, 1)]
+    np.testing.assert_array_equal(found[0].errors, found[1].errors)
+    assert not found[0].stable.any() and found[0].agreement[0] < found[0].rounds
+    assert "unstable: the same in" in str(found[0]) and "unstable at epoch 2" in repr(found[0])
+    network, run = at_rest(planted(sizes=[90, 70, 50, 30]))
+    sure = find(network, TASK, run, k=(2, 3, 4, 5, 6))
+    assert sure.stable.all() and sure.agreement.tolist() == [sure.rounds]
+    assert 0 < sure.margin[0] < 1 and "unstable" not in str(sure) + repr(sure)
 
 
 @pytest.mark.slow
@@ -282,9 +336,9 @@ def test_bad_input(monkeypatch):
     with pytest.raises(ValueError, match="have hidden nodes of ReLU units, no other nonlinearity"):
         find(rd.networks.chain(TASK, 2, 24), TASK, run)
     with pytest.raises(ValueError, match=r"`epoch` must be one of those clustered, .* but it is 1"):
-        find(network, TASK, run).at(1)
+        find(network, TASK, run, k=2).at(1)
     with pytest.raises(ValueError, match=r"`k` must be one of those clustered, .* but it is 8"):
-        find(network, TASK, run).at(2, 8)
+        find(network, TASK, run, k=2).at(2, 8)
     with pytest.raises(ValueError, match="units of 'h1' that are on in some example, but all are"):
         off = {edge: -abs(w) for edge, w in planted().items()}
         find(network, TASK, at_rest(off)[1])

@@ -20,6 +20,7 @@ TINY = {
     "gated_scaling": ["--routes", "2", "--turns", "1", "--seconds", "0", "--fewest", "3"],
     "gpu": ["--members", "3", "--of-cpu", "2", "--widths", "20", "--seconds", "200"],
     "guard": [],
+    "levels": ["--no-train"],
     "routes": ["--turns", "1"],
     "trainings": ["--trainings", "3", "--steps", "5"],
     "training": ["--widths", "20", "--seconds", "0.01"],
@@ -107,6 +108,22 @@ def test_gated(script, tmp_path):
         assert max(row["difference"] for row in rows) < 1e-6 * rows[0]["loss_start"]
     if script == "gated_scaling":
         assert rows[-1]["paths"] == 4 and min(row["peak_mib"] for row in rows) > 50
+
+
+@pytest.mark.long
+def test_levels(tmp_path):
+    found, printed = made("levels", tmp_path)
+    rows = {(row["start"], row["level"]): row for row in found["levels"]}
+    assert len(rows) == 3 * 7 and not [row for row in rows.values() if "not_measured" in row]
+    assert {key for key, row in rows.items() if "refused" in row} == {
+        ("gaussian", "modes"),
+        ("gaussian", "maps"),
+        ("balanced", "modes"),
+    }
+    assert printed.count("refused") == 3
+    assert max(row["off"] for (_, level), row in rows.items() if level == "matrix") < 1e-8
+    assert rows["gaussian", "pathway"]["off"] > 1e-4
+    assert rows["gaussian", "full"]["numbers"] == 400
 
 
 @pytest.mark.long

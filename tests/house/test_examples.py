@@ -15,8 +15,10 @@ import racedyn as rd
 from racedyn import config
 
 ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 PAGES = {
-    page.name: page.read_text() for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+    page.name: page.read_text()
+    for page in (ROOT / "README.md", *DOCS.glob("*.md"), *(DOCS / "guides").glob("*.md"))
 }
 BLOCKS = {
     name: re.findall(r"^```(\w*)\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)

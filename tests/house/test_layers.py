@@ -44,6 +44,7 @@ FLOORS = (
     ("studies",),
     ("",),
     ("cli",),
+    ("__main__",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 MATHEMATICS = {
@@ -86,6 +87,7 @@ HOMES = {
     "jaxlib": "_cache",
     "submitit": "jobs",
     "mlxtend": "tasks",
+    "threadpoolctl": "gates",
     "cloudpickle": "jobs",
 }
 

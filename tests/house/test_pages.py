@@ -9,7 +9,22 @@ import pytest
 from racedyn import cli, studies
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SITE = (
+    "index.md",
+    "explorer.md",
+    "guides.md",
+    "results.md",
+    "reference.md",
+    "contributing.md",
+    "changes.md",
+)
+DOCS = ROOT / "docs"
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(DOCS.glob("*.md")),
+    *sorted((DOCS / "guides").glob("*.md")),
+]
 FENCED = re.compile(r"^```.*?^```", flags=re.DOTALL | re.MULTILINE)
 
 
@@ -57,13 +72,19 @@ def test_links_lead_somewhere(page, target):
     assert not anchor or anchor in anchors(file), f"{file.name} has no heading #{anchor}"
 
 
+def test_pages_have_names_of_their_own():
+    """The test of examples knows pages by name."""
+    assert len({page.name for page in PAGES}) == len(PAGES)
+
+
 def test_headings_have_names_of_their_own():
     for page in PAGES:
         assert len(set(anchors(page))) == len(anchors(page)), page.name
 
 
-def test_every_page_can_be_reached_from_the_readme():
-    reached, new = set(), {ROOT / "README.md"}
+def test_every_page_can_be_reached():
+    """From the README or, on the site, from its front page."""
+    reached, new = set(), {ROOT / "README.md", *(DOCS / name for name in SITE)}
     while new:
         reached |= new
         ends = {

@@ -418,7 +418,7 @@ def test_data_from_a_file(tmp_path):
             config.Random(singular_values=(2.0, 1.0), items=4, features=3, key=5),
             tasks.random([2.0, 1.0], 4, 3, key=5),
         ),
-        (config.Animals(), tasks.animals()),
+        (config.Example(name="months"), tasks.example("months")),
         (config.Images(), tasks.images("digits")),
         (
             config.Images(part="test", test=0.3, key=4),
@@ -513,9 +513,7 @@ def test_a_table_from_the_file_to_the_results(tmp_path):
 
 @pytest.mark.long
 def test_the_animals_are_learned(tmp_path):
-    result = run(
-        config.read(Path(__file__).parents[2] / "data" / "runs" / "animals.toml"), tmp_path
-    )
+    result = run(config.read("animals"), tmp_path)
     learned = result.trained.observables["strength"][-1].sum(axis=0)
     modes = result.trained.provenance.modes
     assert modes.num == 16

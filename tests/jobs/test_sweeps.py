@@ -495,7 +495,7 @@ def test_no_bit_depends_on_the_executor(executor, done, tmp_path):
 
 def racedyn(*words, **options):
     return subprocess.run(
-        [sys.executable, "-m", "racedyn.cli", *map(str, words)],
+        [sys.executable, "-m", "racedyn", *map(str, words)],
         capture_output=True,
         text=True,
         timeout=500,

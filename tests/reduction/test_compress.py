@@ -121,7 +121,7 @@ def correlated():
 
 
 def animals():
-    task = rd.tasks.animals()
+    task = rd.tasks.example("animals")
     return rd.networks.parallel(task, depths=(3, 3), width=120), task
 
 

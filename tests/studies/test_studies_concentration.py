@@ -9,7 +9,7 @@ import scipy.stats
 import racedyn as rd
 from racedyn import store, studies
 from racedyn.studies.concentration import batches, cells, examples, noise, projectors, tasks
-from racedyn.studies.study import Job, run_study
+from racedyn.studies.study import Job, mean_and_error, run_study
 
 TINY = {
     "concentration.law": {
@@ -321,10 +321,10 @@ def test_whole_maps_of_drawn_networks_are_those_of_their_modes():
 
 def test_means_are_of_draws_that_are_numbers_and_errors_of_a_sample():
     values = np.random.default_rng(0).normal(size=(400, 20))
-    mean, error = cells.mean_and_error(values)
+    mean, error = mean_and_error(values)
     np.testing.assert_allclose(mean, values.mean(axis=-1))
     assert np.sqrt(np.mean(error**2)) == pytest.approx(1 / np.sqrt(20), rel=0.03)  # of the law
     values[0, 5:] = np.nan
-    few, of_few = cells.mean_and_error(values[0])
+    few, of_few = mean_and_error(values[0])
     assert (few, of_few) == pytest.approx((values[0, :5].mean(), scipy.stats.sem(values[0, :5])))
-    assert np.isnan(cells.mean_and_error(np.full(3, np.nan))).all()
+    assert np.isnan(mean_and_error(np.full(3, np.nan))).all()

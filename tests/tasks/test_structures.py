@@ -3,7 +3,9 @@ forms.
 """
 
 import csv
-from pathlib import Path
+import dataclasses
+import itertools
+from typing import get_args
 
 import hypothesis.strategies as st
 import jax
@@ -12,9 +14,10 @@ import pytest
 from hypothesis import given
 
 import racedyn as rd
-from racedyn import tasks
+from racedyn import config, tasks
+from racedyn.tasks.tables import EXAMPLES as SHIPPED
 
-ANIMALS = Path(tasks.__file__).with_name("animals.csv")
+ANIMALS = SHIPPED / "animals.csv"
 TABLE = "item,flies,legs,weight\nwren,yes,2,0.5\nrat,no,4,3e-1\nbee,TRUE,6,-1\n"
 
 
@@ -47,7 +50,7 @@ EXAMPLES = {
 def test_modes_are_an_svd_with_orthonormal_bases(make):
     task = make()
     modes, sigma = task.modes, task.sigma_yx()
-    np.testing.assert_array_equal(task.X, np.eye(task.num_examples))
+    np.testing.assert_array_equal(task.inputs["input"], np.eye(task.num_examples))
     np.testing.assert_allclose(modes.U * modes.S @ modes.V.T, sigma, atol=1e-13)
     for basis in (modes.U, modes.V):
         np.testing.assert_allclose(basis.T @ basis, np.eye(modes.num), atol=1e-12)
@@ -240,7 +243,7 @@ def test_a_table(table):
         ("wren", "rat", "bee"),
         ("flies", "legs", "weight"),
     )
-    np.testing.assert_array_equal(task.X, np.eye(3))
+    np.testing.assert_array_equal(task.inputs["input"], np.eye(3))
     np.testing.assert_array_equal(task.Y, [[1, 0, 1], [2, 4, 6], [0.5, 0.3, -1]])
 
 
@@ -272,8 +275,8 @@ def test_a_delimiter_of_ones_own(table):
 
 
 def test_the_animals():
-    task = tasks.animals()
-    assert task.Y.shape == (24, 16) and set(np.unique(task.Y)) == {0, 1}
+    task = tasks.example("animals")
+    assert task.Y.shape == (24, 16)
     assert task.modes.num == 16 and task.modes.degenerate == ()
     has = dict(zip(task.feature_names, task.Y, strict=True))
     item = task.item_names.index
@@ -283,6 +286,46 @@ def test_the_animals():
         and has["gives milk"].sum() == 4
         and has["is an animal"].all()
     )
+
+
+def test_living_things_are_a_tree():
+    """Of two properties the items of one are among those of the other, or they share none."""
+    task = tasks.example("living_things")
+    assert task.modes.num == 8 and task.modes.degenerate == ()
+    branches = [frozenset(np.flatnonzero(row)) for row in task.Y]
+    for one, other in itertools.combinations(branches, 2):
+        assert one & other in (one, other, frozenset())
+
+
+def test_months_are_a_ring():
+    """Each property begins once in a year, and ends once."""
+    Y = tasks.example("months").Y
+    np.testing.assert_array_equal(np.sum((Y == 1) & (np.roll(Y, 1, axis=1) == 0), axis=1), 1)
+    assert set(Y.sum(axis=1)) == {2, 3, 4, 5, 6}
+
+
+def test_vehicles_are_divided_twice():
+    """Where and by what: two partitions into three, each class of one meets each of the other
+    once; and what is said of all.
+    """
+    task = tasks.example("vehicles")
+    assert task.modes.num == 1 + 2 + 2
+    classes = {tuple(row) for row in task.Y} - {(1.0,) * 9}
+    where = {row for row in classes if row[:3] in ((1, 1, 1), (0, 0, 0))}
+    assert len(where) == len(classes - where) == 3
+    for one, other in itertools.product(where, classes - where):
+        assert np.dot(one, other) == 1
+
+
+def test_the_tables_that_come_with_it():
+    kinds = get_args({f.name: f.type for f in dataclasses.fields(config.Example)}["name"])
+    assert sorted(kinds) == sorted(file.stem for file in SHIPPED.glob("*.csv"))
+    for name in kinds:
+        task = tasks.example(name)
+        assert task.name == name and set(np.unique(task.Y)) == {0, 1}
+        np.testing.assert_array_equal(task.inputs["input"], np.eye(len(task.item_names)))
+    with pytest.raises(ValueError, match=r"`name` must be one of 'animals', .*Did you mean"):
+        tasks.example("animal")
 
 
 @pytest.mark.parametrize(

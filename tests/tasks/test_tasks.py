@@ -151,3 +151,15 @@ def test_words_are_no_numbers():
         rd.Task(
             {"x": np.eye(2)}, {"y": np.eye(2)}, bases={pair: (np.eye(2), np.eye(2)[:, ::-1])}
         ).pair_modes(*pair)
+
+
+def test_many_nodes_are_listed_in_part():
+    task = rd.tasks.routing(40, 2)
+    text = str(task)
+    assert "x1 4, x2 4, x3 4, x4 4, ..., x40 4 (40 in all), y1 7" in text and "x20" not in text
+    assert "x3 4, y1 7" in str(rd.tasks.routing(3, 2))
+    with pytest.raises(ValueError, match=r"'x1', 'x2', .*'x12', ..., 'x40' \(40 in all\)") as error:
+        task.pair_modes("z", "y1")
+    assert "x20" not in str(error.value)
+    with pytest.raises(ValueError, match=r"\['x1', .*, 'x40'\] \(40 in all\)"):
+        assert task.modes

@@ -182,3 +182,18 @@ def test_roundings_are_no_fault():
     np.testing.assert_array_equal(check_transforms("domains", nearly, 3, 9), nearly)
     with pytest.raises(TypeError, match=r"`domains` must be an array of numbers"):
         check_transforms("domains", "turn", 3, 9)
+
+
+def test_remedies_of_rounded_and_of_float_maps():
+    """The remedy that is named works."""
+    rounded = tasks.transforms("rotation", 3, 4, key=0).astype(np.float32)
+    with pytest.raises(ValueError, match=r"rounded to float32.* np.linalg.svd\(T.astype\(float"):
+        tasks.routing(3, 2, input_transforms=rounded)
+    U, _, Vt = np.linalg.svd(rounded.astype(float))
+    tasks.routing(3, 2, input_transforms=U @ Vt)
+    maps = tasks.transforms("permutation", 3, 4, key=0).astype(float)
+    with pytest.raises(ValueError, match=r"dtype float64.* input_transforms=maps.astype\(int\)"):
+        tasks.routing(3, 2, input_transforms=maps)
+    tasks.routing(3, 2, input_transforms=maps.astype(int))
+    with pytest.raises(ValueError, match=r"is not orthogonal.* makes such"):
+        tasks.routing(3, 2, input_transforms=1.01 * (U @ Vt))

@@ -430,6 +430,7 @@ TIED[1, 4] = 1.0
     [
         (TIED, r"`task` .* example 4 \(from 0\) has 1 in 2 places at node 'output'"),
         (np.where(TASK.Y > 0, -1.0, 0.0), r"example 0 \(from 0\) has 0 in 2 places"),
+        (np.where(TASK.Y > 0, -1.0, -0.0), r"example 0 \(from 0\) has 0 in 2 places"),
         (TASK.Y[:1], "node 'output' has one unit"),
         (0 * TASK.Y, "all are zero"),
     ],
@@ -459,3 +460,26 @@ def test_a_probe_of_no_classes_is_named():
     assert "probe_loss" in train(loss="mean", observe=[probe]).observables
     with pytest.raises(ValueError, match=r"'probe_accuracy' is had from train .*'accuracy', rd"):
         train(observe=["probe_accuracy"])
+
+
+def test_soft_targets_are_refused():
+    """Probabilities of several classes: cross-entropy would learn the largest's class alone."""
+    soft = 0.9 * TASK.Y + 0.1 / len(TASK.Y)
+    task = rd.tasks.from_arrays(X, soft / soft.sum(axis=0))
+    with pytest.raises(
+        ValueError, match=r"example 0 \(from 0\) has probabilities of several at no"
+    ):
+        train(task, modes=None, paths=())
+    assert "accuracy" in train(task, loss="mean", observe=["accuracy"]).observables
+
+
+def test_examples_without_a_class():
+    """They add nothing to cross-entropy, whose mean is over all, and do not count in accuracy."""
+    Y = TASK.Y.copy()
+    Y[:, 0] = 0
+    part = rd.tasks.from_arrays(X[:, 1:], Y[:, 1:])
+    whole = rd.tasks.from_arrays(X, Y)
+    runs = [train(task, observe=["accuracy"]) for task in (whole, part)]
+    size = whole.num_examples
+    assert runs[0]["loss"][0] * size == pytest.approx(runs[1]["loss"][0] * (size - 1), rel=1e-12)
+    assert runs[0]["accuracy"][0] == runs[1]["accuracy"][0]

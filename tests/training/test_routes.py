@@ -14,7 +14,7 @@ from racedyn.networks import Node
 from racedyn.reduction.compression import columns
 from racedyn.rules import Data, Routed, data_of, loss_of
 from racedyn.tasks import RoutingTask
-from racedyn.tasks import routes as kept
+from racedyn.tasks import routing_task as kept
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 20))
@@ -41,7 +41,8 @@ def routed(trained=2, turns="plain", sharing="shared", hidden_layers=1, **option
 
 def written_out(task):
     """The same task as one that knows nothing of routes but their examples."""
-    plain = dataclasses.replace(task)
+    fields = [field.name for field in dataclasses.fields(rd.Task) if field.init]
+    plain = rd.Task(**{name: getattr(task, name) for name in fields})
     assert not isinstance(plain, RoutingTask)
     return plain
 
@@ -441,3 +442,34 @@ def test_nodes_of_the_other_side_are_refused():
     ):
         with pytest.raises(ValueError, match=r"source|target"):
             ask()
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_nonlinear_routes(activation):
+    """Hidden nodes have the activation, and a step is that of the network written by hand."""
+    task = rd.tasks.routing(M, 2, X, Y)
+    network = rd.networks.routing(task, 6, activation=activation)
+    linear = rd.networks.routing(task, 6)
+    assert {n: node.kind for n, node in network.nodes.items() if n.startswith("h")} == {
+        "h1": activation,
+        "h2": activation,
+    }
+    nodes = {
+        name: (node.width, activation if name in ("h1", "h2") else "linear")
+        for name, node in linear.nodes.items()
+    }
+    by_hand = rd.Network(
+        nodes,
+        dict(network.edges),
+        node_gates=network.node_gates,
+        num_contexts=network.num_contexts,
+    )
+    weights = network.init(rd.init.Gaussian(0.4), key=0)
+    runs = [
+        rd.train(n, task, weights, lr=0.05, steps=20, progress=False)["loss"]
+        for n in (network, by_hand, linear)
+    ]
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert runs[0][-1] < runs[0][0] and abs(runs[0][-1] - runs[2][-1]) > 1e-4
+    with pytest.raises(ValueError, match="`activation` must be one of 'linear', 'relu', 'tanh'"):
+        rd.networks.routing(task, 6, activation="sigmoid")

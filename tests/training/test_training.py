@@ -176,6 +176,19 @@ def test_control_c_leaves_what_was_computed(monkeypatch):
     )
 
 
+def test_an_interruption_before_the_first_row_is_passed_on(monkeypatch):
+    def compiling(*args, **options):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr("racedyn.training.run.blocks", compiling)
+    task = rd.tasks.hierarchy(items=4)
+    network = rd.networks.parallel(task, depths=(2, 2), width=8)
+    weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+    with pytest.raises(KeyboardInterrupt):
+        rd.train(network, task, weights, lr=0.1, steps=10, progress=False)
+
+
 def test_probes_and_recorded_activity():
     other = rd.tasks.from_arrays(2 * TASK.X, TASK.Y)
     observe = [rd.Probe("itself", TASK), rd.Probe("doubled", other), "activity:h1_2", "weights"]

@@ -1,6 +1,5 @@
 """The command line.
 
-- `__main__`: runs the command for `python -m racedyn.cli`.
 - `frame`: what is around all commands: the parser, signals, errors and exit codes.
 - `table`: the list of commands, each with its help and its arguments.
 - `commands`: what each command does, a function each.

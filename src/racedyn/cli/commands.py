@@ -16,17 +16,18 @@ if TYPE_CHECKING:
     from racedyn.jobs import RunResult
 
 FIELDS = """\
-Any field of the file can be given on the line too, after CONFIG:
-  racedyn run data/runs/hierarchy.toml --out runs --network.width 1000 --train.steps 100
-  racedyn run data/runs/hierarchy.toml --help      lists them with their values
+CONFIG is a file, or the name of a configuration that comes with racedyn (racedyn new --list).
+Any field can be given on the line too, after CONFIG:
+  racedyn run hierarchy --out runs --network.width 1000 --train.steps 100
+  racedyn run hierarchy --help      lists them with their values
 """
 SWEEPS = """\
 For example:
-  racedyn sweep data/runs/hierarchy.toml --out runs/seeds --over seed=0:20 \\
+  racedyn sweep hierarchy --out runs/seeds --over seed=0:20 \\
     --over init.std=logspace(-3,-1,5) --over network.depths=[[2,2],[3,3]] --jobs 2
   racedyn sweep runs/seeds --status
 Values are a list, a range (0:20, 0:20:2), linspace, logspace or geomspace (start, stop, number).
-Any field of CONFIG.toml can be given on the line too: --network.width 100
+Any field of CONFIG can be given on the line too: --network.width 100
 The same call goes on from whatever a killed one has left; a longer range computes what is new.
 """
 OUT = argument(
@@ -38,14 +39,12 @@ RESULTS = argument("file", metavar="FILE.h5", type=file)
 
 @register(
     "train a network, solve the theory from the same weights, compare",
-    argument("config", metavar="CONFIG.toml", nargs="?", type=file, help="what to run"),
+    argument("config", metavar="CONFIG", nargs="?", type=file, help="what to run"),
     OUT,
     OVERWRITE,
     flag("--resume", "go on from what an interrupted run left"),
     flag("--quiet", "no progress and no table, only errors"),
-    argument(
-        "-h", "--help", action="store_true", help="show this, and with CONFIG.toml its fields"
-    ),
+    argument("-h", "--help", action="store_true", help="show this, and with CONFIG its fields"),
     epilog=FIELDS,
     fields=True,
 )
@@ -54,7 +53,7 @@ def run(given: argparse.Namespace) -> int:
         given.print_help()
     if given.config is None:
         if not given.help:
-            given.fail("CONFIG.toml is missing: which run? For example data/runs/hierarchy.toml.")
+            given.fail("CONFIG is missing: which run? For example hierarchy.")
         return 0
     if given.help:
         _list_fields(given.config)
@@ -83,9 +82,7 @@ def run(given: argparse.Namespace) -> int:
 
 @register(
     "run a configuration at every point of several axes, into one file",
-    argument(
-        "what", metavar="CONFIG.toml-or-DIR", nargs="?", type=file, help="what to run; or a sweep"
-    ),
+    argument("what", metavar="CONFIG-or-DIR", nargs="?", type=file, help="what to run; or a sweep"),
     argument(
         "--over", metavar="KEY=VALUES", action="append", default=[], help="an axis, once for each"
     ),
@@ -99,9 +96,7 @@ def run(given: argparse.Namespace) -> int:
     flag("--merge", "of the sweep in DIR: all parts into one file"),
     flag("--overwrite", "replace the plan and the merged file of another sweep"),
     flag("--quiet", "no progress, only errors"),
-    argument(
-        "-h", "--help", action="store_true", help="show this, and with CONFIG.toml its fields"
-    ),
+    argument("-h", "--help", action="store_true", help="show this, and with CONFIG its fields"),
     epilog=SWEEPS,
     fields=True,
 )
@@ -112,7 +107,7 @@ def sweep(given: argparse.Namespace) -> int:
             _list_fields(given.what)
         return 0
     if given.what is None:
-        given.fail("CONFIG.toml is missing: what is to be swept? Or DIR: which sweep?")
+        given.fail("CONFIG is missing: what is to be swept? Or DIR: which sweep?")
     _start_jax()
     from racedyn.cli import sweeps
 
@@ -123,6 +118,27 @@ def sweep(given: argparse.Namespace) -> int:
     if given.out is None:
         given.fail("--out is missing: the folder of the sweep.")
     return sweeps.swept(_configuration(given.what, given.overrides), given)
+
+
+@register(
+    "write a configuration with a comment on every field, to be changed and run",
+    argument("name", metavar="NAME", nargs="?", type=file, help="of the file, NAME.toml"),
+    argument("--kind", metavar="KIND", default="hierarchy", help="of what (default: hierarchy)"),
+    flag("--list", "list the kinds: the configurations that come with racedyn"),
+    epilog="For example: racedyn new mine --kind table",
+)
+def new(given: argparse.Namespace) -> None:
+    from racedyn import config as configuration
+
+    if given.list:
+        for kind, title in configuration.titles().items():
+            print(f"{kind:<15} {title}")
+        return
+    if given.name is None:
+        given.fail("NAME is missing: of which file? --list names the kinds.")
+    for path in configuration.write_new(given.name, given.kind):
+        print(said(path))
+    print("Its first lines say how to run it.")
 
 
 @register("say what a file of results holds", RESULTS)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import fail
+from racedyn._text import listed
 from racedyn._types import MODE, PATH, TIME
 from racedyn.comparison.comparable import (
     kind_of_loss,
@@ -70,7 +71,7 @@ def compared(theory: Trajectory, trained: Trajectory, checked: bool) -> Comparis
         fail(
             "theory",
             "share an observable with `trained`, axes included",
-            f"they have {list(a)} and {list(b)}"
+            f"they have {listed(a)} and {listed(b)}"
             + ("" if same_loss else f", whose losses are {' and '.join(losses)}"),
             "Record the same observables in both.",
         )

@@ -9,6 +9,9 @@ This room imports no JAX, so that help stays quick.
 - `fields`: what a field may be, and what makes a class a section.
 - `line`: fields set on the command line, `--train.lr 0.1`, put into a configuration.
 - `problems`: what is wrong with a configuration, in words that name the key.
+- `shelf`: where the configurations lie that come with the package.
+- `shipped`: what they are, and one of them written out to be changed.
+- `commented`: a configuration as a file for people, with a comment on every field.
 """
 
 from racedyn.config.configuration import (
@@ -40,13 +43,14 @@ from racedyn.config.sections import (
     Train,
     XorPathways,
 )
+from racedyn.config.shipped import titles, write_new
 from racedyn.config.tasks import (
-    Animals,
     Arrays,
     Clusters,
     Contextual,
     CrossCutting,
     Csv,
+    Example,
     Grid,
     Hierarchy,
     Images,
@@ -65,7 +69,6 @@ __all__ = [
     "MOST_LAYERS",
     "Activation",
     "Aligned",
-    "Animals",
     "Arrays",
     "Balanced",
     "Chain",
@@ -76,6 +79,7 @@ __all__ = [
     "ContextualPathways",
     "CrossCutting",
     "Csv",
+    "Example",
     "Fusion",
     "Gaussian",
     "Grid",
@@ -105,4 +109,6 @@ __all__ = [
     "parse",
     "read",
     "suggest",
+    "titles",
+    "write_new",
 ]

@@ -21,6 +21,7 @@ from racedyn.config.problems import (
     tables,
 )
 from racedyn.config.sections import InitSection, NetworkSection, Theory, Train
+from racedyn.config.shelf import located
 from racedyn.config.tasks import Arrays, Csv, TaskSection
 
 
@@ -33,10 +34,15 @@ class Config:
     seed: Annotated[int, Field(ge=0, le=LARGEST_KEY)] = 0
     """From which the initial weights are drawn."""
     task: Annotated[TaskSection, Field(discriminator="kind")]
+    """What is to be learned."""
     network: Annotated[NetworkSection, Field(discriminator="kind")]
+    """The network that learns it."""
     init: Annotated[InitSection, Field(discriminator="kind")]
+    """The law that its initial weights are drawn from; theory and training start from the same."""
     train: Train
+    """Gradient descent at full width; time is steps times `lr`, in units of tau."""
     theory: Theory = dataclasses.field(default_factory=Theory)
+    """The reduced equations that are solved beside it."""
 
 
 _KINDS = kinds_in(Config)
@@ -47,12 +53,12 @@ _DEEPEST = "A configuration has sections, their fields, and lists of values in t
 
 
 def read(path: str | Path) -> Config:
-    """The configuration in a TOML file; `name` is the file's if left out, a data path is relative
-    to the file.
+    """The configuration in a TOML file, or the one of this name that comes with the package;
+    `name` is the file's if left out, a data path is relative to the file.
 
     Raises `ConfigError` for what is not TOML and for every unknown key and wrong value at once,
     `OSError` if the file can't be read."""
-    path = Path(path)
+    path = located(Path(path))
     with open(path, "rb") as file:
         text = file.read(LARGEST_FILE + 1)
     if len(text) > LARGEST_FILE:

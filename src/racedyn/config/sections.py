@@ -88,6 +88,8 @@ class RoutingPathways:
     """"shared", "dedicated" or a group size: domains that share a pathway; several of them race in
     one network.
     """
+    activation: Activation = "linear"
+    """Of the hidden layers."""
 
 
 @as_section

@@ -124,7 +124,9 @@ class Contextual:
 
     kind: Literal["contextual"] = "contextual"
     items: WholePositive = 8
+    """Number of items, each in every context."""
     contexts: WholePositive = 3
+    """Number of contexts."""
     structures: Structure | Annotated[tuple[Structure, ...], Field(min_length=1)] = "tree"
     """That of all blocks, or of each: the common one, then one per context."""
 
@@ -179,10 +181,12 @@ class Csv:
 
 
 @as_section
-class Animals:
-    """`racedyn.tasks.animals`."""
+class Example:
+    """`racedyn.tasks.example`."""
 
-    kind: Literal["animals"] = "animals"
+    kind: Literal["example"] = "example"
+    name: Literal["animals", "living_things", "months", "vehicles"]
+    """Which of the tables that come with the package."""
 
 
 @as_section
@@ -214,6 +218,6 @@ TaskSection: TypeAlias = (
     | Multimodal
     | Arrays
     | Csv
-    | Animals
+    | Example
     | Images
 )

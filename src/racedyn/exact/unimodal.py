@@ -22,7 +22,11 @@ Then the shared layers stay at a = |Sigma_yA Sigma_A^+|^(1/L), and B grows by it
 
     t_B - t_A = u0^(2-F) (1 - r) G / (a^(L-F) |R|),    G = ln(a / u0) at F = 2, 1 / (F-2) beyond
 
-so that t_B / t_A tends to 1 as u0^(L-F). In early fusion the first matrix reads both at once."""
+so that t_B / t_A tends to 1 as u0^(L-F). Left out are the times in which A and B settle, which do
+not depend on u0, and what B's own growth adds to the shared layers, (a^2 + u_B^2)^((L-F)/2).
+Against t_B - t_A the first are of order 1 / ln(1/u0) at F = 2 and u0^(F-2) beyond, the second of
+order u0^2 ln(1/u0) at F = 4 and u0^2 beyond: the larger one there. In early fusion the first matrix
+reads both at once."""
 
 from typing import NamedTuple
 
@@ -59,6 +63,11 @@ def unimodal_time(
     - `depth`, `fuse_at`: as in `networks.fusion`; late fusion (`depth`) if left out.
     - `scale`: u0, for 1 < `fuse_at` < `depth` alone: strength of each of a modality's own layers in
       balanced weights, `init.Balanced(u0)` where both have one component.
+
+    In between the ratio less 1 is right to a factor 1 + e, where e falls only as 1 / ln(1/u0) at
+    `fuse_at` 2, as u0 at 3, as u0^2 ln(1/u0) at 4 and as u0^2 beyond. For variances 1 and .49 and
+    correlation -.4 it is .14, .07, .05 at u0 = .1, .01, .001 for 4 layers that fuse at 2, and .15,
+    .015, .0014 where they fuse at 3.
 
     Late fusion: 1 + (|Sigma_yA| - |Sigma_yB|) / |R| with R = Sigma_yB - Sigma_yA Sigma_A^+ Sigma_AB
     at every depth; corrections fall as 1 / ln(1 / u0) at depth 2, as u0^(depth-2) beyond. Where R

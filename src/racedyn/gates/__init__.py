@@ -2,6 +2,7 @@
 
 - `patterns`: which neurons are on in which contexts.
 - `find`: gating patterns that many neurons share, by clustering.
+- `k_means`: the clustering, from many starts.
 - `found`: what is found so, per step and number of clusters.
 - `twin`: a network's own neurons with their gates of one step, as a gated linear network.
 - `neurons`: what these read of a ReLU layer.

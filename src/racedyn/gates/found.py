@@ -40,24 +40,45 @@ class Found(NamedTuple):
     `epochs` (group, epoch): steps of descent whose neurons were clustered together, one step a
     group, or all in one group where pooled. `k` (k,): numbers of clusters. `errors` (group, k):
     mean squared difference between the outputs of the ReLU networks and of the gated linear ones.
-    `chosen` (group,): the k at the elbow of these. `clusters`: `Clusters` per group and k."""
+    `chosen` (group,): the k at the elbow of these. `margin` (group,): the part of the elbow's depth
+    below the line by which the second best k lies behind, from 0 for two as good to 1 where the
+    others lie on the line, NaN where there is no elbow. `agreement` (group,): in how many of
+    `rounds` repetitions, with neurons weighed at random, the same k and the same gates come out.
+    `clusters`: `Clusters` per group and k."""
 
     epochs: np.ndarray
     k: np.ndarray
     errors: np.ndarray
     chosen: np.ndarray
+    margin: np.ndarray
+    agreement: np.ndarray
+    rounds: int
     clusters: tuple[tuple[Clusters, ...], ...]
 
     def __repr__(self) -> str:
-        return brief(self)
+        lines = [brief(self)]
+        if not self.stable.all():
+            lines.append(
+                f"  unstable at epoch {', '.join(map(str, self.epochs[~self.stable, -1]))}"
+            )
+        return "\n".join(lines)
 
     def __str__(self) -> str:
         lines = ["gates found by clustering; epoch: k at the elbow, gates and number of neurons"]
-        for epochs, k in zip(self.epochs, self.chosen, strict=True):
-            lines.append(
-                f"  {', '.join(map(str, epochs))}: {k}, {_shown(self.at(int(epochs[-1])).counts())}"
-            )
+        for epochs, k, margin, agreement, stable in zip(
+            self.epochs, self.chosen, self.margin, self.agreement, self.stable, strict=True
+        ):
+            counts = _shown(self.at(int(epochs[-1])).counts())
+            lines.append(f"  {', '.join(map(str, epochs))}: {k}, {counts}")
+            ahead = f"next k {100 * margin:.0f} % less deep" if margin >= 0 else "no elbow"
+            again = f"the same in {agreement} of {self.rounds} repetitions"
+            lines.append(f"    {'' if stable else 'unstable: '}{again}, {ahead}")
         return "\n".join(lines)
+
+    @property
+    def stable(self) -> np.ndarray:
+        """Whether all repetitions find the same k and the same gates, (group,)."""
+        return self.agreement == self.rounds
 
     def at(self, epoch: int | None = None, k: int | None = None) -> Clusters:
         """The clusters of a step (the last if left out), as many as the elbow says, or `k`.

@@ -12,7 +12,7 @@ from racedyn._types import Weights
 from racedyn.config import Config, ConfigError
 from racedyn.networks import Network
 from racedyn.rules import as_loss
-from racedyn.tasks import RoutingTask, Task
+from racedyn.tasks import Task
 
 MOST_MATRICES = 10_000
 """Weight matrices of one network: each is compiled by itself."""
@@ -46,7 +46,7 @@ def check_task_size(section: configuration.TaskSection) -> None:
             items, keys = section.items * section.contexts, ("items", "contexts")
         case configuration.Xor() | configuration.Arrays() | configuration.Csv():
             return
-        case configuration.Animals() | configuration.Images() | configuration.Multimodal():
+        case configuration.Example() | configuration.Images() | configuration.Multimodal():
             return
         case _:
             items, keys = section.items, ("items",)
@@ -84,13 +84,7 @@ def check_run_size(config: Config, network: Network, task: Task) -> None:
         )
     itemsize = np.dtype(config.train.dtype).itemsize
     weights = sum(math.prod(network.shape(edge)) for edge in network.edges)
-    # Of a routing task no more is held than what one route's examples are at all input domains.
-    columns = (
-        task.structure.domains * task.structure.items.shape[1]
-        if isinstance(task, RoutingTask)
-        else task.num_examples
-    )
-    activity = sum(node.width for node in network.nodes.values()) * columns
+    activity = sum(node.width for node in network.nodes.values()) * task.columns_at_once
     keys = [
         f"network.{name}" for name in ("width", "depths", "depth") if hasattr(config.network, name)
     ]

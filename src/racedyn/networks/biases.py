@@ -12,11 +12,12 @@ import numpy as np
 
 from racedyn._arrays import as_real, check_finite
 from racedyn._checks import check_flags, check_is, check_name, check_names, fail
+from racedyn._text import listed
 from racedyn._types import Weights
 from racedyn.networks.fit import check_task, check_weights
 from racedyn.networks.layers import from_layers
 from racedyn.networks.network import Network, bias_of
-from racedyn.tasks import RoutingTask, Task
+from racedyn.tasks import Task
 
 
 def with_biases(
@@ -112,7 +113,7 @@ def read_weights(network: Network, layers: Any, *, biases: bool = False) -> Weig
             fail(
                 "biases",
                 "be left out where the network has edges for them",
-                f"it has {list(own.values())}",
+                f"it has {listed(own.values())}",
             )
         read = read_weights(_without_biases(network), layers, biases=True)
         left = {
@@ -125,7 +126,7 @@ def read_weights(network: Network, layers: Any, *, biases: bool = False) -> Weig
                 "weights",
                 "have no biases but those of the network",
                 f"that of {next(iter(left))!r} is not zero",
-                f"It has {list(own.values())}.",
+                f"It has {listed(own.values())}.",
             )
         return {edge: read[edge] for edge in network.edges}
     if not isinstance(layers, Mapping):
@@ -206,7 +207,7 @@ def _parted(
                 "weights",
                 "hold matrices of the network and their biases",
                 f"{name!r} of shape {bias.shape} is neither",
-                f"The edges are {list(network.edges)}.",
+                f"The edges are {listed(network.edges)}.",
             )
         biases[name] = edge_of[name], bias
     return weights, biases
@@ -247,12 +248,4 @@ def constant_inputs(task: Task) -> dict[str, np.ndarray]:
         >>> rd.networks.constant_inputs(task), rd.networks.constant_inputs(biased)
         ({}, {'bias': array([1.])})
     """
-    if task.num_examples == 1:
-        return {}
-    if isinstance(task, RoutingTask) and task.structure.routes.any(axis=1).sum() > 1:
-        return {}  # each is silent on the routes of the others
-    return {
-        node: X[:, 0]
-        for node, X in task.inputs.items()
-        if X[:, 0].any() and not np.ptp(X, axis=1).any()
-    }
+    return task.constant_inputs()

@@ -14,6 +14,7 @@ from racedyn._checks import (
     check_positive_int,
     fail,
 )
+from racedyn._text import listed
 from racedyn.networks.activations import ACTIVATIONS
 from racedyn.networks.network import Network, Node
 from racedyn.tasks import Task
@@ -121,7 +122,7 @@ def fusion(
         fail(
             "task",
             "have several inputs, which are the modalities",
-            f"it has {list(task.inputs)}",
+            f"it has {listed(task.inputs)}",
             "tasks.multimodal(correlation=0.4), or a Task(inputs, targets) of your own.",
         )
     nodes = {modality: Node(len(X)) for modality, X in task.inputs.items()}
@@ -171,7 +172,7 @@ def _only_output(task: Task) -> tuple[str, int]:
         fail(
             "task",
             "have one output node",
-            f"it has {list(task.targets)}",
+            f"it has {listed(task.targets)}",
             "Build a networks.Network for it.",
         )
     ((sink, Y),) = task.targets.items()

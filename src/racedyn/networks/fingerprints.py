@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from racedyn.networks.network import Network
-from racedyn.tasks import Modes, Routes, RoutingTask, Task
+from racedyn.tasks import Modes, Task
 
 
 def fingerprint(array: Any) -> list[float]:
@@ -43,28 +43,11 @@ def same_data(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def task_said(task: Task) -> dict[str, Any]:
     """What settings keep of a task: its name, and fingerprints of its data."""
-    if isinstance(task, RoutingTask):
-        return {"name": task.name} | _routes_said(task.structure)
-    return {
-        "name": task.name,
-        "inputs": {node: fingerprint(X) for node, X in task.inputs.items()},
-        "targets": {node: fingerprint(Y) for node, Y in task.targets.items()},
-        "context": fingerprint(task.context),
-    }
-
-
-def _routes_said(known: Routes) -> dict[str, Any]:
-    """Of many routes: what one maps, and which are trained."""
-    plain = np.zeros(1)
-    turns = (
-        plain if turn is None else np.reshape(turn, (known.domains, -1))
-        for turn in (known.input_transforms, known.output_transforms)
-    )
-    turn_x, turn_y = map(fingerprint, turns)
-    return {
-        "inputs": {"items": fingerprint(known.items), "transforms": turn_x},
-        "targets": {"features": fingerprint(known.features), "transforms": turn_y},
-        "context": fingerprint(known.routes),
+    return {"name": task.name} | {
+        part: {name: fingerprint(array) for name, array in known.items()}
+        if isinstance(known, Mapping)
+        else fingerprint(known)
+        for part, known in task.known_by.items()
     }
 
 

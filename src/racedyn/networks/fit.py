@@ -10,6 +10,7 @@ import numpy as np
 
 from racedyn._arrays import as_real, check_finite, check_shape
 from racedyn._checks import check_is, check_name, fail
+from racedyn._text import listed
 from racedyn._types import Weights
 from racedyn.networks.network import Network
 from racedyn.tasks import Task
@@ -34,20 +35,20 @@ def check_task(network: Network, task: Task) -> None:
                     "task",
                     "have inputs at nodes without incoming edges",
                     f"{edges[0]!r} goes into {node!r}",
-                    f"The network's inputs are {list(nodes)}.",
+                    f"The network's inputs are {listed(nodes)}.",
                 )
             if argument == "targets" and (edges := network.edges_from(node)):
                 fail(
                     "task",
                     "have targets at nodes without outgoing edges",
                     f"{edges[0]!r} goes out of {node!r}",
-                    f"The network's outputs are {list(nodes)}.",
+                    f"The network's outputs are {listed(nodes)}.",
                 )
         if set(widths) != set(nodes):
             fail(
                 "task",
-                f"have {argument} for the network's nodes {list(nodes)}",
-                f"it has {list(widths)}",
+                f"have {argument} for the network's nodes {listed(nodes)}",
+                f"it has {listed(widths)}",
             )
         for node, width in widths.items():
             if width != network.nodes[node].width:

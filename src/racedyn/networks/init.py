@@ -26,6 +26,8 @@ from racedyn.networks.frames import (
 from racedyn.networks.network import Network
 from racedyn.tasks import Task
 
+__all__ = ["AbstractLaw", "Aligned", "Balanced", "Gaussian", "Orthogonal"]
+
 # A law is a note of what is to be drawn, and no array: what is differentiated or mapped are the
 # weights.
 _SCALED = "Draw the weights with 1.0 and multiply them: jax.tree.map(lambda w: std * w, weights)."

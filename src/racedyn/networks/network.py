@@ -110,6 +110,13 @@ class Network(eqx.Module):
             check_name(f"edge_kinds[{edge!r}]", kind, ACTIVATIONS)
         self.edge_kinds = FrozenDict(edge_kinds or {})
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As copies and pickles have it: their tables can't be written into either."""
+        for name, value in state.items():
+            tables = name in ("node_gates", "edge_gates")
+            value = {key: read_only(table) for key, table in value.items()} if tables else value
+            object.__setattr__(self, name, value)
+
     def __repr__(self) -> str:
         gated = len(self.node_gates) + len(self.edge_gates)
         gates = f", {gated} gates over {self.num_contexts} contexts" if gated else ""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import as_list, check_name, check_positive_int, fail
-from racedyn.networks.network import Network
+from racedyn.networks.activations import ACTIVATIONS
+from racedyn.networks.network import Network, Node
 from racedyn.tasks import Task, routes_of
 
 
@@ -17,6 +18,8 @@ def routing(
     width: int = 64,
     hidden_layers: int = 1,
     sharing: str | int | Sequence[str | int] = "shared",
+    *,
+    activation: str = "linear",
 ) -> Network:
     """Pathways from every input domain to every output domain, which routes share or not ([Saxe22]
     figs. 4b, 5a).
@@ -30,6 +33,8 @@ def routing(
       domains shares a pathway, through which G^2 routes flow (M is "shared", 1 is "dedicated").
       Several of them, as in ("shared", "dedicated"), side by side in one network: they race (fig.
       5c).
+    - `activation`: of hidden nodes: "linear", "relu" or "tanh". Training by sums over domains is of
+      linear networks; others go by all examples, written out.
 
     Edges of a shared chain are "in1".."inM", "hidden" ("hidden1", ... where there are several) and
     "out1".."outM"; those of the pathway between input group a and output group b
@@ -51,6 +56,7 @@ def routing(
             stacklevel=2,
         )
     hidden_layers = check_positive_int("hidden_layers", hidden_layers)
+    check_name("activation", activation, ACTIVATIONS)
     domains = routes.domains
     one = isinstance(sharing, str | int | np.integer)
     schemes = (
@@ -64,7 +70,7 @@ def routing(
     contexts = np.arange(domains**2)
     at_input, at_output = contexts // domains, contexts % domains
     x, y = ([f"{letter}{i + 1}" for i in range(domains)] for letter in "xy")
-    nodes = dict.fromkeys(x, len(routes.items))
+    nodes = dict.fromkeys(x, Node(len(routes.items)))
     edges: dict[str, tuple[str, str]] = {}
     gates = {node: at_input == i for i, node in enumerate(x)} | {
         node: at_output == j for j, node in enumerate(y)
@@ -74,7 +80,7 @@ def routing(
         for a, b in np.ndindex(groups, groups):
             prefix = "" if size == domains else f"{size}_{a + 1}_{b + 1}_"
             chain = [f"{prefix}h{layer + 1}" for layer in range(hidden_layers + 1)]
-            nodes |= dict.fromkeys(chain, width)
+            nodes |= dict.fromkeys(chain, Node(width, activation))
             edges |= {
                 f"{prefix}in{i + 1}": (x[i], chain[0]) for i in range(a * size, (a + 1) * size)
             }
@@ -86,7 +92,7 @@ def routing(
             if groups > 1:
                 gates |= dict.fromkeys(chain, (at_input // size == a) & (at_output // size == b))
     return Network(
-        nodes | dict.fromkeys(y, len(routes.features)),
+        nodes | dict.fromkeys(y, Node(len(routes.features))),
         edges,
         node_gates=gates,
         num_contexts=domains**2,

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import fail
+from racedyn._text import listed
 from racedyn._types import Array
 from racedyn.networks import Network
 from racedyn.paths.concentration import SHARES, observe_shares
@@ -92,8 +93,8 @@ def _of_task(network: Network, task: Task, pair: Any, modes: Any) -> Modes:
     ):
         fail(
             "modes",
-            f"have pairs of the network's inputs {list(network.inputs)} and outputs "
-            f"{list(network.outputs)}",
+            f"have pairs of the network's inputs {listed(network.inputs)} and outputs "
+            f"{listed(network.outputs)}",
             f"it has {pair!r}",
         )
     for basis, node in ((modes.V, pair[0]), (modes.U, pair[1])):

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from racedyn._checks import as_list, fail, shown
+from racedyn._text import listed
 from racedyn._types import Array, Path, Weights
 from racedyn.networks import Network, traceable_weights
 from racedyn.paths.beginnings import Pair as Pair
@@ -112,7 +113,7 @@ def path_maps(
             fail(
                 "modes",
                 f"have the pair {network.ends(path)}, which a path joins",
-                f"it has {list(modes)}",
+                f"it has {listed(modes)}",
             )
 
     def unit(pair: Pair) -> Probe:

@@ -7,8 +7,10 @@ matplotlib is imported when a function runs; the package's style holds while it 
 - `races`: strengths over time: which pathway takes each mode, and when.
 - `losses`: loss curves.
 - `seeds`: several seeds of one run as one curve with a shaded range, for both of these.
+- `timing`: which part of the axis of time is shown, and on which scale.
 - `times`: when each mode is learned, against how strong it is.
 - `phases`: the plane of two pathways, and where each start leads.
+- `planes`: the plane of any two observables of any system.
 - `maps`: what each pathway carries between all modes, as images at a few times.
 - `shares`: what each pathway has of all modes together, without a basis, against flow time.
 - `images`: one matrix as an image.
@@ -29,6 +31,7 @@ from racedyn.plot.losses import loss
 from racedyn.plot.maps import strength_maps
 from racedyn.plot.phase_maps import phase_map
 from racedyn.plot.phases import phase_plane
+from racedyn.plot.planes import plane
 from racedyn.plot.races import race, strengths
 from racedyn.plot.shares import projectors
 from racedyn.plot.style import GREY as GREY
@@ -51,6 +54,7 @@ __all__ = [
     "overview",
     "phase_map",
     "phase_plane",
+    "plane",
     "projectors",
     "race",
     "save_figure",

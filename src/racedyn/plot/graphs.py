@@ -15,6 +15,8 @@ from racedyn.plot.layout import Layout, layered
 _FAINT = "0.82"
 _STRONG = "0.25"
 _LABEL_ROOM = (0.62, 0.27)  # inches that a label of two lines needs, across and down
+_GATES_ROOM = 0.12  # that a third line needs, down
+_MOST_SQUARES = 12
 _MOST_COLOURS = 8
 
 
@@ -32,6 +34,10 @@ def network(
     A node's column is its longest distance from an input. Inputs and outputs have a grey box.
     Pathways that share no edge have the colours of `race`. Where nodes are too many for labels,
     they are dots.
+
+    A gated node or edge shows its gates, a square per context: filled where the gate is 1, empty
+    where it is 0, dotted for other factors and where it is so of some units alone; of more than 12
+    contexts in how many it is open.
 
     **Arguments:**
 
@@ -63,11 +69,12 @@ def network(
     columns = 1 + max(column for column, _ in layout.nodes.values())
     heights = [height for points in layout.edges.values() for _, height in points]
     low, high = min(heights), max(heights)
+    gated = bool(network.node_gates or network.edge_gates)
     with style.context():
         if ax is None:
             size = (
                 np.clip((1.4 if edge_labels else 1.05) * columns, 2.2, style.WIDTH),
-                np.clip(0.3 + 0.42 * (1 + high - low), 0.9, 6.0),
+                np.clip(0.3 + (0.54 if gated else 0.42) * (1 + high - low), 0.9, 6.0),
             )
             ax = style.new_axes(1, 1, (float(size[0]), float(size[1])))[0]
         ax.set(
@@ -76,7 +83,8 @@ def network(
         ax.set_axis_off()
         room = _room(ax)
         labelled = (
-            room[0] / columns >= _LABEL_ROOM[0] and room[1] / (1.2 + high - low) >= _LABEL_ROOM[1]
+            room[0] / columns >= _LABEL_ROOM[0]
+            and room[1] / (1.2 + high - low) >= _LABEL_ROOM[1] + _GATES_ROOM * gated
         )
         colours = _colours(network, chosen)
         for edge, points in _bowed(network, layout).items():
@@ -88,8 +96,8 @@ def network(
                 width if labelled else width / 2,
                 zorder=2 if edge in strong else 1,
             )
-            if edge_labels and labelled:
-                _label_edge(ax, network, edge, points, edge in strong)
+            if labelled and (edge_labels or edge in network.edge_gates):
+                _label_edge(ax, network, edge, points, edge in strong, edge_labels)
         alive = {node for edge in strong for node in network.edges[edge]}
         for node, (column, height) in layout.nodes.items():
             _draw_node(ax, network, node, (column, height), node in alive, labelled)
@@ -247,7 +255,8 @@ def _draw_node(
     units = network.nodes[node]
     ax.text(
         *place,
-        f"{style.shortened(node, 12)}\n{units.width} {units.kind}",
+        f"{style.shortened(node, 12)}\n{units.width} {units.kind}"
+        + (f"\n{gates_text(network.node_gates[node])}" if node in network.node_gates else ""),
         ha="center",
         va="center",
         fontsize=6,
@@ -264,15 +273,23 @@ def _draw_node(
 
 
 def _label_edge(
-    ax: Any, network: Network, edge: str, points: Sequence[tuple[float, float]], strong: bool
+    ax: Any,
+    network: Network,
+    edge: str,
+    points: Sequence[tuple[float, float]],
+    strong: bool,
+    named: bool,
 ) -> None:
     """Halfway along its first stretch; what a gap between two boxes has room for."""
     (x0, y0), (x1, y1) = points[:2]
     at = (x1, y1) if len(points) == 3 and x1 != round(x1) else ((x0 + x1) / 2, (y0 + y1) / 2)
     kind = network.edge_kinds.get(edge, "linear")
+    lines = [style.shortened(edge, 8), "" if kind == "linear" else kind] if named else []
+    if edge in network.edge_gates:
+        lines.append(gates_text(network.edge_gates[edge]))
     ax.text(
         *at,
-        style.shortened(edge, 8) + ("" if kind == "linear" else f"\n{kind}"),
+        "\n".join(filter(None, lines)),
         fontsize=5,
         ha="center",
         va="center",
@@ -280,3 +297,12 @@ def _label_edge(
         zorder=3,
         bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
     )
+
+
+def gates_text(gates: np.ndarray) -> str:
+    """Gates of a node or an edge (context[, unit]) in a few letters."""
+    table = np.asarray(gates, float).reshape(len(gates), -1)
+    if len(table) > _MOST_SQUARES:
+        return f"open in {np.count_nonzero(table.any(axis=1))} of {len(table)}"
+    rows = ("■" if np.all(row == 1) else "▣" if row.any() else "□" for row in table)
+    return "".join(rows)

@@ -7,12 +7,14 @@ import numpy as np
 
 from racedyn._checks import fail
 from racedyn.comparison import check_axes, kind_of_loss
-from racedyn.plot import seeds, style
+from racedyn.plot import seeds, style, timing
 from racedyn.trajectory import OBSERVABLES, Trajectory
 
 
 def loss(
     *trajectories: Trajectory | Sequence[Trajectory],
+    time: str = "auto",
+    xlim: tuple[float, float] | None = None,
     ax: Any = None,
     **named: Trajectory | Sequence[Trajectory],
 ) -> Any:
@@ -21,8 +23,9 @@ def loss(
 
     A dotted line marks where a run goes over to another task.
 
-    A list is several seeds of one run, saved at the same times: the median is the line, lowest to
-    highest the shade. Up to 30 saved rows have a marker each.
+    A list is several seeds of one run, saved at the same times, an ensemble its members: the median
+    is the line, lowest to highest (of more than ten the inner 80 %) the shade. Up to 30 saved rows
+    have a marker each. `time` and `xlim` are those of `race`.
 
     Returns the axes. Raises `ValueError` for a trajectory without a loss, losses of different kinds
     (squared error and cross-entropy), times in different units, and seeds at different times.
@@ -52,7 +55,8 @@ def loss(
         fail("trajectories", "have losses of one kind", f"they are {' and '.join(kinds)}")
     label = style.common_time_label([run for _, runs in curves for run in runs])
     with style.context():
-        ax = style.new_axes(1, 1, (3.4, 2.4))[0] if ax is None else ax
+        own = ax is None
+        ax = style.new_axes(1, 1, (3.4, 2.4))[0] if own else ax
         for name, runs in curves:
             dashed = style.kind(runs[0]) in style.THEORY and len(curves) > 1
             seeds.draw(
@@ -69,4 +73,8 @@ def loss(
             max(len(runs) for _, runs in curves)
         )
         ax.legend(handles=handles)
+        if len({np.asarray(runs[0].ts).tobytes() for _, runs in curves}) == 1 or xlim is not None:
+            # What is drawn is its logarithm: a loss that goes on falling goes on happening.
+            drawn = [np.log(np.asarray(runs[0]["loss"], float)) for _, runs in curves]
+            timing.show([ax], curves[0][1][0].ts, drawn, time, xlim, own)
     return ax

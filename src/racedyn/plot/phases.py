@@ -7,7 +7,7 @@ import numpy as np
 
 from racedyn._checks import as_list, check_is, check_positive, check_positive_int, fail
 from racedyn.comparison import check_axes
-from racedyn.plot import style
+from racedyn.plot import seeds, style
 from racedyn.trajectory import Trajectory
 
 _GRID = 61
@@ -42,8 +42,8 @@ def phase_plane(
     - `singular_value`, `variance`: S and d > 0 of the mode.
     - `trajectories`: runs with `strength` (time, 2, mode); every mode is drawn as one trajectory,
       from a dot at its start, in the colour of the pathway that ends stronger. So 100 starts are a
-      `Pathways` system with 100 equal S. Of a run whose modes are known, those with this S and d
-      are drawn. Theory is dashed where training is there too.
+      `Pathways` system with 100 equal S, or an ensemble. Of a run whose modes are known, those with
+      this S and d are drawn. Theory is dashed where training is there too.
     - `limits`: (lowest, highest) K of both axes; by default 0 to 1.15 S/d, and wider where
       trajectories are.
 
@@ -59,7 +59,8 @@ def phase_plane(
     if trajectories is not None and not isinstance(trajectories, Trajectory):
         for run in as_list("trajectories", trajectories, "be a Trajectory or a list of them"):
             check_is("trajectories", run, Trajectory, "be a Trajectory or a list of them")
-    runs = [trajectories] if isinstance(trajectories, Trajectory) else list(trajectories or ())
+    given = [trajectories] if isinstance(trajectories, Trajectory) else list(trajectories or ())
+    runs = [one for run in given for one in seeds.one_by_one(run)]
     lanes = [lane for run in runs for lane in _lanes(run, S, d)]
     low, high = _limits(limits, S / d, lanes)
     kinds = {style.kind(run) for run in runs}

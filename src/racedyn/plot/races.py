@@ -5,9 +5,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from racedyn._checks import check_is, fail
+from racedyn._checks import fail
 from racedyn.comparison import check_axes, check_comparable
-from racedyn.plot import seeds, style
+from racedyn.plot import seeds, style, timing
 from racedyn.tasks import Modes
 from racedyn.trajectory import OBSERVABLES, Trajectory
 
@@ -29,6 +29,9 @@ def race(
     theory: _Runs | Mapping[str, _Runs],
     trained: _Runs | None = None,
     *,
+    time: str = "auto",
+    xlim: tuple[float, float] | None = None,
+    sharey: bool = True,
     axes: Any = None,
 ) -> np.ndarray:
     """One panel per mode: the strength K_a of every pathway against flow time, and S/d where it is
@@ -40,13 +43,26 @@ def race(
     With both, training is solid and the theory dashed over it; one trajectory alone is solid. Of
     several theories, a dict name -> run, up to four, the first is dashed and the next dotted. At
     most 8 panels: the modes with the largest S (without modes, the largest strength at the end), as
-    the legend's title then says. `axes`: as many as panels, to draw on. Up to 30 saved rows have a
-    marker each, as the line between them is but drawn.
+    the legend's title then says. Up to 30 saved rows have a marker each, as the line between them
+    is but drawn.
 
-    Either may be a list: several seeds of one run, saved at the same times. The line is then the
-    median over seeds, and the shade goes from lowest to highest (for a theory beside training, its
-    thin dashed edges alone), pathway by pathway. Where seeds differ in who wins, the shades of
-    pathways overlap, and the medians are the fate of no seed.
+    Where paths join several pairs of inputs and outputs, each pair has a colour, with shades for
+    its paths, and the legend names it.
+
+    Either may be a list, several seeds of one run, saved at the same times; or an ensemble. The
+    line is then the median over seeds, and the shade goes from lowest to highest, of more than ten
+    over the inner 80 % (for a theory beside training, its thin dashed edges alone), pathway by
+    pathway. Where seeds differ in who wins, the shades of pathways overlap, and the medians are the
+    fate of no seed.
+
+    **Arguments:**
+
+    - `time`: "linear", "log", or "auto": where all happens in less than a tenth of the time, that
+      part of it; logarithmic where it goes over more than a decade. On `axes` of yours "auto" is
+      linear.
+    - `xlim`: (first, last) time that is shown.
+    - `sharey`: False for a range of its own in each panel.
+    - `axes`: as many as panels, to draw on.
 
     Returns the axes drawn on, (panel,). Raises `ValueError` where the runs are not comparable (see
     `compare`), seeds have different times, or there are too few axes.
@@ -87,7 +103,7 @@ def race(
     with style.context():
         own, columns = axes is None, len(shown) if len(shown) <= 4 else (len(shown) + 1) // 2
         panels = (
-            _new_panels(len(shown), columns)
+            _new_panels(len(shown), columns, sharey)
             if own
             else list(np.ravel(np.asarray(axes, dtype=object)))
         )
@@ -99,7 +115,7 @@ def race(
                 "Leave them out.",
             )
         panels = panels[: len(shown)]
-        colours = style.path_colours(median)
+        colours, path_names = style.paths_of(firsts, median)
         for i, (ax, mode) in enumerate(zip(panels, shown, strict=True)):
             for start, stop, target in targets:
                 if start is None:
@@ -125,19 +141,28 @@ def race(
                 ax.tick_params(labelbottom=True)
             if not own or i % columns == 0:
                 ax.set_ylabel(OBSERVABLES["strength"].label)
-        handles = style.path_handles(style.path_names(firsts), colours) + _meanings(
+        handles = style.path_handles(path_names, colours) + _meanings(
             sets, names, looks, modes is not None
         )
+        lines = [np.moveaxis(strength, 1, 0) for strength in strengths_of]  # (time, ...)
+        timing.show(panels, firsts[0].ts, lines[:1], time, xlim, own)
         style.legend(panels, handles, own, _caption(len(shown), median.shape[2], modes))
     result = np.empty(len(panels), dtype=object)
     result[:] = panels
     return result
 
 
-def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
+def strengths(
+    trajectory: _Runs,
+    ax: Any = None,
+    *,
+    time: str = "auto",
+    xlim: tuple[float, float] | None = None,
+) -> Any:
     """All strengths K_a of one run on one axis: a colour per pathway, thinner and paler as S falls.
 
-    Returns the axes. Raises `ValueError` for a trajectory without strengths.
+    Of a list of runs, or of an ensemble, the median, with a shade, as in `race`, which has `time`
+    and `xlim`, too. Returns the axes. Raises `ValueError` for a trajectory without strengths.
 
         >>> task = rd.tasks.hierarchy(items=4)
         >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)
@@ -147,37 +172,34 @@ def strengths(trajectory: Trajectory, ax: Any = None) -> Any:
         >>> len(ax.lines)  # 2 pathways x 4 modes
         8
     """
-    check_is("trajectory", trajectory, Trajectory, "be a Trajectory")
-    strength, modes, ts = _strength(trajectory), _modes(trajectory), np.asarray(trajectory.ts)
+    runs = seeds.as_seeds("trajectory", trajectory)
+    all_of_them = np.stack([_strength(run) for run in runs])  # (seed, time, path, mode)
+    first, strength = runs[0], np.median(all_of_them, axis=0)
+    modes, ts = _modes(first), np.asarray(first.ts)
     groups = [(m,) for m in range(strength.shape[2])] if modes is None else list(modes.groups)
     with style.context():
         from matplotlib.lines import Line2D
 
         own = ax is None
         ax = style.new_axes(1, 1, (style.WIDTH / 2, 3.0))[0] if own else ax
-        colours = style.path_colours(strength)
+        colours, path_names = style.paths_of([first], strength)
         fading = np.linspace(0, 1, len(groups))
         looks = [{"linewidth": 1.8 - 1.2 * fade, "alpha": 1 - 0.6 * fade} for fade in fading]
         for group, look in reversed(list(zip(groups, looks, strict=True))):
             for mode in group:
                 for path in style.drawing_order(colours):
-                    ax.plot(
-                        ts,
-                        strength[:, path, mode],
-                        color=colours[path],
-                        **style.row_markers(ts),
-                        **look,
-                    )
+                    curves = all_of_them[:, :, path, mode]
+                    seeds.draw(ax, ts, curves, color=colours[path], **look)
         entries = range(len(groups)) if len(groups) <= _MOST_GROUPS else (0, len(groups) - 1)
         handles = [
-            Line2D([], [], color="0.3", label=_group_name(groups[g], trajectory), **looks[g])
+            Line2D([], [], color="0.3", label=_group_name(groups[g], first), **looks[g])
             for g in entries
         ]
-        ax.set(xlabel=style.time_label(trajectory), ylabel=OBSERVABLES["strength"].label)
-        style.mark_switches(ax, [trajectory])
-        style.legend(
-            [ax], style.path_handles(style.path_names([trajectory]), colours) + handles, own
-        )
+        ax.set(xlabel=style.time_label(first), ylabel=OBSERVABLES["strength"].label)
+        style.mark_switches(ax, [first])
+        handles += seeds.range_handles(len(runs))
+        style.legend([ax], style.path_handles(path_names, colours) + handles, own)
+        timing.show([ax], ts, [strength], time, xlim, own)
     return ax
 
 
@@ -220,10 +242,13 @@ def _shown(strength: np.ndarray, modes: Modes | None) -> list[int]:
     return sorted(int(m) for m in np.argsort(-size, kind="stable")[:_MOST_PANELS])
 
 
-def _new_panels(count: int, columns: int) -> list[Any]:
+def _new_panels(count: int, columns: int, sharey: bool) -> list[Any]:
     rows = -(-count // columns)
     panels = style.new_axes(
-        rows, columns, (style.WIDTH * min(1.0, 0.25 + columns / 4), 0.6 + 1.45 * rows)
+        rows,
+        columns,
+        (style.WIDTH * min(1.0, 0.25 + columns / 4), 0.6 + 1.45 * rows),
+        sharey=sharey,
     )
     for spare in panels[count:]:
         spare.remove()

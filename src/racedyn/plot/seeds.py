@@ -2,6 +2,7 @@
 highest.
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +14,12 @@ from racedyn.plot import style
 from racedyn.trajectory import Trajectory
 
 _SHADE = 0.15
+_MANY = 10  # runs, from which the outermost of them are no longer what is shown
 
 
 def as_seeds(argument: str, given: Trajectory | Sequence[Trajectory]) -> tuple[Trajectory, ...]:
-    """One trajectory, or several that can be put over each other: comparable, at the same times.
+    """One trajectory, or several that can be put over each other: comparable, at the same times;
+    an ensemble is its members.
 
     Raises `TypeError` for what is no trajectory, `ValueError` for none at all, for runs that
     `compare` refuses, and for times that differ."""
@@ -30,6 +33,8 @@ def as_seeds(argument: str, given: Trajectory | Sequence[Trajectory]) -> tuple[T
         )
     if not runs:
         fail(argument, "be at least one trajectory", "the list is empty")
+    if len(runs) == 1:
+        return one_by_one(runs[0])
     first = np.asarray(runs[0].ts)
     for i, run in enumerate(runs[1:], start=1):
         try:
@@ -54,21 +59,30 @@ def as_seeds(argument: str, given: Trajectory | Sequence[Trajectory]) -> tuple[T
     return runs
 
 
+def one_by_one(run: Trajectory) -> tuple[Trajectory, ...]:
+    """The members of an ensemble, or the run itself."""
+    return (run,) if run.members is None else tuple(run.member(i) for i in range(run.members))
+
+
 def _span(ts: np.ndarray) -> str:
     return f"{ts.size} times" + (f" from {ts.min():.4g} to {ts.max():.4g}" if ts.size else "")
 
 
 def draw(ax: Any, ts: Any, curves: np.ndarray, *, fill: bool = True, **look: Any) -> None:
     """The median of `curves` (seed, time) against `ts`, with markers where rows are few; from two
-    seeds on, their range.
+    seeds on, their range: from the lowest to the highest, of more than ten the inner 80 %. NaN of
+    runs that failed is left out.
 
     The range is a shade with thin edges, which tell shades that overlap apart, or its edges alone.
     """
     ts = np.asarray(ts)
-    (median,) = ax.plot(ts, np.median(curves, axis=0), **style.row_markers(ts), **look)
+    tail = 0.1 if len(curves) > _MANY else 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of times at which all have failed
+        lowest, middle, highest = np.nanquantile(curves, (tail, 0.5, 1 - tail), axis=0)
+    (median,) = ax.plot(ts, middle, **style.row_markers(ts), **look)
     if len(curves) < 2:
         return
-    lowest, highest = curves.min(axis=0), curves.max(axis=0)
     edge: dict[str, Any] = {"color": median.get_color(), "zorder": 1.5}
     if fill:
         ax.fill_between(ts, lowest, highest, alpha=_SHADE, linewidth=0, **edge)
@@ -80,10 +94,9 @@ def range_handles(count: int) -> list[Any]:
     """The legend's entry for the range, where there is one."""
     from matplotlib.patches import Patch
 
+    label = "10 to 90 %" if count > _MANY else "lowest to highest"
     return (
-        [Patch(facecolor="0.85", edgecolor="0.5", linewidth=0.5, label="lowest to highest")]
-        if count > 1
-        else []
+        [Patch(facecolor="0.85", edgecolor="0.5", linewidth=0.5, label=label)] if count > 1 else []
     )
 
 

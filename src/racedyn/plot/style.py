@@ -37,12 +37,22 @@ def context() -> Iterator[None]:
         mpl.rcParams.update(before)
 
 
-def new_axes(rows: int, columns: int, size: tuple[float, float]) -> list[Any]:
-    """A figure of panels that share both axes, row by row; call it inside `context()`."""
+def new_axes(
+    rows: int, columns: int, size: tuple[float, float], *, sharey: bool = True
+) -> list[Any]:
+    """A figure of panels that share both axes, or that of x alone, row by row; call it inside
+    `context()`.
+    """
     import matplotlib.pyplot as plt
 
     _, panels = plt.subplots(
-        rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
+        rows,
+        columns,
+        figsize=size,
+        sharex=True,
+        sharey=sharey,
+        squeeze=False,
+        layout="constrained",
     )
     return list(panels.ravel())
 
@@ -212,6 +222,42 @@ def path_colours(strength: np.ndarray) -> list[Any]:
     ):
         colours[path] = colour
     return colours
+
+
+def paths_of(runs: Sequence[Trajectory], strength: np.ndarray) -> tuple[list[Any], Sequence[str]]:
+    """Colour and name of every path of `strength` (time, path, mode): by itself, or by the pair of
+    input and output that it joins where these are several, with shades for the paths of a pair.
+    """
+    names = path_names(runs)
+    ends = next((found for run in runs if (found := _ends(run, len(names)))), None)
+    pairs = list(dict.fromkeys(ends or ()))
+    if len(pairs) < 2:
+        return path_colours(strength), names
+    assert ends is not None
+    members = {pair: [a for a, other in enumerate(ends) if other == pair] for pair in pairs}
+    sums = np.stack([strength[:, members[pair]].sum(axis=1) for pair in pairs], axis=1)
+    colours, said = [GREY] * len(names), list(names)
+    for pair, colour in zip(pairs, path_colours(sums), strict=True):
+        own = members[pair]
+        for place, a in enumerate(own):
+            colours[a] = colour if colour == GREY else _paler(colour, place / len(own))
+            said[a] = f"{pair[0]} to {pair[1]}" + (f": {names[a]}" if len(own) > 1 else "")
+    return colours, said
+
+
+def _ends(run: Trajectory, num_paths: int) -> list[tuple[str, str]] | None:
+    """The input and the output that each path joins, where the run says so."""
+    settings = {} if run.provenance is None else run.provenance.settings
+    ends = [(str(source), str(target)) for source, target in settings.get("ends", ())]
+    return ends if len(ends) == num_paths else None
+
+
+def _paler(colour: Any, by: float) -> Any:
+    """A colour with so much white, up to three quarters."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = (1 - (1 - part) * (1 - 0.75 * by) for part in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 def drawing_order(colours: Sequence[Any]) -> list[int]:

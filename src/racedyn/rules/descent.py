@@ -14,7 +14,7 @@ from racedyn.rules.losses import Kind, has_class, one_hot
 from racedyn.rules.route_sums import routed_accuracy, routed_loss
 from racedyn.rules.routes import Routed, goes_by_sums
 from racedyn.rules.stages import Stages, begun, copies, moving, stage_masks, staged
-from racedyn.tasks import RoutingTask, Task
+from racedyn.tasks import Task
 
 
 class Data(eqx.Module):
@@ -56,7 +56,7 @@ def data_of(network: Network, task: Task, dtype: Any) -> Data | Routed:
     """A task on the device: its examples, or what all of its routes map where the losses of
     `network` are sums over domains.
     """
-    if isinstance(task, RoutingTask) and goes_by_sums(network, task):
+    if goes_by_sums(task, network):
         return Routed.of(task, dtype)
     return Data.of(task, dtype)
 

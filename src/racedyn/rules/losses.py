@@ -16,8 +16,9 @@ import numpy as np
 
 from racedyn._checks import check_name, fail
 from racedyn._types import Array
-from racedyn.tasks import RoutingTask, Task
+from racedyn.tasks import Task
 
+SOFT = 1e-6  # how near the sum of an example's targets is to 1 where they are probabilities
 Kind: TypeAlias = Literal["squared", "cross_entropy"]  # what L is
 
 
@@ -64,7 +65,12 @@ LOSSES: dict[str, Loss] = {
         Loss(
             "sum", "sum over examples |y - yhat|^2", "[Shi22]", lambda task: 2.0 * task.num_examples
         ),
-        Loss("mse", "mean over examples and outputs of (y - yhat)^2", "torch.nn.MSELoss", _mse),
+        Loss(
+            "mse",
+            "mean over examples and outputs, of all output nodes, of (y - yhat)^2",
+            "torch.nn.MSELoss",
+            _mse,
+        ),
         Loss(
             "routes",
             "sum over trained routes of the MSE over items and outputs",
@@ -88,16 +94,18 @@ def as_loss(loss: Any) -> Loss:
     return loss if isinstance(loss, Loss) else LOSSES[check_name("loss", loss, LOSSES)]
 
 
-def check_classes(task: Task, dtype: Any) -> None:
+def check_classes(task: Task, dtype: Any, kind: Kind = "squared") -> None:
     """Refuse targets that are no classes in numbers of `dtype`. At each output node an example has
     one entry that is larger than all others, its class; or zeros alone, and then it has none there.
+    Of the kind "cross_entropy" also soft targets, probabilities of several classes: only the class
+    of the largest would count.
     """
     remedy = "Cross-entropy and accuracy are of classes, such as one-hot targets."
 
     def refuse(but: str) -> NoReturn:
         fail("task", "have targets with one largest entry per example and node", but, remedy)
 
-    targets = task.targets_once if isinstance(task, RoutingTask) else task.targets
+    targets = task.targets_once
     if not any(Y.any() for Y in targets.values()):
         refuse("all are zero")
     for node, Y in targets.items():
@@ -108,8 +116,18 @@ def check_classes(task: Task, dtype: Any) -> None:
         ties = np.flatnonzero((largest.sum(axis=0) > 1) & held.any(axis=0))
         if ties.size:
             example = ties[0]
-            value, places = held[:, example].max(), largest[:, example].sum()
+            # 0 added to -0 is 0
+            value, places = held[:, example].max() + 0.0, largest[:, example].sum()
             refuse(f"example {example} (from 0) has {value:g} in {places} places at node {node!r}")
+        several = (np.count_nonzero(Y, axis=0) > 1) & np.all(Y >= 0, axis=0)
+        soft = np.flatnonzero(several & (np.abs(Y.sum(axis=0) - 1) < SOFT))
+        if kind == "cross_entropy" and soft.size:
+            fail(
+                "task",
+                "have classes as targets, as cross-entropy is of the largest entry's class alone",
+                f"example {soft[0]} (from 0) has probabilities of several at node {node!r}",
+                "One-hot targets; or squared error, which learns soft targets.",
+            )
 
 
 def has_class(Y: Array) -> Array:

@@ -1,6 +1,6 @@
 """A routing task on the device: what one route maps, and the table of routes."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -84,7 +84,7 @@ class Routed(eqx.Module):
         return inputs, targets, pairs @ jnp.asarray([M, 1])
 
 
-def goes_by_sums(network: Network, task: Task) -> bool:
+def goes_by_sums(task: Task, network: Network) -> TypeGuard[RoutingTask]:
     """Whether the losses of a task are sums over domains in this network: a routing task, and a
     linear network that joins the domains of all trained routes, in which nothing but a route's own
     two domains depends on the route.

@@ -148,6 +148,7 @@ def simulate(
             "atol": atol,
             "max_steps": max_steps,
             "time_unit": "tau",
+            "ends": [list(pair) for pair in system.path_ends],
             **({"switches": system.switches} if isinstance(system, Piecewise) else {}),
         },
         modes=system.modes,

@@ -5,6 +5,7 @@ beside the number found.
 
 - `concentration`: our own, when features concentrate in pathways.
 - `study`: what every study shares: its runs are kept as they end, and its finding is printed.
+- `legends`: legends of panels whose curves leave no room for one.
 - `references`: the papers and solvers behind a result.
 - `shared_xor`: a ReLU network on XoR beside its gated twins, for figures of two papers.
 """

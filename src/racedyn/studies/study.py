@@ -93,6 +93,17 @@ def weights_of(run: Trajectory, row: int) -> Weights:
     return {edge: jnp.asarray(matrices[row]) for edge, matrices in run.ys.items()}
 
 
+def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over draws, the last axis, and its standard error, of those that are numbers: NaN
+    without one, and without two."""
+    known = np.isfinite(values)
+    count = known.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, values, 0).sum(axis=-1) / count
+        squares = np.where(known, (values - mean[..., None]) ** 2, 0).sum(axis=-1)
+        return mean, np.sqrt(squares / (count - 1) / count)
+
+
 @dataclasses.dataclass(frozen=True)
 class Study:
     """A published figure, or one of our own.

@@ -91,6 +91,13 @@ class AbstractSystem(eqx.Module):
         return None
 
     @property
+    def path_ends(self) -> Sequence[tuple[str, str]]:
+        """Input and output node of each path, where paths join several pairs of them. By default
+        none.
+        """
+        return ()
+
+    @property
     def validity(self) -> Mapping[str, Any] | None:
         """What was measured of a system that stands for a network, as `racedyn.reduce` makes them:
         name -> value, `exact` among them. By default None.

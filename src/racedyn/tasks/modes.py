@@ -10,10 +10,11 @@ import numpy as np
 
 from racedyn._arrays import as_matrix, read_only
 from racedyn._checks import fail
+from racedyn._types import Rebuilt
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Modes:
+class Modes(Rebuilt):
     """The modes of one (input node, output node) pair. See `racedyn._types` for the symbols.
 
     **Fields:** `U` (n_out, mode), `S` (mode,) in falling order, `V` (n_in, mode), `variances`:

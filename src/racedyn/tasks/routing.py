@@ -9,7 +9,8 @@ import numpy as np
 
 from racedyn._arrays import as_matrix
 from racedyn._checks import as_key, check_name, check_positive_int, fail
-from racedyn.tasks.routes import Routes, RoutingTask
+from racedyn.tasks.routes import Routes
+from racedyn.tasks.routing_task import RoutingTask
 from racedyn.tasks.task import Task
 
 # [Saxe22] fig. 4c: 4 items, a small hierarchy of 7 features.

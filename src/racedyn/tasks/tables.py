@@ -1,4 +1,4 @@
-"""A task from a table of items and their properties, and the one that is shipped."""
+"""A task from a table of items and their properties, and those that are shipped."""
 
 import csv
 import io
@@ -12,11 +12,12 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from racedyn._checks import as_path, check_name, fail
+from racedyn._text import listed
 from racedyn.tasks.builders import from_arrays
 from racedyn.tasks.task import Task
 
 DELIMITERS = ",;\t|"
-ANIMALS = Path(__file__).with_name("animals.csv")
+EXAMPLES = Path(__file__).with_name("examples")
 WORDS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}
 
 Lines = list[tuple[int, list[str]]]  # (number of the line, its cells)
@@ -103,21 +104,27 @@ def from_csv(
     )
 
 
-def animals() -> Task:
-    """16 animals and 24 properties that each has or has not, as `from_csv` reads the table that
-    comes with the package: one-hot animals (16, 16) in, properties (24, 16) out.
+def example(name: str) -> Task:
+    """A table that comes with the package, as `from_csv` reads it: one-hot items (P, P) in,
+    properties (n_out, P), each 0 or 1, out.
 
-    Its structure is a tree, more or less (vertebrates and others, birds, mammals, fish), with
-    properties across it (what flies, swims or hunts). All 16 modes have singular values of their
-    own.
+    | name | items | properties | structure |
+    |---|---|---|---|
+    | "animals" | 16 | 24 | a tree, nearly, with properties across it: what flies, swims, hunts |
+    | "living_things" | 8 | 30 | a tree, exactly: every property is that of one branch |
+    | "months" | 12 | 18 | a ring: every property is that of a season |
+    | "vehicles" | 9 | 16 | two divisions that cut across each other: where, and driven by what |
 
-        >>> task = rd.tasks.animals()
+    Raises `ValueError` for another name.
+
+        >>> task = rd.tasks.example("animals")
         >>> print(task)
         animals: 16 examples, input 16, output 24
         >>> task.item_names[:3], task.feature_names[:3]
         (('eagle', 'duck', 'penguin'), ('is an animal', 'backbone', 'bones'))
     """
-    return from_csv(ANIMALS)
+    check_name("name", name, sorted(table.stem for table in EXAMPLES.glob("*.csv")))
+    return from_csv(EXAMPLES / f"{name}.csv")
 
 
 class _Table(NamedTuple):
@@ -316,7 +323,7 @@ def _chosen(inputs: Sequence[str] | None, columns: Sequence[str]) -> list[int]:
         fail(
             "inputs",
             f"name some of the {len(columns)} columns, each once, and leave others as targets",
-            f"it is {list(inputs)}",
+            f"it is {listed(inputs)}",
         )
     return chosen
 

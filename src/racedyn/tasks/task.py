@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,13 @@ import numpy as np
 from racedyn._arrays import as_matrix, as_real, read_only
 from racedyn._checks import check_mapping, check_name, check_positive_int, fail, shown
 from racedyn._names import check_file_name, check_label
-from racedyn._text import clipped
+from racedyn._text import clipped, listed, some
+from racedyn._types import FrozenDict, Rebuilt
 from racedyn.tasks.modes import Modes, modes_from_correlations, read_in
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Task:
+class Task(Rebuilt):
     """Inputs and targets per example, the context of each example, names, and the modes.
 
     **Arguments:**
@@ -148,7 +148,7 @@ class Task:
             object.__setattr__(
                 self,
                 name,
-                MappingProxyType({node: read_only(array) for node, array in arrays.items()}),
+                FrozenDict({node: read_only(array) for node, array in arrays.items()}),
             )
         object.__setattr__(self, "context", read_only(context.astype(np.int64)))
         object.__setattr__(self, "num_contexts", num_contexts)
@@ -176,6 +176,36 @@ class Task:
     def examples_of(self) -> np.ndarray:
         """How many examples each context has, (num_contexts,)."""
         return np.bincount(self.context, minlength=self.num_contexts)
+
+    @property
+    def known_by(self) -> dict[str, Any]:
+        """Arrays by which the task is known again: what it is but for names."""
+        return {"inputs": self.inputs, "targets": self.targets, "context": self.context}
+
+    @property
+    def columns_at_once(self) -> int:
+        """How many examples training holds at once, at most: of many routes, one route's at each
+        input.
+        """
+        return self.num_examples
+
+    def constant_inputs(self) -> dict[str, np.ndarray]:
+        """Input node -> its values (n,), of inputs that are the same in all examples and not 0.
+
+        None in a task of one example, where all are.
+        """
+        if self.num_examples == 1:
+            return {}
+        return {
+            node: X[:, 0]
+            for node, X in self.inputs.items()
+            if X[:, 0].any() and not np.ptp(X, axis=1).any()
+        }
+
+    @property
+    def targets_once(self) -> Mapping[str, np.ndarray]:
+        """All targets that there are, output node -> (n_out, P): of many routes, those of one."""
+        return self.targets
 
     def contexts_with_targets(self, node: str) -> np.ndarray:
         """In which contexts an output node has targets that are not zero, (num_contexts,)."""
@@ -329,7 +359,10 @@ class Task:
         return clipped(f"Task({self})")
 
     def __str__(self) -> str:
-        sizes = [f"{node} {n}" for node, n in {**self.input_widths, **self.output_widths}.items()]
+        sizes = [
+            some([f"{node} {n}" for node, n in widths.items()], most=8)
+            for widths in (self.input_widths, self.output_widths)
+        ]
         contexts = f", {self.num_contexts} contexts" if self.num_contexts > 1 else ""
         return f"{self.name}: {self.num_examples} examples, {', '.join(sizes)}{contexts}"
 
@@ -348,7 +381,7 @@ def _check_bases(
             "bases",
             "have pairs (input node, output node) as keys",
             f"one is {pair!r}",
-            f"Inputs are {list(inputs)}, outputs {list(targets)}.",
+            f"Inputs are {listed(inputs)}, outputs {listed(targets)}.",
         )
     if (
         not isinstance(bases, tuple | list)
@@ -383,6 +416,6 @@ def _only(what: str, kind: str, nodes: Mapping[str, Any]) -> str:
     if len(nodes) != 1:
         raise ValueError(
             f"`task.{what}` needs a task with one node among its {kind}, but this has "
-            f"{list(nodes)}."
+            f"{listed(nodes)}."
         )
     return next(iter(nodes))

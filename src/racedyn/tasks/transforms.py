@@ -79,6 +79,8 @@ def check_transforms(argument: str, given: Any, count: int, size: int) -> np.nda
     maps = np.asarray(as_real(argument, given))
     if maps.shape == (count, size):
         if maps.dtype.kind not in "iu":
+            if np.array_equal(maps, np.round(maps)):
+                remedy = f"Give whole numbers: {argument}=maps.astype(int)."
             fail(argument, must, f"its indices are of dtype {maps.dtype}", remedy)
         bad = np.any(np.sort(maps, axis=1) != np.arange(size), axis=1)
         but = "[{}] is no permutation of the numbers from 0 to " + f"{size - 1}"
@@ -89,6 +91,11 @@ def check_transforms(argument: str, given: Any, count: int, size: int) -> np.nda
         off = np.abs(maps @ maps.swapaxes(1, 2) - np.eye(size)).max(axis=(1, 2))
         bad = off > ROUNDING
         but = "[{}] is not orthogonal: T T^T differs from 1 by " + f"{off[np.argmax(bad)]:.2g}"
+        if off.max() < size * np.finfo(np.float32).eps:
+            remedy = (
+                "They look rounded to float32. The nearest orthogonal ones: U, _, Vt = "
+                "np.linalg.svd(T.astype(float)), and U @ Vt."
+            )
     else:
         fail(argument, must, f"its shape is {maps.shape}", remedy)
     if bad.any():

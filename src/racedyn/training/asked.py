@@ -169,10 +169,10 @@ def check_targets(asked: Asked, task: Task, kind: Kind, dtype: Any) -> None:
     """
     if kind == "squared" and "accuracy" not in asked.names:
         return
-    check_classes(task, dtype)
+    check_classes(task, dtype, kind)
     for name, probe in asked.probes.items():
         try:
-            check_classes(probe, dtype)
+            check_classes(probe, dtype, kind)
         except ValueError as error:
             raise ValueError(f"Probe {name!r}: {error}") from error
 
@@ -221,13 +221,15 @@ def of_probes(asked: Asked) -> tuple[str, ...]:
     return ("probe_loss", *accuracy) if asked.probes else ()
 
 
-def said_of(asked: Asked) -> dict[str, Any]:
+def said_of(asked: Asked, network: Network) -> dict[str, Any]:
     """What settings keep of what is observed: what a row's names stand for."""
     weights = ["weights"] if asked.weights else []
     return {
         "observe": [*asked.names, *of_probes(asked), *(row.name for row in asked.own), *weights],
         "own": {row.name: {"meaning": row.meaning, "unit": row.unit} for row in asked.own},
         "pairs": [list(pair) for pair in asked.modes],  # of nodes, that the observed paths join
+        # Path by path, where there are several.
+        "ends": [list(network.ends(p)) for p in asked.paths] if len(asked.modes) > 1 else [],
         "bases": [bases_said(pair_modes) for pair_modes in asked.modes.values()],
         "probes": {name: task_said(probe) for name, probe in asked.probes.items()},
     }

@@ -195,7 +195,7 @@ def observe(
                 "loss": convention.name,
                 "loss_kind": convention.kind,
                 "loss_factor": factor,
-                **said_of(asked),
+                **said_of(asked, whole),
                 "modes": "own" if modes is None or modes is task else "given",
                 "weight_decay": None,  # not known, as what else was done between two checkpoints
                 "stages": None,

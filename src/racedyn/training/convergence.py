@@ -39,7 +39,7 @@ def least_loss(network: Network, task: Task) -> Least:
     (Eckart and Young): singular values beyond it stay."""
     if not network.linear or network.unit_gated:
         return BOUND
-    if isinstance(task, RoutingTask) and goes_by_sums(network, task):
+    if goes_by_sums(task, network):
         return _least_of_routes(network, task)
     condensed = condense(network, task)
     targets = [live.rows for live in condensed.targets.values() if live.rows.size]

@@ -137,6 +137,8 @@ class Run:
                         checkpoint(self.so_far())
                         last_checkpoint = time.perf_counter()
         except KeyboardInterrupt:
+            if not self.rows.blocks:  # while it compiled: there is nothing to keep
+                raise
             status = Status.INTERRUPTED
         trajectory = self.so_far(status)
         if trajectory.failed:

@@ -213,7 +213,7 @@ def settings_of(training: Training) -> dict[str, Any]:
         "loss_factor": made.loss.factor(made.task),
         "save_every": training.save_every,
         "until": until if until is None or isinstance(until, str) else float(until),
-        **said_of(made.asked),
+        **said_of(made.asked, made.network),
         "modes": "own" if made.own_modes else "given",
         "weight_decay": made.weight_decay,
         "batch_size": descent.batch_size,

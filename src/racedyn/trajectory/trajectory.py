@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from racedyn._checks import UnknownName, check_int, fail
-from racedyn._text import clipped, page, printable
+from racedyn._text import clipped, page, printable, some
 from racedyn._types import MEMBER, TIME, AnyArray, FrozenDict, PyTree
 from racedyn.trajectory.observables import Row, by_cross_entropy, remedy_for, row_of
 from racedyn.trajectory.of_trainings import as_training
@@ -71,7 +71,7 @@ class Trajectory(eqx.Module):
         trained = self.provenance is not None and self.provenance.kind in KEEP_WEIGHTS
         if name == "weights" and trained and self.ys is not None:
             return self.ys
-        has = ", ".join(self.observables) or "nothing"
+        has = some(self.observables) or "nothing"
         remedy = remedy_for(name, self.observables)
         fail(
             "name", f"be an observable of this run ({has})", f"it is {name!r}", remedy, UnknownName
@@ -102,20 +102,26 @@ class Trajectory(eqx.Module):
         good = [int(item) for item in Status if item.ok]
         return [int(i) for i in np.flatnonzero(~np.isin(np.asarray(self.status), good))]
 
+    @property
+    def members(self) -> int | None:
+        """How many there are in an ensemble; None of one run."""
+        counts = (
+            np.shape(value)[0]
+            for name, value in self.observables.items()
+            if MEMBER in self.dims[name]
+        )
+        return next(counts, None)
+
     def member(self, index: int) -> "Trajectory":
         """One member of an ensemble; of trainings with its own flow times in `ts`, and the weights
         that it saved.
 
         Raises `ValueError` for a trajectory of one run, `IndexError` beyond the last member.
         """
-        if not any(MEMBER in axes for axes in self.dims.values()):
+        count = self.members
+        if count is None:
             fail("trajectory", "be one of an ensemble", "no observable has an axis of members")
         index = check_int("index", index)
-        count = next(
-            np.shape(value)[0]
-            for name, value in self.observables.items()
-            if MEMBER in self.dims[name]
-        )
         if not -count <= index < count:
             fail("index", f"be that of one of {count} members", f"it is {index}", error=IndexError)
         observables = {

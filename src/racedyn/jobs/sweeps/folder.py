@@ -62,7 +62,7 @@ class Folder:
                 "folder",
                 "be that of a sweep",
                 f"there is no {self._plan}",
-                "`racedyn sweep CONFIG.toml --over ... --out DIR` begins one.",
+                "`racedyn sweep CONFIG --over ... --out DIR` begins one.",
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(f"{self._plan} is no plan of a sweep: {error}") from error

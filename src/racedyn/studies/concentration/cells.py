@@ -15,6 +15,7 @@ from racedyn.networks import init, parallel
 from racedyn.paths import participation, shares
 from racedyn.reduction import Compressed, compress, match, of_one_shape
 from racedyn.simulation import ensemble
+from racedyn.studies.study import mean_and_error
 from racedyn.tasks import Task
 from racedyn.training import Training
 from racedyn.trajectory import Labelled
@@ -197,17 +198,6 @@ def descent(task: Task, depth: int, variance: float, step: float = STEP) -> tupl
     late = np.log(4 * (modes.S / modes.variances).max() / q0**2) / 2  # the drive at depth 2
     drive = pole(depth) * q0 ** (2 - depth) if depth > 2 else late
     return lr, int(np.ceil((LATE * drive / modes.S.min() + RELAXED / slowest) / lr))
-
-
-def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over draws, the last axis, and its standard error, of those that are numbers: NaN
-    without one, and without two."""
-    known = np.isfinite(values)
-    count = known.sum(axis=-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(known, values, 0).sum(axis=-1) / count
-        squares = np.where(known, (values - mean[..., None]) ** 2, 0).sum(axis=-1)
-        return mean, np.sqrt(squares / (count - 1) / count)
 
 
 def is_diagonal(task: Task) -> bool:

@@ -10,7 +10,7 @@ from racedyn.exact import concentration_variable, expected_participation, wide_q
 from racedyn.paths import basis_free_participation, participation
 from racedyn.plot import GREY, cycle, new_figure
 from racedyn.studies.concentration import cells, examples
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.tasks import hierarchy
 from racedyn.trajectory import Labelled
 
@@ -162,7 +162,7 @@ def _of_maps(found: Labelled, task: str) -> list[Cell]:
         free = float(np.nanmean(basis_free_participation(own))) if R > 1 else np.nan
         for target in np.unique(targets.round(9)):
             each = np.nanmean(by_mode[:, np.isclose(targets, target)], axis=1)  # (draw,)
-            mean, error = map(float, cells.mean_and_error(each))
+            mean, error = map(float, mean_and_error(each))
             rows += _cells(of, float(target), (mean, error), free)
     return rows
 
@@ -221,7 +221,7 @@ def _draw(panels: Sequence[Any], tables: Mapping[str, Sequence[Cell]]) -> None:
         right.plot(derived, found, marker, **style)
     right.set(xlabel="derived", ylabel="networks", title="networks", ylim=(0.95, 2.05))
     for ax in panels:
-        ax.legend(fontsize=6)
+        ax.legend()
 
 
 STUDY = Study(

@@ -52,7 +52,7 @@ def figure(job: Job) -> Finding:
         ax.axhline(WITHIN, color="0.7", lw=0.6)
         ax.set(xlabel="depth D", title=title, yscale="log", xticks=depths)
     panels[0].set_ylabel("mean over modes")
-    panels[0].legend(fontsize=6)
+    panels[0].legend()
     return Finding(panels[0].figure, tuple(lines))
 
 

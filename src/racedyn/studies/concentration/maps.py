@@ -10,7 +10,8 @@ from racedyn.exact import drive_to
 from racedyn.paths import basis_free_participation, participation
 from racedyn.plot import GREY, cycle, new_figure, phase_map
 from racedyn.studies.concentration import cells
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.legends import legend_above
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.tasks import hierarchy
 from racedyn.trajectory import Labelled
 
@@ -73,8 +74,8 @@ def figure(job: Job) -> Finding:
     lines = _boundary(panels[5], sides)
     for ax, title in zip(
         panels,
-        ("races", "races", "races", "networks, by mode", "networks, no basis", "unlike pathways"),
-        strict=True,
+        ("races", "races", "races", "networks, by mode", "networks, no basis"),
+        strict=False,
     ):
         ax.set_title(title, fontsize=8)
     return Finding(panels[0].figure, (*lines, _winners(found)))
@@ -110,7 +111,7 @@ def _boundary(ax: Any, found: Labelled) -> list[str]:
     form."""
     lines = []
     for depths, wins, colour in zip(found["depths"], found["wins"], cycle(), strict=False):
-        ax.plot(found["ratio"], wins, "o-", ms=2.5, lw=0.8, color=colour, label=f"depths {depths}")
+        ax.plot(found["ratio"], wins, "o-", ms=2.5, lw=0.8, color=colour, label=depths)
         below = np.flatnonzero(wins < 0.5)
         if len(below) and below[0] > 0:
             k = below[0]
@@ -127,7 +128,9 @@ def _boundary(ax: Any, found: Labelled) -> list[str]:
         xlabel=r"$\sigma_2^2$ / closed form",
         ylabel="the first pathway wins",
     )
-    ax.legend(fontsize=5)
+    ax.set_xticks([0.5, 1, 2], ["0.5", "1", "2"])
+    ax.minorticks_off()
+    legend_above(ax, 2, "unlike pathways, of depths")
     return lines
 
 
@@ -138,7 +141,7 @@ def _winners(found: Labelled) -> str:
     ahead = np.sign(strength[..., 0, :] - strength[..., 1, :]).reshape(-1, strength.shape[-1])
     pairs = np.triu_indices(ahead.shape[1], 1)
     each = (ahead[:, pairs[0]] * ahead[:, pairs[1]]).mean(axis=1)  # of one draw
-    mean, error = cells.mean_and_error(each)
+    mean, error = mean_and_error(each)
     return (
         f"winners of two modes are the same pathway's with a correlation of {mean:+.3f} +- "
         f"{error:.3f} ({len(each)} drawn networks)"

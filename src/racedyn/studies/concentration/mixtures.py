@@ -13,7 +13,7 @@ from racedyn.simulation import ensemble
 from racedyn.studies.concentration import cells, examples
 from racedyn.studies.concentration.projectors import variance_of
 from racedyn.studies.concentration.starts import PARTS, narrow, switched
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.tasks import hierarchy
 from racedyn.training import Training
 from racedyn.trajectory import Labelled
@@ -130,7 +130,7 @@ def _of_frames(ax: Any, found: Labelled) -> list[str]:
         derived = [frame_participation(int(M), int(R)) for R in found["modes"]]
         ax.plot(found["modes"], derived, "_", ms=14, color=colour)
         style = {"fmt": "o", "ms": 3, "color": colour, "label": f"M = {M}"}
-        means, errors = cells.mean_and_error(each)
+        means, errors = mean_and_error(each)
         ax.errorbar(found["modes"], means, errors, **style)
         said = "; ".join(
             f"R = {R}: {mean:.3f} +- {error:.3f} ({of:.3f})"
@@ -139,7 +139,7 @@ def _of_frames(ax: Any, found: Labelled) -> list[str]:
         lines.append(f"M = {M} pathways, R modes, without a basis (that of frames): {said}")
     ax.set(xlabel="modes R", ylabel="without a basis", title="frames (bars) and networks")
     ax.set_xticks(found["modes"])
-    ax.legend(fontsize=6)
+    ax.legend()
     return lines
 
 
@@ -185,9 +185,9 @@ def _of_starts(ax: Any, found: Labelled) -> list[str]:
             "color": colour,
             "label": f"D = {D}",
         }
-        ax.errorbar(place, *cells.mean_and_error(free[i]), **style)
+        ax.errorbar(place, *mean_and_error(free[i]), **style)
         style |= {"fmt": "s--", "mfc": "none", "label": f"D = {D}, by mode"}
-        ax.errorbar(place, *cells.mean_and_error(by_mode[i]), **style)
+        ax.errorbar(place, *mean_and_error(by_mode[i]), **style)
         for j, part in enumerate(found["part"]):
             lines.append(
                 f"D = {D}, inner products of two modes kept: {part}: without a basis "
@@ -196,7 +196,7 @@ def _of_starts(ax: Any, found: Labelled) -> list[str]:
             )
     ax.set_xticks(place, ["all", "f.b", "f.f, b.b", "none"], fontsize=7)
     ax.set(xlabel="products of two modes that were kept", ylabel="participation", title="starts")
-    ax.legend(fontsize=6)
+    ax.legend()
     return lines
 
 
@@ -221,14 +221,18 @@ def _of_learning(ax: Any, found: Labelled, laws: list[list[float]]) -> list[str]
             f"  at the end eigenvalues of P_a: {', '.join(f'{x:.3f}' for x in ends.mean((0, 1)))}"
             f"; effective rank tr P_a from {rank.min():.2f} to {rank.max():.2f}"
         )
-    ax.set(xlabel="part of the loss learned", ylabel="participation", title="hierarchy")
+    ax.set(
+        xlabel="part of the loss learned",
+        ylabel="participation",
+        title="hierarchy; dashed: by mode",
+    )
     ax.set(ylim=(0.95, 2.05))
-    ax.legend(fontsize=6)
+    ax.legend()
     return lines
 
 
 def _said(values: np.ndarray, digits: int = 3) -> str:
-    mean, error = cells.mean_and_error(values)
+    mean, error = mean_and_error(values)
     return f"{mean:.{digits}f} +- {error:.{digits}f}"
 
 

@@ -8,11 +8,14 @@ import numpy as np
 
 from racedyn.exact import share_under_noise, stable_share
 from racedyn.plot import GREY, cycle, new_figure
-from racedyn.studies.concentration import batches, cells
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.concentration import batches
+from racedyn.studies.legends import legend_above
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.trajectory import Labelled
 
 SMALL = 0.9  # steps up to here, times what batches make of them, are far from unstable
+_MARKS = "os^vDX"
+_HOLLOW: Mapping[str, Any] = {"ms": 3, "mew": 0.6, "mfc": "none"}
 
 FULL: Mapping[str, Any] = {
     "depths": [3, 4],
@@ -68,7 +71,7 @@ def figure(job: Job) -> Finding:
         "end", end, parallel=True, depth=s["depths"], batch=[*s["batches"], batches.EXAMPLES]
     )
     motions = job.sweep("motion", motion, parallel=True, depth=s["depths"], noise=s["noises"])
-    panels = new_figure(1, 2, height=2.7)
+    panels = new_figure(1, 2, height=3.3)
     lines = [*_of_ends(panels[0], ends, s), *_of_motions(panels[1], motions, s)]
     return Finding(panels[0].figure, tuple(lines))
 
@@ -79,18 +82,18 @@ def _of_ends(ax: Any, found: Labelled, s: Mapping[str, Any]) -> list[str]:
     f = np.array(s["steps"])
     for depth, colour, each in zip(s["depths"], cycle(), found["largest_share"], strict=False):
         whole = each[-1][: len(s["all_steps"])]  # (step, draw)
-        of_all = cells.mean_and_error(whole)[0]
-        ax.plot(s["all_steps"], of_all, lw=0.8, color=colour, label=f"D = {depth}, all examples")
+        of_all = mean_and_error(whole)[0]
+        ax.plot(s["all_steps"], of_all, lw=0.8, color=colour, label=f"D = {depth}")
         beyond = np.linspace(1, 2 ** (1 - 2 / depth), 50)
         stable = np.minimum(whole[0], stable_share(beyond, depth)[:, None]).mean(axis=-1)
         ax.plot(beyond, stable, ":", lw=0.8, color=colour)
         for i, batch in enumerate(s["batches"]):
             values, acts = each[i][: len(f)], batches.larger(batch)
-            mean, error = cells.mean_and_error(values)
+            mean, error = mean_and_error(values)
             fits = np.isfinite(values).mean(axis=-1)
             for all_fit in (True, False):
-                style = {"ms": 3, "lw": 0.6, "color": colour, "fmt": "os^D"[i % 4]}
-                style |= {"label": f"D = {depth}, B = {batch}"} if all_fit else {"mfc": "none"}
+                style = {"ms": 3, "lw": 0.6, "color": colour, "fmt": _MARKS[i % len(_MARKS)]}
+                style |= {} if all_fit else {"mfc": "none"}
                 here = (fits == 1) == all_fit
                 ax.errorbar(f[here], mean[here], error[here], **style)
             said = ", ".join(
@@ -105,12 +108,12 @@ def _of_ends(ax: Any, found: Labelled, s: Mapping[str, Any]) -> list[str]:
         said = ", ".join(f"{x:g}: {v:.3f}" for x, v in zip(s["all_steps"], of_all, strict=True))
         lines.append(f"fitted, D = {depth}, all examples: {said}")
     ax.axvline(1, color=GREY, lw=0.6)
-    ax.set(
-        xlabel="step / (2 / sharpness of one pathway)",
-        ylabel="mean largest share",
-        title="tasks that can be fitted",
-    )
-    ax.legend(fontsize=5)
+    ax.set(xlabel="step / (2 / sharpness of one pathway)", ylabel="mean largest share")
+    ax.plot([], [], ":", lw=0.8, color=GREY, label="stable share")
+    for batch, mark in zip(s["batches"], _MARKS, strict=False):
+        ax.plot([], [], mark, ms=3, color=GREY, label=f"B = {batch}")
+    ax.plot([], [], "o", color=GREY, label="some do not fit", **_HOLLOW)
+    legend_above(ax, 3, "tasks that can be fitted; lines: all examples")
     return lines
 
 
@@ -124,7 +127,7 @@ def _apart(
         return "  no step is small"
     same, acting = (
         [
-            cells.mean_and_error(value - _at(step, steps, whole))
+            mean_and_error(value - _at(step, steps, whole))
             for step, value in zip(at[kept], values[kept], strict=True)
         ]
         for at in (f, acts)
@@ -143,17 +146,13 @@ def _at(step: float, steps: np.ndarray, whole: np.ndarray) -> np.ndarray:
 def _of_motions(ax: Any, found: Labelled, s: Mapping[str, Any]) -> list[str]:
     """Draw mean shares on derived ones from the same starts, and say how fast they come down."""
     lines = []
-    marks = ["o", "s", "^", "v", "D", "x"]
     for i, (depth, colour) in enumerate(zip(s["depths"], cycle(), strict=False)):
         for j, noise in enumerate(s["noises"]):
             share, tau = found["share"][i, j], found["tau"][i, j]
             derived = share_under_noise(tau, share[:, :1], depth, noise[0])  # (draw, row)
-            name = rf"f = {noise[0]:g}, $\sigma^2$ = {noise[1]:g}, B = {int(noise[2])}"
-            mean, error = cells.mean_and_error(share.T)
-            label = name if i == 0 else None
-            style = {"ms": 2.5, "mew": 0.6, "color": colour, "mfc": "none", "label": label}
-            ax.plot(tau[::2], mean[::2], marks[j % len(marks)], **style)
-            line = {"label": f"D = {depth}, derived"} if j == 0 else {}
+            mean, error = mean_and_error(share.T)
+            ax.plot(tau[::2], mean[::2], _MARKS[j % len(_MARKS)], color=colour, **_HOLLOW)
+            line = {"label": f"D = {depth}"} if j == 0 else {}
             ax.plot(tau, derived.mean(axis=0), lw=0.8, color=colour, **line)
             ratio, wide = _ratio(share[:, :1] - share, share[:, :1] - derived)
             lines.append(
@@ -162,12 +161,11 @@ def _of_motions(ax: Any, found: Labelled, s: Mapping[str, Any]) -> list[str]:
                 f"{error[-1]:.3f}, derived {derived[:, -1].mean():.3f}; where half of the way is "
                 f"derived, {ratio:.3f} +- {wide:.3f} of it is gone"
             )
-    ax.set(
-        xlabel=r"time $\times$ lr $\sigma^2 / B$",
-        ylabel="mean share of the larger pathway",
-        title="noisy labels",
-    )
-    ax.legend(fontsize=5)
+    ax.set(xlabel=r"time $\times$ lr $\sigma^2 / B$", ylabel="mean share of the larger pathway")
+    for (f, variance, batch), mark in zip(s["noises"], _MARKS, strict=False):
+        name = rf"f = {f:g}, $\sigma^2$ = {variance:g}, B = {int(batch)}"
+        ax.plot([], [], mark, color=GREY, label=name, **_HOLLOW)
+    legend_above(ax, 2, "noisy labels; lines: derived")
     return lines
 
 
@@ -177,7 +175,7 @@ def _ratio(moved: np.ndarray, derived: np.ndarray) -> tuple[float, float]:
     mean = derived.mean(axis=0)
     k = int(np.argmin(np.abs(mean - mean[-1] / 2)))
     ratio = moved[:, k].mean() / mean[k]
-    error = cells.mean_and_error(moved[:, k] - ratio * derived[:, k])[1]
+    error = mean_and_error(moved[:, k] - ratio * derived[:, k])[1]
     return float(ratio), float(error / mean[k])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from racedyn.paths import basis_free_participation, participation
 from racedyn.plot import cycle, new_figure
 from racedyn.studies.concentration import cells
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.tasks import hierarchy
 from racedyn.trajectory import Labelled
 
@@ -60,7 +60,7 @@ def figure(job: Job) -> Finding:
     lines = []
     for i, (kind, colour, marker) in enumerate(zip(s["kinds"], cycle(), "os^D", strict=False)):
         values = [
-            cells.mean_and_error(np.where(learned[i], each[i], np.nan))  # of those that learned all
+            mean_and_error(np.where(learned[i], each[i], np.nan))  # of those that learned all
             for each in (by_mode, free, antisymmetric)
         ]
         for ax, each in zip(panels, values, strict=False):
@@ -83,7 +83,7 @@ def figure(job: Job) -> Finding:
     for ax, title in zip(panels, ("by mode", "without a basis"), strict=True):
         ax.set(xlabel="depth D", title=title, ylim=(0.95, 2.05), xticks=s["depths"])
     panels[0].set_ylabel("mean participation")
-    panels[0].legend(fontsize=6)
+    panels[0].legend()
     return Finding(panels[0].figure, tuple(lines))
 
 

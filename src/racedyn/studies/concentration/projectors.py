@@ -10,7 +10,8 @@ from racedyn.exact import tilt_exponent, tilt_gain
 from racedyn.paths import basis_free_participation, participation
 from racedyn.plot import cycle, new_figure
 from racedyn.studies.concentration import cells, examples
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.legends import legend_above
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.tasks import hierarchy
 from racedyn.trajectory import Labelled
 
@@ -68,7 +69,7 @@ def figure(job: Job) -> Finding:
         width=s["widths"],
     )
     trees = job.sweep("tree", tree, parallel=True, law=s["hierarchy"], width=s["hierarchy_widths"])
-    panels = new_figure(1, 2, height=2.7)
+    panels = new_figure(1, 2, height=3.1)
     lines = [*_of_pairs(panels[0], pairs), *_of_trees(panels[1], trees, s["hierarchy"])]
     return Finding(panels[0].figure, tuple(lines))
 
@@ -103,10 +104,9 @@ def _of_pairs(ax: Any, found: Labelled) -> list[str]:
     ax.set(
         xlabel=r"$\frac{1}{2}\ln N$ less ln of what angles grow by",
         ylabel="participation without a basis",
-        title="two modes",
         ylim=(0.95, 2.05),
     )
-    ax.legend(fontsize=6)
+    legend_above(ax, 2, "two modes")
     return lines
 
 
@@ -128,7 +128,7 @@ def _of_trees(ax: Any, found: Labelled, laws: list[list[float]]) -> list[str]:
         free = np.asarray(basis_free_participation(maps))
         by_mode = participation(np.diagonal(maps, axis1=-2, axis2=-1)).mean(axis=-1)
         for values, style, name in ((by_mode, "s--", "by mode"), (free, "o-", "without a basis")):
-            mean, error = cells.mean_and_error(values)
+            mean, error = mean_and_error(values)
             ax.errorbar(
                 widths,
                 mean,
@@ -138,7 +138,7 @@ def _of_trees(ax: Any, found: Labelled, laws: list[list[float]]) -> list[str]:
                 lw=0.8,
                 color=colour,
                 mfc="none" if name == "by mode" else colour,
-                label=rf"D = {law[0]:g}, $\sigma^2$ = {law[1]:g}, {name}",
+                label=rf"D = {law[0]:g}, $\sigma^2$ = {law[1]:g}" if name != "by mode" else None,
             )
             said = ", ".join(
                 f"{value:.3f} +- {wide:.3f}" for value, wide in zip(mean, error, strict=True)
@@ -148,10 +148,8 @@ def _of_trees(ax: Any, found: Labelled, laws: list[list[float]]) -> list[str]:
                 f"hierarchy, D = {law[0]:g}, sigma^2 = {law[1]:g}, N = {sizes}: {name} {said}"
             )
         lines.append(_ends(int(law[0]), maps[0]))
-    ax.set(
-        xscale="log", xlabel="width N", ylabel="participation", title="hierarchy", ylim=(0.95, 2.05)
-    )
-    ax.legend(fontsize=5)
+    ax.set(xscale="log", xlabel="width N", ylabel="participation", ylim=(0.95, 2.05))
+    legend_above(ax, 2, "hierarchy; dashed: by mode, solid: without a basis")
     return lines
 
 

@@ -108,7 +108,7 @@ def figure(job: Job) -> Finding:
     for ax, title in zip(panels[:2], ("q/p map", "trained networks"), strict=True):
         ax.axvline(1, color=GREY, lw=0.6)
         ax.set(xlabel="step, of 2 / sharpness\nof one pathway", title=title)
-        ax.legend(fontsize=6)
+        ax.legend()
     panels[0].set_ylabel("mean largest share")
     return Finding(panels[0].figure, tuple(lines))
 
@@ -129,7 +129,7 @@ def _of_sharpness(ax: Any, found: Labelled) -> list[str]:
             )
     ax.axhline(1, color=GREY, lw=0.6)
     ax.set(xlabel="part of the run", title=rf"lr $\times$ sharpness / 2, D = {found['depth'][0]}")
-    ax.legend(fontsize=6, loc="lower right")
+    ax.legend(loc="lower right")
     return lines
 
 

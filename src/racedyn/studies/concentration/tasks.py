@@ -20,8 +20,9 @@ from racedyn.exact import (
 from racedyn.paths import basis_free_participation, participation
 from racedyn.plot import GREY, cycle, new_figure
 from racedyn.studies.concentration import cells, examples
-from racedyn.studies.study import Finding, Job, Study
-from racedyn.tasks import Task, animals, clusters, hierarchy, images
+from racedyn.studies.legends import legend_above
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
+from racedyn.tasks import Task, clusters, example, hierarchy, images
 from racedyn.trajectory import Labelled
 
 MODES = 6  # of random tasks
@@ -34,7 +35,7 @@ TASKS: Mapping[str, Callable[[int], Task]] = {
     "separated": lambda draw: examples.separated(4),
     "random": lambda draw: examples.drawn_modes(MODES, draw),
     "correlated": lambda draw: examples.correlated(MODES, draw),
-    "animals": lambda draw: animals(),
+    "animals": lambda draw: example("animals"),
     "digits": lambda draw: examples.in_few_examples(images("digits")),
 }
 """Name -> the task of a draw: of random ones each draw has its own."""
@@ -189,7 +190,7 @@ def _read(
 
 def _mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean over draws, the first axis, and its standard error."""
-    return cells.mean_and_error(values.reshape(len(values), -1).mean(axis=1))
+    return mean_and_error(values.reshape(len(values), -1).mean(axis=1))
 
 
 def _line(row: Mapping[str, Any]) -> str:
@@ -228,7 +229,7 @@ def _draw_modes(ax: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         )
     ax.set(xlabel="derived", ylabel="drawn networks", title="participation by mode")
     ax.set(xlim=(0.95, 2.05), ylim=(0.95, 2.05))
-    ax.legend(fontsize=6)
+    ax.legend()
 
 
 def _draw_both(ax: Any, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -254,15 +255,11 @@ def _draw_both(ax: Any, rows: Sequence[Mapping[str, Any]]) -> None:
                 mew=0.7,
                 color=colours[row["width"]],
                 mfc="none" if measure == "by_mode" else None,
-                label=f"N = {row['width']:.0e}, {what}" if first else None,
+                label=f"N = {row['width']:g}, {what}" if first else None,
             )
     ax.set_xticks(range(len(places)), places, rotation=30, ha="right", fontsize=7)
-    ax.set(
-        title=f"D = {', '.join(map(str, depths))} side by side",
-        ylabel="mean participation",
-        ylim=(0.75, 2.05),
-    )
-    ax.legend(fontsize=6, loc="lower center", ncols=2)
+    ax.set(ylabel="mean participation", ylim=(0.95, 2.05))
+    legend_above(ax, 2, f"D = {', '.join(map(str, depths))} side by side")
 
 
 STUDY = Study(

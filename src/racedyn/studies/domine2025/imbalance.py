@@ -13,6 +13,7 @@ from racedyn.exact import riccati, riccati_kernel
 from racedyn.networks import Problem, chain, init
 from racedyn.plot import GREY, cycle, new_figure
 from racedyn.representations import kernel_movement
+from racedyn.studies.legends import legend_above
 from racedyn.studies.study import Finding, Job, Study
 from racedyn.tasks import random
 from racedyn.training import train
@@ -54,7 +55,7 @@ def figure(job: Job) -> Finding:
         "moved", moved, shape=list(s["shapes"]), imbalance=s["imbalances"], seed=s["seeds"]
     )
     trained = job.sweep("beside", beside, imbalance=s["trained"])
-    panels = new_figure(1, 3, height=2.6)
+    panels = new_figure(1, 3, height=2.8)
     lines = [
         *_of_losses(panels[0], trained, s),
         *_of_kernels(panels[1], found),
@@ -135,9 +136,9 @@ def _of_losses(ax: Any, found: Labelled, s: Mapping[str, Any]) -> list[str]:
         ax.plot(time, exact, color=colour, lw=0.8, label=rf"$\lambda$ = {imbalance:g}")
         apart = np.linalg.norm(trained - exact) / np.linalg.norm(exact)
         said.append(f"{imbalance:g}: {apart:.1e}")
-    ax.set(xlabel=r"flow time $\times\, d$", ylabel="loss / first", title=s["trained_shape"])
+    ax.set(xlabel=r"flow time $\times\, d$", ylabel="loss / first")
     ax.set(yscale="log", ylim=(1e-4, 1.5))
-    ax.legend(fontsize=6)
+    legend_above(ax, 3, f"{s['trained_shape']}\ntrained pale, exact thin")
     return [
         f"{s['trained_shape']}: relative L2 of trained losses from exact ones, steps of "
         f"{s['step']:g} of 2 / sharpness, by lambda: {', '.join(said)}"
@@ -160,8 +161,8 @@ def _of_kernels(ax: Any, found: Labelled) -> list[str]:
         )
     ax.axvline(0, color=GREY, lw=0.6)
     _lambda_axis(ax)
-    ax.set(ylabel="turn of the tangent kernel", title="lazy and rich")
-    ax.legend(fontsize=6)
+    ax.set(ylabel="turn of the tangent kernel")
+    legend_above(ax, 2, "lazy and rich")
     return lines
 
 
@@ -190,8 +191,8 @@ def _of_times(ax: Any, found: Labelled, s: Mapping[str, Any]) -> list[str]:
                 )
     ax.plot(imbalance, 1 / (2 * rate), ":", color=GREY, label="time constant, late")
     _lambda_axis(ax)
-    ax.set(yscale="log", ylabel=r"flow time $\times\, d$", title=f"to {LEARNED:g} of the loss")
-    ax.legend(fontsize=6)
+    ax.set(yscale="log", ylabel=r"flow time $\times\, d$")
+    legend_above(ax, 2, f"to {LEARNED:g} of the loss")
     return lines
 
 

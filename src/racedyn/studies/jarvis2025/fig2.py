@@ -3,6 +3,9 @@
 Published: 128 hidden units. Initial scale, step size, margins and seeds are ours: N(0, 0.0002^2) as
 in [Saxe22] fig. 3."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from racedyn import exact
@@ -18,6 +21,12 @@ from racedyn.studies.shared_xor import (
 from racedyn.studies.study import Finding, Job, Study
 
 _NAMES = {"linear": "linear gating", "xor": "XoR gating", "race": "both race", "relu": "ReLU"}
+_LOOKS: Mapping[str, Any] = {
+    "linear": {"ls": "--"},
+    "xor": {"ls": "-."},
+    "race": {"ls": ":", "zorder": 3},
+    "relu": {"ls": "-", "lw": 3, "alpha": 0.5, "zorder": 1.5},
+}
 
 
 def figure(job: Job) -> Finding:
@@ -40,13 +49,10 @@ def figure(job: Job) -> Finding:
                 row[gating].append(twin_time(margin, gating, found.joined))
             if margin in job.settings["shown"] and seed == seeds[0]:
                 ax = panels[1 + job.settings["shown"].index(margin)]
-                ax.plot(ts, curves.pop("relu"), color=colours["relu"], lw=3, alpha=0.5)
                 for name in PATHWAYS:
-                    ax.plot(
-                        ts, twin_loss(margin, name, found.joined, ts), color=colours[name], ls="--"
-                    )
+                    curves[name] = twin_loss(margin, name, found.joined, ts)
                 for name, curve in curves.items():
-                    ax.plot(ts, curve, color=colours[name], ls=":")
+                    ax.plot(ts, curve, color=colours[name], **_LOOKS[name])
                 ax.set(xlabel=r"flow time ($\tau$)", ylabel="loss", title=rf"$\Delta$ = {margin:g}")
         for name, values in row.items():
             times[name].append(values)
@@ -57,14 +63,11 @@ def figure(job: Job) -> Finding:
             np.std(values) if values and np.isfinite(values).all() else 0.0
             for values in times[name]
         ]
-        style = (
-            {"marker": "o", "ls": "none"}
-            if name == "relu"
-            else {"ls": ":" if name == "race" else "--"}
-        )
-        ax.errorbar(
-            margins, mean, spread, color=colours[name], label=_NAMES[name], markersize=3, **style
-        )
+        marked: dict[str, Any] = {"marker": "o", "markersize": 3} if name == "relu" else {}
+        style = {"color": colours[name], **_LOOKS[name]}
+        line = "none" if name == "relu" else style["ls"]
+        ax.errorbar(margins, mean, spread, color=colours[name], ls=line, **marked)
+        ax.plot([], [], label=_NAMES[name], **style, **marked)
     ax.axvline(np.sqrt(2 / 3), color=GREY, lw=0.8, label=r"$\sqrt{2/3}$, equal rates")
     shown = [
         v for name in ("xor", "relu") for values in times[name] for v in values if np.isfinite(v)

@@ -27,6 +27,7 @@ from racedyn.studies.jarvis2025.contextual_runs import (
     theory,
 )
 from racedyn.studies.jarvis2025.hand_overs import hand_overs
+from racedyn.studies.legends import legend_above
 from racedyn.studies.study import Finding, Job, Study, weights_of
 from racedyn.tasks import Task, contextual
 
@@ -37,7 +38,7 @@ def figure(job: Job) -> Finding:
     """
     settings = job.settings
     task = contextual(settings["items"], settings["contexts"][0], settings["structures"])
-    panels = new_figure(2, 3, height=5.0)
+    panels = new_figure(2, 3, height=5.6)
     losses, values, kinds, twins, *spaces = panels
     colours = cycle()
     seeds = settings["seeds"]
@@ -61,7 +62,7 @@ def figure(job: Job) -> Finding:
             f"network {distance(loss, reference):.3f}"
         )
     losses.set(xlabel="epoch / 1000", ylabel="half sum of squares")
-    losses.legend(fontsize="small")
+    legend_above(losses, 2, "loss")
     _singular_values(job, task, values, colours)
     lines += _patterns(job, task, kinds, colours)
     lines += hand_overs(job, task, twins, colours)
@@ -99,12 +100,8 @@ def _singular_values(job: Job, task: Task, ax: Any, colours: list[Any]) -> None:
             color=colour,
             label="all" if is_common(node) else node.removeprefix("h_").replace("_", ", "),
         )
-    ax.set(
-        xlabel="epoch / 1000",
-        ylabel="singular values of pathways",
-        ylim=(0, 1.5 * ax.get_ylim()[1]),
-    )
-    ax.legend(fontsize="small", title="open in contexts", ncols=4, handlelength=1, columnspacing=1)
+    ax.set(xlabel="epoch / 1000", ylabel="singular values", ylim=(0, None))
+    legend_above(ax, 4, "pathways open in contexts\ndots trained, lines matrix level")
 
 
 def _patterns(job: Job, task: Task, ax: Any, colours: list[Any]) -> list[str]:
@@ -118,10 +115,10 @@ def _patterns(job: Job, task: Task, ax: Any, colours: list[Any]) -> list[str]:
             epochs_of(run),
             ((open_in == k) & found.alive).sum(axis=1) / live,
             color=colour,
-            label=f"on in {k}",
+            label=f"{k}",
         )
     ax.set(xlabel="epoch / 1000", ylabel="part of live neurons", ylim=(0, 1.02))
-    ax.legend(fontsize="small")
+    legend_above(ax, task.num_contexts + 1, "ReLU neurons on in so many contexts")
     lines = [
         "epoch: live neurons by the number of contexts they are on in, 0 to C; consistency over a "
         "context's items"
@@ -162,8 +159,8 @@ def _representations(job: Job, task: Task, panels: list[Any], colours: list[Any]
                 _hidden(network, task, weights_of(other, row)),
             ]
         )
-        for points, filled in zip(scaled.coordinates, (True, False), strict=True):
-            for c, colour in zip(range(task.num_contexts), colours, strict=False):
+        for c, colour in zip(range(task.num_contexts), colours, strict=False):
+            for points, filled in zip(scaled.coordinates, (True, False), strict=True):
                 here = points[task.context == c]
                 style = {"ms": 3, "mfc": colour} if filled else {"ms": 5.5, "mfc": "none"}
                 ax.plot(
@@ -175,14 +172,18 @@ def _representations(job: Job, task: Task, panels: list[Any], colours: list[Any]
                     **style,
                     label=f"context {c + 1}, {'ReLU' if filled else 'gated'}",
                 )
-        ax.set(title=f"epoch {int(epochs[row])}", xlabel="first axis", ylabel="second axis")
+        ax.set(
+            title=f"hidden activity, epoch {int(epochs[row])}",
+            xlabel="first axis",
+            ylabel="second axis",
+        )
         ax.set_aspect("equal", "datalim")
         lines.append(
             f"  epoch {int(epochs[row])}: {scaled.apart[1]:.3f}; {scaled.kept[0]:.3f}, "
             f"{scaled.kept[1]:.3f}"
         )
     panels[0].legend()
-    share_legend(panels, columns=3)
+    share_legend(panels, columns=task.num_contexts)
     return lines
 
 

@@ -30,6 +30,7 @@ from racedyn.studies.jarvis2025.contextual_runs import (
     shares,
     theory,
 )
+from racedyn.studies.legends import legend_above
 from racedyn.studies.study import Finding, Job, Study, weights_of
 from racedyn.tasks import Task, contextual
 
@@ -41,7 +42,7 @@ def figure(job: Job) -> Finding:
     pathways.
     """
     numbers = job.settings["contexts"]
-    panels = new_figure(2, len(numbers), height=4.6)
+    panels = new_figure(2, len(numbers), height=5.0)
     lines: list[str] = []
     for column, contexts in enumerate(numbers):
         task = contextual(job.settings["items"], contexts)
@@ -164,13 +165,8 @@ def _strengths(
         ax.plot(epochs, curve, color=colour, ls="--", lw=1)
         ax.plot(epochs_of(run), values, ".", ms=2.5, color=colour)
         ax.plot([], [], "s", color=colour, label=name)
-    ax.set(xlabel="epoch / 1000", ylabel=r"strength $u^T W v$", ylim=(0, 1.7 * ax.get_ylim()[1]))
-    ax.legend(
-        title="dots: trained in stages\ndashes: closed form",
-        fontsize="small",
-        title_fontsize="small",
-        loc="upper left",
-    )
+    ax.set(xlabel="epoch / 1000", ylabel=r"strength $u^T W v$", ylim=(0, None))
+    legend_above(ax, 2, "dots trained in stages,\ndashes closed form")
     starts = closed.observables["context_strength"][0]
     return [
         "  what the context pathways answer of the common pathway's part, over that part: "

@@ -18,6 +18,7 @@ from racedyn.gates import patterns
 from racedyn.networks import Network, chain, init
 from racedyn.plot import GREY, cycle, new_figure
 from racedyn.studies.jarvis2025.contextual_runs import descend, distance, half_sum
+from racedyn.studies.legends import legend_above
 from racedyn.studies.study import Finding, Job, Study
 from racedyn.tasks import Task, contextual
 from racedyn.trajectory import Trajectory
@@ -106,10 +107,10 @@ def _of_losses(
         loss = np.array([half_sum(run, task) for run in runs])
         epochs = np.asarray(runs[0].step)
         for each in loss:
-            ax.plot(epochs / 1000, each, color=colour, lw=0.6, alpha=0.3)
+            ax.plot(epochs / 1000, each, color=colour, lw=0.7, alpha=0.5)
         mean = loss.mean(axis=0)
         nearest = int(np.argmin(np.linalg.norm(loss - mean, axis=1)))
-        ax.plot(epochs / 1000, loss[nearest], color=colour, label=f"{name}, nearest to its mean")
+        ax.plot(epochs / 1000, loss[nearest], color=colour, label=name)
         typical[name] = loss[nearest]
         halves = [int(epochs[np.argmax(each < each[0] / 2)]) for each in loss]
         lines.append(
@@ -118,7 +119,7 @@ def _of_losses(
         )
     apart = distance(typical["gated"], typical["ReLU"])
     ax.set(xlabel="epoch / 1000", ylabel="half sum of squares")
-    ax.legend(fontsize="small")
+    legend_above(ax, 2, "nearest to the mean; pale: all seeds")
     return [*lines, f"the two nearest to their means: relative L2 of their losses {apart:.3f}"]
 
 
@@ -129,8 +130,8 @@ def _of_gates(ax: Any, task: Task, runs: Sequence[Trajectory], s: Mapping[str, A
         found = np.array([_always(run, node) for run in runs])  # (seed, row)
         epochs = np.asarray(runs[0].step)
         for each in found:
-            ax.plot(epochs / 1000, each, color=colour, lw=0.6, alpha=0.3)
-        ax.plot(epochs / 1000, found.mean(axis=0), color=colour, label=f"{node}, mean")
+            ax.plot(epochs / 1000, each, color=colour, lw=0.7, alpha=0.5)
+        ax.plot(epochs / 1000, found.mean(axis=0), color=colour, label=node)
         for epoch in s["plateaus"]:
             row = int(np.argmin(np.abs(epochs - epoch)))
             said = " ".join(f"{x:.2f}" for x in found[:, row])
@@ -149,10 +150,10 @@ def _of_gates(ax: Any, task: Task, runs: Sequence[Trajectory], s: Mapping[str, A
         lines.append(
             f"h2, epoch {epoch}: parts of squared activity by contexts a unit is on in {said}"
         )
-    for epoch in s["plateaus"]:
-        ax.axvline(epoch / 1000, color=GREY, lw=0.6)
+    for number, epoch in enumerate(s["plateaus"]):
+        ax.axvline(epoch / 1000, color=GREY, lw=0.6, label=None if number else "plateaus")
     ax.set(xlabel="epoch / 1000", ylabel="part on in every example", ylim=(-0.02, 1.02))
-    ax.legend(fontsize="small")
+    legend_above(ax, 3, "mean of each layer; pale: all seeds")
     return lines
 
 

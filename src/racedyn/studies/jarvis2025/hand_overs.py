@@ -18,6 +18,7 @@ from racedyn.studies.jarvis2025.contextual_runs import (
     relu,
     relu_network,
 )
+from racedyn.studies.legends import legend_above
 from racedyn.studies.study import Job
 from racedyn.tasks import Task
 from racedyn.trajectory import Trajectory
@@ -66,7 +67,7 @@ def hand_overs(job: Job, task: Task, ax: Any, colours: list[Any]) -> list[str]:
     ax.set(xlabel="epoch / 1000", ylabel="half sum of squares", yscale="log")
     ax.plot([], [], "k-", label="by example")
     ax.plot([], [], "k--", label="by context")
-    ax.legend(fontsize="small")
+    legend_above(ax, 3, "twins that take over gates at an epoch")
     return lines
 
 
@@ -124,6 +125,7 @@ def _compare(
             color=colours[hand_overs.index(at) % len(colours)],
             ls="-" if by == "example" else "--",
             lw=0.9,
+            label=f"at {at}" if by == "example" else None,
         )
     return Compared(
         distance(loss[:1], reference[:1]),

@@ -22,6 +22,7 @@ from racedyn.studies.jarvis2025.contextual_runs import (
     relu,
     stds,
 )
+from racedyn.studies.legends import legend_above
 from racedyn.studies.study import Finding, Job, Study
 from racedyn.tasks import Task, contextual
 from racedyn.trajectory import Observable, Trajectory
@@ -93,10 +94,9 @@ def figure(job: Job) -> Finding:
                 carried.plot(np.asarray(runs[0].step) / 1000, part, color=colour, label=kind)
         lines.append(said)
     losses.set(xlabel="epoch / 1000", ylabel="half sum of squares")
-    losses.legend(fontsize="small")
+    legend_above(losses, 3, "a common pathway, beside it others")
     carried.set(xlabel="epoch / 1000", ylabel="part of what is not common", ylim=(-0.05, 1.05))
-    carried.set_title("all in one network")
-    carried.legend(fontsize="small")
+    legend_above(carried, 2, "all in one network")
     return Finding(losses.figure, (*lines, *_interlacing(task)))
 
 

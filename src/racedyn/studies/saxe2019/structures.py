@@ -179,21 +179,32 @@ def _draw_vectors(ax: Any, modes: Modes, colours: list[Any]) -> None:
 
 
 def _draw_plane(ax: Any, theory: np.ndarray, trained: np.ndarray) -> None:
-    """Items' ways through the plane; those that end in one place share a label."""
+    """Items' ways through the plane; those that end near each other share a label."""
     ends, size = theory[-1], np.abs(theory[-1]).max()
     for item, end in enumerate(ends):
         ax.plot(*theory[:, item].T, color=GREY, linewidth=0.8)
         ax.plot(*trained[_thinned(trained), item].T, ".", color="black", markersize=1.5)
-        here = np.flatnonzero(np.linalg.norm(ends - end, axis=1) < 0.05 * size)
+        here = np.flatnonzero(np.linalg.norm(ends - end, axis=1) < 0.2 * size)
         if item == here[0]:
             text = (
                 ", ".join(str(i + 1) for i in here)
                 if len(here) < 3
                 else f"{here[0] + 1}-{here[-1] + 1}"
             )
-            beside = end + 0.2 * size * end / np.linalg.norm(end)
-            ax.text(*beside, text, fontsize=6, ha="center", va="center")
-    ax.set(xlim=(-1.4 * size, 1.4 * size), ylim=(-1.4 * size, 1.4 * size), aspect="equal")
+            # On from where the way comes from, and outwards, as no dots lie there.
+            way = theory[:, item]
+            far = np.linalg.norm(way - end, axis=1) > 0.2 * size
+            x, y = sum(v / np.linalg.norm(v) for v in (end - way[far][-1], end))
+            ax.annotate(
+                text,
+                end,
+                5 * np.array([x, y]) / np.hypot(x, y),
+                textcoords="offset points",
+                ha="left" if x > abs(y) else "right" if x < -abs(y) else "center",
+                va="bottom" if y > abs(x) else "top" if y < -abs(x) else "center",
+                fontsize=7,
+            )
+    ax.set(xlim=(-1.5 * size, 1.5 * size), ylim=(-1.5 * size, 1.5 * size), aspect="equal")
     ax.axis("off")
 
 

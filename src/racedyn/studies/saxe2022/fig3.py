@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from racedyn.plot import GREY, cycle, new_figure
+from racedyn.studies.legends import legend_above
 from racedyn.studies.shared_xor import (
     active_at_the_end,
     half_loss_time,
@@ -27,20 +28,21 @@ def figure(job: Job) -> Finding:
     colours = cycle()
     shown = runs[0]
     names = shown.task.item_names or ()
+    beside: Any = {"textcoords": "offset points", "ha": "center", "va": "center_baseline"}
     for k, (x, y) in enumerate(zip(shown.task.X.T, shown.task.Y[0], strict=True)):
         weights.plot(
             *x[:2],
             "P" if y > 0 else "X",
             color=colours[k],
             ms=9,
-            label=f"example {names[k]}",
         )
+        weights.annotate(f"{names[k]}, target {y:g}", x[:2], (0, 9 * np.sign(x[1])), **beside)
     w1 = np.asarray(shown.trained.ys["w1"])[-1]
     for w, on in zip(w1 / np.abs(w1).max(), active_at_the_end(shown), strict=True):
         colour = colours[int(np.argmax(on))] if on.sum() == 1 else GREY
         weights.plot([0, w[0]], [0, w[1]], color=colour, lw=0.8)
     weights.set(xlabel="weight from $x_1$", ylabel="weight from $x_2$", aspect="equal")
-    weights.legend(fontsize="x-small", markerscale=0.6, loc="center")
+    weights.set(xlim=(-1.5, 1.5), ylim=(-1.35, 1.35), title="neurons (lines) and examples")
     ratios, table = [], []
     for k, (seed, each) in enumerate(zip(job.settings["seeds"], runs, strict=True)):
         ts, loss = np.asarray(each.trained.ts), np.asarray(each.trained["loss"])
@@ -61,7 +63,7 @@ def figure(job: Job) -> Finding:
             f"{a0.min():.2e} to {a0.max():.2e}"
         )
     losses.set(xlabel=r"flow time ($\tau$)", ylabel="loss")
-    losses.legend(fontsize="x-small", loc="lower left")
+    legend_above(losses, 2)
     lines = [
         f"ReLU over gated network, half-loss time: {np.mean(ratios):.4f} +- {np.std(ratios):.4f}",
         *table,

@@ -10,6 +10,7 @@ from racedyn.networks import init, routing
 from racedyn.plot import cycle, new_figure
 from racedyn.reduction import reduce
 from racedyn.simulation import simulate
+from racedyn.studies.legends import legend_above
 from racedyn.studies.saxe2022.routing_runs import (
     blank_loss,
     outputs,
@@ -69,7 +70,7 @@ def figure(job: Job) -> Finding:
             color=colours[1],
             lw=0.8,
             alpha=0.6,
-            label="trained, orthogonal weights" if k == 0 else None,
+            label="trained, orthogonal" if k == 0 else None,
         )
     losses.plot(
         ts,
@@ -77,11 +78,11 @@ def figure(job: Job) -> Finding:
         color=colours[2],
         lw=2.5,
         alpha=0.6,
-        label="trained, aligned weights",
+        label="trained, aligned",
     )
-    losses.plot(ts, np.asarray(theory["loss"]), "--", color="black", label="closed form")
+    losses.plot(ts, np.asarray(theory["loss"]), "--", color="black", label="closed form, aligned")
     losses.set(xlabel=r"flow time ($\tau$)", ylabel="loss")
-    losses.legend(fontsize="x-small")
+    losses.legend(title="initial weights")
     for colour, edge in zip(colours, ("hidden", "in1"), strict=False):
         closed = _layer(theory, edge)
         trained_values = np.linalg.svd(np.asarray(aligned.ys[edge]), compute_uv=False)[
@@ -91,7 +92,7 @@ def figure(job: Job) -> Finding:
         values.plot(ts, np.asarray(closed), "--", color=colour, lw=1)
         values.plot([], [], color=colour, label={"hidden": "hidden", "in1": "input, output"}[edge])
     values.set(xlabel=r"flow time ($\tau$)", ylabel="singular value")
-    values.legend(fontsize="x-small")
+    legend_above(values, 2, "matrices; dashed: closed form")
     similar = similarity_of_domains(network, task, random[0])
     plot.matrix(similar, ax=kernel, label="cosine", signed=True)
     kernel.set_title("similarity of items, by domain")

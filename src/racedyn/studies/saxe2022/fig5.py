@@ -11,10 +11,13 @@ from racedyn.networks import init, routing
 from racedyn.plot import cycle, new_figure
 from racedyn.reduction import reduce
 from racedyn.simulation import simulate
+from racedyn.studies.legends import legend_above
 from racedyn.studies.saxe2022.routing_runs import blank_loss, trained_routing
 from racedyn.studies.study import Finding, Job, Study
 from racedyn.tasks import routes_of
 from racedyn.tasks import routing as routing_task
+
+_ROUNDING = 1e-12  # smaller errors are drawn nowhere: a logarithmic axis would be all rounding
 
 
 def figure(job: Job) -> Finding:
@@ -36,7 +39,7 @@ def figure(job: Job) -> Finding:
         half = first_reached(ts, strength[:, None], strength[-1:] / 2, start=0.0)
         lines.append(f"  {group**2:>4} routes share a pathway: {half.text(0):>8} tau")
     alone.set(xlabel=r"flow time ($\tau$)", ylabel="strength of mode 1, of its end", xscale="log")
-    alone.legend(title="routes per pathway", loc="upper left", fontsize="x-small")
+    legend_above(alone, 4, "each alone: routes per pathway")
     lines.append(
         "share of the final map in one network with all schemes (modes level, start "
         f"{setting['scale']:g}), mean over modes"
@@ -65,6 +68,7 @@ def figure(job: Job) -> Finding:
         yscale="log",
         ylim=(None, 1.2),
     )
+    legend_above(race, 4, "all in one: routes per pathway")
     lines += _generalisation(job, errors)
     return Finding(panels, tuple(lines))
 
@@ -139,8 +143,13 @@ def _generalisation(job: Job, ax: Any) -> list[str]:
         mean = np.array([row[:, column].mean() for row in rows.values()])
         spread = np.array([row[:, column].std() for row in rows.values()])
         ax.errorbar(K, mean, spread, fmt="o-", color=colour, ms=3, label=name)
-    ax.set(xlabel="trained share of outputs, $K/M$", ylabel="error, of answering 0")
-    ax.legend(title="routes")
+    ax.set(
+        xlabel="trained share of outputs, $K/M$",
+        ylabel="error, of answering 0",
+        yscale="log",
+        ylim=(max(_ROUNDING, ax.dataLim.y0 / 3), None),
+    )
+    legend_above(ax, 2, "all shared: routes")
     lines = [
         "error over that of answering 0, shared network, mean +- spread over "
         f"{len(setting['seeds'])} seeds"

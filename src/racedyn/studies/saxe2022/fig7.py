@@ -12,7 +12,8 @@ import numpy as np
 
 from racedyn.networks import Network, init, routing
 from racedyn.plot import cycle, new_figure
-from racedyn.studies.study import Finding, Job, Study
+from racedyn.studies.legends import legend_above
+from racedyn.studies.study import Finding, Job, Study, mean_and_error
 from racedyn.tasks import Task, images
 from racedyn.tasks import routing as routing_task
 from racedyn.training import heavy_ball, train
@@ -42,7 +43,7 @@ class Cell(NamedTuple):
 def figure(job: Job) -> Finding:
     """Accuracy on trained and untrained routes: by the share of trained ones, by gain, by step."""
     setting = job.settings
-    panels = new_figure(1, 3, height=2.9)
+    panels = new_figure(1, 3, height=3.1)
     shares, gains, steps = panels
     lines = [
         "accuracy on trained routes, on their held-out images, on untrained routes, on their "
@@ -60,7 +61,7 @@ def figure(job: Job) -> Finding:
             shares.errorbar(
                 at,
                 [end[:, column].mean() for end in ends],
-                [_error(end[:, column]) for end in ends],
+                [mean_and_error(end[:, column])[1] for end in ends],
                 fmt=style,
                 ms=3,
                 color=colour,
@@ -70,8 +71,7 @@ def figure(job: Job) -> Finding:
             f"  {_said(cell)}: {_numbers(end)}" for cell, end in zip(cells, ends, strict=True)
         ]
     shares.set(xlabel="trained share of outputs, $K/M$", ylabel="accuracy", ylim=(0, 1))
-    shares.legend(title="routes", loc="lower right", fontsize="x-small")
-    shares.set_title("trained dashed, untrained solid", fontsize="small")
+    legend_above(shares, 3, "routes\ntrained dashed, untrained solid")
     lines += _by_gain(job, gains) + _by_step(job, steps)
     return Finding(panels, tuple(lines))
 
@@ -97,15 +97,14 @@ def _by_gain(job: Job, ax: Any) -> list[str]:
             ax.errorbar(
                 setting["gains"],
                 [values.mean() for values in rows[name]],
-                [_error(values) for values in rows[name]],
+                [mean_and_error(values)[1] for values in rows[name]],
                 fmt=style,
                 ms=3,
                 color=colour,
                 label=f"{fraction:g}" if style == "o-" else None,
             )
     ax.set(xlabel="gain of the weights", ylabel="accuracy", xscale="log", ylim=(0, 1))
-    ax.set_title(f"dotted: untrained, step {early}", fontsize="small")
-    ax.legend(title="$K/M$", loc="lower left", fontsize="x-small")
+    legend_above(ax, 3, f"$K/M$, step {late}\ndotted: untrained, step {early}")
     return lines
 
 
@@ -123,8 +122,7 @@ def _by_step(job: Job, ax: Any) -> list[str]:
         ax.plot(step, np.asarray(runs[0]["accuracy"]), "--", color=colour)
         ax.plot(step, np.asarray(runs[0]["probe_accuracy"])[:, 1], color=colour, label=name)
     ax.set(xlabel="step", ylabel=f"accuracy, $K/M$ = {K / M:g}", ylim=(0, 1))
-    ax.legend(loc="lower right", fontsize="x-small")
-    ax.set_title("trained dashed, untrained solid", fontsize="small")
+    legend_above(ax, 2, "loss\ntrained dashed, untrained solid")
     return lines
 
 
@@ -188,10 +186,6 @@ def _accuracies(run: Trajectory, row: int) -> list[float]:
     return [float(np.asarray(run["accuracy"])[row]), *probes, *[np.nan] * (3 - len(probes))]
 
 
-def _error(values: np.ndarray) -> float:
-    return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
-
-
 def _said(cell: Cell) -> str:
     return f"M = {cell.domains}, K/M = {cell.trained / cell.domains:.2f}, gain {cell.gain:g}"
 
@@ -200,7 +194,7 @@ def _numbers(ends: np.ndarray) -> str:
     known = [column for column in ends.T if not np.isnan(column).all()]
     if len(ends) == 1:
         return ", ".join(f"{column[0]:.3f}" for column in known) or "diverged"
-    each = (f"{column.mean():.3f} +- {_error(column):.3f}" for column in known)
+    each = (f"{column.mean():.3f} +- {mean_and_error(column)[1]:.3f}" for column in known)
     return ", ".join(each) or "diverged"
 
 

@@ -14,6 +14,8 @@ from racedyn.studies.shi2022.pathways import CLAIM, NUM_PATHWAYS, table
 from racedyn.studies.study import Finding, Job, Study
 from racedyn.systems import Pathways
 
+TICKS = (0.0, 0.5, 1.0)  # S/d = 1
+
 
 def figure(job: Job) -> Finding:
     """Phase planes: balanced starts, K_a uniform below the initial scale, followed past the slowest
@@ -36,7 +38,8 @@ def figure(job: Job) -> Finding:
             found[scale, depth] = participation(run["strength"])[-1]
             ax = panels[row * len(depths) + column]
             plot.phase_plane(depth, trajectories=run, ax=ax)
-            ax.set_title(f"D = {depth}, K(0) < {scale:g}")
+            ax.set(title=f"D = {depth}, K(0) < {scale:g}", xticks=TICKS, yticks=TICKS)
+            ax.label_outer()
     rows = {f"K(0) < {scale:g}": [found[scale, depth] for depth in depths] for scale in scales}
     share_legend(panels)
     return Finding(panels, table("participation at the end", depths, rows))

@@ -4,7 +4,7 @@ import numpy as np
 
 from racedyn import plot
 from racedyn.plot import new_figure, share_legend
-from racedyn.studies.shi2022.pathways import concentration, study, theory, trained
+from racedyn.studies.shi2022.pathways import concentration, show_learning, study, theory, trained
 from racedyn.studies.study import Finding, Job
 
 
@@ -17,6 +17,7 @@ def figure(job: Job) -> Finding:
     for seed, run, ax in zip(seeds, runs, panels, strict=True):
         plot.strengths(run, ax=ax)
         ax.set_title(f"D = {depth}, seed {seed}")
+        show_learning(ax, run)
         solved = theory(job, depth, seed, np.asarray(run.ts))
         for name, side in (("trained", run), ("theory", solved)):
             end = np.asarray(side["strength"])[-1]

@@ -19,6 +19,7 @@ from racedyn.training import train
 from racedyn.trajectory import BY_DEFAULT, Trajectory
 
 NUM_PATHWAYS = 2
+SEEN = 0.02  # of the largest strength: a change that a figure shows
 EPOCHS = {2: 1000, 3: 10000, 4: 10000, 7: 20000}
 
 PUBLISHED: Mapping[str, Any] = {"width": 1000, "std": 0.01, "lr": 0.01, "dtype": "float32"}
@@ -94,10 +95,30 @@ def by_depth(job: Job, activation: str) -> Finding:
         race, *maps = panels[row * (1 + NUM_PATHWAYS) : (row + 1) * (1 + NUM_PATHWAYS)]
         plot.strengths(runs[depth][0], ax=race)
         race.set_title(f"D = {depth}")
-        race.set_xscale("log")  # a deep network learns in a small part of the published run
+        show_learning(race, runs[depth][0])
         plot.strength_maps(runs[depth][0], axes=maps)
+        for ax, pathway in zip(maps, range(NUM_PATHWAYS), strict=True):
+            ax.set_title(f"pathway {pathway + 1}, at the end" if row == 0 else "")
+        maps[-1].set_ylabel("")
+        for ax in (race, *maps) if row < len(depths) - 1 else ():
+            ax.set_xlabel("")
     share_legend(panels)
     return Finding(panels, concentration(job, depths, runs))
+
+
+def show_learning(ax: Any, run: Trajectory) -> None:
+    """Time logarithmic, and only the decades in which strengths change: a deep network learns in a
+    small part of the published run.
+    """
+    ts, K = np.asarray(run.ts), np.asarray(run["strength"], np.float64)
+    begun, going = (
+        np.flatnonzero(np.abs(K - end).max(axis=(1, 2)) > SEEN * np.abs(K[-1]).max())
+        for end in (K[0], K[-1])
+    )
+    if len(begun):
+        first, last = np.log10(ts[begun[0]] / 1.2), np.log10(1.2 * ts[going[-1] + 1])
+        ax.set(xscale="log", xlim=(10 ** np.floor(first), min(10 ** np.ceil(last), ts[-1])))
+        ax.xaxis.set_minor_formatter("")
 
 
 def concentration(

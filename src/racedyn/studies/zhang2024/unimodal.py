@@ -208,16 +208,19 @@ def _draw_ratios(ax: Any, s: Mapping[str, Any], times: Mapping[Any, Any]) -> Non
             )
     ax.axvline(-(s["variance"] ** 0.5), color=GREY, lw=0.6, label="left: B unlearns first")
     ax.set(xlabel="correlation of A and B", ylabel=r"$t_B / t_A$", title="two layers")
-    ax.legend(fontsize=6)
+    ax.legend()
 
 
 def _draw_maps(ax: Any, runs: Mapping[str, Trajectory], task: Task, until: float) -> None:
     """What each modality's pathway carries, late fusion: trained pale, theory dashed."""
     for i, (name, colour) in enumerate(zip("AB", cycle(), strict=False)):
         run = runs["trained"]
-        ax.plot(run.ts, maps(run, task)[:, i], color=colour, lw=3, alpha=0.4, label=f"{name}")
+        ax.plot(
+            run.ts, maps(run, task)[:, i], color=colour, lw=3, alpha=0.4, label=f"{name}, trained"
+        )
         if "matrix" in runs:
-            ax.plot(run.ts, maps(runs["matrix"], task)[:, i], "--", color=colour)
+            level = {} if i else {"label": 'level "matrix"'}
+            ax.plot(run.ts, maps(runs["matrix"], task)[:, i], "--", color=colour, **level)
     ax.axhline(
         float(task.sigma_yx("A", "output")[0, 0] / task.sigma_x("A")[0, 0]),
         color=GREY,
@@ -225,7 +228,7 @@ def _draw_maps(ax: Any, runs: Mapping[str, Trajectory], task: Task, until: float
         label="A, learned alone",
     )
     ax.set(xlim=(0, until), xlabel=r"flow time ($\tau$)", ylabel="map, late fusion")
-    ax.legend(fontsize=6)
+    ax.legend()
 
 
 def _draw_losses(ax: Any, shown: Mapping[int, Mapping[str, Trajectory]], until: float) -> None:
@@ -237,7 +240,7 @@ def _draw_losses(ax: Any, shown: Mapping[int, Mapping[str, Trajectory]], until: 
             theory = runs["matrix"]
             ax.plot(theory.ts, theory["loss"], "--", color=colour, label='level "matrix"')
     ax.set(xlim=(0, until), xlabel=r"flow time ($\tau$)", ylabel="loss")
-    ax.legend(fontsize=6)
+    ax.legend()
 
 
 def _draw_fusion(ax: Any, s: Mapping[str, Any], deep: Sequence[Deep]) -> None:
@@ -262,7 +265,7 @@ def _draw_fusion(ax: Any, s: Mapping[str, Any], deep: Sequence[Deep]) -> None:
         xticks=range(2, s["depth"] + 1),
         title=f"balanced starts, correlation {s['shown']:g}",
     )
-    ax.legend(fontsize=6)
+    ax.legend()
 
 
 # --- what is found

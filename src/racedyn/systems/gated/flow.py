@@ -2,7 +2,7 @@
 "matrix" and "modes".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -57,6 +57,11 @@ class GatedFlow(AbstractSystem):
     @property
     def modes(self) -> Modes | None:
         return self.reading.modes
+
+    @property
+    def path_ends(self) -> Sequence[tuple[str, str]]:
+        ends = [self.work.network.ends(path) for path in self.reading.paths]
+        return ends if len(set(ends)) > 1 else ()
 
     @property
     def validity(self) -> Mapping[str, Any]:

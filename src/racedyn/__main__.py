@@ -1,0 +1,5 @@
+"""`python -m racedyn`: the command `racedyn`."""
+
+from racedyn.cli import command
+
+command()
