@@ -77,6 +77,9 @@ rd.save("both.h5", run)  # type: ignore[arg-type]  # trajectories have names the
 rd.to_xarray(shares)["share"].mean()
 rd.to_pandas(run, "loss").mean()
 
+# A study, and where its figure lies.
+rd.studies.reproduce("shi2022.fig3", quick=True).figure.with_suffix(".pdf")
+
 # A comparison, and times as well as rows tell.
 trained = rd.train(network, task, weights, lr=0.04, steps=100)
 found = rd.compare(run, trained)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from racedyn import plot as plot
     from racedyn import reduction as reduction
     from racedyn import representations as representations
+    from racedyn import studies as studies
     from racedyn import systems as systems
     from racedyn import tasks as tasks
     from racedyn._cache import use_cache as use_cache
@@ -107,6 +108,7 @@ _MODULES = (
     "plot",
     "reduction",
     "representations",
+    "studies",
     "systems",
     "tasks",
 )

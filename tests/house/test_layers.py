@@ -583,6 +583,7 @@ def test_public_names():
         "plot",
         "reduction",
         "representations",
+        "studies",
         "systems",
         "tasks",
     }

@@ -586,3 +586,13 @@ def test_style_holds_while_drawing_and_text_is_saved(name, trained, network, tmp
     content = plot.save_figure(axes, tmp_path / "figure.pdf").read_bytes()
     assert b"/CIDFontType2" in content or b"/TrueType" in content
     assert b"/Type3" not in content
+
+
+def test_titles_of_a_race_that_switched_tasks_have_a_line_for_both_values_of_S():
+    task = rd.tasks.hierarchy(items=4)
+    network = rd.networks.chain(task, depth=2, width=4)
+    weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+    before = rd.train(network, task, weights, lr=0.1, steps=4)
+    reversed_task = rd.tasks.from_arrays(task.X, -task.Y)
+    run = rd.train(network, reversed_task, before, lr=0.1, steps=4, modes=task)
+    assert rd.plot.race(run)[0].get_title() == "all\n$S$ = 0.661, then -0.661"

@@ -72,6 +72,16 @@ def test_a_map_is_the_mean_over_what_is_not_named_at_the_true_values(sweep):
     assert ax.get_title() == "network.depths = [4, 4]\nmean over seed (5), mode (3)"
 
 
+def test_contours_leave_the_first_cell_of_a_logarithmic_axis_whole():
+    found = rd.Labelled(
+        arrays={"share": np.arange(21.0).reshape(3, 7)},
+        dims={"share": ("depth", "width")},
+        coordinates={"depth": np.arange(3, 6), "width": np.geomspace(1e2, 1e8, 7)},
+    )
+    ax = rd.plot.phase_map(found, "share", x="width", y="depth")
+    np.testing.assert_allclose(ax.get_xlim(), [10**1.5, 10**8.5])
+
+
 def test_a_map_of_medians_has_names_at_their_places_and_no_contours(sweep):
     sweep["participation"][0, 0, 0, 0] = 1e9
     drawn = [

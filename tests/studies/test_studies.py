@@ -3,6 +3,7 @@
 import dataclasses
 import re
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -55,7 +56,9 @@ def test_every_figure_runs(study, runs, says, tmp_path):
     file = store.load(done.path)
     assert len(file) == runs and file.config["study"] == study.name and file.config["width"] == 12
     assert says in str(done) and study.claim in str(done)
-    assert done.figure.stat().st_size > 10_000
+    assert (
+        done.figure.stat().st_size > 10_000 and len(plt.get_fignums()) == 1
+    )  # open, for notebooks
     with pytest.raises(FileExistsError, match="exists"):
         run_study(study, out=tmp_path, progress=False)
 

@@ -91,12 +91,14 @@ def _draw(ax: Any, cells: Cells, values: np.ndarray, norm: Any, colours: str) ->
     along = cells.along["x"], cells.along["y"]
     for axis, one in zip((ax.xaxis, ax.yaxis), along, strict=True):
         scaled(axis, one)
-    mesh = ax.pcolormesh(*map(_edges, along), np.ma.masked_invalid(values), norm=norm, cmap=colours)
+    x, y = map(_edges, along)
+    mesh = ax.pcolormesh(x, y, np.ma.masked_invalid(values), norm=norm, cmap=colours)
     ax.patch.set(facecolor="0.94", edgecolor="0.6", hatch="/////", linewidth=0)
     found = values[np.isfinite(values)]
     numbers = along[0].numbers and along[1].numbers
     if numbers and min(values.shape) > 1 and found.size and np.ptp(found) > 0:
         _contours(ax, along, values, norm)
+    ax.set(xlim=x[[0, -1]], ylim=y[[0, -1]])  # contours cut the first cell of a logarithmic axis
     for spine in ax.spines.values():
         spine.set_visible(False)
     return mesh

@@ -257,7 +257,9 @@ def _new_panels(count: int, columns: int, sharey: bool) -> list[Any]:
 
 def _mode_name(runs: Sequence[Trajectory], modes: Modes | None, mode: int) -> str:
     if modes is not None:
-        return f"{style.name_text(modes.names[mode])}, $S$ = {_in_turn(runs, modes, mode)}"
+        name, S = style.name_text(modes.names[mode]), _in_turn(runs, modes, mode)
+        # Two tasks' S need a line of their own: titles of four panels stand side by side.
+        return f"{name}\n$S$ = {S}" if "then" in S else f"{name}, $S$ = {S}"
     names = next((run.labels["mode"] for run in runs if "mode" in run.labels), None)
     return f"mode {mode + 1}" if names is None else style.name_text(str(names[mode]))
 

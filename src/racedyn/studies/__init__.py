@@ -35,8 +35,16 @@ STUDIES: dict[str, Study] = {
 
 
 def reproduce(name: str, **options: Any) -> Reproduced:
-    """Reproduce the study `name`; options as in `run_study`. Raises `ValueError` for an unknown
-    name.
+    """Reproduce the study `name`, a key of `STUDIES`; options as in `run_study`.
+
+    In Python switch `jax_enable_x64` on first, as the command line does. Raises `ValueError` for an
+    unknown name.
+
+        >>> done = rd.studies.reproduce("shi2022.fig4", quick=True, progress=False)
+        >>> print(str(done).splitlines()[0])
+        shi2022.fig4: maps over the first epochs
+        >>> done.path.name
+        'shi2022.fig4.quick.h5'
     """
     return run_study(STUDIES[check_name("name", name, STUDIES)], **options)
 

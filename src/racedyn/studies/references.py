@@ -86,6 +86,9 @@ REFERENCES = {
 def cite(*, sources: Iterable[str] = (), solvers: Iterable[str] = ()) -> list[str]:
     """References of the papers `sources` (keys) and of the solvers named in provenance, JAX
     last.
+
+        >>> [line.partition("]")[0][1:] for line in rd.studies.cite(sources=["Shi22"])]
+        ['Shi22', 'jax']
     """
     keys = [key for key in sources if key in REFERENCES]
     named = [

@@ -165,11 +165,20 @@ def run_study(
     progress: bool = True,
 ) -> Reproduced:
     """Run `study` at its published settings, or at `quick` ones (a minute on two cores), into
-    `out`/NAME.h5 and .png.
+    `out`/NAME.h5 and .png. The figure stays open in pyplot, as those of `racedyn.plot` do.
 
     What an interrupted try of the same settings left is gone on from. Raises `FileExistsError`
     where results are in the way, and `StoreError` where a try of other settings left something,
-    naming those that differ; `overwrite` replaces both."""
+    naming those that differ; `overwrite` replaces both.
+
+        >>> import dataclasses
+        >>> study = rd.studies.STUDIES["shi2022.fig4"]
+        >>> small = {**study.quick, "width": 20, "std": 0.1, "epochs": 20, "columns": 3}
+        >>> own = dataclasses.replace(study, quick=small)  # settings of your own
+        >>> done = rd.studies.run_study(own, quick=True, progress=False)
+        >>> done.figure.name, list(rd.load(done.path))
+        ('shi2022.fig4.quick.png', ['linear_4_seed0'])
+    """
     watch = Stopwatch()
     settings = {"study": study.name, **(study.quick if quick else study.published)}
     target = Path(out) / f"{study.name}{'.quick' if quick else ''}.h5"
@@ -184,5 +193,4 @@ def run_study(
     else:
         store.save(target, overwrite=overwrite, config=settings, **job.runs)
     figure = plot.save_figure(finding.figure, target.with_suffix(".png"))
-    plot.close(finding.figure)
     return Reproduced(study, finding, target, figure, watch.wall_time, watch.compile_time)

@@ -29,7 +29,7 @@ FULL: Mapping[str, Any] = {
     "variance": 0.1,
     "draws": 10,
 }
-QUICK: Mapping[str, Any] = {**FULL, "kinds": ["linear", "ReLU"], "depths": [3], "draws": 4}
+QUICK: Mapping[str, Any] = {**FULL, "kinds": ["linear", "ReLU"], "depths": [2, 3], "draws": 4}
 
 
 def figure(job: Job) -> Finding:

@@ -229,6 +229,7 @@ STUDY = Study(
         "context_stds": [0.01 / 300],
         "lr": 0.004,
         "epochs": 2000,
+        "seeds": [0, 1],
         "rows": 8,
         "at": [500, 2000],
         "k": [2, 3, 4, 5],
