@@ -23,6 +23,7 @@ from racedyn.studies.jarvis2025.contextual_runs import (
     relu_network,
     stds,
 )
+from racedyn.studies.legends import legend_above
 from racedyn.studies.study import Finding, Job, Study
 from racedyn.tasks import Task, contextual
 from racedyn.trajectory import Trajectory
@@ -54,12 +55,11 @@ def figure(job: Job) -> Finding:
 
     each = {rows: found(rows) for rows in ("raw", "unit")}
     pooled = {rows: found(rows, True) for rows in each}
-    panels = new_figure(2, 3, height=4.6)
+    panels = new_figure(2, 3, height=4.9)
     _centroids(panels[:3], settings["shown"], each["raw"])
-    _errors(panels[3], {f"epoch {at}": (each["raw"], g) for g, at in enumerate(settings["at"])})
-    _errors(panels[4], {f"{rows}, pooled": (pooled[rows], 0) for rows in pooled})
-    panels[3].set_title("raw rows, epochs apart")
-    panels[4].set_title("all epochs together")
+    by_epoch = {f"epoch {at}": (each["raw"], g) for g, at in enumerate(settings["at"])}
+    _errors(panels[3], "raw rows, epochs apart", by_epoch)
+    _errors(panels[4], "all epochs", {f"{rows} rows": (pooled[rows], 0) for rows in pooled})
     lines = [f"blocks: {', '.join(settings['structures'])}"]
     for rows in each:
         lines += _table(f"{rows} rows", each[rows], task)
@@ -78,15 +78,14 @@ def _centroids(panels: Sequence[Any], shown: Sequence[int], found: Found) -> Non
         ax.set_aspect("auto")
 
 
-def _errors(ax: Any, curves: dict[str, tuple[Found, int]]) -> None:
+def _errors(ax: Any, title: str, curves: dict[str, tuple[Found, int]]) -> None:
     """Errors against the number of clusters, a dot at the elbow."""
     for (label, (found, group)), colour in zip(curves.items(), cycle(), strict=False):
         chosen = found.k.tolist().index(found.chosen[group])
         ax.plot(found.k, found.errors[group], color=colour, lw=0.9, label=label)
         ax.plot(found.k[chosen], found.errors[group, chosen], "o", ms=4, color=colour)
-    top = max(found.errors.max() for found, _ in curves.values())
-    ax.set(xlabel="clusters", ylabel="mean squared error", ylim=(0, 1.6 * top))
-    ax.legend(fontsize="small", loc="upper right", ncols=2, handlelength=1, columnspacing=1)
+    ax.set(xlabel="clusters", ylabel="mean squared error", ylim=(0, None))
+    legend_above(ax, 2, f"{title}; dot: elbow")
 
 
 def _table(title: str, found: Found, task: Task) -> list[str]:
@@ -144,13 +143,8 @@ def _trained(
         )
     for (kind, curve), colour in zip(curves.items(), cycle(), strict=False):
         ax.plot(found.k, curve, "o-", ms=3, lw=0.9, color=colour, label=kind)
-    ax.set(
-        title="gated networks, trained",
-        xlabel="clusters",
-        ylabel="mean squared error",
-        ylim=(0, None),
-    )
-    ax.legend(fontsize="small")
+    ax.set(xlabel="clusters", ylabel="mean squared error", ylim=(0, None))
+    legend_above(ax, 1, "gated networks, trained")
     return lines
 
 
