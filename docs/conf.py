@@ -73,6 +73,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "download_all_examples": False,
     "image_scrapers": ("matplotlib",),
+    "image_srcset": ["2x"],
     "min_reported_time": 1,
     "nested_sections": True,
     "plot_gallery": "True",
