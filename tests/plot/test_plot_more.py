@@ -406,10 +406,10 @@ def test_network_names_width_and_kind():
     words = [text.get_text() for text in ax.texts]
     assert words[:4] == ["in0\n■■■□", "in1", "out0", "out1"]
     assert words[4:] == [
-        "x0\n4 linear",
+        "x0\n4 linear\n■■□■",
         "x1\n4 linear",
         "h\n10 relu",
-        "y0\n3 linear",
+        "y0\n3 linear\n■□■■",
         "y1\n3 linear",
     ]
     assert strong(ax) == [True] * 4
