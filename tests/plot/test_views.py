@@ -194,6 +194,27 @@ def test_other_figures_take_ensembles():
     assert len(seeds.one_by_one(ensemble(4))) == 4
 
 
+def test_learning_times_of_seeds_are_a_median_and_a_bar():
+    task = rd.tasks.hierarchy(items=4)
+    runs = [
+        rd.simulate(
+            rd.systems.Pathways(task.modes.S, (2, 2), q=q, p=q, variances=0.25, modes=task.modes),
+            np.linspace(0.0, 80.0, 401),
+            progress=False,
+        )
+        for q in (0.1, 0.03, 0.01)
+    ]
+    known = np.stack([rd.learning_times(run).times for run in runs])
+    ax = plot.learning_times(starts=runs)
+    (marks,) = [line for line in ax.lines if line.get_label().startswith("starts")]
+    assert marks.get_label() == "starts, median of 3 seeds"
+    np.testing.assert_allclose(np.sort(marks.get_ydata()), np.sort(known[1]))
+    bars = [line.get_ydata() for line in ax.lines if line.get_marker() == "_"]
+    np.testing.assert_allclose(
+        sorted(map(tuple, bars)), sorted(zip(known[0], known[2], strict=True))
+    )
+
+
 # Planes
 
 

@@ -70,16 +70,12 @@ def _span(ts: np.ndarray) -> str:
 
 def draw(ax: Any, ts: Any, curves: np.ndarray, *, fill: bool = True, **look: Any) -> None:
     """The median of `curves` (seed, time) against `ts`, with markers where rows are few; from two
-    seeds on, their range: from the lowest to the highest, of more than ten the inner 80 %. NaN of
-    runs that failed is left out.
+    seeds on, their range (`band`).
 
     The range is a shade with thin edges, which tell shades that overlap apart, or its edges alone.
     """
     ts = np.asarray(ts)
-    tail = 0.1 if len(curves) > _MANY else 0.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of times at which all have failed
-        lowest, middle, highest = np.nanquantile(curves, (tail, 0.5, 1 - tail), axis=0)
+    lowest, middle, highest = band(curves)
     (median,) = ax.plot(ts, middle, **style.row_markers(ts), **look)
     if len(curves) < 2:
         return
@@ -88,6 +84,17 @@ def draw(ax: Any, ts: Any, curves: np.ndarray, *, fill: bool = True, **look: Any
         ax.fill_between(ts, lowest, highest, alpha=_SHADE, linewidth=0, **edge)
     for bound in (lowest, highest):
         ax.plot(ts, bound, linewidth=0.5, alpha=0.6, linestyle=median.get_linestyle(), **edge)
+
+
+def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lowest, median and highest over seeds of `values` (seed, ...), of more than ten the inner 80
+    %. NaN is left out.
+    """
+    tail = 0.1 if len(values) > _MANY else 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # where all have failed
+        lowest, middle, highest = np.nanquantile(values, (tail, 0.5, 1 - tail), axis=0)
+    return lowest, middle, highest
 
 
 def range_handles(count: int) -> list[Any]:

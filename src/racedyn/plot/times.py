@@ -1,12 +1,13 @@
 """When each mode is learned, against how strong it is."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from racedyn._checks import check_is, fail
+from racedyn._checks import fail
 from racedyn.comparison import learning_times as times_of
-from racedyn.plot import style
+from racedyn.plot import seeds, style
 from racedyn.tasks import Modes
 from racedyn.trajectory import Trajectory
 
@@ -14,7 +15,11 @@ _MARKERS = "osD^vP*X"
 _MOST_TICKS = 6
 
 
-def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajectory) -> Any:
+def learning_times(
+    *trajectories: Trajectory | Sequence[Trajectory],
+    ax: Any = None,
+    **named: Trajectory | Sequence[Trajectory],
+) -> Any:
     """Flow time at which each mode is half learned (`racedyn.learning_times`) against its S, both
     axes logarithmic.
 
@@ -27,6 +32,9 @@ def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajector
     has the others. S of a task read in another's modes may be negative: its size counts, and where
     it is 0 there is nothing to learn.
 
+    Of a list, several seeds of one run, or of an ensemble the marker is the median of those that
+    learn the mode, with a bar from the lowest to the highest, of more than ten over the inner 80 %.
+
     Returns the axes. Raises `ValueError` for a trajectory without strengths or without modes, or
     times in different units.
 
@@ -38,39 +46,30 @@ def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajector
         >>> ax.get_xlabel(), ax.get_xscale()
         ('singular value $S$', 'log')
     """
-    for run in (*trajectories, *named.values()):
-        check_is("trajectories", run, Trajectory, "be Trajectories")
-    curves = [(style.name_of(t, i, trajectories), t) for i, t in enumerate(trajectories)] + list(
-        named.items()
-    )
+    unnamed = [seeds.as_seeds("trajectories", given) for given in trajectories]
+    firsts = [runs[0] for runs in unnamed]
+    curves = [(style.name_of(runs[0], i, firsts), runs) for i, runs in enumerate(unnamed)]
+    curves += [(name, seeds.as_seeds(name, given)) for name, given in named.items()]
     if not curves:
         fail("trajectories", "be at least one trajectory", "there is none")
-    label = style.common_time_label([run for _, run in curves])
-    modes = [_modes(name, run) for name, run in curves]
+    label = style.common_time_label([run for _, runs in curves for run in runs])
+    modes = [_modes(name, runs[0]) for name, runs in curves]
     with style.context():
         ax = style.new_axes(1, 1, (3.4, 2.6))[0] if ax is None else ax
         # Rounded: two tasks may give one value of S up to the last digits.
         levels = np.exp(np.unique(np.round(np.log(np.concatenate([_sizes(m) for m in modes])), 6)))
         colours = style.cycle()
         bars: list[tuple[Any, bool, float, float, float]] = []
-        for i, ((name, run), own) in enumerate(zip(curves, modes, strict=True)):
-            times = times_of(run)
-            if times.of_members:
-                fail(
-                    "trajectories",
-                    "be single runs",
-                    f"{name!r} is an ensemble",
-                    "Pick one member first: trajectory.member(0).",
-                )
-            places, vague = _places(own, levels), times.between_rows
-            missing = int(np.sum(~times.known & ~vague))
+        for i, ((name, runs), own) in enumerate(zip(curves, modes, strict=True)):
+            middle, bounds, missing, vague = _over(runs)
+            places = _places(own, levels)
             colour, theory = (
                 colours[i % len(colours)],
-                style.kind(run) in style.THEORY and len(curves) > 1,
+                style.kind(runs[0]) in style.THEORY and len(curves) > 1,
             )
             ax.loglog(
                 places,
-                times.times,
+                middle,
                 linestyle="none",
                 marker=_MARKERS[i % len(_MARKERS)],
                 markersize=5 if theory else 4,
@@ -78,17 +77,33 @@ def learning_times(*trajectories: Trajectory, ax: Any = None, **named: Trajector
                 markeredgecolor=colour,
                 markeredgewidth=0.9 if theory else 0,
                 zorder=3 if theory else 2,
-                label=name + _counted(missing, int(np.sum(vague)), len(times)),
+                label=seeds.counted(name, len(runs)) + _counted(missing, vague, len(middle)),
             )
             bars += [
-                (colour, theory, place, *bounds)
-                for place, bounds in zip(places[vague], times.bounds[vague], strict=True)
+                (colour, theory, place, *ends)
+                for place, ends in zip(places, bounds, strict=True)
+                if np.isfinite(ends).all()
             ]
         _draw_bars(ax, bars)
         _mark(ax, levels)
         ax.set(xlabel="singular value $S$", ylabel=f"half learned, {label}")
         ax.legend()
     return ax
+
+
+def _over(runs: Sequence[Trajectory]) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """Of each mode the time, (mode,), and the ends of its bar, (mode, 2), NaN where there is none;
+    how many modes are not learned, and how many between two rows.
+    """
+    found = [times_of(run) for run in runs]
+    if len(found) == 1:
+        (times,) = found
+        vague = times.between_rows
+        bounds = np.where(vague[:, None], times.bounds, np.nan)
+        return times.times, bounds, int(np.sum(~times.known & ~vague)), int(np.sum(vague))
+    every = np.stack([np.where(times.known, times.times, np.nan) for times in found])
+    low, middle, high = seeds.band(every)
+    return middle, np.stack([low, high], axis=1), int(np.isnan(middle).sum()), 0
 
 
 def _modes(name: str, run: Trajectory) -> Modes:

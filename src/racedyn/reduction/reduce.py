@@ -107,6 +107,9 @@ def reduce(
     - `tolerance`, `ts`: of the level "compressed": relative L2 error of strengths and loss, by
       default 1e-3, and the flow times over which it holds, by default until all is learned.
 
+    Flow time is that of L = 1/2 < |y - yhat|^2 >, whatever a training's `loss` is called: that and
+    `lr` say how much of it a step takes. Cross-entropy has no reduction here.
+
     Raises `ValueError` where a level isn't exact (with the measured reason, and the level that is),
     for a nonlinear network, and for weights or a task that do not fit.
 
