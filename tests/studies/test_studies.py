@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from racedyn import store, studies
+from racedyn import plot, store, studies
 from racedyn.reduction import LEVELS
 from racedyn.studies.shi2022 import pathways
 from racedyn.studies.study import run_study
@@ -96,6 +96,19 @@ def test_an_interrupted_study_goes_on(tmp_path, monkeypatch):
     assert calls == [2, 3, 3], "depth 2 was not trained again"
     assert not list(tmp_path.glob("*.partial")) and len(store.load(done.path)) == 4
     assert "linear theory" in str(done) and study.claim in str(done)
+
+
+@pytest.mark.parametrize("last, shown", [(300, (1.0, 100.0)), (60, (1.0, 60.0)), (0, None)])
+def test_a_race_is_shown_in_the_decades_in_which_strengths_change(last, shown):
+    ts = np.arange(last + 1.0)
+    strength = np.clip((ts - 3) / 40, 0, 1)[:, None, None] * np.array([[[2.0, 1.0], [0.1, 0.5]]])
+    run = studies.study.Trajectory(ts=ts, observables={"strength": strength}, dims={})
+    (ax,) = plot.new_figure(1, 1, height=2.0)
+    pathways.show_learning(ax, run)
+    assert ax.get_xscale() == ("log" if shown else "linear")
+    if shown:
+        assert ax.get_xlim() == pytest.approx(shown)
+    plot.close(ax)
 
 
 def test_participation_counts_learned_modes_only():
