@@ -77,6 +77,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 1,
     "nested_sections": True,
     "plot_gallery": "True",
+    "write_computation_times": False,  # these pages load scripts of other hosts
 }
 # Scripts of the gallery are linked by the gallery, whose names codeautolink does not find any more.
 suppress_warnings = ["config.cache", "codeautolink.match_name"]

@@ -17,6 +17,7 @@ TOP = [name for name in rd.__all__ if name not in (*ROOMS, "__version__")]
 
 def setup(app: Any) -> dict[str, bool]:
     app.connect("builder-inited", write_pages)
+    app.connect("autodoc-skip-member", skip_fields)
     app.connect("autodoc-process-docstring", as_rst)
     app.connect("doctree-read", link_names)
     app.connect("missing-reference", stay_code)
@@ -58,6 +59,12 @@ def directive(what: Any, path: str) -> list[str]:
         return [f".. autofunction:: {path}", *index, ""]
     said = f"By name: {', '.join(what)}" if isinstance(what, Mapping) else f"`{what!r}`"
     return [f".. py:data:: {path}", "", f"   {said}", ""]
+
+
+def skip_fields(app: Any, what: str, name: str, of: Any, skip: bool, options: Any) -> bool | None:
+    """Fields of a named tuple are described where it is; Python says their numbers alone."""
+    said = inspect.getdoc(of) or ""
+    return True if said.startswith("Alias for field number") else None
 
 
 def as_rst(app: Any, what: str, name: str, of: Any, options: Any, lines: list[str]) -> None:

@@ -1,11 +1,14 @@
 """Pages that are read on a forge, too: their links out of docs/ lead to pages of the site. The
-explorer, a page of its own, is copied as it is."""
+explorer, a page of its own, is copied as it is. No page may load anything from another host."""
 
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+from sphinx.errors import ExtensionError
+
+LOADED = re.compile(r"""<(?:script|link|img|iframe)\s[^>]*(?:src|href)=["'](?:https?:)?//[^>]*>""")
 ROOT = Path(__file__).parents[2]
 WHOLE = {
     "contributing": "CONTRIBUTING.md",
@@ -16,6 +19,7 @@ WHOLE = {
 def setup(app: Any) -> dict[str, bool]:
     app.connect("source-read", lead_inside)
     app.connect("build-finished", copy_explorer)
+    app.connect("build-finished", refuse_other_hosts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -37,3 +41,9 @@ def copy_explorer(app: Any, exception: Exception | None) -> None:
     if exception is None and app.builder.format == "html":
         to = Path(app.outdir) / "explorer"
         shutil.copytree(Path(app.srcdir) / "explorer", to, dirs_exist_ok=True)
+
+
+def refuse_other_hosts(app: Any, exception: Exception | None) -> None:
+    for page in Path(app.outdir).rglob("*.html"):
+        if found := LOADED.search(page.read_text()):
+            raise ExtensionError(f"{page.name} loads something from another host: {found[0]}")
