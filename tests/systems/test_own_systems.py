@@ -57,6 +57,9 @@ def test_strengths_are_named_in_observe_and_dims(look, given, but):
         look(given)
 
 
+MAPS = ("member", "time", "path", "mode_out", "mode_in")
+
+
 def test_a_loss_is_named_in_observe_and_a_member_is_picked():
     with pytest.raises(
         ValueError, match=r"'loss' with axes \('time',\), but it has y. .* name it in `observe`\.$"
@@ -66,7 +69,8 @@ def test_a_loss_is_named_in_observe_and_a_member_is_picked():
     with pytest.raises(
         ValueError, match=r"Pick one member of an ensemble first: trajectory.member\(0\)"
     ):
-        plot.race(many)
+        plot.strength_maps(run({"strength_matrix": MAPS}, strength_matrix=np.ones((7, 5, 2, 3, 3))))
+    assert len(plot.race(many)) == 3  # of members the median, and a band
     assert rd.learning_times(many).times.shape == (7, 3)  # of members that share a status, too
 
 

@@ -294,7 +294,7 @@ def test_figures_mark_the_switch():
         )
         assert (
             ax.get_title()
-            == f"mode {mode + 1}, $S$ = {DATA.modes.S[mode]:.3g}, then {-DATA.modes.S[mode]:.3g}"
+            == f"mode {mode + 1}\n$S$ = {DATA.modes.S[mode]:.3g}, then {-DATA.modes.S[mode]:.3g}"
         )
     assert [text.get_text() for text in panels[0].texts] == ["reversed"]
     for ax in (rd.plot.loss(run), rd.plot.strengths(run)):

@@ -15,6 +15,7 @@
 from racedyn.comparison.comparable import check_axes as check_axes
 from racedyn.comparison.comparable import check_comparable as check_comparable
 from racedyn.comparison.comparable import kind_of_loss as kind_of_loss
+from racedyn.comparison.comparable import members_of as members_of
 from racedyn.comparison.compare import compare, learning_times
 from racedyn.comparison.members import MemberComparison
 from racedyn.comparison.result import Comparison, Error, OffDiagonal, Outcome

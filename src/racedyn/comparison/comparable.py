@@ -126,10 +126,7 @@ def check_axes(argument: str, trajectory: Trajectory, observable: str) -> None:
 
 def num_members(trajectory: Any) -> int | None:
     """How many members an ensemble has; None for one run, and for what is no run."""
-    dims = trajectory.dims if isinstance(trajectory, Trajectory) else {}
-    many = (name for name, axes in dims.items() if MEMBER in axes)
-    name = next(many, None)
-    return None if name is None else int(np.shape(trajectory.observables[name])[0])
+    return trajectory.members if isinstance(trajectory, Trajectory) else None
 
 
 def members_of(trajectory: Trajectory) -> Iterator[Trajectory]:

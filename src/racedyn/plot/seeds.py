@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from racedyn._checks import fail
-from racedyn.comparison import check_comparable
+from racedyn.comparison import check_comparable, members_of
 from racedyn.plot import style
 from racedyn.trajectory import Trajectory
 
@@ -61,7 +61,7 @@ def as_seeds(argument: str, given: Trajectory | Sequence[Trajectory]) -> tuple[T
 
 def one_by_one(run: Trajectory) -> tuple[Trajectory, ...]:
     """The members of an ensemble, or the run itself."""
-    return (run,) if run.members is None else tuple(run.member(i) for i in range(run.members))
+    return (run,) if run.members is None else tuple(members_of(run))
 
 
 def _span(ts: np.ndarray) -> str:
