@@ -88,10 +88,14 @@ def test_pages_print_what_they_say(name, ran):
     for printed, shown in zip(ran(name).printed, said(name), strict=True):
         assert NUMBER.sub("#", printed).split() == NUMBER.sub("#", shown).split()
         found, wanted = (
-            [float(number) for number in NUMBER.findall(text)] for text in (printed, shown)
+            np.array([float(number) for number in NUMBER.findall(text)])
+            for text in (printed, shown)
         )
-        # Below 1e-12 is rounding, which differs between machines.
-        np.testing.assert_allclose(found, wanted, rtol=0.03, atol=1e-12)
+        # An error, 2.6e-04, is what is left of nearly equal numbers: its size is told, and its
+        # digits are those of a machine (2.9e-04 on another). Below 1e-12 is rounding.
+        error = np.array(["e-" in number for number in NUMBER.findall(shown)], bool)
+        np.testing.assert_allclose(found[~error], wanted[~error], rtol=0.03, atol=1e-12)
+        np.testing.assert_allclose(found[error], wanted[error], rtol=0.3, atol=1e-12)
 
 
 @pytest.mark.slow
