@@ -48,7 +48,7 @@ function settings() {
 function render() {
   const { S, sigma, width, seed, depths } = settings(), M = depths.length, D = depths[0];
   const starts = (seed) => race.draw(depths, width, sigma, seed);
-  const { t, K, end } = race.run(S, starts(seed));
+  const start = starts(seed), { t, K, end } = race.run(S, start);
   const others = Array.from({ length: OTHERS }, (_, k) => race.run(S, starts(100 + k), false).end);
   const totals = K.map(sum), shared = race.participation(end), spread = others.map(race.participation);
   const key = (name, style) => `<span><svg viewBox="0 0 34 10"><path d="M0 5H34" ${style}/></svg>${name}</span>`;
@@ -58,6 +58,9 @@ function render() {
     `Ends: ${end.map((x, a) => `K${a + 1} = ${short(x)}`).join(", ")}. Participation ${shared.toFixed(2)}, ` +
     `mean of ${OTHERS} other seeds ${(sum(spread) / OTHERS).toFixed(2)}. ` +
     `99.9 % of the mode is learned at ${short(t.at(-1))} τ.`;
+  const rows = (name) => `[${start.map((one) => `[${+one[name].toPrecision(15)}]`).join(", ")}]`;
+  document.getElementById("python").textContent = `rd.exact.converged([${+S.toPrecision(15)}], ` +
+    `depths=(${depths},), q=${rows("q")}, p=${rows("p")}).strength`;
 
   const begins = totals.findIndex((x) => Math.abs(x - totals[0]) > 0.005 * Math.abs(S - totals[0]));
   const from = t[Math.max(begins - 1, 0)], shown = t.at(-1) - from, unit = 10 ** Math.floor(Math.log10(shown));

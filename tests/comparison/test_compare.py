@@ -425,3 +425,19 @@ def test_several_theories_are_one_table():
         rd.compare({}, trained)
     with pytest.raises(ValueError, match="be one to 4 theories"):
         rd.plot.race(dict.fromkeys("abcde", theories["full"]), trained)
+
+
+@pytest.mark.parametrize("gates", [([1.0, 0.0], [0.0, 1.0]), ([1.0, 1.0], [1.0, 1.0])])
+def test_paths_that_are_not_open_together_are_said(gates):
+    task = rd.Task({"x": np.eye(4)}, {"y": np.diag([4.0, 3, 2, 1])}, np.array([0, 1, 0, 1]), 2)
+    network = rd.Network(
+        {"x": 4, "a": 5, "b": 5, "y": 4},
+        {"xa": ("x", "a"), "xb": ("x", "b"), "ay": ("a", "y"), "by": ("b", "y")},
+        node_gates=dict(zip("ab", gates, strict=True)),
+        num_contexts=2,
+    )
+    weights = network.init(rd.init.Gaussian(std=0.1), key=0)
+    run = rd.train(network, task, weights, lr=0.1, steps=30, progress=False)
+    apart = gates[0] != gates[1]
+    assert run.provenance.settings["gates_differ"] is apart
+    assert ("paths have different gates" in str(rd.compare(run, run))) is apart

@@ -178,6 +178,12 @@ def num_pairs_of(trained: Trajectory) -> int:
     )
 
 
+def gates_differ(trained: Trajectory) -> bool:
+    """Whether the observed paths of a run are not open together."""
+    source = trained.provenance
+    return source is not None and bool(source.settings.get("gates_differ", False))
+
+
 def kind_of_loss(trajectory: Trajectory) -> str:
     """Which loss was descended, in words; theories are of squared error."""
     source = trajectory.provenance

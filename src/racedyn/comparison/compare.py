@@ -99,9 +99,10 @@ def learning_times(
     rows beside them tell how narrowly: `bounds`. Where they are further apart than `within` (a
     share of the time since the start) the rows are too sparse to tell, `times` is NaN, and the
     printed table has the bounds. Without modes the target is `fraction` of the last value instead.
-    Also NaN where the target is never reached, or already is at the first row. Of an
-    ensemble they are (member, mode), each member's as if it were alone. Raises `ValueError` where
-    the trajectory has no strengths.
+    Also NaN where the target is never reached, or already is at the first row. Strengths of paths
+    with different gates are added, though they are not open together: read those path by path. Of
+    an ensemble they are (member, mode), each member's as if it were alone. Raises `ValueError`
+    where the trajectory has no strengths.
 
         >>> task = rd.tasks.hierarchy(items=4)
         >>> network = rd.networks.parallel(task, depths=(2, 2), width=8)

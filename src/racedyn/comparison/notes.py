@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from racedyn.comparison.comparable import kind_of_loss, modes_of, num_pairs_of, rules_of, unit_of
+from racedyn.comparison.comparable import (
+    gates_differ,
+    kind_of_loss,
+    modes_of,
+    num_pairs_of,
+    rules_of,
+    unit_of,
+)
 from racedyn.trajectory import Status, Trajectory
 
 MISALIGNED = 1e-9  # far above rounding: a smaller off-diagonal of V^T Sigma_x V is none
@@ -34,6 +41,11 @@ def notes_of(
             f"the paths join {pairs} pairs of input and output, each with modes of its own, which "
             "are not checked to be the "
             "same: no sums over paths, learning times or winners"
+        )
+    if pairs == 1 and gates_differ(trained):
+        notes.append(
+            "the paths have different gates: sums over paths, learning times and winners put "
+            "strengths together that are not open together"
         )
     losses = kind_of_loss(theory), kind_of_loss(trained)
     if losses[0] != losses[1]:

@@ -12,6 +12,7 @@
 
 from racedyn.paths.beginnings import Pair as Pair
 from racedyn.paths.classes import PathClass as PathClass
+from racedyn.paths.classes import classes_of_paths as classes_of_paths
 from racedyn.paths.classes import path_classes as path_classes
 from racedyn.paths.concentration import SHARES as SHARES
 from racedyn.paths.concentration import entropy, largest_share, participation, shares, winner

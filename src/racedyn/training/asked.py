@@ -14,8 +14,21 @@ from racedyn._jit import computed_by_jax
 from racedyn._names import check_file_name, check_held, check_label, check_observed, check_tree
 from racedyn._outside import read_again
 from racedyn._types import MEMBER, MODE, PATH, TIME, Path, Weights
-from racedyn.networks import Network, bases_said, check_task, constant_inputs, task_said
-from racedyn.paths import MAX_UNNAMED_PATHS, Pair, not_separable, observed_paths
+from racedyn.networks import (
+    Network,
+    bases_said,
+    check_task,
+    constant_inputs,
+    gate_groups,
+    task_said,
+)
+from racedyn.paths import (
+    MAX_UNNAMED_PATHS,
+    Pair,
+    classes_of_paths,
+    not_separable,
+    observed_paths,
+)
 from racedyn.rules import Kind, check_classes
 from racedyn.tasks import Modes, Task
 from racedyn.training.going_on import OF_PATHS
@@ -221,6 +234,15 @@ def of_probes(asked: Asked) -> tuple[str, ...]:
     return ("probe_loss", *accuracy) if asked.probes else ()
 
 
+def _gates_differ(asked: Asked, network: Network) -> bool:
+    """Whether the observed paths are open at different times, so that strengths don't add up."""
+    if network.unit_gated or not asked.paths:
+        return False
+    gating = gate_groups(network, network.num_contexts)
+    classes = classes_of_paths(network, gating, list(asked.paths))
+    return len({(known.groups.tobytes(), known.values.tobytes()) for known in classes}) > 1
+
+
 def said_of(asked: Asked, network: Network) -> dict[str, Any]:
     """What settings keep of what is observed: what a row's names stand for."""
     weights = ["weights"] if asked.weights else []
@@ -230,6 +252,7 @@ def said_of(asked: Asked, network: Network) -> dict[str, Any]:
         "pairs": [list(pair) for pair in asked.modes],  # of nodes, that the observed paths join
         # Path by path, where there are several.
         "ends": [list(network.ends(p)) for p in asked.paths] if len(asked.modes) > 1 else [],
+        "gates_differ": _gates_differ(asked, network),
         "bases": [bases_said(pair_modes) for pair_modes in asked.modes.values()],
         "probes": {name: task_said(probe) for name, probe in asked.probes.items()},
     }
