@@ -273,3 +273,13 @@ def test_float32_is_settled_at_its_own_rounding(depths):
     assert (np.asarray(single.status) == Status.DONE).all()
     double = converged(S, depths, 1.0, p)
     np.testing.assert_allclose(single.strength, double.strength, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("q", [0.3, [0.3, 0.3]])
+def test_a_row_of_paths_makes_no_modes(q):
+    with pytest.raises(
+        ValueError, match=r"One number per pathway is a column: \[\[0.1\], \[0.2\]\]"
+    ):
+        rd.exact.converged([1.0], (3, 3), q, [0.1, 0.2])
+    # A row of as many as there are modes is one number per mode.
+    assert rd.exact.converged([1.0, 2.0], (3, 3), 0.3, [0.1, 0.2]).strength.shape == (2, 2)

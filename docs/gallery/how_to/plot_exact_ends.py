@@ -17,15 +17,19 @@ jax.config.update("jax_enable_x64", True)  # theory wants float64
 
 # %%
 # A race has singular values (mode,), depths, and a start q and p (path, mode). Here it is one race
-# from 60 starts: modes do not know of each other, so that each stands for a start.
+# from 120 starts, dense about that of the other pathway: modes do not know of each other, so that
+# each stands for a start.
 
-starts = jnp.geomspace(0.01, 0.04, 60)
-S, depths, q = jnp.ones(60), (4, 4), 0.05
+far = jnp.geomspace(0.003, 0.5, 30)  # from the other pathway's start, where little changes
+starts = jnp.sort(
+    jnp.concatenate([0.02 * (1 - far), 0.02 * (1 + far), 0.02 + 6e-5 * (jnp.arange(60) / 60 - 0.5)])
+)
+S, depths, q = jnp.ones(120), (4, 4), 0.05
 
 
 def first_shares(p1):
     """The share of the first pathway at the end, for each of its starts; S = 1."""
-    p = jnp.stack([p1, jnp.full(60, 0.02)])
+    p = jnp.stack([p1, jnp.full(120, 0.02)])
     return rd.exact.converged(S, depths, q, p).strength[0]
 
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+import optimistix
 
 import racedyn as rd
 
@@ -47,9 +48,12 @@ system = TwoMemories(strength=2.0, speed=jnp.array([1.0, 0.7]), decay=0.1)
 
 # %%
 # ``crossings`` records when something happens, without stopping: a function of the system, the time
-# and the state, and its first change of sign. ``event`` stops: rows after it are NaN.
+# and the state, and its first change of sign. ``event`` stops, at the moment that its root finder
+# tells; without one at the end of that step of the solver. Rows after it are NaN.
 
-gone = diffrax.Event(lambda t, y, args, **_: (t > 5.0) & (y[1] < 0.02))
+gone = diffrax.Event(
+    lambda t, y, args, **_: jnp.where(t > 5.0, y[1] - 0.02, 1.0), optimistix.Newton(1e-8, 1e-8)
+)
 run = rd.simulate(
     system,
     ts=np.linspace(0.0, 120.0, 601),

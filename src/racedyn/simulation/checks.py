@@ -103,7 +103,12 @@ def check_solver(
             "diffrax.PIDController(1e-6, 1e-6)",
         ),
         ("adjoint", adjoint, dfx.AbstractAdjoint, "diffrax.ForwardMode()"),
-        ("event", event, dfx.Event, "diffrax.Event(lambda t, y, args, **kwargs: y[0] - 1)"),
+        (
+            "event",
+            event,
+            dfx.Event,
+            "diffrax.Event(lambda t, y, args, **kwargs: y[0] - 1, optimistix.Newton(1e-8, 1e-8))",
+        ),
     ):
         if value is not None:
             must = f"be an object of diffrax.{kind.__name__}"

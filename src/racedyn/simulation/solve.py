@@ -140,8 +140,9 @@ def solve(
     - `max_steps`: per lane; what uses them up has NaN rows from there and says so in `status`.
     - `solver`: diffrax's; by default Tsit5, whose dense output is as accurate as its steps.
     - `stepsize_controller`, `event`, `adjoint`, `dt0`: passed to diffrax. Forward-mode derivatives
-      need `adjoint=diffrax.ForwardMode()`. After an event of yours rows are NaN; once the system
-      has `settled`, rows hold.
+      need `adjoint=diffrax.ForwardMode()`. After an event of yours rows are NaN: from the moment on
+      that its `root_finder` (`optimistix.Newton(1e-8, 1e-8)`, say) finds, and without one from the
+      end of that step. Once the system has `settled`, rows hold.
     - `jumps`: times at which the vector field jumps, as a drive that is switched on, or is off but
       for a short pulse: steps end there. A solver sees the field only at its own steps: without
       these times it loses digits at each jump, and may step over a pulse without a sign. What is

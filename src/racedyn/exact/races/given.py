@@ -37,6 +37,7 @@ def as_race(
     whole = check_depths(depths, remedy)
     if max(whole) > MAX_DEPTH:
         fail("depths", f"be at most {MAX_DEPTH}", f"one is {max(whole)}", remedy)
+    modes: tuple[int, ...] = ()
     try:
         modes = np.broadcast_shapes((1,), S.shape, d.shape)
         shape = np.broadcast_shapes(
@@ -44,7 +45,9 @@ def as_race(
         )
     except ValueError:
         shape = ()
-    if len(shape) < 2 or shape[-2] != len(whole):
+    # A row is one number per mode: it does not make modes of what may be pathways.
+    rows = any(x.ndim == 1 and x.shape[0] not in (1, (modes or (1,))[-1]) for x in (at_q, at_p))
+    if len(shape) < 2 or shape[-2] != len(whole) or rows:
         fail(
             "q, p",
             f"be (..., path, mode) of {len(whole)} pathways and as many modes as S and d, or "
