@@ -165,6 +165,8 @@ def test_the_kernel_refuses_runs_and_inputs_that_do_not_fit():
     run = rd.exact.riccati(np.eye(2), np.eye(2), np.eye(2), [1.0])
     with pytest.raises(ValueError, match="`X` must have 2 rows"):
         rd.exact.riccati_kernel(run, np.eye(3))
+    with pytest.raises(ValueError, match="`X` must be finite"):
+        rd.exact.riccati_kernel(run, np.diag([1.0, np.nan]))
     other = rd.exact.two_layer([1.0], [1.0], [0.1], [1.0])
     with pytest.raises(
         ValueError, match=r"be of `exact\.riccati`, but it has no inner and no outer"

@@ -278,7 +278,7 @@ def test_how_far_to_trust_it():
     assert 0 < sure.margin[0] < 1 and "unstable" not in str(sure) + repr(sure)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_published_gates():
     """[Jarvis25] fig. 8 and 9 at width 300, three seeds: at the end k-means with four clusters has
     the common pathway and those open in two contexts, and the elbow of the error is there; at epoch

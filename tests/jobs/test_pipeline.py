@@ -2,7 +2,6 @@ import dataclasses
 import errno
 import importlib
 import os
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -472,9 +471,7 @@ def test_modalities_are_their_builders():
     ],
 )
 def test_the_shipped_gated_runs(name, off, tmp_path):
-    result = run(
-        config.read(Path(__file__).parents[2] / "data" / "runs" / f"{name}.toml"), tmp_path
-    )
+    result = run(config.read(name), tmp_path)
     loss = result.trained.observables["loss"]
     print(
         name,

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
-from racedyn._arrays import as_real, check_finite, check_shape
+from racedyn._arrays import as_parameter, as_real, check_finite, check_shape
 from racedyn._checks import check_is, check_positive, fail
 from racedyn._types import MODE, PATH, Array, ArrayLike, Times
 from racedyn.exact.solution import flow_times, solution
@@ -118,7 +118,7 @@ def riccati_kernel(run: Trajectory, X: ArrayLike) -> Array:
     if missing := {"inner", "outer"} - set(run.observables):
         fail("run", "be of `exact.riccati`", f"it has no {' and no '.join(sorted(missing))}")
     inner, outer = (jnp.asarray(run[name], float) for name in ("inner", "outer"))
-    X = jnp.asarray(as_real("X", X), float)
+    X = as_parameter("X", X)
     check_shape("X", X, (inner.shape[-1], None), f"have {inner.shape[-1]} rows, as many as inputs")
     through_first, through_second = X.T @ inner @ X, X.T @ X
     one = jnp.eye(outer.shape[-1])
