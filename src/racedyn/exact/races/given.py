@@ -45,8 +45,10 @@ def as_race(
         )
     except ValueError:
         shape = ()
-    # A row is one number per mode: it does not make modes of what may be pathways.
-    rows = any(x.ndim == 1 and x.shape[0] not in (1, (modes or (1,))[-1]) for x in (at_q, at_p))
+    # A row is one number per mode: it does not make modes, beside those that S has, of what may be
+    # pathways.
+    named = max(S.ndim, d.ndim) > 0 and bool(modes)
+    rows = named and any(x.ndim == 1 and x.shape[0] not in (1, modes[-1]) for x in (at_q, at_p))
     if len(shape) < 2 or shape[-2] != len(whole) or rows:
         fail(
             "q, p",
