@@ -370,3 +370,14 @@ def test_the_end_of_a_run_is_not_its_weights():
     with pytest.raises(ValueError, match=r'run\.end\["weights"\]'):
         rd.networks.check_weights(network, run.end)
     assert set(rd.networks.check_weights(network, run.end["weights"])) == {"w1", "w2"}
+
+
+def test_a_task_without_contexts_is_refused_where_gates_ask_for_them():
+    nodes, edges = {"x": 3, "h": 4, "y": 2}, {"w1": ("x", "h"), "w2": ("h", "y")}
+    network = rd.Network(nodes, edges, node_gates={"h": [1.0, 0.0]}, num_contexts=2)
+    weights = network.init(rd.init.Gaussian(0.1), key=0)
+    given = {"x": np.eye(3)}, {"y": np.ones((2, 3))}
+    with pytest.raises(ValueError, match=r"say in which context.*num_contexts=2"):
+        rd.train(network, rd.Task(*given), weights, lr=0.1, steps=2, progress=False)
+    said = rd.Task(*given, context=np.zeros(3, int), num_contexts=2)
+    rd.train(network, said, weights, lr=0.1, steps=2, progress=False)

@@ -57,6 +57,14 @@ def check_task(network: Network, task: Task) -> None:
                     f"have {network.nodes[node].width} rows at {node!r}",
                     f"it has {width}",
                 )
+    gated = bool(network.node_gates or network.edge_gates or network.unit_gated)
+    if gated and task.num_contexts == 1 < network.num_contexts:
+        fail(
+            "task",
+            "say in which context each example is, as the network's gates ask for it",
+            "it has no contexts",
+            f"Pass context=, a number per example, and num_contexts={network.num_contexts}.",
+        )
     if (network.node_gates or network.edge_gates) and task.num_contexts > network.num_contexts:
         fail(
             "task",
