@@ -20,7 +20,6 @@ from racedyn._checks import (
     fail,
     is_whole,
 )
-from racedyn._types import MEMBER
 from racedyn.gates.found import Clusters, Found
 from racedyn.gates.k_means import k_means
 from racedyn.gates.neurons import by_context, relu_node, weights_at
@@ -252,8 +251,7 @@ def _runs(runs: Any, task: Task) -> list[Trajectory]:
     for i, run in enumerate(given):
         name = "runs" if run is runs else f"runs[{i}]"
         check_is(name, run, Trajectory, "be a Trajectory of `train`")
-        many = any(MEMBER in axes for axes in run.dims.values())
-        each = [run.member(m) for m in range(np.size(run.status))] if many else [run]
+        each = [run] if run.members is None else [run.member(m) for m in range(run.members)]
         if each[0].ys is None or each[0].step is None:
             fail(name, "have saved its weights", "it has not", 'train(..., observe=["weights"]).')
         said = {} if run.provenance is None else run.provenance.settings.get("task", {})

@@ -208,7 +208,7 @@ _FULL: Mapping[str, Any] = {
     "gain_trained": [0.2, 0.4],
     "width": 32,
     "step": 0.15,
-    "step_at_large_gain": 5.0,
+    "step_at_large_gain": 5.0,  # stable at gains 5 and 10; 20 is not at 10
     "momentum": 0.9,
     "steps": 2000,
     "late": 40000,
